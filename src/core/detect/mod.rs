@@ -1,0 +1,1 @@
+//! Windows of a sequence → how surprising each record is, with the evidence.

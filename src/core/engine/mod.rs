@@ -1,0 +1,1 @@
+//! Composes the stages: one shard, many streams, plain calls.

@@ -1,0 +1,205 @@
+//! What the core can say: an anomaly with its evidence, and an action it would propose.
+//!
+//! These are plain values. How they look on a wire is the business of `edge::notify`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
+
+/// Anything that leaves the core.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A sequence went where sequences of this stream do not go.
+    Anomaly(Arc<Anomaly>),
+    /// A rule of the owner asks for an action on account of an anomaly.
+    Proposal(Arc<Proposal>),
+}
+
+/// What kind of surprise an anomaly is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnomalyKind {
+    /// A record of a template that was never seen while the model was trained.
+    NewTemplate,
+    /// A known template where the order model expected others, or an end too soon.
+    Sequence,
+}
+
+impl AnomalyKind {
+    /// The name used on every wire and in every config.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NewTemplate => "new_template",
+            Self::Sequence => "sequence",
+        }
+    }
+}
+
+impl fmt::Display for AnomalyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One anomaly: at most one per sequence, told at its first abnormal record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Anomaly {
+    /// Derived from content (stream, sequence, template, time), so the same input gives the same
+    /// id after a restart or on another instance. 32 hex digits.
+    pub id: Box<str>,
+    /// The same for every anomaly of one kind on one template of one stream. 16 hex digits.
+    pub fingerprint: Box<str>,
+    /// What kind of surprise.
+    pub kind: AnomalyKind,
+    /// The severity of the abnormal record; at least `Warn`.
+    pub severity: Severity,
+    /// `1 − p_value`, between 0 and 1.
+    pub score: f64,
+    /// The share of held-out normal sequences whose worst moment was at least as surprising.
+    pub p_value: f64,
+    /// Time of the first abnormal record.
+    pub first_seen: Timestamp,
+    /// Time of the latest abnormal record counted in `count`.
+    pub last_seen: Timestamp,
+    /// How many anomalies this one stands for (folded ones included); at least 1.
+    pub count: u64,
+    /// The service.
+    pub stream: StreamKey,
+    /// The resource of the abnormal record.
+    pub resource: Arc<Resource>,
+    /// The sequence: a trace id, an attribute value, an identifier in the body, or a pod.
+    pub sequence: Box<str>,
+    /// The trace of the abnormal record, where it has one.
+    pub trace_id: Option<TraceId>,
+    /// The span of the abnormal record, where it has one.
+    pub span_id: Option<SpanId>,
+    /// The template of the abnormal record; `None` when a sequence ended too soon.
+    pub template: Option<TemplateRef>,
+    /// Why this is an anomaly.
+    pub explanation: Explanation,
+    /// The detectors that agree, by name.
+    pub detectors: Vec<&'static str>,
+    /// The version of the model that judged (`Bundle::version`).
+    pub model: Box<str>,
+}
+
+/// A template as an event names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateRef {
+    /// Its identity.
+    pub id: TemplateId,
+    /// Its text, with placeholders such as `<num>`.
+    pub text: Box<str>,
+}
+
+/// What was expected, what came instead, and the lines around it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// One sentence in an operator's words.
+    pub reason: Box<str>,
+    /// What the model expected here, most probable first. At most
+    /// [`EXPECTED_MAX`](Self::EXPECTED_MAX).
+    pub expected: Vec<Expected>,
+    /// What came.
+    pub observed: Observed,
+    /// The probability the model gave to what came; 0 for a template it does not know.
+    pub probability: f64,
+    /// The lines of the sequence up to and with the abnormal one, oldest first. At most
+    /// [`CONTEXT_MAX`](Self::CONTEXT_MAX).
+    pub context: Vec<ContextLine>,
+}
+
+impl Explanation {
+    /// Most expectations an explanation lists.
+    pub const EXPECTED_MAX: usize = 3;
+    /// Most lines an explanation quotes.
+    pub const CONTEXT_MAX: usize = 6;
+}
+
+/// One thing that could have come next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// `None` is the end of the sequence.
+    pub template: Option<TemplateRef>,
+    /// The probability the model gave it, between 0 and 1.
+    pub probability: f64,
+}
+
+/// What came instead of what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// A record, as logged (bounded in length, untrusted).
+    Record(Arc<str>),
+    /// Nothing more: the sequence went silent until its time-out.
+    End,
+}
+
+/// A line near the anomaly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContextLine {
+    /// When it was logged.
+    pub time: Timestamp,
+    /// The line, bounded in length, untrusted.
+    pub text: Arc<str>,
+}
+
+/// The actions an owner may have proposed. A closed set: log text never chooses one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    /// Delete the pod gracefully and let its owner replace it.
+    RestartPod,
+    /// Rolling restart of the workload.
+    RestartWorkload,
+    /// Add replicas within the owner's bounds.
+    Scale,
+    /// Go back to the previous revision of the workload.
+    RollBack,
+}
+
+impl ActionKind {
+    /// The name used on every wire and in every config.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RestartPod => "restart_pod",
+            Self::RestartWorkload => "restart_workload",
+            Self::Scale => "scale",
+            Self::RollBack => "roll_back",
+        }
+    }
+}
+
+/// A remediation that a rule asks for. knothole only proposes; a hook decides and acts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// Derived from the anomaly and the action. 32 hex digits.
+    pub id: Box<str>,
+    /// The anomaly it answers.
+    pub anomaly: Arc<Anomaly>,
+    /// What to do.
+    pub action: ActionKind,
+    /// What to do it to, from resource attributes alone.
+    pub target: Target,
+    /// Why, for the person or the hook that decides.
+    pub reason: Box<str>,
+    /// The name of the rule that asks.
+    pub rule: Box<str>,
+    /// Not to be executed after this.
+    pub expires_at: Timestamp,
+}
+
+/// The object an action is for. Never empty: a proposal without a target is not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The Kubernetes namespace.
+    pub namespace: Box<str>,
+    /// The workload (kind, name), where the resource names one.
+    pub workload: Option<(&'static str, Box<str>)>,
+    /// The pod, where the resource names one.
+    pub pod: Option<Box<str>>,
+    /// The pod's uid, where the resource names one.
+    pub pod_uid: Option<Box<str>>,
+}

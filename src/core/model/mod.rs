@@ -1,0 +1,1 @@
+//! The network, its vocabulary and the bundle it is kept in (bytes in, bytes out).

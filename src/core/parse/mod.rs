@@ -1,0 +1,1 @@
+//! Log text → template and parameters.

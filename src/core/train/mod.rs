@@ -1,0 +1,1 @@
+//! Sequences → a trained, calibrated model bundle.

@@ -1,0 +1,8 @@
+//! One adapter per outside thing. They are strangers to each other: what two of them share lives
+//! in the core.
+
+pub mod receive;
+pub mod store;
+pub mod notify;
+pub mod api;
+pub mod telemetry;

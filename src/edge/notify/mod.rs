@@ -1,0 +1,1 @@
+//! Events → sinks: OTLP, signed webhooks, JSON lines.

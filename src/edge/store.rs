@@ -1,0 +1,1 @@
+//! The state folder: snapshots, model bundles, the instance id.

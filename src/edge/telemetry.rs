@@ -1,0 +1,1 @@
+//! What knothole says about itself: metrics, logs, traces.
