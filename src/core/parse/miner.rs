@@ -38,6 +38,16 @@ pub struct Template {
     pub merged: Vec<TemplateId>,
 }
 
+/// What the miner says of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// The template.
+    pub id: TemplateId,
+    /// The template's place in the order of birth: templates that come first in a stream's life
+    /// have the lowest rank.
+    pub rank: u32,
+}
+
 /// The template miner of one stream.
 #[derive(Debug, Default)]
 pub struct Miner {
@@ -63,7 +73,7 @@ enum Skeleton {
 
 impl Miner {
     /// The template of a record whose message is `text`; new templates are born here.
-    pub fn parse(&mut self, text: &str, time: Timestamp) -> TemplateId {
+    pub fn parse(&mut self, text: &str, time: Timestamp) -> Parsed {
         let mut shape = std::mem::take(&mut self.shape);
         mask_into(text, &mut shape);
         let index = self.find(&shape, time);
@@ -72,7 +82,7 @@ impl Miner {
     }
 
     /// The template of a record that names it itself (`event_name`, `log.record.template`).
-    pub fn named(&mut self, name: &str, time: Timestamp) -> TemplateId {
+    pub fn named(&mut self, name: &str, time: Timestamp) -> Parsed {
         let index = match self.by_id.get(&id_of(name)) {
             Some(&index) => self.current(index),
             None => self.born(name, time),
@@ -128,17 +138,23 @@ impl Miner {
         }
     }
 
-    fn count(&mut self, index: usize, time: Timestamp) -> TemplateId {
+    fn count(&mut self, index: usize, time: Timestamp) -> Parsed {
         self.records += 1;
         match self.templates.get_mut(index) {
             Some(template) => {
                 template.count += 1;
                 template.first_seen = template.first_seen.min(time);
-                template.id
+                Parsed {
+                    id: template.id,
+                    rank: u32::try_from(index).unwrap_or(u32::MAX),
+                }
             }
             None => {
                 self.overflow += 1;
-                id_of(OVERFLOW_TEXT)
+                Parsed {
+                    id: id_of(OVERFLOW_TEXT),
+                    rank: u32::MAX,
+                }
             }
         }
     }
@@ -413,8 +429,8 @@ mod tests {
     #[test]
     fn lines_that_differ_in_values_share_a_template() {
         let mut miner = Miner::default();
-        let one = miner.parse("took 5 ms for 10.0.0.1", T);
-        let two = miner.parse("took 12345 ms for 10.9.8.7:80", T);
+        let one = miner.parse("took 5 ms for 10.0.0.1", T).id;
+        let two = miner.parse("took 12345 ms for 10.9.8.7:80", T).id;
         assert_eq!(one, two);
         assert_eq!(miner.resolve(one).map(|t| t.count), Some(2));
     }
@@ -424,13 +440,13 @@ mod tests {
         let mut miner = Miner::default();
         let states: Vec<_> = ["started", "paused", "stopped"]
             .iter()
-            .map(|s| miner.parse(&format!("VM {s}"), T))
+            .map(|s| miner.parse(&format!("VM {s}"), T).id)
             .collect();
         assert!(states.windows(2).all(|pair| pair[0] != pair[1]));
         let users = ["ann", "bob", "cid", "dan", "eve", "fay"];
         let ids: Vec<_> = users
             .iter()
-            .map(|u| miner.parse(&format!("user {u} logged in"), T))
+            .map(|u| miner.parse(&format!("user {u} logged in"), T).id)
             .collect();
         let wide = miner.resolve(ids[0]).expect("known");
         assert_eq!(wide.text.as_ref(), "user <*> logged in");
@@ -447,7 +463,7 @@ mod tests {
                 miner.parse(&format!("user {user} of {group} logged in"), T);
             }
         }
-        let new = miner.parse("user zoe of zoo logged in", T);
+        let new = miner.parse("user zoe of zoo logged in", T).id;
         assert_eq!(
             miner.resolve(new).map(|t| t.text.as_ref()),
             Some("user <*> of <*> logged in")
