@@ -156,7 +156,8 @@ def time_to_end(train, test, templates):
 
 def notice_lag(train, test, templates):
     """Time from the k-th replica written to the k-th notice at the NameNode, k up to 4."""
-    written, noticed = templates.containing("op: HDFS_WRITE"), templates.containing("RECEIVED_BLOCK")
+    written = templates.containing("op: HDFS_WRITE")
+    noticed = templates.containing("RECEIVED_BLOCK")
 
     def lag(sequence):
         writes = [t for event, t in sequence if event in written][:4]
@@ -164,7 +165,8 @@ def notice_lag(train, test, templates):
         return max((q - p for p, q in zip(writes, notices)), default=0)
 
     limit = sorted(map(lag, train))[int(len(train) * (1 - TAIL))]
-    return f"lag written -> notice above {limit:.2f} s", [lag(sequence) > limit for sequence in test]
+    name = f"lag written -> notice above {limit:.2f} s"
+    return name, [lag(sequence) > limit for sequence in test]
 
 
 VIEWS = [
@@ -199,7 +201,8 @@ def describe(sequences, normal):
     orders = {tuple(events(sequences[block])) for block in normal}
     vectors = {frozenset(counts(sequences[block]).items()) for block in normal}
     print(
-        f"length of normal blocks: median {lengths[len(lengths) // 2]} p5 {lengths[len(lengths) // 20]}"
+        f"length of normal blocks: median {lengths[len(lengths) // 2]}"
+        f" p5 {lengths[len(lengths) // 20]}"
         f" p95 {lengths[-len(lengths) // 20]} max {lengths[-1]} ;"
         f" distinct sequences {len(orders)} distinct count vectors {len(vectors)}"
     )

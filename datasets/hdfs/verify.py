@@ -62,7 +62,8 @@ def check_log(datadir, problems):
         for number, line in enumerate(lines, 1):
             seen |= corpus.blocks_in(line)
             for problem in line_problems(line, host):
-                problems.add(problem, f"line {number}: {line[:120].decode(errors="replace").rstrip()}")
+                text = line[:120].decode(errors="replace").rstrip()
+                problems.add(problem, f"line {number}: {text}")
     return seen, number
 
 

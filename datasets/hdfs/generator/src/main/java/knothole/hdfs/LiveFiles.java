@@ -23,7 +23,9 @@ final class LiveFiles {
   }
 
   synchronized Optional<Path> pick(Random random) {
-    return files.isEmpty() ? Optional.empty() : Optional.of(files.get(random.nextInt(files.size())));
+    return files.isEmpty()
+        ? Optional.empty()
+        : Optional.of(files.get(random.nextInt(files.size())));
   }
 
   /** Held by a background reader from picking a file until it has read it. */
