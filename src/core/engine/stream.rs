@@ -209,10 +209,10 @@ impl Stream {
             early: self.hold.early(),
             evicted: self.open.evicted(),
             anomalies: self.anomalies,
-            model: self
-                .judge
-                .as_ref()
-                .map(|judge| judge.bundle().version().into()),
+            model: self.judge.as_ref().map(|judge| ModelStatus {
+                version: judge.bundle().version().into(),
+                trained_on: judge.bundle().manifest().trained_on,
+            }),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::core::train::{TrainSettings, train};
 fn settings() -> Settings {
     let keys = KeyFinder::new(DEFAULT_BODY_IDS).expect("the default patterns compile");
     Settings {
-        idle_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(5),
         ..Settings::new(keys)
     }
 }
