@@ -50,12 +50,25 @@ fn shown(ready: Result<(), String>) -> Arc<Shown> {
 }
 
 async fn call(view: Arc<Shown>, method: &str, path: &str) -> (StatusCode, String, String) {
-    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Body::empty())
+        .unwrap();
     let answer = router(view).oneshot(request).await.unwrap();
-    assert_eq!(answer.headers()["x-content-type-options"], "nosniff", "{path}");
+    assert_eq!(
+        answer.headers()["x-content-type-options"],
+        "nosniff",
+        "{path}"
+    );
     let status = answer.status();
-    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
-    let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let kind = answer.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20)
+        .await
+        .unwrap();
     (status, kind, String::from_utf8(body.into()).unwrap())
 }
 
@@ -89,11 +102,20 @@ async fn anomalies_come_newest_first_and_the_ring_forgets_the_oldest() {
     let ids = |body: &Value| body["anomalies"].clone();
     let all = json!([{ "id": 5 }, { "id": 4 }, { "id": 3 }]);
     assert_eq!(ids(&json_of("/v1/anomalies").await.1), all);
-    assert_eq!(ids(&json_of("/v1/anomalies?limit=1").await.1), json!([{ "id": 5 }]));
-    assert_eq!(ids(&json_of("/v1/anomalies?limit=999999999999").await.1), all);
+    assert_eq!(
+        ids(&json_of("/v1/anomalies?limit=1").await.1),
+        json!([{ "id": 5 }])
+    );
+    assert_eq!(
+        ids(&json_of("/v1/anomalies?limit=999999999999").await.1),
+        all
+    );
     let (status, body) = json_of("/v1/anomalies?limit=many").await;
     assert_eq!(status, 400);
-    assert!(body["hint"].as_str().unwrap().contains("limit=100"), "{body}");
+    assert!(
+        body["hint"].as_str().unwrap().contains("limit=100"),
+        "{body}"
+    );
 }
 
 #[tokio::test]
@@ -118,7 +140,13 @@ async fn what_is_not_there_says_where_to_look() {
 async fn the_index_lists_every_path() {
     let (_, kind, body) = call(shown(Ok(())), "GET", "/").await;
     assert!(kind.starts_with("text/plain"), "{kind}");
-    for path in ["/livez", "/readyz", "/metrics", "/v1/services", "/v1/anomalies"] {
+    for path in [
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/v1/services",
+        "/v1/anomalies",
+    ] {
         assert!(body.contains(path), "{path}");
         assert_eq!(call(shown(Ok(())), "GET", path).await.0, 200, "{path}");
     }

@@ -14,7 +14,8 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prometheus_client::registry::Registry;
 use prost::Message as _;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -91,7 +92,14 @@ impl Running {
     }
 
     async fn refusing(refusal: Refusal) -> Self {
-        Self::start(Kept { refusal: Some(refusal), ..Kept::default() }, usual()).await
+        Self::start(
+            Kept {
+                refusal: Some(refusal),
+                ..Kept::default()
+            },
+            usual(),
+        )
+        .await
     }
 
     async fn client(&self) -> LogsServiceClient<Channel> {
@@ -105,7 +113,9 @@ impl Running {
     async fn post(&self, headers: &[(&str, &str)], body: Vec<u8>) -> reqwest::Response {
         let url = format!("{}/v1/logs", self.http);
         let request = web().build().unwrap().post(url).body(body);
-        let request = headers.iter().fold(request, |it, (name, value)| it.header(*name, *value));
+        let request = headers
+            .iter()
+            .fold(request, |it, (name, value)| it.header(*name, *value));
         request.send().await.unwrap()
     }
 
@@ -120,7 +130,10 @@ impl Running {
     #[track_caller]
     fn assert_counted(&self, line: &str) {
         let text = self.exposition();
-        assert!(text.lines().any(|it| it == line), "no line {line} in\n{text}");
+        assert!(
+            text.lines().any(|it| it == line),
+            "no line {line} in\n{text}"
+        );
     }
 }
 
@@ -143,29 +156,52 @@ const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn string(text: &str) -> AnyValue {
-    AnyValue { value: Some(Value::StringValue(text.to_owned())) }
+    AnyValue {
+        value: Some(Value::StringValue(text.to_owned())),
+    }
 }
 
 fn attribute(key: &str, value: AnyValue) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(value),
+        ..KeyValue::default()
+    }
 }
 
 fn request_of(log_records: Vec<LogRecord>) -> ExportLogsServiceRequest {
     let attributes = vec![attribute("service.name", string("cart"))];
-    let resource = Some(Resource { attributes, ..Resource::default() });
-    let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
-    let resource_logs = vec![ResourceLogs { resource, scope_logs, ..ResourceLogs::default() }];
+    let resource = Some(Resource {
+        attributes,
+        ..Resource::default()
+    });
+    let scope_logs = vec![ScopeLogs {
+        log_records,
+        ..ScopeLogs::default()
+    }];
+    let resource_logs = vec![ResourceLogs {
+        resource,
+        scope_logs,
+        ..ResourceLogs::default()
+    }];
     ExportLogsServiceRequest { resource_logs }
 }
 
 fn line(body: &str) -> LogRecord {
-    LogRecord { body: Some(string(body)), ..LogRecord::default() }
+    LogRecord {
+        body: Some(string(body)),
+        ..LogRecord::default()
+    }
 }
 
 /// Records of several shapes: all that a sender may set, a map as body, bytes, nearly nothing.
 fn sample() -> ExportLogsServiceRequest {
-    let number = AnyValue { value: Some(Value::IntValue(i64::MAX)) };
-    let bytes = AnyValue { value: Some(Value::BytesValue(vec![0, 255])) };
+    let number = AnyValue {
+        value: Some(Value::IntValue(i64::MAX)),
+    };
+    let bytes = AnyValue {
+        value: Some(Value::BytesValue(vec![0, 255])),
+    };
     let map = vec![attribute("n", number), attribute("b", bytes)];
     let full = LogRecord {
         time_unix_nano: u64::MAX,
@@ -177,8 +213,17 @@ fn sample() -> ExportLogsServiceRequest {
         event_name: "order.failed".to_owned(),
         ..line("order 7 failed\n\tat \u{1F980}")
     };
-    let body = Some(AnyValue { value: Some(Value::KvlistValue(KeyValueList { values: map })) });
-    request_of(vec![full, LogRecord { body, ..LogRecord::default() }, line("")])
+    let body = Some(AnyValue {
+        value: Some(Value::KvlistValue(KeyValueList { values: map })),
+    });
+    request_of(vec![
+        full,
+        LogRecord {
+            body,
+            ..LogRecord::default()
+        },
+        line(""),
+    ])
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -191,7 +236,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 async fn all_ways_to_send_the_same_records_give_the_same_batches() {
     let running = Running::usual().await;
     let sent = sample();
-    for encoding in [None, Some(CompressionEncoding::Gzip), Some(CompressionEncoding::Zstd)] {
+    for encoding in [
+        None,
+        Some(CompressionEncoding::Gzip),
+        Some(CompressionEncoding::Zstd),
+    ] {
         let mut client = running.client().await;
         if let Some(encoding) = encoding {
             client = client.send_compressed(encoding);
@@ -199,13 +248,20 @@ async fn all_ways_to_send_the_same_records_give_the_same_batches() {
         let answer = client.export(sent.clone()).await.unwrap().into_inner();
         assert_eq!(answer.partial_success, None);
     }
-    for (kind, bytes) in
-        [(PROTOBUF, sent.encode_to_vec()), (JSON, serde_json::to_vec(&sent).unwrap())]
-    {
+    for (kind, bytes) in [
+        (PROTOBUF, sent.encode_to_vec()),
+        (JSON, serde_json::to_vec(&sent).unwrap()),
+    ] {
         let zstd = zstd::encode_all(bytes.as_slice(), 3).unwrap();
-        let packed = [("identity", bytes.clone()), ("gzip", gzip(&bytes)), ("zstd", zstd)];
+        let packed = [
+            ("identity", bytes.clone()),
+            ("gzip", gzip(&bytes)),
+            ("zstd", zstd),
+        ];
         for (packing, body) in packed {
-            let answer = running.post(&[kind, ("content-encoding", packing)], body).await;
+            let answer = running
+                .post(&[kind, ("content-encoding", packing)], body)
+                .await;
             assert_eq!(answer.status(), 200, "{kind:?} {packing}");
             assert_eq!(answer.headers()["content-type"], kind.1);
             let empty = if kind == JSON { "{}" } else { "" };
@@ -215,7 +271,10 @@ async fn all_ways_to_send_the_same_records_give_the_same_batches() {
     let requests = running.kept.requests.lock().unwrap();
     assert_eq!(requests.len(), 9);
     let first = format!("{:?}", requests[0]);
-    assert!(first.contains("order.failed") && first.contains("9223372036854775807"), "{first}");
+    assert!(
+        first.contains("order.failed") && first.contains("9223372036854775807"),
+        "{first}"
+    );
     for other in requests.iter() {
         assert_eq!(format!("{other:?}"), first);
     }
@@ -239,7 +298,10 @@ async fn json_in_the_words_of_the_specification_is_taken() {
     let requests = running.kept.requests.lock().unwrap();
     let record = &requests[0].batches[0].records[0];
     assert_eq!(record.body.as_ref(), "hello");
-    assert_eq!(record.trace_id.unwrap().to_string(), "5b8efff798038103d269b633813fc60c");
+    assert_eq!(
+        record.trace_id.unwrap().to_string(),
+        "5b8efff798038103d269b633813fc60c"
+    );
     assert_eq!(record.time.unwrap().as_nanos(), 1_544_712_660_300_000_000);
 }
 
@@ -247,14 +309,25 @@ async fn json_in_the_words_of_the_specification_is_taken() {
 async fn records_that_cannot_be_judged_are_told_to_the_sender_and_counted() {
     let running = Running::usual().await;
     let sent = request_of(vec![line("x"), LogRecord::default()]);
-    let answer = running.client().await.export(sent.clone()).await.unwrap().into_inner();
+    let answer = running
+        .client()
+        .await
+        .export(sent.clone())
+        .await
+        .unwrap()
+        .into_inner();
     let partial = answer.partial_success.unwrap();
     assert_eq!(partial.rejected_log_records, 1);
-    assert!(partial.error_message.contains("set a body"), "{}", partial.error_message);
-    let answer = running.post(&[JSON], serde_json::to_vec(&sent).unwrap()).await;
+    assert!(
+        partial.error_message.contains("set a body"),
+        "{}",
+        partial.error_message
+    );
+    let answer = running
+        .post(&[JSON], serde_json::to_vec(&sent).unwrap())
+        .await;
     assert_eq!(answer.status(), 200);
-    let answer: serde_json::Value =
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     assert_eq!(answer["partialSuccess"]["rejectedLogRecords"], "1");
     running.assert_counted("knothole_log_records_received_total 4");
     running.assert_counted(r#"knothole_log_records_rejected_total{reason="empty"} 2"#);
@@ -283,28 +356,51 @@ async fn a_stopping_intake_sends_senders_elsewhere() {
     let status = running.client().await.export(sample()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.get_details_retry_info().is_some());
-    assert_eq!(running.post(&[JSON], serde_json::to_vec(&sample()).unwrap()).await.status(), 503);
+    assert_eq!(
+        running
+            .post(&[JSON], serde_json::to_vec(&sample()).unwrap())
+            .await
+            .status(),
+        503
+    );
 }
 
 #[tokio::test]
 async fn a_request_above_the_limit_is_refused_for_good_packed_or_not() {
-    let settings = Settings { request_bytes_max: 1000, ..usual() };
+    let settings = Settings {
+        request_bytes_max: 1000,
+        ..usual()
+    };
     let running = Running::start(Kept::default(), settings).await;
     let large = request_of(vec![line(&"x".repeat(2000))]);
-    for encoding in [None, Some(CompressionEncoding::Gzip), Some(CompressionEncoding::Zstd)] {
+    for encoding in [
+        None,
+        Some(CompressionEncoding::Gzip),
+        Some(CompressionEncoding::Zstd),
+    ] {
         let client = running.client().await;
         let mut client = match encoding {
             Some(encoding) => client.send_compressed(encoding),
             None => client,
         };
         let status = client.export(large.clone()).await.unwrap_err();
-        assert_eq!(status.code(), Code::ResourceExhausted, "{encoding:?} {status:?}");
+        assert_eq!(
+            status.code(),
+            Code::ResourceExhausted,
+            "{encoding:?} {status:?}"
+        );
         assert!(status.get_details_retry_info().is_none());
     }
     let bytes = large.encode_to_vec();
     let zstd = zstd::encode_all(bytes.as_slice(), 3).unwrap();
-    for (packing, body) in [("identity", bytes.clone()), ("gzip", gzip(&bytes)), ("zstd", zstd)] {
-        let answer = running.post(&[PROTOBUF, ("content-encoding", packing)], body).await;
+    for (packing, body) in [
+        ("identity", bytes.clone()),
+        ("gzip", gzip(&bytes)),
+        ("zstd", zstd),
+    ] {
+        let answer = running
+            .post(&[PROTOBUF, ("content-encoding", packing)], body)
+            .await;
         assert_eq!(answer.status(), 413, "{packing}");
         let status = tonic_types::Status::decode(answer.bytes().await.unwrap()).unwrap();
         assert!(status.message.contains("1000 bytes"), "{}", status.message);
@@ -318,16 +414,25 @@ async fn requests_up_to_64_mib_are_taken() {
     let large = request_of(vec![line(&"x".repeat(60 << 10)); 700]);
     assert!(large.encoded_len() > 40 << 20);
     running.client().await.export(large.clone()).await.unwrap();
-    assert_eq!(running.post(&[PROTOBUF], large.encode_to_vec()).await.status(), 200);
+    assert_eq!(
+        running
+            .post(&[PROTOBUF], large.encode_to_vec())
+            .await
+            .status(),
+        200
+    );
     running.assert_counted("knothole_log_records_received_total 1400");
 }
+
+/// Headers and a body.
+type Fault<'a> = (&'a [(&'a str, &'a str)], &'a [u8]);
 
 #[tokio::test]
 async fn bytes_that_are_no_request_are_refused_for_good() {
     let running = Running::usual().await;
     let mut cut = sample().encode_to_vec();
     cut.pop();
-    let faults: [(&[(&str, &str)], &[u8]); 5] = [
+    let faults: [Fault<'_>; 5] = [
         (&[PROTOBUF], &cut),
         (&[JSON], b"{\"resourceLogs\":[{"),
         (&[JSON], b"\xff\xfe"),
@@ -341,7 +446,10 @@ async fn bytes_that_are_no_request_are_refused_for_good() {
         let body = answer.bytes().await.unwrap();
         let code = if headers[0] == JSON {
             let status: serde_json::Value = serde_json::from_slice(&body).unwrap();
-            assert!(status["message"].as_str().unwrap().starts_with("the body"), "{status}");
+            assert!(
+                status["message"].as_str().unwrap().starts_with("the body"),
+                "{status}"
+            );
             status["code"].as_i64().unwrap()
         } else {
             i64::from(tonic_types::Status::decode(body).unwrap().code)
@@ -391,28 +499,60 @@ async fn what_is_not_served_says_so_in_a_status() {
             serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         (status, body["message"].as_str().unwrap().to_owned())
     };
-    let traces = client.post(format!("{}/v1/traces", running.http)).header(JSON.0, JSON.1);
+    let traces = client
+        .post(format!("{}/v1/traces", running.http))
+        .header(JSON.0, JSON.1);
     let (status, message) = text(traces.send().await.unwrap()).await;
-    assert_eq!((status, message.contains("logs only")), (404, true), "{message}");
-    let nowhere = client.get(format!("{}/nowhere", running.http)).send().await.unwrap();
+    assert_eq!(
+        (status, message.contains("logs only")),
+        (404, true),
+        "{message}"
+    );
+    let nowhere = client
+        .get(format!("{}/nowhere", running.http))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(text(nowhere).await.0, 404);
-    let get = client.get(format!("{}/v1/logs", running.http)).send().await.unwrap();
+    let get = client
+        .get(format!("{}/v1/logs", running.http))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(get.headers()["allow"], "POST");
     assert_eq!(text(get).await.0, 405);
-    let csv = running.post(&[("content-type", "text/csv")], Vec::new()).await;
+    let csv = running
+        .post(&[("content-type", "text/csv")], Vec::new())
+        .await;
     let (status, message) = text(csv).await;
-    assert_eq!((status, message.contains("application/x-protobuf")), (415, true), "{message}");
-    let lz4 = running.post(&[JSON, ("content-encoding", "lz4")], Vec::new()).await;
+    assert_eq!(
+        (status, message.contains("application/x-protobuf")),
+        (415, true),
+        "{message}"
+    );
+    let lz4 = running
+        .post(&[JSON, ("content-encoding", "lz4")], Vec::new())
+        .await;
     assert_eq!(text(lz4).await.0, 415);
-    let metrics = MetricsServiceClient::connect(running.grpc.clone()).await.unwrap();
-    let status = { metrics }.export(ExportMetricsServiceRequest::default()).await.unwrap_err();
+    let metrics = MetricsServiceClient::connect(running.grpc.clone())
+        .await
+        .unwrap();
+    let status = { metrics }
+        .export(ExportMetricsServiceRequest::default())
+        .await
+        .unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
 }
 
 #[tokio::test]
 async fn a_request_without_records_is_a_success_even_when_there_is_no_room() {
     let running = Running::refusing(Refusal::Stopping).await;
-    running.client().await.export(ExportLogsServiceRequest::default()).await.unwrap();
+    running
+        .client()
+        .await
+        .export(ExportLogsServiceRequest::default())
+        .await
+        .unwrap();
     assert_eq!(running.post(&[JSON], b"{}".to_vec()).await.status(), 200);
 }
 
@@ -420,12 +560,21 @@ async fn a_request_without_records_is_a_success_even_when_there_is_no_room() {
 async fn a_running_request_is_finished_at_shutdown_and_no_new_one_begun() {
     for over_http in [false, true] {
         let gate = Some(Gate::default());
-        let running = Running::start(Kept { gate, ..Kept::default() }, usual()).await;
+        let running = Running::start(
+            Kept {
+                gate,
+                ..Kept::default()
+            },
+            usual(),
+        )
+        .await;
         let (grpc, http) = (running.client().await, running.http.clone());
         let request = tokio::spawn(async move {
             if over_http {
                 let post = web().build().unwrap().post(format!("{http}/v1/logs"));
-                let post = post.header(PROTOBUF.0, PROTOBUF.1).body(sample().encode_to_vec());
+                let post = post
+                    .header(PROTOBUF.0, PROTOBUF.1)
+                    .body(sample().encode_to_vec());
                 assert_eq!(post.send().await.unwrap().status(), 200);
             } else {
                 { grpc }.export(sample()).await.unwrap();
@@ -447,11 +596,112 @@ async fn a_running_request_is_finished_at_shutdown_and_no_new_one_begun() {
 }
 
 #[tokio::test]
+async fn a_request_is_taken_as_a_whole_even_when_its_sender_hangs_up() {
+    for over_http in [false, true] {
+        let gate = Some(Gate::default());
+        let running = Running::start(
+            Kept {
+                gate,
+                ..Kept::default()
+            },
+            usual(),
+        )
+        .await;
+        let (grpc, http) = (running.client().await, running.http.clone());
+        let sender = tokio::spawn(async move {
+            if over_http {
+                let post = web().build().unwrap().post(format!("{http}/v1/logs"));
+                let post = post
+                    .header(PROTOBUF.0, PROTOBUF.1)
+                    .body(sample().encode_to_vec());
+                post.send().await.map(drop).unwrap();
+            } else {
+                { grpc }.export(sample()).await.map(drop).unwrap();
+            }
+        });
+        let gate = running.kept.gate.as_ref().unwrap();
+        gate.entered.notified().await;
+        sender.abort();
+        assert!(sender.await.unwrap_err().is_cancelled());
+        running.shutdown.cancel();
+        // The servers are only held by the request that nobody waits for any more.
+        let servers = async {
+            for server in running.servers {
+                server.await.unwrap().unwrap();
+            }
+        };
+        tokio::pin!(servers);
+        let early = tokio::time::timeout(Duration::from_millis(50), &mut servers).await;
+        assert!(early.is_err(), "the servers stopped without the request");
+        gate.go_on.notify_one();
+        servers.await;
+        assert_eq!(running.kept.requests.lock().unwrap().len(), 1);
+        assert_eq!(running.metrics.received(), 3);
+    }
+}
+
+#[tokio::test]
+async fn requests_above_the_number_at_once_wait_and_are_all_taken() {
+    let settings = Settings {
+        requests_at_once_max: 1,
+        ..usual()
+    };
+    let kept = Kept {
+        gate: Some(Gate::default()),
+        ..Kept::default()
+    };
+    let running = Running::start(kept, settings).await;
+    let mut senders = Vec::new();
+    for _ in 0..2 {
+        let mut client = running.client().await;
+        senders.push(tokio::spawn(async move {
+            client.export(sample()).await.unwrap()
+        }));
+    }
+    let gate = running.kept.gate.as_ref().unwrap();
+    gate.entered.notified().await;
+    let second = tokio::time::timeout(Duration::from_millis(50), gate.entered.notified()).await;
+    assert!(second.is_err(), "two requests were in the intake at once");
+    gate.go_on.notify_one();
+    gate.entered.notified().await;
+    gate.go_on.notify_one();
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    assert_eq!(running.metrics.received(), 6);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_in_time_gives_its_place_to_others() {
+    let request_timeout = Duration::from_millis(50);
+    let settings = Settings {
+        requests_at_once_max: 1,
+        request_timeout,
+        ..usual()
+    };
+    let running = Running::start(Kept::default(), settings).await;
+    let address = running.http.strip_prefix("http://").unwrap();
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    let head = b"POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+        content-length: 2\r\n\r\n{";
+    slow.write_all(head).await.unwrap();
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    running.client().await.export(sample()).await.unwrap();
+}
+
+#[tokio::test]
 async fn our_own_records_are_taken_counted_and_never_judged() {
     let running = Running::usual().await;
     let mut own = sample();
     let id = attribute("service.instance.id", string("instance-1"));
-    own.resource_logs[0].resource.as_mut().unwrap().attributes.push(id);
+    own.resource_logs[0]
+        .resource
+        .as_mut()
+        .unwrap()
+        .attributes
+        .push(id);
     running.client().await.export(own).await.unwrap();
     assert!(running.kept.requests.lock().unwrap().is_empty());
     running.assert_counted("knothole_log_records_received_total 3");

@@ -92,13 +92,19 @@ impl Backend {
 }
 
 fn to(endpoint: String) -> TelemetrySettings {
-    TelemetrySettings { endpoint: Some(endpoint), ..TelemetrySettings::default() }
+    TelemetrySettings {
+        endpoint: Some(endpoint),
+        ..TelemetrySettings::default()
+    }
 }
 
 #[track_caller]
 fn assert_ours(resource: Option<&OtlpResource>) {
     let text = format!("{resource:?}");
-    assert!(text.contains("service.instance.id") && text.contains("instance-1"), "{text}");
+    assert!(
+        text.contains("service.instance.id") && text.contains("instance-1"),
+        "{text}"
+    );
     assert!(text.contains("\"knothole\""), "{text}");
 }
 
@@ -128,8 +134,14 @@ async fn logs_spans_and_metrics_leave_with_our_instance_id_and_without_the_expor
 
     let logs = backend.logs.lock().unwrap();
     let text = format!("{:?}", logs[0].resource_logs[0].scope_logs);
-    assert!(text.contains("The thing was done.") && text.contains("IntValue(42)"), "{text}");
-    assert!(!text.contains("connection") && !text.contains("export failed"), "{text}");
+    assert!(
+        text.contains("The thing was done.") && text.contains("IntValue(42)"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("connection") && !text.contains("export failed"),
+        "{text}"
+    );
     assert_ours(logs[0].resource_logs[0].resource.as_ref());
 
     let traces = backend.traces.lock().unwrap();
@@ -141,8 +153,14 @@ async fn logs_spans_and_metrics_leave_with_our_instance_id_and_without_the_expor
     let metrics = backend.metrics.lock().unwrap();
     let metric = &metrics[0].resource_metrics[0].scope_metrics[0].metrics[0];
     assert_eq!(metric.name, "knothole_things");
-    let Some(Data::Sum(sum)) = &metric.data else { panic!("{metric:?}") };
-    assert_eq!(sum.data_points[0].value, Some(Value::AsDouble(42.0)), "read at the last moment");
+    let Some(Data::Sum(sum)) = &metric.data else {
+        panic!("{metric:?}")
+    };
+    assert_eq!(
+        sum.data_points[0].value,
+        Some(Value::AsDouble(42.0)),
+        "read at the last moment"
+    );
     assert!(sum.is_monotonic);
     assert_ours(metrics[0].resource_metrics[0].resource.as_ref());
 }
@@ -151,21 +169,32 @@ async fn logs_spans_and_metrics_leave_with_our_instance_id_and_without_the_expor
 async fn an_endpoint_that_accepts_and_never_answers_does_not_hold_up_the_shutdown() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let settings = TelemetrySettings { export_timeout: Duration::from_millis(200), ..to(endpoint) };
+    let settings = TelemetrySettings {
+        export_timeout: Duration::from_millis(200),
+        ..to(endpoint)
+    };
     let (subscriber, telemetry) = build(&settings, "instance-1").unwrap();
     {
         let _guard = tracing::subscriber::set_default(subscriber);
         tracing::info!("Nobody will ever read this.");
     }
     let bound = Duration::from_secs(5);
-    tokio::time::timeout(bound, telemetry.shutdown()).await.expect("a bounded shutdown");
+    tokio::time::timeout(bound, telemetry.shutdown())
+        .await
+        .expect("a bounded shutdown");
 }
 
 #[test]
 fn a_level_that_cannot_be_read_is_refused_with_an_example() {
-    let settings = TelemetrySettings { level: "a=b=c".to_owned(), ..TelemetrySettings::default() };
+    let settings = TelemetrySettings {
+        level: "a=b=c".to_owned(),
+        ..TelemetrySettings::default()
+    };
     let error = build(&settings, "instance-1").err().unwrap().to_string();
-    assert!(error.contains("a=b=c") && error.contains("info,knothole=debug"), "{error}");
+    assert!(
+        error.contains("a=b=c") && error.contains("info,knothole=debug"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -173,7 +202,9 @@ fn the_text_of_each_kind_of_metric_is_read_back() {
     let mut registry = Registry::default();
     let hostile = "a\"b\\c\nd}, e=\"1\"";
     let family = Labelled::<Vec<(String, String)>, Counter>::default();
-    family.get_or_create(&vec![("reason".to_owned(), hostile.to_owned())]).inc_by(3);
+    family
+        .get_or_create(&vec![("reason".to_owned(), hostile.to_owned())])
+        .inc_by(3);
     let gauge = Gauge::<i64>::default();
     gauge.set(-7);
     let histogram = Histogram::new([1.0, 2.0]);
@@ -184,15 +215,31 @@ fn the_text_of_each_kind_of_metric_is_read_back() {
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
 
-    let instruments: Vec<_> = Family::all(&text).iter().flat_map(Family::instruments).collect();
-    let names: Vec<_> = instruments.iter().map(|it| (it.name.as_str(), it.is_counter)).collect();
-    let growing = [("took_bucket", true), ("took_sum", true), ("took_count", true)];
+    let instruments: Vec<_> = Family::all(&text)
+        .iter()
+        .flat_map(Family::instruments)
+        .collect();
+    let names: Vec<_> = instruments
+        .iter()
+        .map(|it| (it.name.as_str(), it.is_counter))
+        .collect();
+    let growing = [
+        ("took_bucket", true),
+        ("took_sum", true),
+        ("took_count", true),
+    ];
     assert_eq!(names[..2], [("some", true), ("some_level", false)]);
     assert_eq!(names[2..], growing);
     let read = |at: usize| samples::read(&text, &instruments[at].sample);
     let labels = vec![KeyValue::new("reason", hostile)];
     assert_eq!(read(0), [samples::Sample { labels, value: 3.0 }]);
-    assert_eq!(read(1), [samples::Sample { labels: vec![], value: -7.0 }]);
+    assert_eq!(
+        read(1),
+        [samples::Sample {
+            labels: vec![],
+            value: -7.0
+        }]
+    );
     let buckets: Vec<_> = read(2).iter().map(|bucket| bucket.value).collect();
     assert_eq!(buckets, [0.0, 1.0, 1.0]);
     assert_eq!(read(3)[0].value, 1.5);
