@@ -1,1 +1,28 @@
 //! Windows of a sequence → how surprising each record is, with the evidence.
+//!
+//! The rule, the same for streams, for training and for `knothole eval`:
+//!
+//! 1. Where a sequence is known to begin, its first windows are padded on the left with
+//!    [`Key::BEGIN`](crate::core::model::Key::BEGIN), so a short sequence is judged from its first
+//!    record on. Where it is not (a service's log joined midway), only records with a full window
+//!    before them are judged.
+//! 2. A template that the model's vocabulary lacks is an anomaly of its own kind. The model is
+//!    not asked about it, and it does not enter the window.
+//! 3. A known template is a miss when the model ranks it below the first `top_g` keys.
+//! 4. When a sequence ends (and is one that does), its end is judged like a record.
+//! 5. A sequence is abnormal from its first new template or miss on.
+//!
+//! `top_g` is calibrated: it is the smallest for which the share of held-out normal sequences
+//! with any miss is at most the alarm rate asked for. No label is read. The surprise of an event
+//! is −ln of the probability it was given; its p-value is the share of held-out sequences whose
+//! worst moment was at least as surprising.
+
+mod memo;
+mod next_event;
+mod question;
+mod verdict;
+
+pub(in crate::core) use self::next_event::answers;
+pub use self::next_event::{Judgement, NextEvent};
+pub use self::question::{EventSequence, Question, Questions, Trail};
+pub use self::verdict::{Finding, Verdict, judge_sequence};

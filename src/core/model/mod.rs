@@ -1,1 +1,42 @@
 //! The network, its vocabulary and the bundle it is kept in (bytes in, bytes out).
+//!
+//! The network is DeepLog's log-key model (Du et al., CCS 2017): from the last
+//! [`WINDOW_LEN`] keys of a sequence, two LSTM layers of [`HIDDEN_LEN`] units tell how probable
+//! each key is as the next one. A key stands for a template ([`Vocabulary`]).
+
+mod bundle;
+mod manifest;
+mod network;
+mod vocabulary;
+
+use std::sync::Once;
+
+use candle_core::Device;
+use thiserror::Error;
+
+pub use self::bundle::{Bundle, BundleError};
+pub use self::manifest::{Calibration, Manifest, Scores, TemplateEntry, TrainedOn};
+pub use self::network::{HIDDEN_LEN, LAYER_COUNT, Network};
+pub use self::vocabulary::{Key, Vocabulary, WINDOW_LEN, Window};
+
+/// The tensor library refused an operation; on valid input that means out of memory or a bug.
+#[derive(Debug, Error)]
+#[error("cannot compute with the network: {0}")]
+pub struct ModelError(#[from] candle_core::Error);
+
+/// Where networks compute: a CUDA device when the build has the `cuda` feature and one is
+/// present, else the CPU.
+///
+/// On the CPU the calling thread computes alone. Products of this size are too small to share
+/// out (handing them to a thread pool takes longer than computing them), and work scales by
+/// shards, so the threshold above which the matrix library calls on other threads is put out of
+/// reach here, once per process.
+pub fn device() -> Device {
+    static SINGLE_THREADED: Once = Once::new();
+    SINGLE_THREADED.call_once(|| gemm::set_threading_threshold(usize::MAX));
+    #[cfg(feature = "cuda")]
+    if let Ok(device) = Device::new_cuda(0) {
+        return device;
+    }
+    Device::Cpu
+}

@@ -1,0 +1,148 @@
+//! What the model is asked: this came after these, was it to be expected?
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::model::{Key, Vocabulary, WINDOW_LEN, Window};
+use crate::core::record::TemplateId;
+
+/// A window and the key that came after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Question {
+    /// What came before.
+    pub window: Window,
+    /// What came.
+    pub came: Key,
+}
+
+/// The events of a sequence, or of the stretch of it that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventSequence {
+    /// The templates of its records in order.
+    pub events: Vec<TemplateId>,
+    /// Whether the first event is known to be the first of the sequence.
+    pub begins: bool,
+    /// Whether nothing came after the last event.
+    pub ends: bool,
+}
+
+/// Where a sequence stands: the keys that a next record is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trail {
+    window: Window,
+    /// How many keys of the window are known, its padding included.
+    known: u8,
+}
+
+/// Everything the model is asked about one sequence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// The questions, each with the position of its event; the end stands after the last event.
+    pub asked: Vec<(usize, Question)>,
+    /// The positions of events whose template the vocabulary lacks.
+    pub new_templates: Vec<usize>,
+}
+
+impl Trail {
+    /// A sequence whose first record is yet to come.
+    pub fn from_beginning() -> Self {
+        Self {
+            window: [Key::BEGIN; WINDOW_LEN],
+            known: WINDOW_LEN as u8,
+        }
+    }
+
+    /// A sequence of which earlier records were missed.
+    pub fn from_midway() -> Self {
+        Self {
+            window: [Key::BEGIN; WINDOW_LEN],
+            known: 0,
+        }
+    }
+
+    /// A sequence known to begin, or not.
+    pub fn new(begins: bool) -> Self {
+        if begins {
+            Self::from_beginning()
+        } else {
+            Self::from_midway()
+        }
+    }
+
+    /// Moves on by the key that came. `None` when too little is known to judge it.
+    pub fn step(&mut self, came: Key) -> Option<Question> {
+        let question = self.question(came);
+        self.window.rotate_left(1);
+        self.window[WINDOW_LEN - 1] = came;
+        self.known = (self.known + 1).min(WINDOW_LEN as u8);
+        question
+    }
+
+    /// Asks about the end of the sequence. `None` when too little is known to judge it.
+    pub fn end(&self) -> Option<Question> {
+        self.question(Key::END)
+    }
+
+    /// What came before the next record.
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// The same place in the keys of another model; templates it does not know drop out.
+    pub fn translated(&self, from: &Vocabulary, to: &Vocabulary) -> Self {
+        let known = self
+            .window
+            .get(WINDOW_LEN - usize::from(self.known)..)
+            .unwrap_or_default();
+        let began = known.contains(&Key::BEGIN);
+        let mut trail = Self::new(began);
+        for key in known.iter().filter(|key| **key != Key::BEGIN) {
+            let template = from.template(*key);
+            if let Some(key) = template.and_then(|template| to.key_of(template.id)) {
+                trail.step(key);
+            }
+        }
+        trail
+    }
+
+    fn question(&self, came: Key) -> Option<Question> {
+        (usize::from(self.known) == WINDOW_LEN).then_some(Question {
+            window: self.window,
+            came,
+        })
+    }
+}
+
+impl EventSequence {
+    /// A sequence seen from its first to its last event.
+    pub fn whole(events: Vec<TemplateId>) -> Self {
+        Self {
+            events,
+            begins: true,
+            ends: true,
+        }
+    }
+
+    /// Everything the model is to be asked about this sequence.
+    pub fn questions(&self, vocabulary: &Vocabulary) -> Questions {
+        let mut questions = Questions::default();
+        let mut trail = Trail::new(self.begins);
+        for (position, event) in self.events.iter().enumerate() {
+            match vocabulary.key_of(*event) {
+                None => questions.new_templates.push(position),
+                Some(key) => {
+                    let question = trail.step(key);
+                    questions
+                        .asked
+                        .extend(question.map(|question| (position, question)));
+                }
+            }
+        }
+        if self.ends {
+            let question = trail.end();
+            questions
+                .asked
+                .extend(question.map(|question| (self.events.len(), question)));
+        }
+        questions
+    }
+}

@@ -1,0 +1,190 @@
+//! What a bundle says about itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::{HIDDEN_LEN, LAYER_COUNT, Vocabulary, WINDOW_LEN};
+use crate::core::event::TemplateRef;
+use crate::core::record::TemplateId;
+
+/// Everything about a model but its weights. Written as JSON into the bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// SHA-256 of the bundle, in hex, taken with this field at zeros.
+    pub content_sha256: String,
+    /// Version of the bundle format: [`FORMAT`](Self::FORMAT).
+    pub format: u32,
+    /// The knothole that trained the model.
+    pub knothole: String,
+    /// The seed of the initial weights, the order of rows and the split.
+    pub seed: u64,
+    /// SHA-256 of the corpus, in hex.
+    pub data_sha256: String,
+    /// What the model was trained on.
+    pub trained_on: TrainedOn,
+    /// Version of the masking rules that the template texts were made with.
+    pub masks_version: u32,
+    /// The templates in the order of their keys, which start at
+    /// [`Key::MARKER_COUNT`](super::Key::MARKER_COUNT).
+    pub templates: Vec<TemplateEntry>,
+    /// [`WINDOW_LEN`].
+    pub window_len: usize,
+    /// [`LAYER_COUNT`].
+    pub layers: usize,
+    /// [`HIDDEN_LEN`].
+    pub hidden: usize,
+    /// From which surprise on a key is a miss, and how p-values are told.
+    pub calibration: Calibration,
+    /// How good the model is on the sequences held out.
+    pub scores: Scores,
+}
+
+/// How much was trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainedOn {
+    /// Sequences.
+    pub sequences: u64,
+    /// Records in them.
+    pub records: u64,
+}
+
+/// A template as the manifest names it. The id is text, since JSON readers lose large numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateEntry {
+    /// 16 hex digits.
+    pub id: String,
+    /// Its text, with placeholders.
+    pub text: Box<str>,
+}
+
+/// What held-out normal sequences say about where normal ends. No label is read for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// The share of held-out normal sequences that may be alarmed on.
+    pub alarm_rate: f32,
+    /// A key ranked below this many others is a miss (the paper's g).
+    pub top_g: u32,
+    /// How many held-out sequences there were.
+    pub sequences: u64,
+    /// The largest surprises (−ln probability) of these sequences' worst moments, descending. At
+    /// most [`WORST_LEN_MAX`](Self::WORST_LEN_MAX).
+    pub worst: Vec<f32>,
+}
+
+/// Measured on the sequences held out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scores {
+    /// Mean of −ln probability per key.
+    pub validation_loss: f32,
+    /// The share of held-out sequences with a miss.
+    pub alarm_rate: f32,
+}
+
+impl Manifest {
+    /// The format this build writes and reads.
+    pub const FORMAT: u32 = 1;
+
+    /// The manifest of a model that knows `templates`, with nothing said about its training.
+    pub fn of_templates(templates: &[TemplateRef]) -> Self {
+        Self {
+            content_sha256: String::new(),
+            format: Self::FORMAT,
+            knothole: env!("CARGO_PKG_VERSION").into(),
+            seed: 0,
+            data_sha256: String::new(),
+            trained_on: TrainedOn::default(),
+            masks_version: 0,
+            templates: templates.iter().map(TemplateEntry::from).collect(),
+            window_len: WINDOW_LEN,
+            layers: LAYER_COUNT,
+            hidden: HIDDEN_LEN,
+            calibration: Calibration::default(),
+            scores: Scores::default(),
+        }
+    }
+
+    /// The vocabulary of the model; `None` when an id is not 16 hex digits, two are the same or
+    /// there are too many.
+    pub fn vocabulary(&self) -> Option<Vocabulary> {
+        let templates: Option<Vec<_>> = self.templates.iter().map(TemplateEntry::read).collect();
+        let vocabulary = Vocabulary::new(templates?);
+        (vocabulary.templates().len() == self.templates.len()).then_some(vocabulary)
+    }
+
+    /// Whether the network has the only shape this build knows.
+    pub(super) fn has_known_shape(&self) -> bool {
+        (self.window_len, self.layers, self.hidden) == (WINDOW_LEN, LAYER_COUNT, HIDDEN_LEN)
+    }
+}
+
+impl TemplateEntry {
+    fn read(&self) -> Option<TemplateRef> {
+        let is_hex = self.id.len() == 16 && self.id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let id = is_hex.then(|| u64::from_str_radix(&self.id, 16).ok())??;
+        Some(TemplateRef {
+            id: TemplateId(id),
+            text: self.text.clone(),
+        })
+    }
+}
+
+impl From<&TemplateRef> for TemplateEntry {
+    fn from(template: &TemplateRef) -> Self {
+        Self {
+            id: template.id.to_string(),
+            text: template.text.clone(),
+        }
+    }
+}
+
+impl Calibration {
+    /// Whether a key of this rank (1 is the most probable) and surprise is abnormal.
+    pub fn is_miss(&self, rank: u32, _surprise: f32) -> bool {
+        rank > self.top_g
+    }
+
+    /// Most held-out surprises a bundle keeps: the smaller ones could not make a p-value that
+    /// anyone would alarm on.
+    pub const WORST_LEN_MAX: usize = 4_096;
+
+    /// The share of held-out sequences whose worst moment was at least as surprising as
+    /// `surprise` (−ln probability), counting the one at hand among them, so never zero.
+    pub fn p_value(&self, surprise: f32) -> f64 {
+        let at_least = self.worst.partition_point(|worst| *worst >= surprise);
+        if at_least == self.worst.len() && (at_least as u64) < self.sequences {
+            return 1.0;
+        }
+        (1 + at_least) as f64 / (1 + self.sequences) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calibration(worst: &[f32], sequences: u64) -> Calibration {
+        Calibration {
+            worst: worst.into(),
+            sequences,
+            ..Calibration::default()
+        }
+    }
+
+    #[test]
+    fn a_p_value_is_the_share_of_sequences_at_least_as_surprising() {
+        let calibration = calibration(&[5.0, 3.0, 1.0], 3);
+        assert_eq!(calibration.p_value(9.0), 0.25);
+        assert_eq!(calibration.p_value(5.0), 0.5);
+        assert_eq!(calibration.p_value(2.0), 0.75);
+        assert_eq!(calibration.p_value(0.5), 1.0);
+    }
+
+    #[test]
+    fn below_the_surprises_kept_nothing_is_claimed() {
+        assert_eq!(calibration(&[5.0, 3.0], 100).p_value(2.0), 1.0);
+        assert_eq!(calibration(&[], 0).p_value(2.0), 1.0);
+    }
+}

@@ -1,0 +1,158 @@
+//! The passes over the rows.
+
+use std::f64::consts::PI;
+use std::ops::ControlFlow;
+
+use candle_core::Tensor;
+use candle_nn::optim::{AdamW, Optimizer, ParamsAdamW};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::corpus::Split;
+use super::rows::{Row, rows};
+use super::{Progress, TrainError, TrainSettings};
+use crate::core::model::{HIDDEN_LEN, ModelError, Network, Window, device};
+
+/// The network of the pass with the best held-out loss.
+pub(super) struct Fitted {
+    pub(super) network: Network,
+    pub(super) validation_loss: f32,
+}
+
+/// The learning rate falls to this share of its first value.
+const RATE_FLOOR: f64 = 0.01;
+/// Rows whose loss is computed at once.
+const VALIDATION_BATCH_LEN: usize = 1_024;
+
+pub(super) fn fit(
+    split: &Split,
+    key_count: usize,
+    settings: &TrainSettings,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Fitted, TrainError> {
+    let mut rng = ChaCha12Rng::seed_from_u64(settings.seed ^ 0x6b6e_6f74_686f_6c65);
+    let (network, vars) = initial(key_count, &mut rng)?.trainable()?;
+    let params = ParamsAdamW {
+        lr: settings.learning_rate,
+        weight_decay: 0.0,
+        ..Default::default()
+    };
+    let mut optimiser = AdamW::new(vars, params).map_err(ModelError::from)?;
+    let held_out = rows(split.held_out.concat(), usize::MAX);
+    let mut order = split.rows.clone();
+    let mut best: Option<(f32, [Vec<f32>; 8], usize)> = None;
+    for epoch in 0..settings.epochs_max {
+        optimiser.set_learning_rate(rate(settings, epoch));
+        shuffle(&mut order, &mut rng);
+        let loss = pass(&network, &mut optimiser, &order, settings.batch_len)?;
+        let validation_loss = mean_loss(&network, &held_out)?;
+        if !loss.is_finite() || !validation_loss.is_finite() {
+            return Err(TrainError::Diverged { epoch: epoch + 1 });
+        }
+        if best
+            .as_ref()
+            .is_none_or(|(least, _, _)| validation_loss < *least)
+        {
+            best = Some((validation_loss, network.values()?, epoch));
+        }
+        let done = Progress {
+            epoch: epoch + 1,
+            epochs_max: settings.epochs_max,
+            rows: order.len(),
+            loss,
+            validation_loss,
+        };
+        if progress(done).is_break() {
+            return Err(TrainError::Cancelled);
+        }
+        if best
+            .as_ref()
+            .is_some_and(|(_, _, at)| epoch >= at + settings.patience)
+        {
+            break;
+        }
+    }
+    let (validation_loss, values, _) = match best {
+        Some(best) => best,
+        None => (mean_loss(&network, &held_out)?, network.values()?, 0),
+    };
+    Ok(Fitted {
+        network: Network::new(key_count, values, &device())?,
+        validation_loss,
+    })
+}
+
+/// As PyTorch starts an LSTM and a linear layer of this width: uniform in ±1/√hidden.
+fn initial(key_count: usize, rng: &mut ChaCha12Rng) -> Result<Network, ModelError> {
+    let bound = 1.0 / (HIDDEN_LEN as f32).sqrt();
+    let values = Network::shapes(key_count).map(|(_, shape)| {
+        let count = shape.iter().product();
+        (0..count)
+            .map(|_| bound * (2.0 * unit(rng) - 1.0))
+            .collect()
+    });
+    Network::new(key_count, values, &device())
+}
+
+/// Uniform in [0, 1).
+fn unit(rng: &mut ChaCha12Rng) -> f32 {
+    (rng.next_u32() >> 8) as f32 / (1 << 24) as f32
+}
+
+fn rate(settings: &TrainSettings, epoch: usize) -> f64 {
+    let done = epoch as f64 / settings.epochs_max as f64;
+    let share = RATE_FLOOR + (1.0 - RATE_FLOOR) * 0.5 * (1.0 + (PI * done).cos());
+    settings.learning_rate * share
+}
+
+/// Fisher–Yates.
+fn shuffle(rows: &mut [Row], rng: &mut ChaCha12Rng) {
+    for last in (1..rows.len()).rev() {
+        let other = (rng.next_u64() % (last as u64 + 1)) as usize;
+        rows.swap(last, other);
+    }
+}
+
+/// One optimiser step per batch. Each batch's loss is scaled so that a row weighs its count
+/// whatever rows it happens to share a batch with.
+fn pass(
+    network: &Network,
+    optimiser: &mut AdamW,
+    rows: &[Row],
+    batch_len: usize,
+) -> Result<f32, ModelError> {
+    let total: f64 = rows.iter().map(|row| f64::from(row.count)).sum();
+    let batches = rows.len().div_ceil(batch_len.max(1));
+    let mut sum = 0.0;
+    for batch in rows.chunks(batch_len.max(1)) {
+        let loss = summed_loss(network, batch)?;
+        let scaled = (&loss * (batches as f64 / total))?;
+        optimiser.backward_step(&scaled)?;
+        sum += f64::from(loss.to_scalar::<f32>()?);
+    }
+    Ok((sum / total) as f32)
+}
+
+fn mean_loss(network: &Network, rows: &[Row]) -> Result<f32, ModelError> {
+    let total: f64 = rows.iter().map(|row| f64::from(row.count)).sum();
+    let mut sum = 0.0;
+    for batch in rows.chunks(VALIDATION_BATCH_LEN) {
+        sum += f64::from(summed_loss(network, batch)?.to_scalar::<f32>()?);
+    }
+    Ok((sum / total) as f32)
+}
+
+/// The count-weighted cross-entropy of `rows`.
+fn summed_loss(network: &Network, rows: &[Row]) -> Result<Tensor, ModelError> {
+    let windows: Vec<Window> = rows.iter().map(|row| row.question.window).collect();
+    let came: Vec<u32> = rows
+        .iter()
+        .map(|row| u32::from(row.question.came.0))
+        .collect();
+    let counts: Vec<f32> = rows.iter().map(|row| row.count as f32).collect();
+    let shape = (rows.len(), 1);
+    let came = Tensor::from_vec(came, shape, network.device())?;
+    let counts = Tensor::from_vec(counts, shape, network.device())?;
+    let given = network.forward(&windows)?.gather(&came, 1)?;
+    Ok((given * counts)?.sum_all()?.neg()?)
+}
