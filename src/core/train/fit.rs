@@ -9,7 +9,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::corpus::Split;
-use super::rows::{Row, rows};
+use super::rows::{Row, evened, rows};
 use super::{Progress, TrainError, TrainSettings};
 use crate::core::model::{Graph, HIDDEN_LEN, ModelError, Network, Weights, Window, device};
 
@@ -40,7 +40,7 @@ pub(super) fn fit(
     };
     let mut optimiser = AdamW::new(vars, params).map_err(ModelError::from)?;
     let held_out = rows(split.held_out.concat(), usize::MAX);
-    let mut order = split.rows.clone();
+    let mut order = evened(&split.rows);
     let mut best: Option<(f32, Weights, usize)> = None;
     for epoch in 0..settings.epochs_max {
         optimiser.set_learning_rate(rate(settings, epoch));
@@ -59,7 +59,7 @@ pub(super) fn fit(
         let done = Progress {
             epoch: epoch + 1,
             epochs_max: settings.epochs_max,
-            rows: order.len(),
+            rows: split.rows.len(),
             loss,
             validation_loss,
         };
