@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Nanoseconds since the Unix epoch, UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -62,8 +63,9 @@ fn nanos_of(duration: Duration) -> u64 {
 }
 
 /// The six ranges of OTLP severity numbers, and `Unspecified` for 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Not given.
@@ -128,7 +130,9 @@ impl Severity {
             ("critical", Severity::Fatal),
             ("panic", Severity::Fatal),
         ];
-        let found = WORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
+        let found = WORDS
+            .iter()
+            .find(|(word, _)| text.eq_ignore_ascii_case(word));
         found.map(|(_, severity)| *severity)
     }
 
@@ -222,7 +226,11 @@ pub struct StreamKey {
 impl StreamKey {
     /// A stream that has a name only.
     pub fn named(name: &str) -> Self {
-        Self { environment: "".into(), namespace: "".into(), name: name.into() }
+        Self {
+            environment: "".into(),
+            namespace: "".into(),
+            name: name.into(),
+        }
     }
 
     /// The stream of a record: the service; else the Kubernetes workload; else the file that the
@@ -244,7 +252,9 @@ impl StreamKey {
         if let Some((_, name)) = resource.workload() {
             return key(resource.get("k8s.namespace.name"), name);
         }
-        let stand_in = log_file_name.or_else(|| resource.get("host.name")).unwrap_or("unknown");
+        let stand_in = log_file_name
+            .or_else(|| resource.get("host.name"))
+            .unwrap_or("unknown");
         key(None, stand_in)
     }
 }
@@ -286,23 +296,32 @@ impl Resource {
 
     /// The value of the attribute `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let found = self.attributes.binary_search_by(|(key, _)| key.as_ref().cmp(name)).ok()?;
+        let found = self
+            .attributes
+            .binary_search_by(|(key, _)| key.as_ref().cmp(name))
+            .ok()?;
         self.attributes.get(found).map(|(_, value)| value.as_ref())
     }
 
     /// All attributes, by name.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.attributes.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
+        self.attributes
+            .iter()
+            .map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
     /// The Kubernetes workload (kind, name) that the records come from.
     pub fn workload(&self) -> Option<(&'static str, &str)> {
-        WORKLOADS.iter().find_map(|(key, kind)| Some((*kind, self.get(key)?)))
+        WORKLOADS
+            .iter()
+            .find_map(|(key, kind)| Some((*kind, self.get(key)?)))
     }
 
     /// The one process or place the records come from: the pod, else the instance, else the host.
     pub fn instance(&self) -> Option<&str> {
-        ["k8s.pod.name", "service.instance.id", "host.name"].iter().find_map(|key| self.get(key))
+        ["k8s.pod.name", "service.instance.id", "host.name"]
+            .iter()
+            .find_map(|key| self.get(key))
     }
 }
 
@@ -343,21 +362,38 @@ mod tests {
     use super::*;
 
     fn resource(attributes: &[(&str, &str)]) -> Resource {
-        Resource::new(attributes.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect())
+        Resource::new(
+            attributes
+                .iter()
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect(),
+        )
     }
 
     #[test]
     fn a_stream_is_the_service_whatever_the_pod() {
         let one = resource(&[("service.name", "cart"), ("k8s.pod.name", "cart-1")]);
         let two = resource(&[("service.name", "cart"), ("k8s.pod.name", "cart-2")]);
-        assert_eq!(StreamKey::of(&one, None), StreamKey::of(&two, Some("x.log")));
+        assert_eq!(
+            StreamKey::of(&one, None),
+            StreamKey::of(&two, Some("x.log"))
+        );
     }
 
     #[test]
     fn a_bare_file_receiver_names_the_stream_by_its_file() {
-        assert_eq!(StreamKey::of(&Resource::default(), Some("app.log")).to_string(), "app.log");
-        let workload = resource(&[("k8s.namespace.name", "shop"), ("k8s.deployment.name", "cart")]);
-        assert_eq!(StreamKey::of(&workload, Some("app.log")).to_string(), "shop/cart");
+        assert_eq!(
+            StreamKey::of(&Resource::default(), Some("app.log")).to_string(),
+            "app.log"
+        );
+        let workload = resource(&[
+            ("k8s.namespace.name", "shop"),
+            ("k8s.deployment.name", "cart"),
+        ]);
+        assert_eq!(
+            StreamKey::of(&workload, Some("app.log")).to_string(),
+            "shop/cart"
+        );
     }
 
     #[test]

@@ -1,1 +1,3 @@
 //! Wires the rooms together: config, threads, clock, shutdown.
+
+pub mod config;

@@ -1,1 +1,202 @@
-//! Composes the stages: one shard, many streams, plain calls.
+//! Composes the stages: one [`Shard`] holds many streams and is driven by plain calls.
+//!
+//! [`Shard::push`] and [`Shard::tick`] take the time as an argument and leave their results in
+//! [`Shard::take_outputs`]; [`Shard::next_deadline`] says when to tick. Streams do not see each
+//! other, so how many shards share the streams makes no difference to what is said about them.
+
+mod corpus;
+mod explain;
+mod judge;
+mod shard;
+mod snapshot;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use self::shard::Shard;
+pub use self::snapshot::SnapshotError;
+use crate::core::event::Anomaly;
+use crate::core::record::StreamKey;
+use crate::core::sequence::KeyFinder;
+use crate::core::train::Corpus;
+
+/// How streams are kept, learned and judged.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which sequences a record belongs to.
+    pub keys: KeyFinder,
+    /// A sequence with nothing new for this long, in stream time, has ended.
+    pub idle_timeout: Duration,
+    /// How long a record waits for older ones from other senders.
+    pub reorder_delay: Duration,
+    /// Most open sequences of a stream.
+    pub open_max: usize,
+    /// Most records of a stream that wait for older ones.
+    pub held_max: usize,
+    /// Most streams of a shard; records of further ones are suppressed and counted.
+    pub streams_max: usize,
+    /// When a stream has learned enough.
+    pub learn: Learn,
+    /// Whether time passes by the clock or by the records.
+    pub pace: Pace,
+}
+
+/// When a stream has learned enough to train a model, and when it trains again.
+#[derive(Clone, Debug)]
+pub struct Learn {
+    /// At least this many sequences have ended (a stretch of a process's log counts as one).
+    pub sequences_min: usize,
+    /// At least this many records were read.
+    pub records_min: u64,
+    /// At most this chance that the next record is of a new template (Good–Turing).
+    pub new_template_chance_max: f64,
+    /// A newer model is trained after this long, beside the one that judges.
+    pub retrain_every: Duration,
+    /// Most template ids kept of past sequences; the oldest sequences go first.
+    pub corpus_events_max: usize,
+}
+
+/// Whether time passes by the clock or by the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Records come as they are logged; `now` is the wall clock.
+    Live,
+    /// Records come from a file as fast as they can be read; their own times are the clock, so
+    /// that the same file gives the same result on any machine.
+    Replay,
+}
+
+impl Default for Learn {
+    fn default() -> Self {
+        Self {
+            sequences_min: 100,
+            records_min: 2_000,
+            new_template_chance_max: 0.01,
+            retrain_every: Duration::from_secs(24 * 3600),
+            corpus_events_max: 400_000,
+        }
+    }
+}
+
+impl Settings {
+    /// The defaults, with sequences found by `keys`.
+    pub fn new(keys: KeyFinder) -> Self {
+        Self {
+            keys,
+            idle_timeout: Duration::from_secs(300),
+            reorder_delay: Duration::from_secs(3),
+            open_max: 20_000,
+            held_max: 200_000,
+            streams_max: 256,
+            learn: Learn::default(),
+            pace: Pace::Live,
+        }
+    }
+}
+
+/// What a shard has to say.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// A sequence is abnormal.
+    Anomaly(Arc<Anomaly>),
+    /// A stream changed its state.
+    State {
+        /// The stream.
+        stream: StreamKey,
+        /// Its state from now on.
+        state: State,
+    },
+    /// A stream has learned enough for a model; it asks once until the answer comes.
+    TrainingDue {
+        /// The stream.
+        stream: StreamKey,
+        /// What to train on.
+        corpus: Corpus,
+    },
+    /// The model of a stream failed to compute, so some records were not judged.
+    Unjudged {
+        /// The stream.
+        stream: StreamKey,
+        /// What the model said.
+        reason: String,
+    },
+}
+
+/// How far a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It watches, and says nothing.
+    Learning,
+    /// It has seen enough and its first model is being trained.
+    Training,
+    /// A model judges it, also while a newer one is being trained.
+    Active,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Learning => "learning",
+            Self::Training => "training",
+            Self::Active => "active",
+        })
+    }
+}
+
+/// Where every record of a shard went. Records pushed = scored + learned + suppressed + pending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Judged by a model.
+    pub scored: u64,
+    /// Learned from, before the first model.
+    pub learned: u64,
+    /// Of a stream beyond the bound.
+    pub suppressed: u64,
+    /// Waiting for older ones.
+    pub pending: u64,
+}
+
+/// How a stream is doing, for people and machines.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The stream.
+    pub stream: StreamKey,
+    /// How far it is.
+    pub state: State,
+    /// Records read.
+    pub records: u64,
+    /// Templates in use.
+    pub templates: usize,
+    /// The Good–Turing estimate of the chance that the next record is of a new template.
+    pub new_template_chance: f64,
+    /// Sequences that may still go on.
+    pub sequences_open: usize,
+    /// Sequences kept for training.
+    pub sequences_learned: usize,
+    /// Records waiting for older ones.
+    pub pending: usize,
+    /// Records that did not wait long enough, for lack of room.
+    pub early: u64,
+    /// Sequences let go for lack of room.
+    pub evicted: u64,
+    /// Anomalies found.
+    pub anomalies: u64,
+    /// The model that judges.
+    pub model: Option<ModelStatus>,
+}
+
+/// The model of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelStatus {
+    /// `Bundle::version`.
+    pub version: Box<str>,
+    /// What it was trained on.
+    pub trained_on: crate::core::model::TrainedOn,
+}

@@ -1,0 +1,108 @@
+//! A stream's model at work.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::core::detect::{Judgement, NextEvent, Question, Trail};
+use crate::core::model::{Bundle, Key, ModelError, Window};
+use crate::core::parse::Miner;
+use crate::core::record::TemplateId;
+
+/// What the judge keeps with each open sequence.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct SequenceState {
+    /// Where the sequence stands in the keys of the model of `generation`.
+    pub(super) trail: Option<(u32, Trail)>,
+    /// Whether an anomaly was told; one sequence tells one.
+    pub(super) reported: bool,
+    /// Records so far.
+    pub(super) len: u64,
+}
+
+/// A model, and how the stream's templates map to its keys.
+#[derive(Debug)]
+pub(super) struct Judge {
+    scorer: NextEvent,
+    generation: u32,
+    /// Templates looked up before. Bounded by the templates of the stream.
+    keys: FxHashMap<TemplateId, Option<Key>>,
+}
+
+impl Judge {
+    pub(super) fn new(bundle: Arc<Bundle>, generation: u32) -> Self {
+        Self {
+            scorer: NextEvent::new(bundle),
+            generation,
+            keys: FxHashMap::default(),
+        }
+    }
+
+    pub(super) fn bundle(&self) -> &Arc<Bundle> {
+        self.scorer.bundle()
+    }
+
+    /// The model's key for a template: its own, or that of the oldest template merged into it, so
+    /// that a template which widens is followed without training again.
+    pub(super) fn key_of(&mut self, id: TemplateId, miner: &Miner) -> Option<Key> {
+        if let Some(key) = self.keys.get(&id) {
+            return *key;
+        }
+        let vocabulary = self.scorer.bundle().vocabulary();
+        let key = vocabulary.key_of(id).or_else(|| {
+            let template = miner.resolve(id)?;
+            let lineage = std::iter::once(&template.id).chain(&template.merged);
+            lineage
+                .copied()
+                .find_map(|ancestor| vocabulary.key_of(ancestor))
+        });
+        self.keys.insert(id, key);
+        key
+    }
+
+    /// Where a sequence stands in this model's keys, worked out from its events when the model
+    /// is newer than the sequence's state.
+    pub(super) fn trail(
+        &mut self,
+        state: &SequenceState,
+        events: &[TemplateId],
+        begins: bool,
+        miner: &Miner,
+    ) -> Trail {
+        if let Some((generation, trail)) = state.trail
+            && generation == self.generation
+        {
+            return trail;
+        }
+        let mut trail = Trail::new(begins);
+        for event in events {
+            if let Some(key) = self.key_of(*event, miner) {
+                trail.step(key);
+            }
+        }
+        trail
+    }
+
+    /// Whether the model saw sequences end; without that it can say nothing about an end.
+    pub(super) fn knows_ends(&self) -> bool {
+        self.bundle().manifest().trained_on.ended > 0
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Answers all of `questions` at once, so that asking them one by one finds them answered.
+    pub(super) fn warm(&mut self, questions: &[Question]) -> Result<(), ModelError> {
+        self.scorer.judge(questions).map(drop)
+    }
+
+    pub(super) fn judge(&mut self, question: Question) -> Result<Option<Judgement>, ModelError> {
+        Ok(self.scorer.judge(&[question])?.first().copied())
+    }
+
+    pub(super) fn expect(&self, window: &Window, count: usize) -> Vec<(Key, f32)> {
+        self.scorer.expect(window, count).unwrap_or_default()
+    }
+}

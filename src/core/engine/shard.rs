@@ -1,0 +1,154 @@
+//! Many streams, driven by plain calls.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::stream::{Outbox, Stream};
+use super::{Ledger, Output, Settings, Status};
+use crate::core::model::Bundle;
+use crate::core::record::{Batch, StreamKey, Timestamp};
+
+/// A set of streams that one thread owns.
+#[derive(Debug)]
+pub struct Shard {
+    settings: Settings,
+    streams: BTreeMap<StreamKey, Stream>,
+    out: Outbox,
+}
+
+impl Shard {
+    /// A shard without streams.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            streams: BTreeMap::new(),
+            out: Outbox::default(),
+        }
+    }
+
+    /// Takes in a batch that arrived at `now`, and judges what is due.
+    pub fn push(&mut self, batch: Batch, now: Timestamp) {
+        let room = self.streams.len() < self.settings.streams_max;
+        if !room && !self.streams.contains_key(&batch.stream) {
+            self.out.ledger.suppressed += batch.records.len() as u64;
+            return;
+        }
+        let stream = self.stream(&batch.stream);
+        for record in batch.records {
+            stream.0.push(record, &batch.resource, now, stream.1);
+        }
+        stream.0.advance(now, stream.1, stream.2);
+    }
+
+    /// Judges what has become due by `now`.
+    pub fn tick(&mut self, now: Timestamp) {
+        for stream in self.streams.values_mut() {
+            stream.advance(now, &self.settings, &mut self.out);
+        }
+    }
+
+    /// Judges everything that waits, as at the end of a file. Sequences that the end of the file
+    /// cut off are not judged as ended.
+    pub fn finish(&mut self, now: Timestamp) {
+        for stream in self.streams.values_mut() {
+            stream.finish(now, &self.settings, &mut self.out);
+        }
+    }
+
+    /// From now on `bundle` judges the stream, which begins if it is new.
+    pub fn install(&mut self, stream: &StreamKey, bundle: Arc<Bundle>, now: Timestamp) {
+        let (stream, _, out) = self.stream(stream);
+        stream.install(bundle, now, out);
+    }
+
+    /// Tells the shard that a training it asked for came to nothing.
+    pub fn training_failed(&mut self, stream: &StreamKey, now: Timestamp) {
+        let (stream, _, out) = self.stream(stream);
+        stream.training_failed(now, out);
+    }
+
+    /// Takes the settings from now on; bounds and delays of streams that exist stay as they are.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Everything there is to say since the last call, in order.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out.outputs)
+    }
+
+    /// When to call [`tick`](Self::tick) next.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.streams
+            .values()
+            .filter_map(Stream::next_deadline)
+            .min()
+    }
+
+    /// Where every record went.
+    pub fn ledger(&self) -> Ledger {
+        let pending = self
+            .streams
+            .values()
+            .map(|stream| stream.hold.len() as u64)
+            .sum();
+        Ledger {
+            pending,
+            ..self.out.ledger
+        }
+    }
+
+    /// How each stream is doing, by key.
+    pub fn status(&self) -> Vec<Status> {
+        self.streams.values().map(Stream::status).collect()
+    }
+
+    /// The templates of a stream (its miner), if the stream exists.
+    pub fn miner(&self, stream: &StreamKey) -> Option<&crate::core::parse::Miner> {
+        self.streams.get(stream).map(|stream| &stream.miner)
+    }
+
+    /// What a stream has learned so far, as training would see it.
+    pub fn corpus(&self, stream: &StreamKey) -> Option<crate::core::train::Corpus> {
+        self.streams
+            .get(stream)
+            .map(|stream| stream.kept.corpus(&stream.miner))
+    }
+
+    /// The state of each stream as bytes, to be given to [`restore`](Self::restore).
+    pub fn snapshots(&self) -> Vec<(StreamKey, Vec<u8>)> {
+        let all = self.streams.iter();
+        all.map(|(key, stream)| (key.clone(), super::snapshot::write(stream)))
+            .collect()
+    }
+
+    /// Takes a stream up again where its snapshot was made; `model` judges it.
+    ///
+    /// # Errors
+    /// If the bytes are not a snapshot of this version.
+    pub fn restore(
+        &mut self,
+        bytes: &[u8],
+        model: Option<Arc<Bundle>>,
+        now: Timestamp,
+    ) -> Result<StreamKey, super::SnapshotError> {
+        let mut stream = super::snapshot::read(bytes, &self.settings, now)?;
+        let trained_at = stream.trained_at;
+        if let Some(bundle) = model {
+            stream.install(bundle, now, &mut self.out);
+            stream.trained_at = trained_at.or(Some(now));
+        }
+        let key = stream.key.clone();
+        self.streams.insert(key.clone(), stream);
+        Ok(key)
+    }
+
+    fn stream(&mut self, key: &StreamKey) -> (&mut Stream, &Settings, &mut Outbox) {
+        let settings = &self.settings;
+        let stream = self
+            .streams
+            .entry(key.clone())
+            .or_insert_with(|| Stream::new(key.clone(), settings));
+        (stream, settings, &mut self.out)
+    }
+}

@@ -1,0 +1,512 @@
+//! One stream: its templates, its open sequences, its model.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::corpus::Kept;
+use super::explain::{Surprise, tell};
+use super::judge::{Judge, SequenceState};
+use super::{Ledger, ModelStatus, Output, Pace, Settings, State, Status};
+use crate::core::detect::{EventSequence, Question, Trail};
+use crate::core::event::{ContextLine, TemplateRef};
+use crate::core::model::{Bundle, WINDOW_LEN};
+use crate::core::parse::{Miner, read_head};
+use crate::core::record::{
+    Record, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,
+};
+use crate::core::sequence::{EVENTS_MAX, Hold, OpenSequence, SequenceKey, Sequences};
+
+/// Bytes of a record's text that are kept to be quoted.
+const TEXT_LEN_MAX: usize = 512;
+/// Records judged in one go: the model answers many questions faster than one by one.
+const CHUNK_LEN: usize = 4_096;
+/// A record's time this far ahead of the clock is not believed.
+const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// A record reduced to what is needed once its turn comes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) template: TemplateId,
+    pub(super) severity: Severity,
+    pub(super) text: Arc<str>,
+    pub(super) keys: Box<[SequenceKey]>,
+    pub(super) resource: Arc<Resource>,
+    pub(super) trace: (Option<TraceId>, Option<SpanId>),
+}
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) key: StreamKey,
+    pub(super) miner: Miner,
+    pub(super) hold: Hold<Held>,
+    pub(super) open: Sequences<SequenceState>,
+    pub(super) kept: Kept,
+    pub(super) anomalies: u64,
+    pub(super) trained_at: Option<Timestamp>,
+    /// Sequences kept when the latest training was asked for.
+    pub(super) trained_with: u64,
+    pub(super) newest: Timestamp,
+    judge: Option<Judge>,
+    generation: u32,
+    training: bool,
+    /// When the newest record was released, by the clock.
+    heard: Timestamp,
+}
+
+impl Stream {
+    pub(super) fn new(key: StreamKey, settings: &Settings) -> Self {
+        Self {
+            key,
+            miner: Miner::default(),
+            hold: Hold::new(settings.reorder_delay, settings.held_max),
+            open: Sequences::new(settings.idle_timeout, settings.open_max),
+            kept: Kept::new(settings.learn.corpus_events_max),
+            anomalies: 0,
+            trained_at: None,
+            trained_with: 0,
+            newest: Timestamp::ZERO,
+            judge: None,
+            generation: 0,
+            training: false,
+            heard: Timestamp::ZERO,
+        }
+    }
+
+    /// Takes a record in; it is judged when its wait is over.
+    pub(super) fn push(
+        &mut self,
+        record: Record,
+        resource: &Arc<Resource>,
+        now: Timestamp,
+        settings: &Settings,
+    ) {
+        let head = read_head(&record.body, record.observed.or(Some(now)));
+        let message = record.body.get(head.len..).unwrap_or_default();
+        let now = match settings.pace {
+            Pace::Live => now,
+            Pace::Replay => record
+                .time
+                .or(head.time)
+                .unwrap_or(self.heard)
+                .max(self.heard),
+        };
+        let time = believable(record.time.or(head.time), record.observed, now);
+        let parsed = match &record.event_name {
+            Some(name) => self.miner.named(name, time),
+            None => self.miner.parse(message, time),
+        };
+        let severity = match record.severity {
+            Severity::Unspecified => level_word(message),
+            sent => sent,
+        };
+        let held = Held {
+            template: parsed.id,
+            severity,
+            text: quotable(message),
+            keys: settings.keys.keys(&record, resource).into(),
+            resource: Arc::clone(resource),
+            trace: (record.trace_id, record.span_id),
+        };
+        if settings.pace == Pace::Replay {
+            self.heard = now;
+        }
+        self.hold.push(time, parsed.rank, now, held);
+    }
+
+    /// Judges every record whose wait is over and ends every sequence that has been quiet.
+    pub(super) fn advance(&mut self, now: Timestamp, settings: &Settings, out: &mut Outbox) {
+        let now = match settings.pace {
+            Pace::Live => now,
+            Pace::Replay => self.heard,
+        };
+        loop {
+            let chunk: Vec<_> = std::iter::from_fn(|| self.hold.pop_due(now))
+                .take(CHUNK_LEN)
+                .collect();
+            if chunk.is_empty() {
+                break;
+            }
+            self.process(chunk, now, settings, out);
+        }
+        let stream_time = self.stream_time(now);
+        let quiet = std::iter::from_fn(|| self.open.pop_quiet(stream_time)).collect();
+        self.end(quiet, out);
+        self.consider_training(now, settings, out);
+    }
+
+    /// Judges every record that waits, as at the end of a file. Sequences that went quiet before
+    /// end; the others were cut off, which says nothing about them, and are learned from as far
+    /// as they went.
+    pub(super) fn finish(&mut self, now: Timestamp, settings: &Settings, out: &mut Outbox) {
+        loop {
+            let chunk: Vec<_> = std::iter::from_fn(|| self.hold.pop())
+                .take(CHUNK_LEN)
+                .collect();
+            if chunk.is_empty() {
+                break;
+            }
+            self.process(chunk, now, settings, out);
+        }
+        let newest = self.newest;
+        let quiet = std::iter::from_fn(|| self.open.pop_quiet(newest)).collect();
+        self.end(quiet, out);
+        while let Some((key, sequence)) = self.open.pop() {
+            self.learn(&key, &sequence, false);
+        }
+    }
+
+    /// From now on `bundle` judges. Its templates are known from the start.
+    pub(super) fn install(&mut self, bundle: Arc<Bundle>, now: Timestamp, out: &mut Outbox) {
+        for template in bundle.vocabulary().templates() {
+            self.miner.seed(&template.text);
+        }
+        let was = self.state();
+        self.generation += 1;
+        self.judge = Some(Judge::new(bundle, self.generation));
+        self.trained_at = Some(now);
+        self.training = false;
+        if was != State::Active {
+            out.push(Output::State {
+                stream: self.key.clone(),
+                state: State::Active,
+            });
+        }
+    }
+
+    /// The training that was asked for failed; it is asked for again when there is more to learn
+    /// from.
+    pub(super) fn training_failed(&mut self, now: Timestamp, out: &mut Outbox) {
+        self.training = false;
+        self.trained_at = Some(now);
+        if self.judge.is_none() {
+            out.push(Output::State {
+                stream: self.key.clone(),
+                state: State::Learning,
+            });
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        match (&self.judge, self.training) {
+            (Some(_), _) => State::Active,
+            (None, true) => State::Training,
+            (None, false) => State::Learning,
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        Status {
+            stream: self.key.clone(),
+            state: self.state(),
+            records: self.miner.records(),
+            templates: self.miner.templates().count(),
+            new_template_chance: self.miner.new_template_chance(),
+            sequences_open: self.open.len(),
+            sequences_learned: self.kept.len(),
+            pending: self.hold.len(),
+            early: self.hold.early(),
+            evicted: self.open.evicted(),
+            anomalies: self.anomalies,
+            model: self.judge.as_ref().map(|judge| ModelStatus {
+                version: judge.bundle().version().into(),
+                trained_on: judge.bundle().manifest().trained_on,
+            }),
+        }
+    }
+
+    /// Starts the clock of a stream that was taken up from a snapshot: the time knothole was away
+    /// counts for nothing.
+    pub(super) fn resume(&mut self, now: Timestamp) {
+        self.heard = now;
+    }
+
+    /// When something will be due, by the clock.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let quiet = self
+            .open
+            .next_deadline()
+            .map(|deadline| self.heard.plus(deadline.since(self.newest)));
+        [self.hold.next_due(), quiet].into_iter().flatten().min()
+    }
+
+    /// The newest record time, moving on with the clock while nothing comes.
+    fn stream_time(&self, now: Timestamp) -> Timestamp {
+        self.newest.plus(now.since(self.heard))
+    }
+
+    fn process(
+        &mut self,
+        chunk: Vec<(Timestamp, Held)>,
+        now: Timestamp,
+        settings: &Settings,
+        out: &mut Outbox,
+    ) {
+        self.warm(&chunk, out);
+        match self.judge {
+            Some(_) => out.ledger.scored += chunk.len() as u64,
+            None => out.ledger.learned += chunk.len() as u64,
+        }
+        for (time, held) in chunk {
+            self.newest = self.newest.max(time);
+            for key in &held.keys {
+                self.step(key, time, &held, out);
+            }
+            let evicted: Vec<_> = std::iter::from_fn(|| self.open.pop_evicted()).collect();
+            for (key, sequence) in evicted {
+                self.learn(&key, &sequence, false);
+            }
+            // A sequence that was quiet for the time-out ends before a new one of its name
+            // begins, however late the clock comes round.
+            let quiet: Vec<_> = std::iter::from_fn(|| self.open.pop_quiet(self.newest)).collect();
+            self.end(quiet, out);
+        }
+        if settings.pace == Pace::Live {
+            self.heard = now;
+        }
+    }
+
+    /// Asks the model all questions of a chunk at once. The sequences stay as they are.
+    fn warm(&mut self, chunk: &[(Timestamp, Held)], out: &mut Outbox) {
+        let Some(judge) = self.judge.as_mut() else {
+            return;
+        };
+        let mut trails: FxHashMap<&SequenceKey, Trail> = FxHashMap::default();
+        let mut questions: Vec<Question> = Vec::with_capacity(chunk.len());
+        for (_, held) in chunk {
+            let Some(came) = judge.key_of(held.template, &self.miner) else {
+                continue;
+            };
+            for key in &held.keys {
+                let trail = trails
+                    .entry(key)
+                    .or_insert_with(|| match self.open.get(key) {
+                        Some(open) => {
+                            let begins = key.kind.is_bounded();
+                            judge.trail(&open.state, &open.events, begins, &self.miner)
+                        }
+                        None => Trail::new(key.kind.is_bounded()),
+                    });
+                questions.extend(trail.step(came));
+            }
+        }
+        if let Err(error) = judge.warm(&questions) {
+            out.unjudged(&self.key, &error.to_string());
+        }
+    }
+
+    fn step(&mut self, key: &SequenceKey, time: Timestamp, held: &Held, out: &mut Outbox) {
+        let bounded = key.kind.is_bounded();
+        let sequence = self.open.touch(key, time, &held.resource);
+        sequence.trace = held.trace;
+        sequence.state.len += 1;
+        if let Some(judge) = self.judge.as_mut() {
+            let mut trail = judge.trail(&sequence.state, &sequence.events, bounded, &self.miner);
+            let window = *trail.window();
+            let came = judge.key_of(held.template, &self.miner);
+            let judgement = match came.and_then(|came| trail.step(came)) {
+                Some(question) => judge.judge(question).unwrap_or_else(|error| {
+                    out.unjudged(&self.key, &error.to_string());
+                    None
+                }),
+                None => None,
+            };
+            sequence.state.trail = Some((judge.generation(), trail));
+            let abnormal = came.is_none() || judgement.is_some_and(|found| found.miss);
+            if abnormal && !std::mem::replace(&mut sequence.state.reported, true) {
+                let template = template_ref(&self.miner, held.template);
+                let surprise = Surprise {
+                    stream: &self.key,
+                    key,
+                    sequence,
+                    time,
+                    severity: held.severity,
+                    record: Some((&held.text, template)),
+                    window,
+                    judgement: came.and(judgement),
+                };
+                self.anomalies += 1;
+                out.push(Output::Anomaly(Arc::new(tell(&surprise, judge))));
+            }
+        }
+        if sequence.events.len() < EVENTS_MAX {
+            sequence.events.push(held.template);
+        }
+        sequence.remember(ContextLine {
+            time,
+            text: Arc::clone(&held.text),
+        });
+        if !bounded && sequence.events.len() >= EVENTS_MAX {
+            let keep_from = sequence.events.len() - WINDOW_LEN;
+            let tail = sequence.events.split_off(keep_from);
+            let mut events = std::mem::replace(&mut sequence.events, tail.clone());
+            events.extend(tail);
+            let reported = std::mem::take(&mut sequence.state.reported);
+            if !reported {
+                self.kept.add(EventSequence {
+                    events,
+                    begins: false,
+                    ends: false,
+                });
+            }
+        }
+    }
+
+    /// Judges the end of sequences that went quiet, and learns from the normal ones.
+    fn end(&mut self, quiet: Vec<(SequenceKey, OpenSequence<SequenceState>)>, out: &mut Outbox) {
+        if let Some(judge) = self.judge.as_mut().filter(|judge| judge.knows_ends()) {
+            let questions: Vec<Question> = quiet
+                .iter()
+                .filter(|(key, sequence)| key.kind.is_bounded() && !sequence.state.reported)
+                .filter_map(|(_, sequence)| {
+                    judge
+                        .trail(&sequence.state, &sequence.events, true, &self.miner)
+                        .end()
+                })
+                .collect();
+            if let Err(error) = judge.warm(&questions) {
+                out.unjudged(&self.key, &error.to_string());
+            }
+        }
+        for (key, mut sequence) in quiet {
+            if key.kind.is_bounded() && !sequence.state.reported {
+                self.judge_end(&key, &mut sequence, out);
+            }
+            self.learn(&key, &sequence, true);
+        }
+    }
+
+    fn judge_end(
+        &mut self,
+        key: &SequenceKey,
+        sequence: &mut OpenSequence<SequenceState>,
+        out: &mut Outbox,
+    ) {
+        let Some(judge) = self.judge.as_mut() else {
+            return;
+        };
+        let trail = judge.trail(&sequence.state, &sequence.events, true, &self.miner);
+        let judgement = match trail.end().map(|question| judge.judge(question)) {
+            Some(Ok(Some(judgement))) if judgement.miss => judgement,
+            _ => return,
+        };
+        sequence.state.reported = true;
+        let surprise = Surprise {
+            stream: &self.key,
+            key,
+            sequence,
+            time: sequence.last,
+            severity: Severity::Warn,
+            record: None,
+            window: *trail.window(),
+            judgement: Some(judgement),
+        };
+        self.anomalies += 1;
+        out.push(Output::Anomaly(Arc::new(tell(&surprise, judge))));
+    }
+
+    /// Keeps a normal sequence for the next training.
+    fn learn(&mut self, key: &SequenceKey, sequence: &OpenSequence<SequenceState>, ended: bool) {
+        if sequence.state.reported {
+            return;
+        }
+        let bounded = key.kind.is_bounded();
+        let whole = sequence.state.len <= EVENTS_MAX as u64;
+        self.kept.add(EventSequence {
+            events: sequence.events.clone(),
+            begins: bounded,
+            ends: bounded && ended && whole,
+        });
+    }
+
+    fn consider_training(&mut self, now: Timestamp, settings: &Settings, out: &mut Outbox) {
+        if self.training || !self.has_learned_enough(now, settings) {
+            return;
+        }
+        let was = self.state();
+        self.training = true;
+        self.trained_with = self.kept.added();
+        if was != self.state() {
+            out.push(Output::State {
+                stream: self.key.clone(),
+                state: self.state(),
+            });
+        }
+        let corpus = self.kept.corpus(&self.miner);
+        out.push(Output::TrainingDue {
+            stream: self.key.clone(),
+            corpus,
+        });
+    }
+
+    fn has_learned_enough(&self, now: Timestamp, settings: &Settings) -> bool {
+        let learn = &settings.learn;
+        let new_sequences = self.kept.added().saturating_sub(self.trained_with);
+        if new_sequences < learn.sequences_min as u64 || self.miner.records() < learn.records_min {
+            return false;
+        }
+        match self.trained_at {
+            Some(trained_at) => now.since(trained_at) >= learn.retrain_every,
+            None => self.miner.new_template_chance() <= learn.new_template_chance_max,
+        }
+    }
+}
+
+/// Where a stream puts what it has to say.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pub(super) outputs: Vec<Output>,
+    pub(super) ledger: Ledger,
+}
+
+impl Outbox {
+    fn push(&mut self, output: Output) {
+        self.outputs.push(output);
+    }
+
+    fn unjudged(&mut self, stream: &StreamKey, reason: &str) {
+        self.push(Output::Unjudged {
+            stream: stream.clone(),
+            reason: reason.to_owned(),
+        });
+    }
+}
+
+fn template_ref(miner: &Miner, id: TemplateId) -> TemplateRef {
+    match miner.resolve(id) {
+        Some(template) => TemplateRef {
+            id: template.id,
+            text: template.text.clone(),
+        },
+        None => TemplateRef {
+            id,
+            text: crate::core::parse::OVERFLOW_TEXT.into(),
+        },
+    }
+}
+
+fn believable(time: Option<Timestamp>, observed: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let limit = now.plus(AHEAD_MAX);
+    time.filter(|time| *time <= limit)
+        .or(observed.filter(|observed| *observed <= limit))
+        .unwrap_or(now)
+}
+
+/// The level that a line without a severity begins with (`INFO x`, `[warn] x`).
+fn level_word(message: &str) -> Severity {
+    let start = message.trim_start_matches(['[', ' ', '<']);
+    let word = start
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default();
+    Severity::from_text(word).unwrap_or_default()
+}
+
+fn quotable(message: &str) -> Arc<str> {
+    let mut end = message.len().min(TEXT_LEN_MAX);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message.get(..end).unwrap_or_default().into()
+}

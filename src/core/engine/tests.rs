@@ -1,0 +1,318 @@
+//! What a user would notice of a shard, on a small made-up service.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::{Output, Pace, Settings, Shard, State};
+use crate::core::event::{Anomaly, AnomalyKind, Observed};
+use crate::core::model::Bundle;
+use crate::core::record::{Batch, Record, Resource, StreamKey, Timestamp};
+use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
+use crate::core::train::{TrainSettings, train};
+
+fn settings() -> Settings {
+    let keys = KeyFinder::new(DEFAULT_BODY_IDS).expect("the default patterns compile");
+    Settings {
+        idle_timeout: Duration::from_secs(5),
+        ..Settings::new(keys)
+    }
+}
+
+fn stream() -> StreamKey {
+    StreamKey::named("orders")
+}
+
+/// The lines of one order; each order is handled the same way.
+const STEPS: [&str; 6] = [
+    "INFO received ord_%",
+    "INFO stock reserved for ord_%",
+    "INFO payment of 12 taken for ord_%",
+    "INFO ord_% packed by bob",
+    "INFO ord_% handed to carrier",
+    "INFO ord_% closed",
+];
+
+const SECOND: u64 = 1_000;
+
+/// The records of order `number`, which starts at that second; `edit` may break it.
+fn order(number: u64, edit: impl Fn(&mut Vec<String>)) -> Vec<Record> {
+    let id = format!("{:07}", 1_000_000 + number);
+    let mut lines: Vec<String> = STEPS.iter().map(|step| step.replace('%', &id)).collect();
+    edit(&mut lines);
+    let at =
+        |step: usize| Timestamp::from_millis((1_000 + number) * SECOND + 1 + 137 * step as u64);
+    let records = lines.into_iter().enumerate();
+    records
+        .map(|(step, line)| Record {
+            time: Some(at(step)),
+            body: line.into(),
+            ..Record::default()
+        })
+        .collect()
+}
+
+fn normal(orders: std::ops::Range<u64>) -> Vec<Record> {
+    in_order(orders.flat_map(|number| order(number, |_| {})).collect())
+}
+
+fn in_order(mut records: Vec<Record>) -> Vec<Record> {
+    records.sort_by_key(|record| record.time);
+    records
+}
+
+fn batch(records: &[Record]) -> Batch {
+    Batch {
+        stream: stream(),
+        resource: Arc::new(Resource::default()),
+        records: records.to_vec(),
+    }
+}
+
+/// A model of the made-up service, trained once for all tests.
+fn bundle() -> Arc<Bundle> {
+    static BUNDLE: OnceLock<Arc<Bundle>> = OnceLock::new();
+    let make = || {
+        let mut shard = Shard::new(Settings {
+            pace: Pace::Replay,
+            ..settings()
+        });
+        shard.push(batch(&normal(0..200)), Timestamp::ZERO);
+        shard.finish(Timestamp::ZERO);
+        let corpus = shard.corpus(&stream()).expect("the stream exists");
+        let settings = TrainSettings {
+            epochs_max: 40,
+            ..TrainSettings::default()
+        };
+        Arc::new(train(&corpus, &settings, &mut |_| ControlFlow::Continue(())).expect("trains"))
+    };
+    Arc::clone(BUNDLE.get_or_init(make))
+}
+
+fn active_shard(settings: Settings) -> Shard {
+    let mut shard = Shard::new(settings);
+    shard.install(&stream(), bundle(), Timestamp::ZERO);
+    shard.take_outputs();
+    shard
+}
+
+fn anomalies(outputs: Vec<Output>) -> Vec<Arc<Anomaly>> {
+    let found = outputs.into_iter().filter_map(|output| match output {
+        Output::Anomaly(anomaly) => Some(anomaly),
+        Output::State { .. } | Output::TrainingDue { .. } | Output::Unjudged { .. } => None,
+    });
+    found.collect()
+}
+
+/// Judges a file of records and says which orders are abnormal, and how.
+fn judge(records: Vec<Record>) -> Vec<Arc<Anomaly>> {
+    let mut shard = active_shard(Settings {
+        pace: Pace::Replay,
+        ..settings()
+    });
+    shard.push(batch(&records), Timestamp::ZERO);
+    shard.finish(Timestamp::ZERO);
+    anomalies(shard.take_outputs())
+}
+
+/// Forty orders, four of them broken in four ways.
+fn mixed() -> Vec<Record> {
+    let orders = (300..340).flat_map(|number| match number {
+        305 => order(number, |lines| lines.swap(1, 3)),
+        311 => order(number, |lines| lines.truncate(3)),
+        320 => order(number, |lines| {
+            lines[2] = "ERROR card refused for ord_1000320".into()
+        }),
+        333 => order(number, |lines| drop(lines.remove(2))),
+        _ => order(number, |_| {}),
+    });
+    in_order(orders.collect())
+}
+
+fn sequences(found: &[Arc<Anomaly>]) -> BTreeSet<String> {
+    found
+        .iter()
+        .map(|anomaly| anomaly.sequence.to_string())
+        .collect()
+}
+
+#[test]
+fn the_broken_orders_and_only_these_are_told_with_what_was_expected() {
+    let found = judge(mixed());
+    let broken = ["ord_1000305", "ord_1000311", "ord_1000320", "ord_1000333"];
+    assert_eq!(sequences(&found), broken.map(String::from).into());
+    assert_eq!(found.len(), broken.len(), "one anomaly per sequence");
+    let of = |name: &str| {
+        found
+            .iter()
+            .find(|anomaly| anomaly.sequence.as_ref() == name)
+            .expect("was told")
+    };
+    let skipped = of("ord_1000333");
+    assert_eq!(skipped.kind, AnomalyKind::Sequence);
+    let expected = skipped.explanation.expected[0]
+        .template
+        .as_ref()
+        .expect("a template");
+    assert!(expected.text.contains("payment of"), "{}", expected.text);
+    assert_eq!(
+        skipped.explanation.context.len(),
+        3,
+        "the lines up to the abnormal one"
+    );
+    assert_eq!(of("ord_1000320").kind, AnomalyKind::NewTemplate);
+    assert_eq!(of("ord_1000311").explanation.observed, Observed::End);
+    assert!(of("ord_1000305").score > 0.9);
+}
+
+#[test]
+fn a_file_that_stops_in_the_middle_says_nothing_about_what_it_cut_off() {
+    let mut records = mixed();
+    let last = order(340, |lines| lines.truncate(3));
+    records.extend(last);
+    assert!(!sequences(&judge(records)).contains("ord_1000340"));
+}
+
+#[test]
+fn batches_that_arrive_out_of_order_within_the_delay_make_no_difference() {
+    let records = mixed();
+    let expected = sequences(&judge(records.clone()));
+    // Three senders, each with every third record, the second and third late by up to 2 s.
+    let mut shard = active_shard(settings());
+    let senders: Vec<Vec<Record>> = (0..3)
+        .map(|sender| records.iter().skip(sender).step_by(3).cloned().collect())
+        .collect();
+    let start = records[0].time.expect("has a time");
+    let mut now = start;
+    for turn in 0..400u64 {
+        now = start.plus(Duration::from_millis(250 * turn));
+        for (sender, records) in senders.iter().enumerate() {
+            let lag = Duration::from_secs(sender as u64);
+            let in_turn = |record: &&Record| {
+                let sent = record.time.expect("has a time").plus(lag);
+                sent <= now && sent.plus(Duration::from_millis(250)) > now
+            };
+            let sent: Vec<Record> = records.iter().filter(in_turn).cloned().collect();
+            shard.push(batch(&sent), now);
+        }
+        shard.tick(now);
+    }
+    shard.tick(now.plus(Duration::from_secs(60)));
+    assert_eq!(sequences(&anomalies(shard.take_outputs())), expected);
+    assert_eq!(shard.ledger().scored, records.len() as u64);
+}
+
+#[test]
+fn a_shard_taken_up_from_its_snapshot_says_what_it_would_have_said() {
+    let records = mixed();
+    let (first, second) = records.split_at(records.len() / 2);
+    let now = |records: &[Record]| records[0].time.expect("has a time");
+    let mut through = active_shard(settings());
+    let mut before = active_shard(settings());
+    through.push(batch(first), now(first));
+    before.push(batch(first), now(first));
+    let mut after = Shard::new(settings());
+    for (_, bytes) in before.snapshots() {
+        after
+            .restore(&bytes, Some(bundle()), now(first))
+            .expect("is a snapshot");
+    }
+    let mut told = anomalies(before.take_outputs());
+    after.take_outputs();
+    for shard in [&mut through, &mut after] {
+        shard.push(batch(second), now(second));
+        shard.finish(now(second));
+    }
+    told.extend(anomalies(after.take_outputs()));
+    assert_eq!(told, anomalies(through.take_outputs()));
+    assert_eq!(told.len(), 4);
+}
+
+#[test]
+fn bytes_that_are_no_snapshot_are_refused() {
+    let mut shard = Shard::new(settings());
+    for bytes in [&b""[..], b"nonsense", &[9, 9, 9, 9]] {
+        assert!(shard.restore(bytes, None, Timestamp::ZERO).is_err());
+    }
+    let whole = {
+        let mut shard = active_shard(settings());
+        shard.push(batch(&mixed()), Timestamp::from_millis(2_000_000));
+        shard.snapshots().remove(0).1
+    };
+    assert!(
+        shard
+            .restore(&whole[..whole.len() / 2], None, Timestamp::ZERO)
+            .is_err()
+    );
+}
+
+#[test]
+fn every_record_is_accounted_for_at_every_moment() {
+    let mut shard = Shard::new(Settings {
+        streams_max: 1,
+        ..settings()
+    });
+    let mut pushed = 0;
+    for (turn, chunk) in normal(0..100).chunks(37).enumerate() {
+        let now = chunk[0].time.expect("has a time");
+        shard.push(batch(chunk), now);
+        let other = Batch {
+            stream: StreamKey::named("one too many"),
+            ..batch(&chunk[..1])
+        };
+        shard.push(other, now);
+        pushed += chunk.len() as u64 + 1;
+        if turn == 5 {
+            shard.install(&stream(), bundle(), now);
+        }
+        let ledger = shard.ledger();
+        let sum = ledger.scored + ledger.learned + ledger.suppressed + ledger.pending;
+        assert_eq!(sum, pushed);
+    }
+    let ledger = shard.ledger();
+    assert!(
+        ledger.scored > 0 && ledger.learned > 0 && ledger.suppressed > 0,
+        "{ledger:?}"
+    );
+}
+
+#[test]
+fn a_stream_learns_asks_for_a_model_once_and_is_not_blind_while_it_trains_again() {
+    let mut settings = Settings {
+        pace: Pace::Replay,
+        ..settings()
+    };
+    settings.learn.records_min = 500;
+    settings.learn.sequences_min = 50;
+    settings.learn.retrain_every = Duration::from_secs(100);
+    let mut shard = Shard::new(settings);
+    shard.push(batch(&normal(0..250)), Timestamp::ZERO);
+    let outputs = shard.take_outputs();
+    let due = |outputs: &[Output]| {
+        outputs
+            .iter()
+            .filter(|output| matches!(output, Output::TrainingDue { .. }))
+            .count()
+    };
+    assert_eq!(due(&outputs), 1);
+    assert_eq!(shard.status()[0].state, State::Training);
+    assert!(
+        anomalies(outputs).is_empty(),
+        "nothing is told while learning"
+    );
+    shard.install(&stream(), bundle(), Timestamp::from_millis(1_250_000));
+    assert_eq!(shard.status()[0].state, State::Active);
+    shard.push(batch(&normal(251..300)), Timestamp::ZERO);
+    shard.push(batch(&normal(340..500)), Timestamp::ZERO);
+    let outputs = shard.take_outputs();
+    assert_eq!(due(&outputs), 1, "a newer model is asked for");
+    let broken = order(600, |lines| lines.swap(1, 3));
+    shard.push(batch(&broken), Timestamp::ZERO);
+    shard.finish(Timestamp::ZERO);
+    assert_eq!(shard.status()[0].state, State::Active);
+    assert_eq!(
+        sequences(&anomalies(shard.take_outputs())),
+        ["ord_1000600".to_owned()].into()
+    );
+}

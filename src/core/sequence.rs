@@ -1,1 +1,0 @@
-//! Records of one stream → ordered sequences.

@@ -1,0 +1,217 @@
+//! Puts records in time order within a bounded delay.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use crate::core::record::Timestamp;
+
+/// Holds each record for `delay` after it arrives and then lets it go together with everything
+/// older, so that records of one sequence that come from several pods, files or batches meet in
+/// time order. Arrival order across senders means nothing; within one sender it decides ties.
+///
+/// Of two records of one instant the one of the lower rank goes first. Where the instant is a
+/// whole second the clock may be that coarse, and the order of arrival is the better evidence.
+#[derive(Debug)]
+pub struct Hold<T> {
+    delay: Duration,
+    len_max: usize,
+    waiting: BinaryHeap<Reverse<Entry<T>>>,
+    arrivals: VecDeque<(Timestamp, Place)>,
+    gate: Option<Place>,
+    arrived: u64,
+    early: u64,
+}
+
+/// Time, rank among equals, order of arrival.
+type Place = (Timestamp, u32, u64);
+
+#[derive(Debug)]
+struct Entry<T> {
+    place: Place,
+    item: T,
+}
+
+impl<T> PartialEq for Entry<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl<T> Eq for Entry<T> {}
+
+impl<T> PartialOrd for Entry<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Entry<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.place.cmp(&other.place)
+    }
+}
+
+impl<T> Hold<T> {
+    /// Holds records for `delay`, at most `len_max` of them: beyond that the ones that wait
+    /// longest go early.
+    pub fn new(delay: Duration, len_max: usize) -> Self {
+        Self {
+            delay,
+            len_max: len_max.max(1),
+            waiting: BinaryHeap::new(),
+            arrivals: VecDeque::new(),
+            gate: None,
+            arrived: 0,
+            early: 0,
+        }
+    }
+
+    /// Takes in a record of `time` that arrived at `now`.
+    pub fn push(&mut self, time: Timestamp, rank: u32, now: Timestamp, item: T) {
+        let rank = if time.is_whole_second() { 0 } else { rank };
+        let place = (time, rank, self.arrived);
+        self.arrived += 1;
+        self.waiting.push(Reverse(Entry { place, item }));
+        self.arrivals.push_back((now, place));
+    }
+
+    /// The next record whose wait is over at `now`, or that is older than one whose wait is over.
+    pub fn pop_due(&mut self, now: Timestamp) -> Option<(Timestamp, T)> {
+        self.open_gate(|arrived, delay| arrived.plus(delay) <= now);
+        self.pop_gate()
+    }
+
+    /// The next record in time order, whether its wait is over or not.
+    pub fn pop(&mut self) -> Option<(Timestamp, T)> {
+        self.open_gate(|_, _| true);
+        self.pop_gate()
+    }
+
+    /// When the first wait will be over.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.arrivals
+            .front()
+            .map(|(arrived, _)| arrived.plus(self.delay))
+    }
+
+    /// Records waiting.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether no record waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Records that went before their wait was over, for lack of room.
+    pub fn early(&self) -> u64 {
+        self.early
+    }
+
+    /// The records waiting, in time order: time, rank and record.
+    pub fn iter_sorted(&self) -> Vec<(Timestamp, u32, &T)> {
+        let mut entries: Vec<&Entry<T>> = self.waiting.iter().map(|entry| &entry.0).collect();
+        entries.sort_unstable_by_key(|entry| entry.place);
+        entries
+            .into_iter()
+            .map(|entry| (entry.place.0, entry.place.1, &entry.item))
+            .collect()
+    }
+
+    fn open_gate(&mut self, is_due: impl Fn(Timestamp, Duration) -> bool) {
+        while let Some(&(arrived, place)) = self.arrivals.front() {
+            let due = is_due(arrived, self.delay);
+            // A record that already went with a younger one needs no room.
+            let crowded = self.waiting.len() > self.len_max && self.gate.is_none();
+            if !due && !crowded {
+                break;
+            }
+            if !due {
+                self.early += 1;
+            }
+            self.arrivals.pop_front();
+            self.gate = self.gate.max(Some(place));
+        }
+    }
+
+    fn pop_gate(&mut self) -> Option<(Timestamp, T)> {
+        let next = self.waiting.peek()?.0.place;
+        if self.gate.is_none_or(|gate| next > gate) {
+            self.gate = None;
+            return None;
+        }
+        self.waiting
+            .pop()
+            .map(|Reverse(entry)| (entry.place.0, entry.item))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DELAY: Duration = Duration::from_secs(3);
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn due(hold: &mut Hold<&'static str>, now: Timestamp) -> Vec<&'static str> {
+        std::iter::from_fn(|| hold.pop_due(now))
+            .map(|(_, item)| item)
+            .collect()
+    }
+
+    #[test]
+    fn a_record_waits_for_the_delay_and_goes_with_everything_older() {
+        let mut hold = Hold::new(DELAY, 100);
+        hold.push(at(10), 0, at(100), "young, first");
+        assert!(due(&mut hold, at(102)).is_empty());
+        hold.push(at(5), 0, at(102), "old, late");
+        hold.push(at(20), 0, at(102), "younger");
+        assert_eq!(due(&mut hold, at(103)), ["old, late", "young, first"]);
+        assert_eq!(hold.next_due(), Some(at(105)));
+        assert_eq!(due(&mut hold, at(105)), ["younger"]);
+        assert!(hold.is_empty());
+    }
+
+    #[test]
+    fn ties_go_by_rank_unless_the_clock_is_coarse() {
+        let mut hold = Hold::new(DELAY, 100);
+        let fine = Timestamp::from_millis(10_001);
+        hold.push(fine, 7, at(100), "rank 7");
+        hold.push(fine, 2, at(100), "rank 2");
+        hold.push(at(11), 7, at(100), "came first");
+        hold.push(at(11), 2, at(100), "came second");
+        let order = due(&mut hold, at(103));
+        assert_eq!(order, ["rank 2", "rank 7", "came first", "came second"]);
+    }
+
+    #[test]
+    fn a_sender_that_lags_for_ever_does_not_stop_the_others() {
+        let mut hold = Hold::new(DELAY, 1000);
+        let mut released = 0;
+        for step in 0..50 {
+            hold.push(at(1000 + step), 0, at(100 + step), "live");
+            hold.push(at(step), 0, at(100 + step), "an hour behind");
+            let out = due(&mut hold, at(100 + step));
+            released += out.iter().filter(|item| **item == "live").count();
+        }
+        assert_eq!(released, 47);
+    }
+
+    #[test]
+    fn beyond_its_bound_the_longest_waiting_go_early_and_none_is_lost() {
+        let mut hold = Hold::new(DELAY, 10);
+        let mut out = 0;
+        for step in 0..100 {
+            hold.push(at(step), 0, at(100), "x");
+            out += due(&mut hold, at(100)).len();
+            assert!(hold.len() <= 10);
+        }
+        assert_eq!(hold.early(), 90);
+        assert_eq!(out + std::iter::from_fn(|| hold.pop()).count(), 100);
+    }
+}

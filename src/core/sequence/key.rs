@@ -1,0 +1,196 @@
+//! Which sequences a record belongs to.
+
+use std::fmt;
+use std::sync::Arc;
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::core::record::{Record, Resource};
+
+/// Most sequences one record is counted for; a record may list thousands of identifiers.
+pub const IDS_PER_RECORD_MAX: usize = 256;
+
+/// The identifiers looked for in bodies unless the user names others: a word joined to a long
+/// number by an underscore (`blk_-1608999687919862906`, `job_202611210743`), and a request id as
+/// OpenStack and many gateways write it.
+pub const DEFAULT_BODY_IDS: [&str; 2] = [
+    r"\b[A-Za-z][A-Za-z0-9]*_-?[0-9]{6,}",
+    r"\breq-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+];
+
+/// Where the key of a sequence comes from, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum KeyKind {
+    /// The trace id.
+    Trace,
+    /// The attribute the user named.
+    Attribute,
+    /// An identifier found in the body.
+    Body,
+    /// The workload and the pod, or what stands in for it: everything one process says.
+    Instance,
+}
+
+impl KeyKind {
+    /// Whether such a sequence has a beginning and an end of its own. What a process says has
+    /// neither: knothole may have started in the middle, and silence ends nothing.
+    pub const fn is_bounded(self) -> bool {
+        !matches!(self, Self::Instance)
+    }
+}
+
+/// The name of one sequence within its stream.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SequenceKey {
+    /// Where it comes from.
+    pub kind: KeyKind,
+    /// Its value.
+    pub value: Arc<str>,
+}
+
+impl fmt::Display for SequenceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.value)
+    }
+}
+
+/// A pattern for identifiers that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("pattern for identifiers in bodies does not compile: {0}")]
+pub struct PatternError(#[from] regex::Error);
+
+/// Finds the sequences of a record: its trace; else the attribute the user named; else the
+/// identifiers in its body; else the place it comes from.
+#[derive(Clone, Debug)]
+pub struct KeyFinder {
+    body_ids: Vec<Regex>,
+}
+
+impl KeyFinder {
+    /// A finder that looks for `body_ids` in bodies. The first pattern that matches at all
+    /// decides; its first group is the identifier, or the whole match if it has no group.
+    ///
+    /// # Errors
+    /// If a pattern does not compile.
+    pub fn new<'a>(body_ids: impl IntoIterator<Item = &'a str>) -> Result<Self, PatternError> {
+        let body_ids = body_ids
+            .into_iter()
+            .map(Regex::new)
+            .collect::<Result<_, _>>()?;
+        Ok(Self { body_ids })
+    }
+
+    /// The sequences of a record, each once, at least one and at most [`IDS_PER_RECORD_MAX`].
+    pub fn keys(&self, record: &Record, resource: &Resource) -> Vec<SequenceKey> {
+        let key = |kind, value: &str| SequenceKey {
+            kind,
+            value: value.into(),
+        };
+        if let Some(trace) = record.trace_id {
+            return vec![key(KeyKind::Trace, &trace.to_string())];
+        }
+        if let Some(value) = &record.sequence_attribute {
+            return vec![key(KeyKind::Attribute, value)];
+        }
+        let ids = self.body_ids(&record.body);
+        if !ids.is_empty() {
+            return ids.into_iter().map(|id| key(KeyKind::Body, id)).collect();
+        }
+        let workload = resource.workload().map_or("", |(_, name)| name);
+        let instance = resource.instance().unwrap_or_default();
+        vec![key(KeyKind::Instance, &format!("{workload}/{instance}"))]
+    }
+
+    /// The identifiers in a text, each once, in order of appearance.
+    pub fn body_ids<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        for pattern in &self.body_ids {
+            let mut found: Vec<&str> = Vec::new();
+            for captures in pattern.captures_iter(text) {
+                let id = captures
+                    .get(1)
+                    .or_else(|| captures.get(0))
+                    .map_or("", |id| id.as_str());
+                if !id.is_empty() && !found.contains(&id) {
+                    found.push(id);
+                }
+                if found.len() >= IDS_PER_RECORD_MAX {
+                    break;
+                }
+            }
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::TraceId;
+
+    fn finder() -> KeyFinder {
+        KeyFinder::new(DEFAULT_BODY_IDS).expect("the default patterns compile")
+    }
+
+    fn resource(attributes: &[(&str, &str)]) -> Resource {
+        Resource::new(
+            attributes
+                .iter()
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn one_record_may_belong_to_several_sequences_each_once() {
+        let text = "ask 10.0.0.1:5 to delete [blk_1073741884_1063, blk_-1073741885_7, blk_1073741884_1063]";
+        assert_eq!(
+            finder().body_ids(text),
+            ["blk_1073741884", "blk_-1073741885"]
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_an_identifier_is_none() {
+        let text = "DFSClient_NONMAPREDUCE_-1073741885_1 at BP-2000597461-10.0.0.1 wrote a_12 in 123456789";
+        assert!(finder().body_ids(text).is_empty());
+    }
+
+    #[test]
+    fn trace_comes_before_attribute_before_body_before_place() {
+        let resource = resource(&[("k8s.deployment.name", "cart"), ("k8s.pod.name", "cart-1")]);
+        let mut record = Record {
+            body: "job_202611210743 done".into(),
+            ..Record::default()
+        };
+        record.sequence_attribute = Some("order-7".into());
+        record.trace_id = TraceId::from_bytes(&[7; 16]);
+        let mut kinds = Vec::new();
+        for _ in 0..4 {
+            let keys = finder().keys(&record, &resource);
+            kinds.push((keys[0].kind, keys[0].value.to_string()));
+            match kinds.len() {
+                1 => record.trace_id = None,
+                2 => record.sequence_attribute = None,
+                _ => record.body = "plain".into(),
+            }
+        }
+        assert_eq!(kinds[0], (KeyKind::Trace, "07".repeat(16)));
+        assert_eq!(kinds[1], (KeyKind::Attribute, "order-7".into()));
+        assert_eq!(kinds[2], (KeyKind::Body, "job_202611210743".into()));
+        assert_eq!(kinds[3], (KeyKind::Instance, "cart/cart-1".into()));
+    }
+
+    #[test]
+    fn a_user_pattern_with_a_group_gives_the_group() {
+        let finder = KeyFinder::new([r"instance: ([0-9a-f-]{8})\]"]).expect("compiles");
+        assert_eq!(
+            finder.body_ids("[instance: 0a1b2c3d] spawned"),
+            ["0a1b2c3d"]
+        );
+        assert!(KeyFinder::new(["("]).is_err());
+    }
+}

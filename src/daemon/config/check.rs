@@ -1,0 +1,214 @@
+//! What types cannot say about settings, checked all at once.
+
+use std::net::SocketAddr;
+
+use tracing_subscriber::EnvFilter;
+
+use super::settings::{Learn, Listen, Model, Receive, Sequence, Settings, Telemetry};
+use super::units::{ByteSize, MemoryLimit};
+
+/// Longest time that records may be held to be put in order.
+const REORDER_DELAY_MAX_S: u64 = 60;
+/// Most threads that judge.
+const SHARDS_MAX: usize = 256;
+/// The least memory in which a daemon does anything useful.
+const MEMORY_MIN: ByteSize = ByteSize::mib(64);
+
+/// A setting's path and what is wrong with its value.
+pub(super) type Finding = (String, String);
+
+/// Everything wrong with settings that could be read.
+pub(super) fn check(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Findings(Vec::new());
+    findings.listen(&settings.listen);
+    findings.receive(&settings.receive);
+    findings.sequence(&settings.sequence);
+    findings.learn(&settings.learn);
+    findings.model(&settings.model);
+    findings.telemetry(&settings.telemetry);
+    if settings
+        .shards
+        .is_some_and(|shards| shards.get() > SHARDS_MAX)
+    {
+        findings.say("shards", format!("at most {SHARDS_MAX} shards are run"));
+    }
+    if let MemoryLimit::Bytes(bytes) = settings.memory_limit
+        && bytes < MEMORY_MIN
+    {
+        findings.say(
+            "memory_limit",
+            format!("{bytes} is too little; give at least {MEMORY_MIN}"),
+        );
+    }
+    if settings.state_dir.as_os_str().is_empty() {
+        findings.say(
+            "state_dir",
+            "the state needs a folder; write ./knothole-data",
+        );
+    }
+    findings.0
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn say(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.0.push((path.into(), message.into()));
+    }
+
+    fn share(&mut self, path: &str, value: f64) {
+        if !(value > 0.0 && value < 1.0) {
+            self.say(
+                path,
+                format!("{value} is not between 0 and 1; write 0.01 for one in a hundred"),
+            );
+        }
+    }
+
+    fn listen(&mut self, listen: &Listen) {
+        let all = [
+            ("listen.otlp_grpc", listen.otlp_grpc),
+            ("listen.otlp_http", listen.otlp_http),
+            ("listen.api", listen.api),
+        ];
+        for (index, (path, address)) in all.iter().enumerate() {
+            if !listen.allow_non_loopback && !address.ip().is_loopback() {
+                self.say(*path, open_to_others(*address));
+            }
+            let taken = |other: &&(&str, SocketAddr)| other.1 == *address && address.port() != 0;
+            if let Some((other, _)) = all.iter().take(index).find(taken) {
+                self.say(
+                    *path,
+                    format!("{address} is already taken by {other}; give each its own port"),
+                );
+            }
+        }
+    }
+
+    fn receive(&mut self, receive: &Receive) {
+        if receive.request_bytes_max.as_bytes() == 0 {
+            self.say(
+                "receive.request_bytes_max",
+                "no request would be taken; the default is 64MiB",
+            );
+        }
+        if receive.body_len_max.as_bytes() == 0 {
+            self.say(
+                "receive.body_len_max",
+                "nothing of a body would be read; the default is 64KiB",
+            );
+        }
+        if receive.queue_bytes_max < receive.request_bytes_max {
+            let (queue, request) = (receive.queue_bytes_max, receive.request_bytes_max);
+            self.say(
+                "receive.queue_bytes_max",
+                format!("{queue} cannot hold one request of request_bytes_max ({request}); give it that much or more"),
+            );
+        }
+    }
+
+    fn sequence(&mut self, sequence: &Sequence) {
+        for (index, pattern) in sequence.body_ids.iter().flatten().enumerate() {
+            let path = format!("sequence.body_ids[{index}]");
+            match regex::Regex::new(pattern) {
+                Ok(regex) if regex.is_match("") => {
+                    self.say(path, "the pattern matches an empty text, so every record would share one sequence");
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let text = error.to_string();
+                    let reason = text
+                        .lines()
+                        .last()
+                        .unwrap_or_default()
+                        .trim_start_matches("error: ");
+                    self.say(
+                        path,
+                        format!("{pattern:?} is no regular expression: {reason}"),
+                    );
+                }
+            }
+        }
+        if sequence.reorder_delay.get().as_secs() > REORDER_DELAY_MAX_S {
+            self.say(
+                "sequence.reorder_delay",
+                format!("records are held for at most {REORDER_DELAY_MAX_S}s"),
+            );
+        }
+        if sequence.idle_timeout <= sequence.reorder_delay {
+            self.say("sequence.idle_timeout", "must be longer than sequence.reorder_delay, or sequences end before their records are in order");
+        }
+    }
+
+    fn learn(&mut self, learn: &Learn) {
+        self.share(
+            "learn.new_template_chance_max",
+            learn.new_template_chance_max,
+        );
+        if learn.retrain_every.get().as_secs() < 60 {
+            self.say(
+                "learn.retrain_every",
+                "training more often than once a minute is never done; the default is 24h",
+            );
+        }
+    }
+
+    fn model(&mut self, model: &Model) {
+        self.share("model.alarm_rate", model.alarm_rate);
+        for (index, bundle) in model.bundles.iter().enumerate() {
+            if !bundle.path.is_file() {
+                let path = bundle.path.display();
+                self.say(
+                    format!("model.bundles[{index}].path"),
+                    format!("no file {path}; `knothole train LOGS -o {path}` makes one"),
+                );
+            }
+            let earlier = model.bundles.iter().take(index);
+            if earlier
+                .into_iter()
+                .any(|other| other.service == bundle.service)
+            {
+                self.say(
+                    format!("model.bundles[{index}].service"),
+                    format!(
+                        "{:?} has a bundle already; a service takes one",
+                        bundle.service
+                    ),
+                );
+            }
+        }
+    }
+
+    fn telemetry(&mut self, telemetry: &Telemetry) {
+        if let Err(error) = EnvFilter::builder().parse(&telemetry.log_level) {
+            let level = &telemetry.log_level;
+            self.say(
+                "telemetry.log_level",
+                format!("{level:?} is no level ({error}); write error, warn, info, debug or trace"),
+            );
+        }
+        if let Some(endpoint) = &telemetry.endpoint
+            && !is_http_url(endpoint)
+        {
+            self.say(
+                "telemetry.endpoint",
+                format!("{endpoint:?} is no endpoint; write it as http://127.0.0.1:4317"),
+            );
+        }
+    }
+}
+
+fn open_to_others(address: SocketAddr) -> String {
+    format!(
+        "{address} can be reached from other hosts, and knothole has no authentication yet; listen \
+         on 127.0.0.1 or [::1], or set listen.allow_non_loopback: true where a network policy or a \
+         proxy guards the port"
+    )
+}
+
+fn is_http_url(text: &str) -> bool {
+    let uri = text.parse::<http::Uri>().ok();
+    uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+    })
+}

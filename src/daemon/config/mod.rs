@@ -1,0 +1,163 @@
+//! File, environment, flags → checked [`Settings`], or all that is wrong with them at once.
+//!
+//! A flag beats an environment variable, and that beats the file. Every setting has a default.
+
+mod check;
+mod derive;
+mod memory;
+mod problem;
+mod read;
+mod settings;
+mod tree;
+mod units;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use memory::HostMemory;
+pub use problem::{PROBLEMS_MAX, Problem, Problems};
+pub use settings::{Learn, Listen, Model, Receive, Sequence, ServiceBundle, Settings, Telemetry};
+pub use tree::Origin;
+pub use units::{ByteSize, MemoryLimit, Period};
+
+use tree::Node;
+
+/// A file that says what the defaults say, with a comment on each setting.
+pub const DEFAULT_FILE: &str = include_str!("default.yaml");
+
+/// Largest settings file that is read, in bytes.
+const FILE_LEN_MAX: u64 = 4 << 20;
+
+/// The environment variables that are read, and the setting each gives. The list is closed:
+/// Kubernetes sets `KNOTHOLE_PORT` and others of its own beside a service called knothole.
+pub const ENVIRONMENT: [(&str, &str); 8] = [
+    ("KNOTHOLE_LISTEN_OTLP_GRPC", "listen.otlp_grpc"),
+    ("KNOTHOLE_LISTEN_OTLP_HTTP", "listen.otlp_http"),
+    ("KNOTHOLE_LISTEN_API", "listen.api"),
+    (
+        "KNOTHOLE_LISTEN_ALLOW_NON_LOOPBACK",
+        "listen.allow_non_loopback",
+    ),
+    ("KNOTHOLE_STATE_DIR", "state_dir"),
+    ("KNOTHOLE_MEMORY_LIMIT", "memory_limit"),
+    ("KNOTHOLE_TELEMETRY_ENDPOINT", "telemetry.endpoint"),
+    ("KNOTHOLE_LOG", "telemetry.log_level"),
+];
+
+/// A setting given outside the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The variable or flag, as a complaint should call it (`--state-dir`).
+    pub name: Box<str>,
+    /// The setting (`state_dir`).
+    pub path: &'static str,
+    /// Its value, as it would stand in the file.
+    pub value: String,
+}
+
+impl Override {
+    /// A flag of the command line.
+    pub fn flag(name: &str, path: &'static str, value: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            path,
+            value: value.into(),
+        }
+    }
+
+    /// The variables of [`ENVIRONMENT`] that `lookup` finds; an empty one counts as not set.
+    pub fn from_environment(lookup: impl Fn(&str) -> Option<String>) -> Vec<Self> {
+        let set = |(name, path): &(&str, &'static str)| {
+            let value = lookup(name).filter(|value| !value.is_empty())?;
+            Some(Self::flag(name, path, value))
+        };
+        ENVIRONMENT.iter().filter_map(set).collect()
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or cannot be read.
+    #[error("cannot read the settings file {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It was read, and this is wrong with it.
+    #[error("{0}")]
+    Problems(Problems),
+}
+
+/// Reads `file` (none: the defaults) and puts `overrides` over it, the later over the earlier.
+///
+/// # Errors
+/// The file cannot be read, or anything in it or in `overrides` is wrong: then all of it.
+pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Settings, ConfigError> {
+    let text = match file {
+        Some(path) => read_file(path).map_err(|source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?,
+        None => String::new(),
+    };
+    let name = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
+    from_text(&name, &text, overrides).map_err(ConfigError::Problems)
+}
+
+/// Reads `text`, which complaints call `name`, and puts `overrides` over it.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn from_text(name: &str, text: &str, overrides: &[Override]) -> Result<Settings, Problems> {
+    let (settings, problems) = parse(text, overrides);
+    match Problems::new(name, text, problems) {
+        None => Ok(settings),
+        Some(problems) => Err(problems),
+    }
+}
+
+fn parse(text: &str, overrides: &[Override]) -> (Settings, Vec<Problem>) {
+    let mut tree = match Node::parse(text) {
+        Ok(tree) => tree,
+        Err(malformed) => {
+            let message = format!("not readable as YAML: {}", malformed.reason);
+            let problem = Problem {
+                origin: malformed.origin,
+                path: String::new(),
+                message,
+            };
+            return (Settings::default(), vec![problem]);
+        }
+    };
+    for given in overrides {
+        let origin = Origin::Outside(given.name.clone());
+        tree.put(given.path, Node::scalar(&given.value, origin));
+    }
+    let (settings, mut problems) = read::read::<Settings>(&mut tree);
+    problems.extend(
+        check::check(&settings)
+            .into_iter()
+            .map(|(path, finding)| Problem {
+                origin: tree.origin_of(&path),
+                message: format!("{path}: {finding}"),
+                path,
+            }),
+    );
+    (settings, problems)
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    let len = fs::metadata(path)?.len();
+    if len > FILE_LEN_MAX {
+        let message = format!("{len} bytes is no settings file (at most {FILE_LEN_MAX})");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    fs::read_to_string(path)
+}
+
+#[cfg(test)]
+mod tests;

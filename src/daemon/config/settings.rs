@@ -1,0 +1,221 @@
+//! Everything that can be set, with its unit and default. `default.yaml` is the same as a file.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::units::{ByteSize, MemoryLimit, Period};
+
+/// The settings of a daemon, checked.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: Listen,
+    /// The folder that outlives a restart: templates, open sequences, models, undelivered events.
+    pub state_dir: PathBuf,
+    /// Most bytes of the state folder; beyond it the streams unused for longest are removed.
+    pub state_bytes_max: ByteSize,
+    /// Most services that one shard follows; records of further ones are counted, not judged. The
+    /// state folder keeps as many for each shard.
+    pub streams_max: NonZeroUsize,
+    /// Most memory to hold: a size, a share such as `80%`, or `auto`.
+    pub memory_limit: MemoryLimit,
+    /// Threads that judge; `None` is one for each core.
+    pub shards: Option<NonZeroUsize>,
+    /// What is taken in.
+    pub receive: Receive,
+    /// How records are put together to sequences.
+    pub sequence: Sequence,
+    /// When a stream has been seen long enough to be judged.
+    pub learn: Learn,
+    /// How it is judged.
+    pub model: Model,
+    /// knothole's own logs, metrics and traces.
+    pub telemetry: Telemetry,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Listen::default(),
+            state_dir: PathBuf::from("./knothole-data"),
+            state_bytes_max: ByteSize::mib(1024),
+            streams_max: NonZeroUsize::MIN.saturating_add(255),
+            memory_limit: MemoryLimit::Auto,
+            shards: None,
+            receive: Receive::default(),
+            sequence: Sequence::default(),
+            learn: Learn::default(),
+            model: Model::default(),
+            telemetry: Telemetry::default(),
+        }
+    }
+}
+
+/// Addresses to listen at. Port 0 takes a free one.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Listen {
+    /// OTLP over gRPC.
+    #[serde(deserialize_with = "address")]
+    pub otlp_grpc: SocketAddr,
+    /// OTLP over HTTP, protobuf and JSON.
+    #[serde(deserialize_with = "address")]
+    pub otlp_http: SocketAddr,
+    /// API, health and metrics.
+    #[serde(deserialize_with = "address")]
+    pub api: SocketAddr,
+    /// Whether addresses other than loopback are taken. There is no authentication yet.
+    pub allow_non_loopback: bool,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            otlp_grpc: local(4317),
+            otlp_http: local(4318),
+            api: local(8080),
+            allow_non_loopback: false,
+        }
+    }
+}
+
+/// Bounds on what is taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Receive {
+    /// Largest request, after decompression.
+    pub request_bytes_max: ByteSize,
+    /// Most bytes of records that wait for a shard; beyond it senders are told to come back.
+    pub queue_bytes_max: ByteSize,
+    /// Longest body that is read; a longer one is cut.
+    pub body_len_max: ByteSize,
+}
+
+impl Default for Receive {
+    fn default() -> Self {
+        Self {
+            request_bytes_max: ByteSize::mib(64),
+            queue_bytes_max: ByteSize::mib(256),
+            body_len_max: ByteSize::kib(64),
+        }
+    }
+}
+
+/// How records are put together to sequences.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sequence {
+    /// The attribute whose value keys a sequence, where a record has no trace id.
+    pub attribute: Option<String>,
+    /// Patterns of identifiers in bodies that key a sequence; `None` is the built-in one.
+    pub body_ids: Option<Vec<String>>,
+    /// A sequence that is quiet for so long has ended, in stream time.
+    pub idle_timeout: Period,
+    /// How long records are held to be put in time order.
+    pub reorder_delay: Period,
+    /// Most open sequences of one stream.
+    pub open_max: NonZeroUsize,
+}
+
+impl Default for Sequence {
+    fn default() -> Self {
+        Self {
+            attribute: None,
+            body_ids: None,
+            idle_timeout: Period::seconds(5 * 60),
+            reorder_delay: Period::seconds(3),
+            open_max: NonZeroUsize::MIN.saturating_add(19_999),
+        }
+    }
+}
+
+/// When a stream has been seen long enough to train a model. All of these must hold.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Learn {
+    /// Sequences that have ended.
+    pub sequences_min: NonZeroUsize,
+    /// Records.
+    pub records_min: u64,
+    /// Estimated chance that the next record brings a new template, 0 to 1 (Good–Turing).
+    pub new_template_chance_max: f64,
+    /// How long after a training the next one starts.
+    pub retrain_every: Period,
+}
+
+impl Default for Learn {
+    fn default() -> Self {
+        Self {
+            sequences_min: NonZeroUsize::MIN.saturating_add(99),
+            records_min: 2_000,
+            new_template_chance_max: 0.01,
+            retrain_every: Period::seconds(24 * 60 * 60),
+        }
+    }
+}
+
+/// How a stream is judged.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Model {
+    /// Models to begin with, by service.
+    pub bundles: Vec<ServiceBundle>,
+    /// Share of normal sequences that may raise an alarm, 0 to 1 (both left out).
+    pub alarm_rate: f64,
+    /// Seed of the training: the same input and seed give the same model.
+    pub seed: u64,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            bundles: Vec::new(),
+
+            alarm_rate: 0.005,
+            seed: 1,
+        }
+    }
+}
+
+/// A model for a service that has none of its own yet.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceBundle {
+    /// The service: its name, or `environment/namespace/name`.
+    pub service: String,
+    /// The bundle (`model.safetensors`) that `knothole train` wrote.
+    pub path: PathBuf,
+}
+
+/// knothole's own logs, metrics and traces.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// An OTLP/gRPC endpoint to send them to, such as `http://127.0.0.1:4317`; `None` sends none.
+    pub endpoint: Option<String>,
+    /// What is logged: a level, or directives such as `info,knothole::edge=debug`.
+    pub log_level: String,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            log_level: "info".to_owned(),
+        }
+    }
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        de::Error::custom(format!(
+            "{text:?} is not an address with a port; write it as 127.0.0.1:4317 or [::1]:4317"
+        ))
+    })
+}

@@ -1,0 +1,181 @@
+use super::*;
+
+fn problems(text: &str, overrides: &[Override]) -> String {
+    from_text("knothole.yaml", text, overrides)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn the_default_file_says_the_defaults() {
+    assert_eq!(
+        from_text("default.yaml", DEFAULT_FILE, &[]).unwrap(),
+        Settings::default()
+    );
+    assert_eq!(from_text("empty", "", &[]).unwrap(), Settings::default());
+}
+
+#[test]
+fn the_default_file_names_every_setting() {
+    // The reader lists what is known at a place where a name is not; each must be in the file.
+    let sections = [
+        "",
+        "listen",
+        "receive",
+        "sequence",
+        "learn",
+        "model",
+        "telemetry",
+    ];
+    for section in sections {
+        let text = if section.is_empty() {
+            "zzzzzzzz: 1".to_owned()
+        } else {
+            format!("{section}:\n  zzzzzzzz: 1")
+        };
+        let told = problems(&text, &[]);
+        let known = told
+            .split("known here: ")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap();
+        for name in known.split(", ") {
+            assert!(
+                DEFAULT_FILE.contains(&format!("{name}:")),
+                "{section}.{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_set_is_read_in_its_units() {
+    let text = "receive: {request_bytes_max: 1MiB, body_len_max: 100}\nsequence:\n  \
+                idle_timeout: 90s\nlearn: {retrain_every: 12h}\nmemory_limit: 75%\nshards: 3\n\
+                model: {alarm_rate: 0.1}\n";
+    let settings = from_text("x", text, &[]).unwrap();
+    assert_eq!(settings.receive.request_bytes_max, ByteSize::mib(1));
+    assert_eq!(settings.receive.body_len_max.as_len(), 100);
+    assert_eq!(settings.sequence.idle_timeout, Period::seconds(90));
+    assert_eq!(settings.learn.retrain_every, Period::seconds(43_200));
+    assert_eq!(settings.memory_limit, MemoryLimit::Percent(75));
+    assert_eq!(settings.shards.unwrap().get(), 3);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_each_with_its_place_and_a_way_out() {
+    let text = "lisen:\n  api: 1\nstate_bytes_max: lots\nsequence:\n  body_ids: ['a(', '\\d+']\n\
+                shards: 0\nlearn:\n  new_template_chance_max: 2\n";
+    let told = problems(text, &[]);
+    for expected in [
+        "knothole.yaml:1:1  unknown setting \"lisen\"; did you mean \"listen\"?\n    1 | lisen:\n      | ^^^^^\n",
+        "knothole.yaml:3:18  state_bytes_max: \"lots\" is not a size; write it as 64MiB",
+        "knothole.yaml:5:14  sequence.body_ids[0]: \"a(\" is no regular expression: unclosed group",
+        "knothole.yaml:6:9  shards: expected a whole number from 1 on",
+        "knothole.yaml:8:28  learn.new_template_chance_max: 2 is not between 0 and 1",
+        "5 problems; serve would refuse this",
+    ] {
+        assert!(
+            told.contains(expected),
+            "{expected}\n--- not in ---\n{told}"
+        );
+    }
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_refused_unless_asked_for() {
+    let open = "listen:\n  otlp_grpc: 0.0.0.0:4317\n";
+    let told = problems(open, &[]);
+    assert!(told.contains("knothole.yaml:2:14"), "{told}");
+    assert!(told.contains("no authentication yet") && told.contains("allow_non_loopback: true"));
+    let allowed = format!("{open}  allow_non_loopback: true\n");
+    let settings = from_text("x", &allowed, &[]).unwrap();
+    assert_eq!(settings.listen.otlp_grpc.to_string(), "0.0.0.0:4317");
+    assert!(from_text("x", "listen: {api: '[::1]:8080'}", &[]).is_ok());
+}
+
+#[test]
+fn two_listeners_do_not_share_an_address_but_each_may_take_a_free_port() {
+    let told = problems("listen: {api: '127.0.0.1:4317'}", &[]);
+    assert!(told.contains("already taken by listen.otlp_grpc"), "{told}");
+    let free = "listen: {api: '127.0.0.1:0', otlp_grpc: '127.0.0.1:0', otlp_http: '127.0.0.1:0'}";
+    assert!(from_text("x", free, &[]).is_ok());
+}
+
+#[test]
+fn a_flag_beats_the_environment_and_that_beats_the_file() {
+    let text = "state_dir: from-file\nlisten: {api: '127.0.0.1:1'}\n";
+    let variable = |name: &str| match name {
+        "KNOTHOLE_STATE_DIR" => Some("from-environment".to_owned()),
+        "KNOTHOLE_LISTEN_API" => Some("127.0.0.1:2".to_owned()),
+        "KNOTHOLE_LOG" => Some(String::new()),
+        _ => None,
+    };
+    let mut overrides = Override::from_environment(variable);
+    overrides.push(Override::flag("--state-dir", "state_dir", "from-flag"));
+    let settings = from_text("x", text, &overrides).unwrap();
+    assert_eq!(settings.state_dir, PathBuf::from("from-flag"));
+    assert_eq!(settings.listen.api.port(), 2);
+    assert_eq!(settings.telemetry.log_level, "info");
+}
+
+#[test]
+fn a_wrong_variable_is_named_as_the_place() {
+    let overrides = [Override::flag(
+        "KNOTHOLE_MEMORY_LIMIT",
+        "memory_limit",
+        "much",
+    )];
+    let told = problems("", &overrides);
+    assert!(
+        told.starts_with("KNOTHOLE_MEMORY_LIMIT  memory_limit: \"much\""),
+        "{told}"
+    );
+    let open = [Override::flag("--listen-api", "listen.api", "0.0.0.0:80")];
+    assert!(problems("", &open).starts_with("--listen-api  listen.api: 0.0.0.0:80"));
+}
+
+#[test]
+fn every_variable_stands_for_a_setting_that_exists() {
+    for (name, path) in ENVIRONMENT {
+        let wrong = [Override::flag(name, path, "[")];
+        if let Err(told) = from_text("x", "", &wrong) {
+            assert!(
+                !told.to_string().contains("unknown setting"),
+                "{name}: {told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_no_yaml_is_one_problem_with_its_place() {
+    let told = problems("listen: {api\n  state_dir: [\n", &[]);
+    assert!(
+        told.contains("not readable as YAML") && told.contains("1 problem"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_missing_file_is_told_by_name() {
+    let missing = load(Some(Path::new("no-such-file.yaml")), &[]).unwrap_err();
+    assert!(
+        missing.to_string().contains("no-such-file.yaml"),
+        "{missing}"
+    );
+    assert!(matches!(missing, ConfigError::Unreadable { .. }));
+}
+
+#[test]
+fn problems_are_told_to_scripts_as_json() {
+    let json = from_text("f.yaml", "shards: x\n", &[])
+        .unwrap_err()
+        .to_json();
+    assert_eq!(json["file"], "f.yaml");
+    assert_eq!(json["problems"][0]["line"], 1);
+    assert_eq!(json["problems"][0]["column"], 9);
+    assert_eq!(json["problems"][0]["setting"], "shards");
+}

@@ -1,1 +1,0 @@
-//! The state folder: snapshots, model bundles, the instance id.
