@@ -1,1 +1,146 @@
 //! The commands.
+
+mod args;
+mod check_config;
+mod failure;
+mod lines;
+mod model_show;
+mod progress;
+mod replay;
+mod sender;
+mod templates;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
+use check_config::CheckConfigArgs;
+use failure::{Failure, Outcome};
+use model_show::ModelArgs;
+use replay::ReplayArgs;
+use templates::TemplatesArgs;
+
+/// Learns what normal logs look like, tells an on-call engineer what broke and why, and proposes
+/// what to do.
+#[derive(Parser, Debug)]
+#[command(name = "knothole", version, after_help = FIRST_STEPS, max_term_width = 100)]
+struct Cli {
+    /// What knothole itself logs on standard error: error, warn, info, debug, trace, or directives
+    /// such as info,knothole::edge=debug
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  knothole demo                                          see it find injected faults in real logs
+  knothole serve                                         start the daemon, no settings needed
+  knothole replay app.log --to http://127.0.0.1:4317     send it a file
+  knothole templates app.log                             see what a log is made of
+
+`knothole help COMMAND` explains each and has examples. Data go to standard output, talk to
+standard error. Exit codes: 0 done, 1 found what was asked about, 2 wrong use or settings,
+3 environment (port taken, disk full).";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the daemon: take logs over OTLP, learn, judge, tell
+    Serve(ServeArgs),
+    /// See the whole thing work on bundled real logs
+    Demo(DemoArgs),
+    /// Find anomalies in log files
+    Detect(DetectArgs),
+    /// Train a model on log files
+    Train(TrainArgs),
+    /// List the kinds of lines in log files
+    Templates(TemplatesArgs),
+    /// Send a log file as OTLP
+    Replay(ReplayArgs),
+    /// Look at models
+    Model(ModelArgs),
+    /// Check a settings file
+    CheckConfig(CheckConfigArgs),
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed standard output is no reason to fail `--help`.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let (code, complaint) = failure::verdict(dispatch(&cli));
+    if let Some(complaint) = complaint {
+        terminal::say(&format!("knothole: {complaint}"));
+    }
+    code
+}
+
+fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
+    match &cli.command {
+        Command::Serve(args) => {
+            not_here("serve", &args.settings.overrides(cli.log_level.as_deref()))
+        }
+        Command::Demo(args) => not_here("demo", args),
+        Command::Detect(args) => not_here("detect", args),
+        Command::Train(args) => not_here("train", args),
+        Command::Templates(args) => templates::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Model(args) => model_show::run(args),
+        Command::CheckConfig(args) => check_config::run(args),
+    }
+}
+
+/// The commands whose modules are being written on other branches.
+fn not_here<T>(command: &str, _: &T) -> Result<Outcome, Failure> {
+    Err(Failure::Use(anyhow::anyhow!(
+        "{command} is not part of this build yet"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_with_examples() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli
+            .get_subcommands_mut()
+            .filter(|command| !command.has_subcommands())
+        {
+            if command.get_name() == "help" {
+                continue;
+            }
+            let help = command.render_long_help().to_string();
+            let name = format!("knothole {}", command.get_name());
+            assert!(
+                help.matches(&name).count() >= 2,
+                "{name} shows no example:\n{help}"
+            );
+            assert!(
+                command.get_about().is_some(),
+                "{name} says nothing about itself"
+            );
+        }
+    }
+}

@@ -84,6 +84,11 @@ impl Judge {
         trail
     }
 
+    /// Whether the model saw sequences end; without that it can say nothing about an end.
+    pub(super) fn knows_ends(&self) -> bool {
+        self.bundle().manifest().trained_on.ended > 0
+    }
+
     pub(super) fn generation(&self) -> u32 {
         self.generation
     }

@@ -188,6 +188,15 @@ pub struct Status {
     pub evicted: u64,
     /// Anomalies found.
     pub anomalies: u64,
-    /// The version of the model that judges.
-    pub model: Option<Box<str>>,
+    /// The model that judges.
+    pub model: Option<ModelStatus>,
+}
+
+/// The model of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelStatus {
+    /// `Bundle::version`.
+    pub version: Box<str>,
+    /// What it was trained on.
+    pub trained_on: crate::core::model::TrainedOn,
 }

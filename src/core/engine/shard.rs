@@ -47,7 +47,8 @@ impl Shard {
         }
     }
 
-    /// Judges everything that waits and ends every sequence, as at the end of a file.
+    /// Judges everything that waits, as at the end of a file. Sequences that the end of the file
+    /// cut off are not judged as ended.
     pub fn finish(&mut self, now: Timestamp) {
         for stream in self.streams.values_mut() {
             stream.finish(now, &self.settings, &mut self.out);

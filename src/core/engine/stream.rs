@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::corpus::Kept;
 use super::explain::{Surprise, tell};
 use super::judge::{Judge, SequenceState};
-use super::{Ledger, Output, Pace, Settings, State, Status};
+use super::{Ledger, ModelStatus, Output, Pace, Settings, State, Status};
 use crate::core::detect::{EventSequence, Question, Trail};
 use crate::core::event::{ContextLine, TemplateRef};
 use crate::core::model::{Bundle, WINDOW_LEN};
@@ -136,7 +136,9 @@ impl Stream {
         self.consider_training(now, settings, out);
     }
 
-    /// Judges every record that waits and ends every sequence, as if all had been quiet.
+    /// Judges every record that waits, as at the end of a file. Sequences that went quiet before
+    /// end; the others were cut off, which says nothing about them, and are learned from as far
+    /// as they went.
     pub(super) fn finish(&mut self, now: Timestamp, settings: &Settings, out: &mut Outbox) {
         loop {
             let chunk: Vec<_> = std::iter::from_fn(|| self.hold.pop())
@@ -147,8 +149,12 @@ impl Stream {
             }
             self.process(chunk, now, settings, out);
         }
-        let quiet = std::iter::from_fn(|| self.open.pop()).collect();
+        let newest = self.newest;
+        let quiet = std::iter::from_fn(|| self.open.pop_quiet(newest)).collect();
         self.end(quiet, out);
+        while let Some((key, sequence)) = self.open.pop() {
+            self.learn(&key, &sequence, false);
+        }
     }
 
     /// From now on `bundle` judges. Its templates are known from the start.
@@ -203,10 +209,10 @@ impl Stream {
             early: self.hold.early(),
             evicted: self.open.evicted(),
             anomalies: self.anomalies,
-            model: self
-                .judge
-                .as_ref()
-                .map(|judge| judge.bundle().version().into()),
+            model: self.judge.as_ref().map(|judge| ModelStatus {
+                version: judge.bundle().version().into(),
+                trained_on: judge.bundle().manifest().trained_on,
+            }),
         }
     }
 
@@ -349,7 +355,7 @@ impl Stream {
 
     /// Judges the end of sequences that went quiet, and learns from the normal ones.
     fn end(&mut self, quiet: Vec<(SequenceKey, OpenSequence<SequenceState>)>, out: &mut Outbox) {
-        if let Some(judge) = self.judge.as_mut() {
+        if let Some(judge) = self.judge.as_mut().filter(|judge| judge.knows_ends()) {
             let questions: Vec<Question> = quiet
                 .iter()
                 .filter(|(key, sequence)| key.kind.is_bounded() && !sequence.state.reported)

@@ -15,7 +15,7 @@ use crate::core::train::{TrainSettings, train};
 fn settings() -> Settings {
     let keys = KeyFinder::new(DEFAULT_BODY_IDS).expect("the default patterns compile");
     Settings {
-        idle_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(5),
         ..Settings::new(keys)
     }
 }
@@ -167,6 +167,14 @@ fn the_broken_orders_and_only_these_are_told_with_what_was_expected() {
 }
 
 #[test]
+fn a_file_that_stops_in_the_middle_says_nothing_about_what_it_cut_off() {
+    let mut records = mixed();
+    let last = order(340, |lines| lines.truncate(3));
+    records.extend(last);
+    assert!(!sequences(&judge(records)).contains("ord_1000340"));
+}
+
+#[test]
 fn batches_that_arrive_out_of_order_within_the_delay_make_no_difference() {
     let records = mixed();
     let expected = sequences(&judge(records.clone()));
@@ -190,7 +198,7 @@ fn batches_that_arrive_out_of_order_within_the_delay_make_no_difference() {
         }
         shard.tick(now);
     }
-    shard.tick(now.plus(Duration::from_secs(600)));
+    shard.tick(now.plus(Duration::from_secs(60)));
     assert_eq!(sequences(&anomalies(shard.take_outputs())), expected);
     assert_eq!(shard.ledger().scored, records.len() as u64);
 }

@@ -46,6 +46,8 @@ pub struct TrainedOn {
     pub sequences: u64,
     /// Records in them.
     pub records: u64,
+    /// Sequences that were seen to end; without any, the end of a sequence is not judged.
+    pub ended: u64,
 }
 
 /// A template as the manifest names it. The id is text, since JSON readers lose large numbers.

@@ -144,6 +144,11 @@ fn manifest(corpus: &Corpus, settings: &TrainSettings) -> Manifest {
         trained_on: TrainedOn {
             sequences: corpus.sequences.len() as u64,
             records,
+            ended: corpus
+                .sequences
+                .iter()
+                .filter(|sequence| sequence.ends)
+                .count() as u64,
         },
         masks_version: corpus.masks_version,
         ..Manifest::of_templates(&corpus.templates)

@@ -145,12 +145,6 @@ impl Findings {
             "learn.new_template_chance_max",
             learn.new_template_chance_max,
         );
-        if learn.sequences_min == 0 {
-            self.say(
-                "learn.sequences_min",
-                "a model needs sequences to learn from; give at least 1",
-            );
-        }
         if learn.retrain_every.get().as_secs() < 60 {
             self.say(
                 "learn.retrain_every",

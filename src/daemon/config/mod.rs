@@ -3,6 +3,7 @@
 //! A flag beats an environment variable, and that beats the file. Every setting has a default.
 
 mod check;
+mod derive;
 mod memory;
 mod problem;
 mod read;
@@ -41,7 +42,7 @@ pub const ENVIRONMENT: [(&str, &str); 8] = [
     ("KNOTHOLE_STATE_DIR", "state_dir"),
     ("KNOTHOLE_MEMORY_LIMIT", "memory_limit"),
     ("KNOTHOLE_TELEMETRY_ENDPOINT", "telemetry.endpoint"),
-    ("KNOTHOLE_LOG_LEVEL", "telemetry.log_level"),
+    ("KNOTHOLE_LOG", "telemetry.log_level"),
 ];
 
 /// A setting given outside the file.

@@ -18,7 +18,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Most bytes of the state folder; beyond it the streams unused for longest are removed.
     pub state_bytes_max: ByteSize,
-    /// Most streams kept in the state folder.
+    /// Most services that one shard follows; records of further ones are counted, not judged. The
+    /// state folder keeps as many for each shard.
     pub streams_max: NonZeroUsize,
     /// Most memory to hold: a size, a share such as `80%`, or `auto`.
     pub memory_limit: MemoryLimit,
@@ -42,7 +43,7 @@ impl Default for Settings {
             listen: Listen::default(),
             state_dir: PathBuf::from("./knothole-data"),
             state_bytes_max: ByteSize::mib(1024),
-            streams_max: NonZeroUsize::MIN.saturating_add(999),
+            streams_max: NonZeroUsize::MIN.saturating_add(255),
             memory_limit: MemoryLimit::Auto,
             shards: None,
             receive: Receive::default(),
@@ -138,7 +139,7 @@ impl Default for Sequence {
 #[serde(default, deny_unknown_fields)]
 pub struct Learn {
     /// Sequences that have ended.
-    pub sequences_min: u64,
+    pub sequences_min: NonZeroUsize,
     /// Records.
     pub records_min: u64,
     /// Estimated chance that the next record brings a new template, 0 to 1 (Good–Turing).
@@ -150,8 +151,8 @@ pub struct Learn {
 impl Default for Learn {
     fn default() -> Self {
         Self {
-            sequences_min: 200,
-            records_min: 5_000,
+            sequences_min: NonZeroUsize::MIN.saturating_add(99),
+            records_min: 2_000,
             new_template_chance_max: 0.01,
             retrain_every: Period::seconds(24 * 60 * 60),
         }
@@ -164,8 +165,6 @@ impl Default for Learn {
 pub struct Model {
     /// Models to begin with, by service.
     pub bundles: Vec<ServiceBundle>,
-    /// How many of the most probable templates count as normal; `None` is found in training.
-    pub top_g: Option<NonZeroUsize>,
     /// Share of normal sequences that may raise an alarm, 0 to 1 (both left out).
     pub alarm_rate: f64,
     /// Seed of the training: the same input and seed give the same model.
@@ -176,7 +175,7 @@ impl Default for Model {
     fn default() -> Self {
         Self {
             bundles: Vec::new(),
-            top_g: None,
+
             alarm_rate: 0.005,
             seed: 1,
         }

@@ -54,7 +54,7 @@ fn the_default_file_names_every_setting() {
 fn what_is_set_is_read_in_its_units() {
     let text = "receive: {request_bytes_max: 1MiB, body_len_max: 100}\nsequence:\n  \
                 idle_timeout: 90s\nlearn: {retrain_every: 12h}\nmemory_limit: 75%\nshards: 3\n\
-                model: {top_g: 9, alarm_rate: 0.1}\n";
+                model: {alarm_rate: 0.1}\n";
     let settings = from_text("x", text, &[]).unwrap();
     assert_eq!(settings.receive.request_bytes_max, ByteSize::mib(1));
     assert_eq!(settings.receive.body_len_max.as_len(), 100);
@@ -62,7 +62,6 @@ fn what_is_set_is_read_in_its_units() {
     assert_eq!(settings.learn.retrain_every, Period::seconds(43_200));
     assert_eq!(settings.memory_limit, MemoryLimit::Percent(75));
     assert_eq!(settings.shards.unwrap().get(), 3);
-    assert_eq!(settings.model.top_g.unwrap().get(), 9);
 }
 
 #[test]
@@ -111,7 +110,7 @@ fn a_flag_beats_the_environment_and_that_beats_the_file() {
     let variable = |name: &str| match name {
         "KNOTHOLE_STATE_DIR" => Some("from-environment".to_owned()),
         "KNOTHOLE_LISTEN_API" => Some("127.0.0.1:2".to_owned()),
-        "KNOTHOLE_LOG_LEVEL" => Some(String::new()),
+        "KNOTHOLE_LOG" => Some(String::new()),
         _ => None,
     };
     let mut overrides = Override::from_environment(variable);

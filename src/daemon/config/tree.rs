@@ -34,7 +34,7 @@ impl From<Location> for Origin {
         Self::File {
             line,
             column,
-            width: narrow(location.span().len().into()),
+            width: narrow(location.span().len()),
         }
     }
 }

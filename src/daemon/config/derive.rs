@@ -1,0 +1,131 @@
+//! Settings → what each room asks for. The rooms do not know the file.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use super::settings::Settings;
+use crate::core::engine;
+use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder, PatternError};
+use crate::core::train::TrainSettings;
+use crate::edge::receive::{self, ConvertSettings};
+use crate::edge::store::Limits;
+use crate::edge::telemetry::TelemetrySettings;
+
+impl Settings {
+    /// Threads that judge: as set, else one for each core.
+    pub fn shard_count(&self) -> NonZeroUsize {
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.shards.unwrap_or_else(cores)
+    }
+
+    /// What every shard runs by.
+    ///
+    /// # Errors
+    /// A pattern of `sequence.body_ids` does not compile; checked settings have none such.
+    pub fn engine(&self) -> Result<engine::Settings, PatternError> {
+        let own = self.sequence.body_ids.as_deref();
+        let keys = match own {
+            Some(patterns) => KeyFinder::new(patterns.iter().map(String::as_str))?,
+            None => KeyFinder::new(DEFAULT_BODY_IDS)?,
+        };
+        let learn = engine::Learn {
+            sequences_min: self.learn.sequences_min.get(),
+            records_min: self.learn.records_min,
+            new_template_chance_max: self.learn.new_template_chance_max,
+            retrain_every: self.learn.retrain_every.get(),
+            ..engine::Learn::default()
+        };
+        Ok(engine::Settings {
+            idle_timeout: self.sequence.idle_timeout.get(),
+            reorder_delay: self.sequence.reorder_delay.get(),
+            open_max: self.sequence.open_max.get(),
+            streams_max: self.streams_max.get(),
+            learn,
+            ..engine::Settings::new(keys)
+        })
+    }
+
+    /// What models are trained by.
+    pub fn training(&self) -> TrainSettings {
+        TrainSettings {
+            seed: self.model.seed,
+            alarm_rate: self.model.alarm_rate,
+            ..TrainSettings::default()
+        }
+    }
+
+    /// What the receiver of the process `instance_id` runs by.
+    pub fn receiver(&self, instance_id: &str) -> receive::Settings {
+        receive::Settings {
+            request_bytes_max: self.receive.request_bytes_max.as_len(),
+            convert: ConvertSettings {
+                sequence_attribute: self.sequence.attribute.clone(),
+                body_len_max: self.receive.body_len_max.as_len(),
+                ..ConvertSettings::of_instance(instance_id)
+            },
+            ..receive::Settings::of_instance(instance_id)
+        }
+    }
+
+    /// The bounds of the state folder. It has room for every stream that the shards follow.
+    pub fn store_limits(&self) -> Limits {
+        Limits {
+            bytes_max: self.state_bytes_max.as_bytes(),
+            streams_max: self.streams_max.saturating_mul(self.shard_count()),
+        }
+    }
+
+    /// What knothole tells about itself, and whom.
+    pub fn own_telemetry(&self) -> TelemetrySettings {
+        TelemetrySettings {
+            level: self.telemetry.log_level.clone(),
+            endpoint: self.telemetry.endpoint.clone(),
+            ..TelemetrySettings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::config::from_text;
+
+    #[test]
+    fn the_defaults_are_those_of_the_rooms() {
+        let settings = Settings::default();
+        let keys = KeyFinder::new(DEFAULT_BODY_IDS).unwrap();
+        let (ours, theirs) = (settings.engine().unwrap(), engine::Settings::new(keys));
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+        assert_eq!(settings.training(), TrainSettings::default());
+        let (ours, theirs) = (
+            settings.receiver("id"),
+            receive::Settings::of_instance("id"),
+        );
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+        assert_eq!(settings.own_telemetry(), TelemetrySettings::default());
+    }
+
+    #[test]
+    fn what_is_set_reaches_its_room() {
+        let text = "sequence: {attribute: order.id, body_ids: ['job-\\d+'], open_max: 7}\n\
+                    learn: {sequences_min: 3, retrain_every: 2h}\nstreams_max: 5\nshards: 2\n\
+                    model: {seed: 9, alarm_rate: 0.2}\nreceive: {body_len_max: 1KiB}\n";
+        let settings = from_text("x", text, &[]).unwrap();
+        let engine = settings.engine().unwrap();
+        assert_eq!(engine.keys.body_ids("a job-12 b"), ["job-12"]);
+        assert_eq!((engine.open_max, engine.streams_max), (7, 5));
+        assert_eq!(engine.learn.sequences_min, 3);
+        assert_eq!(engine.learn.retrain_every.as_secs(), 7_200);
+        assert_eq!(
+            (settings.training().seed, settings.training().alarm_rate),
+            (9, 0.2)
+        );
+        let receiver = settings.receiver("id");
+        assert_eq!(receiver.convert.body_len_max, 1_024);
+        assert_eq!(
+            receiver.convert.sequence_attribute.as_deref(),
+            Some("order.id")
+        );
+        assert_eq!(settings.store_limits().streams_max.get(), 10);
+    }
+}
