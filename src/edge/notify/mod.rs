@@ -1,1 +1,36 @@
 //! Events → sinks: OTLP, signed webhooks, JSON lines.
+//!
+//! ```text
+//! Dispatcher::offer(event, now)      never blocks, one road per sink:
+//!     fold      one in a minute per stream, template and kind; 60 a minute in all; the rest counted
+//!     render    event → bytes, pure
+//!     queue     bounded; full → counted
+//!     deliver   one task per sink: attempts, back-off, expiry
+//!     send      stdout, OTLP, webhook
+//! ```
+//!
+//! A message is rendered once, when it is offered, so every attempt sends the same bytes, and what
+//! is left at a shutdown can be stored and offered again by [`Dispatcher::restore`].
+
+mod config;
+mod deliver;
+mod dispatch;
+mod fold;
+mod guard;
+mod metrics;
+mod render;
+mod secret;
+mod send;
+#[cfg(test)]
+mod sample;
+
+pub use config::{
+    Common, EventKind, HeaderConfig, Limit, OtlpConfig, Problem, Retry, SecretRef, SinkConfig,
+    StdoutConfig, WebhookConfig, check,
+};
+pub use dispatch::{Clock, Context, Dispatcher, StartError, Undelivered};
+pub use guard::Refusal;
+pub use metrics::Metrics;
+pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, json_line};
+pub use secret::SecretError;
+pub use send::SendSetupError;

@@ -51,6 +51,7 @@ pub async fn serve_grpc<I: Intake>(
         .add_service(service)
         .serve_with_incoming_shutdown(incoming, stop)
         .await?;
+    receiver.finish().await;
     Ok(())
 }
 

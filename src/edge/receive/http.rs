@@ -35,11 +35,12 @@ pub async fn serve_http<I: Intake>(
             tracing::debug!(%error, "A connection keeps its delay.");
         }
     });
-    let router = router(receiver);
+    let router = router(receiver.clone());
     let stop = shutdown.cancelled_owned();
     axum::serve(listener, router)
         .with_graceful_shutdown(stop)
         .await?;
+    receiver.finish().await;
     Ok(())
 }
 

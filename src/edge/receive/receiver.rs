@@ -7,9 +7,10 @@ use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::metrics::Tally;
-use super::{ConvertSettings, Decoded, Intake, Metrics, Refusal, convert};
+use super::{ConvertSettings, Intake, Metrics, Refusal, convert};
 
 /// The bounds of the receiver.
 #[derive(Clone, Debug)]
@@ -45,6 +46,7 @@ pub struct Receiver<I> {
     pub(super) settings: Arc<Settings>,
     pub(super) metrics: Metrics,
     pub(super) room: Arc<Semaphore>,
+    running: TaskTracker,
 }
 
 impl<I> Clone for Receiver<I> {
@@ -54,6 +56,7 @@ impl<I> Clone for Receiver<I> {
             settings: Arc::clone(&self.settings),
             metrics: self.metrics.clone(),
             room: Arc::clone(&self.room),
+            running: self.running.clone(),
         }
     }
 }
@@ -62,11 +65,13 @@ impl<I: Intake> Receiver<I> {
     /// A receiver in front of `intake`.
     pub fn new(intake: Arc<I>, settings: Settings, metrics: Metrics) -> Self {
         let room = Arc::new(Semaphore::new(settings.requests_at_once_max.max(1)));
+        let running = TaskTracker::new();
         Self {
             intake,
             settings: Arc::new(settings),
             metrics,
             room,
+            running,
         }
     }
 
@@ -75,11 +80,24 @@ impl<I: Intake> Receiver<I> {
     where
         D: FnOnce() -> Result<ExportLogsServiceRequest, Failure> + Send + 'static,
     {
-        let settings = Arc::clone(&self.settings);
+        // In a task of its own, since the caller is dropped in mid-sentence when a sender hangs up,
+        // and a request is taken and counted as a whole or not at all.
+        let task = self.running.spawn(self.clone().hand_over(decode));
+        let tally = task.await.map_err(|_| Failure::Broken)??;
+        Ok(ExportLogsServiceResponse {
+            partial_success: partial_success(&tally),
+        })
+    }
+
+    async fn hand_over<D>(self, decode: D) -> Result<Tally, Failure>
+    where
+        D: FnOnce() -> Result<ExportLogsServiceRequest, Failure> + Send + 'static,
+    {
         // Thousands of records take milliseconds, and the async threads also serve health checks
         // and the deliveries of alerts.
+        let settings = Arc::clone(&self.settings);
         let work = move || decode().map(|request| convert(request, &settings.convert));
-        let decoded: Decoded = tokio::task::spawn_blocking(work)
+        let decoded = tokio::task::spawn_blocking(work)
             .await
             .map_err(|_| Failure::Broken)??;
         let tally = Tally::of(&decoded);
@@ -88,9 +106,13 @@ impl<I: Intake> Receiver<I> {
             self.intake.accept(decoded).await?;
         }
         self.metrics.accepted(&tally);
-        Ok(ExportLogsServiceResponse {
-            partial_success: partial_success(&tally),
-        })
+        Ok(tally)
+    }
+
+    /// Waits for the requests whose senders hung up; the others have been answered by now.
+    pub(super) async fn finish(&self) {
+        self.running.close();
+        self.running.wait().await;
     }
 }
 

@@ -1,1 +1,412 @@
+use opentelemetry_proto::tonic::common::v1::AnyValue;
+use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
+use proptest::prelude::*;
+use prost::Message as _;
 
+use super::*;
+
+fn settings() -> ConvertSettings {
+    ConvertSettings::of_instance("instance-1")
+}
+
+fn string(text: &str) -> AnyValue {
+    AnyValue {
+        value: Some(Value::StringValue(text.to_owned())),
+    }
+}
+
+fn attribute(key: &str, text: &str) -> KeyValue {
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(string(text)),
+        ..KeyValue::default()
+    }
+}
+
+fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
+    pairs
+        .iter()
+        .map(|(key, text)| attribute(key, text))
+        .collect()
+}
+
+fn line(body: &str, pairs: &[(&str, &str)]) -> LogRecord {
+    LogRecord {
+        body: Some(string(body)),
+        attributes: attributes(pairs),
+        ..LogRecord::default()
+    }
+}
+
+fn resource_logs(resource: &[(&str, &str)], log_records: Vec<LogRecord>) -> ResourceLogs {
+    ResourceLogs {
+        resource: Some(OtlpResource {
+            attributes: attributes(resource),
+            ..OtlpResource::default()
+        }),
+        scope_logs: vec![ScopeLogs {
+            log_records,
+            ..ScopeLogs::default()
+        }],
+        ..ResourceLogs::default()
+    }
+}
+
+fn converted(resource_logs: Vec<ResourceLogs>) -> Decoded {
+    convert(ExportLogsServiceRequest { resource_logs }, &settings())
+}
+
+fn only_record(sent: LogRecord) -> Record {
+    let mut decoded = converted(vec![resource_logs(&[], vec![sent])]);
+    assert_eq!(
+        (decoded.batches.len(), decoded.batches[0].records.len()),
+        (1, 1)
+    );
+    decoded.batches.remove(0).records.remove(0)
+}
+
+fn bodies(batch: &Batch) -> Vec<&str> {
+    batch
+        .records
+        .iter()
+        .map(|record| record.body.as_ref())
+        .collect()
+}
+
+#[test]
+fn records_of_one_stream_and_resource_are_one_batch_in_the_order_sent() {
+    let cart = [("service.name", "cart"), ("k8s.pod.name", "cart-1")];
+    let decoded = converted(vec![
+        resource_logs(
+            &cart,
+            vec![line("1", &[("log.file.name", "a")]), line("2", &[])],
+        ),
+        resource_logs(&[("service.name", "pay")], vec![line("3", &[])]),
+        resource_logs(&cart, vec![line("4", &[])]),
+    ]);
+    let streams: Vec<_> = decoded
+        .batches
+        .iter()
+        .map(|batch| batch.stream.to_string())
+        .collect();
+    assert_eq!(streams, ["cart", "pay"]);
+    assert_eq!(bodies(&decoded.batches[0]), ["1", "2", "4"]);
+    assert_eq!(decoded.records, 4);
+}
+
+#[test]
+fn lines_of_a_bare_file_receiver_are_told_apart_by_their_file() {
+    let decoded = converted(vec![resource_logs(
+        &[],
+        vec![
+            line("1", &[("log.file.name", "a.log")]),
+            line("2", &[("log.file.path", r"C:\logs\b.log")]),
+            line("3", &[("log.file.path", "/var/log/a.log")]),
+            line("4", &[]),
+        ],
+    )]);
+    let found: Vec<_> = decoded
+        .batches
+        .iter()
+        .map(|batch| (batch.stream.to_string(), bodies(batch)))
+        .collect();
+    let expected = [
+        ("a.log", vec!["1", "3"]),
+        ("b.log", vec!["2"]),
+        ("unknown", vec!["4"]),
+    ];
+    assert_eq!(
+        found,
+        expected.map(|(stream, lines)| (stream.to_owned(), lines))
+    );
+}
+
+#[test]
+fn a_time_of_zero_is_no_time_and_a_bad_id_no_id() {
+    let record = only_record(LogRecord {
+        observed_time_unix_nano: 7,
+        trace_id: vec![0; 16],
+        span_id: vec![1; 8],
+        ..line("x", &[])
+    });
+    assert_eq!(
+        (record.time, record.observed),
+        (None, Some(Timestamp::from_nanos(7)))
+    );
+    assert_eq!(
+        (record.trace_id, record.span_id),
+        (None, SpanId::from_bytes(&[1; 8]))
+    );
+}
+
+#[test]
+fn severity_comes_from_the_number_and_else_from_the_text() {
+    let of = |severity_number, severity_text: &str| {
+        let severity_text = severity_text.to_owned();
+        only_record(LogRecord {
+            severity_number,
+            severity_text,
+            ..line("x", &[])
+        })
+        .severity
+    };
+    assert_eq!(of(17, "info"), Severity::Error);
+    assert_eq!(of(0, "WARNING"), Severity::Warn);
+    assert_eq!(of(99, "loud"), Severity::Unspecified);
+}
+
+#[test]
+fn the_event_name_is_a_field_or_the_attribute_of_older_senders() {
+    let with_field = LogRecord {
+        event_name: "paid".to_owned(),
+        ..line("x", &[("event.name", "old")])
+    };
+    assert_eq!(only_record(with_field).event_name.as_deref(), Some("paid"));
+    let older = LogRecord {
+        body: None,
+        ..line("", &[("event.name", "old")])
+    };
+    assert_eq!(only_record(older).event_name.as_deref(), Some("old"));
+}
+
+#[test]
+fn a_record_without_body_and_event_name_is_rejected_and_the_others_stay() {
+    let no_value = LogRecord {
+        body: Some(AnyValue { value: None }),
+        ..LogRecord::default()
+    };
+    let sent = vec![LogRecord::default(), line("", &[]), no_value];
+    let decoded = converted(vec![resource_logs(&[], sent)]);
+    assert_eq!(decoded.rejected, [(RejectReason::Empty, 2)]);
+    assert_eq!(bodies(&decoded.batches[0]), [""], "a blank line has a body");
+    assert_eq!(decoded.records, 3);
+}
+
+#[test]
+fn a_body_that_is_too_long_is_cut_and_counted() {
+    let short = ConvertSettings {
+        body_len_max: 4,
+        ..settings()
+    };
+    let sent = vec![resource_logs(
+        &[],
+        vec![line("abcé", &[]), line("abcd", &[])],
+    )];
+    let decoded = convert(
+        ExportLogsServiceRequest {
+            resource_logs: sent,
+        },
+        &short,
+    );
+    assert_eq!(bodies(&decoded.batches[0]), ["abc", "abcd"]);
+    assert_eq!(decoded.cut, 1);
+}
+
+#[test]
+fn resources_are_bounded_in_number_and_length_of_attributes() {
+    let tight = ConvertSettings {
+        attribute_len_max: 2,
+        resource_attributes_max: 1,
+        ..settings()
+    };
+    let sent = vec![resource_logs(
+        &[("kkk", "vvv"), ("b", "c")],
+        vec![line("x", &[])],
+    )];
+    let decoded = convert(
+        ExportLogsServiceRequest {
+            resource_logs: sent,
+        },
+        &tight,
+    );
+    let kept: Vec<_> = decoded.batches[0].resource.attributes().collect();
+    assert_eq!(kept, [("kk", "vv")]);
+}
+
+#[test]
+fn the_sequence_attribute_is_looked_for_on_the_record_and_then_its_resource() {
+    let by_job = ConvertSettings {
+        sequence_attribute: Some("job".to_owned()),
+        ..settings()
+    };
+    let number = AnyValue {
+        value: Some(Value::IntValue(7)),
+    };
+    let job = KeyValue {
+        key: "job".to_owned(),
+        value: Some(number),
+        ..KeyValue::default()
+    };
+    let on_record = LogRecord {
+        attributes: vec![job],
+        ..line("x", &[])
+    };
+    let sent = vec![resource_logs(
+        &[("job", "night")],
+        vec![on_record, line("y", &[])],
+    )];
+    let decoded = convert(
+        ExportLogsServiceRequest {
+            resource_logs: sent,
+        },
+        &by_job,
+    );
+    let found: Vec<_> = decoded.batches[0]
+        .records
+        .iter()
+        .map(|it| it.sequence_attribute.as_deref())
+        .collect();
+    assert_eq!(found, [Some("7"), Some("night")]);
+}
+
+#[test]
+fn our_own_records_are_known_by_the_id_and_by_nothing_else() {
+    let own = resource_logs(
+        &[
+            ("service.name", "any"),
+            ("service.instance.id", "instance-1"),
+        ],
+        vec![line("1", &[])],
+    );
+    let borrowed_name = resource_logs(
+        &[
+            ("service.name", "knothole"),
+            ("service.instance.id", "instance-2"),
+        ],
+        vec![line("2", &[])],
+    );
+    let mut own_scope = resource_logs(&[("service.name", "cart")], vec![LogRecord::default()]);
+    own_scope.scope_logs[0].scope = Some(InstrumentationScope {
+        attributes: attributes(&[(INSTANCE_ATTRIBUTE, "instance-1")]),
+        ..InstrumentationScope::default()
+    });
+    let decoded = converted(vec![own, borrowed_name, own_scope]);
+    assert_eq!(
+        (decoded.records, decoded.own, decoded.rejected.len()),
+        (3, 2, 0)
+    );
+    assert_eq!(decoded.batches.len(), 1);
+    assert_eq!(bodies(&decoded.batches[0]), ["2"]);
+}
+
+fn any_value() -> impl Strategy<Value = AnyValue> {
+    use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList};
+    let leaf = prop_oneof![
+        Just(None),
+        ".{0,8}".prop_map(|text| Some(Value::StringValue(text))),
+        any::<bool>().prop_map(|flag| Some(Value::BoolValue(flag))),
+        any::<i64>().prop_map(|number| Some(Value::IntValue(number))),
+        any::<f64>().prop_map(|number| Some(Value::DoubleValue(number))),
+        any::<Vec<u8>>().prop_map(|bytes| Some(Value::BytesValue(bytes))),
+        any::<i32>().prop_map(|index| Some(Value::StringValueStrindex(index))),
+    ];
+    leaf.prop_map(|value| AnyValue { value })
+        .prop_recursive(4, 24, 4, |inner| {
+            let entry = (".{0,4}", inner.clone()).prop_map(|(key, value)| KeyValue {
+                key,
+                value: Some(value),
+                ..KeyValue::default()
+            });
+            prop_oneof![
+                prop::collection::vec(inner, 0..4)
+                    .prop_map(|values| Value::ArrayValue(ArrayValue { values })),
+                prop::collection::vec(entry, 0..4)
+                    .prop_map(|values| Value::KvlistValue(KeyValueList { values })),
+            ]
+            .prop_map(|value| AnyValue { value: Some(value) })
+        })
+}
+
+fn any_request() -> impl Strategy<Value = ExportLogsServiceRequest> {
+    let keys = prop::sample::select(vec![
+        "service.name",
+        "log.file.name",
+        "log.file.path",
+        "event.name",
+        "service.instance.id",
+        "",
+    ]);
+    let pairs = prop::collection::vec((keys, any_value()), 0..4).prop_map(|pairs| {
+        let pair = |(key, value): (&str, AnyValue)| KeyValue {
+            key: key.to_owned(),
+            value: Some(value),
+            ..KeyValue::default()
+        };
+        pairs.into_iter().map(pair).collect::<Vec<_>>()
+    });
+    let pairs = pairs.boxed();
+    let record = (
+        any::<(u64, u64, i32, Vec<u8>)>(),
+        ".{0,6}",
+        any_value(),
+        pairs.clone(),
+    );
+    let record =
+        record.prop_map(
+            |((time, observed, severity, id), text, body, attributes)| LogRecord {
+                time_unix_nano: time,
+                observed_time_unix_nano: observed,
+                severity_number: severity,
+                severity_text: text.clone(),
+                event_name: text,
+                body: Some(body),
+                attributes,
+                trace_id: id.clone(),
+                span_id: id,
+                ..LogRecord::default()
+            },
+        );
+    let resource = (pairs, prop::collection::vec(record, 0..6));
+    prop::collection::vec(resource, 0..4).prop_map(|all| ExportLogsServiceRequest {
+        resource_logs: all
+            .into_iter()
+            .map(|(attributes, log_records)| ResourceLogs {
+                resource: Some(OtlpResource {
+                    attributes,
+                    ..OtlpResource::default()
+                }),
+                scope_logs: vec![ScopeLogs {
+                    log_records,
+                    ..ScopeLogs::default()
+                }],
+                ..ResourceLogs::default()
+            })
+            .collect(),
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_record_of_any_request_is_accounted_for(request in any_request()) {
+        let sent: usize = request
+            .resource_logs
+            .iter()
+            .flat_map(|it| &it.scope_logs)
+            .map(|it| it.log_records.len())
+            .sum();
+        let tight = ConvertSettings { body_len_max: 7, attribute_len_max: 3, ..settings() };
+        let decoded = convert(request, &tight);
+        let taken: usize = decoded.batches.iter().map(|batch| batch.records.len()).sum();
+        let rejected: u64 = decoded.rejected.iter().map(|(_, count)| count).sum();
+        prop_assert_eq!(decoded.records, sent as u64);
+        prop_assert_eq!(taken as u64 + rejected + decoded.own, decoded.records);
+        for batch in &decoded.batches {
+            prop_assert!(!batch.records.is_empty());
+            prop_assert!(batch.records.iter().all(|record| record.body.len() <= 7));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(request in any_request(), cut in 0.0..1.0, flip: u8, at: prop::sample::Index) {
+        let mut bytes = request.encode_to_vec();
+        bytes.truncate((bytes.len() as f64 * cut) as usize);
+        if !bytes.is_empty() {
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+        }
+        if let Ok(request) = ExportLogsServiceRequest::decode(bytes.as_slice()) {
+            convert(request, &settings());
+        }
+    }
+}

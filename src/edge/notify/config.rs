@@ -1,0 +1,451 @@
+//! The `sinks:` part of the configuration file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reqwest::Url;
+use serde::{Deserialize, Deserializer};
+
+use super::guard;
+use crate::core::event::Event;
+
+/// Longest header name or secret file that is looked at, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+/// More waiting events than this would hold too much memory per sink.
+const QUEUE_EVENTS_LIMIT: usize = 100_000;
+/// More than this is no limit any more; it also bounds what the limiter remembers.
+const PER_MINUTE_LIMIT: u32 = 100_000;
+/// Most requests under way to one webhook.
+const CONCURRENCY_LIMIT: usize = 64;
+
+/// One place that events go to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SinkConfig {
+    /// One JSON object per line on standard output.
+    Stdout(StdoutConfig),
+    /// OTLP log events over gRPC.
+    Otlp(OtlpConfig),
+    /// Signed requests as Standard Webhooks describes them.
+    Webhook(WebhookConfig),
+}
+
+impl SinkConfig {
+    /// What every kind of sink has.
+    pub fn common(&self) -> Common<'_> {
+        let (name, events, queue_events_max, limit) = match self {
+            Self::Stdout(sink) => (&sink.name, &sink.events, sink.queue_events_max, sink.limit),
+            Self::Otlp(sink) => (&sink.name, &sink.events, sink.queue_events_max, sink.limit),
+            Self::Webhook(sink) => (&sink.name, &sink.events, sink.queue_events_max, sink.limit),
+        };
+        Common {
+            name,
+            events,
+            queue_events_max,
+            limit,
+        }
+    }
+
+    /// `stdout`, `otlp` or `webhook`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Stdout(_) => "stdout",
+            Self::Otlp(_) => "otlp",
+            Self::Webhook(_) => "webhook",
+        }
+    }
+}
+
+/// The settings that every kind of sink has.
+#[derive(Clone, Copy, Debug)]
+pub struct Common<'a> {
+    /// Names the sink in metrics and messages.
+    pub name: &'a str,
+    /// Which events it gets.
+    pub events: &'a [EventKind],
+    /// How many undelivered events it may hold; more are dropped and counted.
+    pub queue_events_max: usize,
+    /// How events are folded and limited.
+    pub limit: Limit,
+}
+
+/// The two kinds of event a sink can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// Anomalies.
+    Anomaly,
+    /// Proposed actions.
+    Action,
+}
+
+impl EventKind {
+    /// The kind of `event`.
+    pub const fn of(event: &Event) -> Self {
+        match event {
+            Event::Anomaly(_) => Self::Anomaly,
+            Event::Proposal(_) => Self::Action,
+        }
+    }
+}
+
+/// Settings of a sink that prints JSON lines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StdoutConfig {
+    /// See [`Common::name`].
+    pub name: String,
+    /// See [`Common::events`].
+    #[serde(default = "both")]
+    pub events: Vec<EventKind>,
+    /// See [`Common::queue_events_max`].
+    #[serde(default = "queue_events_max")]
+    pub queue_events_max: usize,
+    /// See [`Common::limit`].
+    #[serde(default)]
+    pub limit: Limit,
+}
+
+/// Settings of a sink that sends OTLP log events over gRPC.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtlpConfig {
+    /// See [`Common::name`].
+    pub name: String,
+    /// See [`Common::events`].
+    #[serde(default = "both")]
+    pub events: Vec<EventKind>,
+    /// See [`Common::queue_events_max`].
+    #[serde(default = "queue_events_max")]
+    pub queue_events_max: usize,
+    /// See [`Common::limit`].
+    #[serde(default)]
+    pub limit: Limit,
+    /// `http://host:4317`, or `https://` for TLS with the system's roots.
+    pub endpoint: String,
+    /// Sent with every request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, HeaderConfig>,
+    /// How long one request may take.
+    #[serde(default = "otlp_timeout", deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// When a failed request is sent again.
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+/// Settings of a signed webhook.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// See [`Common::name`].
+    pub name: String,
+    /// See [`Common::events`].
+    #[serde(default = "both")]
+    pub events: Vec<EventKind>,
+    /// See [`Common::queue_events_max`].
+    #[serde(default = "queue_events_max")]
+    pub queue_events_max: usize,
+    /// See [`Common::limit`].
+    #[serde(default)]
+    pub limit: Limit,
+    /// Where to POST.
+    pub url: String,
+    /// The signing secret: `whsec_` and the base64 of 24 to 64 bytes.
+    pub secret: SecretRef,
+    /// How long one request may take.
+    #[serde(default = "webhook_timeout", deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// When a failed request is sent again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// Most requests under way at once.
+    #[serde(default = "concurrency")]
+    pub concurrency: usize,
+    /// Whether `url` may lead to a private address (10.0.0.0/8 and the like). Link-local and
+    /// metadata addresses are refused in any case; a loopback address is taken when `url` itself
+    /// names one (`localhost`, `127.0.0.1`, `[::1]`).
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+/// How often a sink may be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limit {
+    /// Most events in any minute; 0 means no limit.
+    pub per_minute: u32,
+    /// Whether events of one stream, template and kind are folded into the next one sent.
+    pub fold: bool,
+    /// How long after one event the others like it are folded.
+    #[serde(deserialize_with = "duration")]
+    pub fold_window: Duration,
+    /// How many different stream, template and kind are told apart at a time. What comes on top
+    /// is sent unfolded.
+    pub fold_keys_max: usize,
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self {
+            per_minute: 60,
+            fold: true,
+            fold_window: Duration::from_secs(60),
+            fold_keys_max: 10_000,
+        }
+    }
+}
+
+/// When a failed delivery is tried again: after `initial`, then twice as long each time up to
+/// `max`, until the event is `give_up_after` old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retry {
+    /// The first wait.
+    #[serde(deserialize_with = "duration")]
+    pub initial: Duration,
+    /// The longest wait.
+    #[serde(deserialize_with = "duration")]
+    pub max: Duration,
+    /// An event older than this is counted as dead and no longer sent.
+    #[serde(deserialize_with = "duration")]
+    pub give_up_after: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_secs(1),
+            max: Duration::from_secs(5 * 60),
+            give_up_after: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// Where a secret is found. The configuration never holds the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretRef {
+    /// In this file; white space at its ends does not count.
+    File(PathBuf),
+    /// In this environment variable.
+    Env(String),
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) => write!(f, "environment variable {name}"),
+        }
+    }
+}
+
+/// The value of a header.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+pub enum HeaderConfig {
+    /// A value that anyone may read.
+    Plain(String),
+    /// A value that is a secret.
+    Secret(SecretRef),
+}
+
+/// Someone will write a token in plain, so the plain value is not shown either.
+impl fmt::Debug for HeaderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(_) => f.write_str("Plain(..)"),
+            Self::Secret(reference) => f.debug_tuple("Secret").field(reference).finish(),
+        }
+    }
+}
+
+/// Something wrong in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, for instance `sinks[0].url`.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What would be accepted.
+    pub hint: &'static str,
+}
+
+/// Everything that is wrong with `sinks`, in their order. Pure: neither secrets nor names are
+/// looked up, [`Dispatcher::start`](super::Dispatcher::start) does that.
+pub fn check(sinks: &[SinkConfig]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, sink) in sinks.iter().enumerate() {
+        let mut report = Report {
+            prefix: format!("sinks[{index}]"),
+            problems: &mut problems,
+        };
+        let name = sink.common().name;
+        if sinks.iter().take(index).any(|s| s.common().name == name) {
+            let message = format!("the name \"{name}\" is taken by an earlier sink");
+            report.add("name", message, "metrics tell sinks apart by their names");
+        }
+        check_common(&sink.common(), &mut report);
+        match sink {
+            SinkConfig::Stdout(_) => {}
+            SinkConfig::Otlp(otlp) => check_otlp(otlp, &mut report),
+            SinkConfig::Webhook(webhook) => check_webhook(webhook, &mut report),
+        }
+    }
+    problems
+}
+
+struct Report<'a> {
+    prefix: String,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Report<'_> {
+    fn add(&mut self, field: &str, message: String, hint: &'static str) {
+        self.problems.push(Problem {
+            path: format!("{}.{field}", self.prefix),
+            message,
+            hint,
+        });
+    }
+
+    /// Reports `value` unless it is between `low` and `high`.
+    fn range(&mut self, field: &str, value: usize, (low, high): (usize, usize)) {
+        if !(low..=high).contains(&value) {
+            let message = format!("{value} is outside {low} to {high}");
+            self.add(field, message, "choose a number in that range");
+        }
+    }
+
+    fn positive(&mut self, field: &str, value: Duration) {
+        if value.is_zero() {
+            let hint = "write a duration such as 15s or 5m";
+            self.add(field, "is zero".to_owned(), hint);
+        }
+    }
+}
+
+fn check_common(common: &Common<'_>, report: &mut Report<'_>) {
+    let is_name_char = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name = common.name;
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(is_name_char) {
+        let message = format!("{name:?} is no name for a sink");
+        let hint = "use letters, digits, '-', '_' and '.', 128 at most";
+        report.add("name", message, hint);
+    }
+    if common.events.is_empty() {
+        let hint = "list anomaly, action or both, or leave the setting out";
+        report.add("events", "is empty, so nothing is sent".to_owned(), hint);
+    }
+    report.range(
+        "queue_events_max",
+        common.queue_events_max,
+        (1, QUEUE_EVENTS_LIMIT),
+    );
+    if common.limit.per_minute > PER_MINUTE_LIMIT {
+        let message = format!("{} is more than 100000", common.limit.per_minute);
+        report.add("limit.per_minute", message, "0 means no limit");
+    }
+    let keys = common.limit.fold_keys_max;
+    report.range("limit.fold_keys_max", keys, (1, 1_000_000));
+}
+
+fn check_retry(retry: &Retry, report: &mut Report<'_>) {
+    report.positive("retry.initial", retry.initial);
+    if retry.max < retry.initial {
+        let hint = "the waits grow from initial to max";
+        report.add("retry.max", "is less than retry.initial".to_owned(), hint);
+    }
+}
+
+fn check_otlp(otlp: &OtlpConfig, report: &mut Report<'_>) {
+    let uri = otlp.endpoint.parse::<http::Uri>();
+    let is_good = uri.is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+    });
+    if !is_good {
+        let message = format!("{:?} is no OTLP/gRPC endpoint", otlp.endpoint);
+        let hint = "write http://host:4317, or https:// for TLS";
+        report.add("endpoint", message, hint);
+    }
+    for (name, value) in &otlp.headers {
+        let field = format!("headers.{name}");
+        if name.parse::<http::HeaderName>().is_err() {
+            let hint = "use a lower-case header name such as x-scope-orgid";
+            report.add(&field, "is no header name".to_owned(), hint);
+        }
+        if matches!(value, HeaderConfig::Plain(_)) && sounds_secret(name) {
+            let hint = "write {file: path} or {env: NAME} instead of the value";
+            report.add(&field, "holds a secret in plain".to_owned(), hint);
+        }
+    }
+    report.positive("timeout", otlp.timeout);
+    check_retry(&otlp.retry, report);
+}
+
+fn sounds_secret(header: &str) -> bool {
+    let header = header.to_ascii_lowercase();
+    ["auth", "token", "key", "secret", "cookie", "password"]
+        .iter()
+        .any(|word| header.contains(word))
+}
+
+fn check_webhook(webhook: &WebhookConfig, report: &mut Report<'_>) {
+    let url = webhook.url.parse::<Url>();
+    match url {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => {
+            if !url.username().is_empty() || url.password().is_some() {
+                let hint = "take the user and password out; the signature tells who sends";
+                report.add("url", "holds a secret in plain".to_owned(), hint);
+            }
+            if let Err(refusal) = guard::check_url(&url, webhook.allow_private) {
+                let hint = "set allow_private: true for a private address; link-local and \
+                            metadata addresses are never taken";
+                report.add("url", refusal.to_string(), hint);
+            }
+        }
+        Ok(_) | Err(_) => {
+            let message = format!("{:?} is no web address", webhook.url);
+            let hint = "write https://host/path";
+            report.add("url", message, hint);
+        }
+    }
+    report.positive("timeout", webhook.timeout);
+    let range = (1, CONCURRENCY_LIMIT);
+    report.range("concurrency", webhook.concurrency, range);
+    check_retry(&webhook.retry, report);
+}
+
+fn both() -> Vec<EventKind> {
+    vec![EventKind::Anomaly, EventKind::Action]
+}
+
+const fn queue_events_max() -> usize {
+    1024
+}
+
+const fn concurrency() -> usize {
+    4
+}
+
+const fn otlp_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+const fn webhook_timeout() -> Duration {
+    Duration::from_secs(15)
+}
+
+/// Reads `15s`, `5m`, `1h 30m`.
+fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(input)?;
+    let signed: SignedDuration = text
+        .parse()
+        .map_err(|_| serde::de::Error::custom(format!("{text:?} is no duration such as 15s")))?;
+    Duration::try_from(signed)
+        .map_err(|_| serde::de::Error::custom(format!("the duration {text:?} is negative")))
+}

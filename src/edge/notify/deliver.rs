@@ -1,0 +1,391 @@
+//! One task per sink: what was offered goes out, at least once, for as long as it is worth it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hasher as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustc_hash::FxHasher;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, info, warn};
+
+use super::config::Retry;
+use super::dispatch::Clock;
+use super::metrics::{Outcome, SinkMetrics};
+use crate::core::record::Timestamp;
+
+/// Longest pause that a sink can ask for.
+const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// A rendered event on its way to one sink.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Message {
+    /// The id of the event, the same over all attempts.
+    pub(crate) id: Box<str>,
+    /// What the sink's renderer made of it.
+    pub(crate) body: Vec<u8>,
+    /// When it was first offered.
+    pub(crate) offered_at: Timestamp,
+    /// Not to be sent at or after this.
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
+/// What a sink made of a batch.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// It took all but `refused` of it, which it will never take.
+    Taken { refused: usize },
+    /// Not now; at the earliest after `after`, if it said so.
+    Later {
+        why: String,
+        after: Option<Duration>,
+    },
+    /// It will never take this batch.
+    Never { why: String },
+    /// It wants no message any more.
+    Gone,
+}
+
+/// A place that takes messages. Each attempt ends within the sink's own time-out.
+pub(crate) trait Sink: Send + Sync + 'static {
+    /// Sends `batch` at `now`.
+    fn send(&self, batch: &[Message], now: Timestamp) -> impl Future<Output = Answer> + Send;
+}
+
+/// How a sink is written to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Most messages in one attempt. Nothing waits for a batch to fill: what has gathered while
+    /// the last attempt was under way goes together.
+    pub(crate) batch_max: usize,
+    /// Most attempts under way at once.
+    pub(crate) concurrency: usize,
+    /// When a failed attempt is repeated.
+    pub(crate) retry: Retry,
+}
+
+/// What the dispatcher and the courier of one sink share.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    /// Messages queued, waiting or under way.
+    pub(crate) pending: AtomicUsize,
+    /// The sink has asked not to be called any more.
+    pub(crate) is_gone: AtomicBool,
+    pub(crate) metrics: SinkMetrics,
+}
+
+impl Ledger {
+    /// Counts `count` messages as done with.
+    pub(crate) fn settle(&self, outcome: Outcome, count: usize) {
+        if count > 0 {
+            self.metrics.count(outcome, count);
+            self.leave(count);
+        }
+    }
+
+    /// `count` messages are no longer pending.
+    pub(crate) fn leave(&self, count: usize) {
+        self.pending.fetch_sub(count, Ordering::AcqRel);
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.pending.dec_by(count);
+    }
+}
+
+/// Messages that are attempted together, and how often they were.
+#[derive(Clone, Debug)]
+struct Delivery {
+    batch: Arc<Vec<Message>>,
+    attempts: u32,
+}
+
+/// Carries the messages of one sink.
+pub(crate) struct Courier<S> {
+    pub(crate) name: String,
+    pub(crate) sink: Arc<S>,
+    pub(crate) manner: Manner,
+    pub(crate) clock: Clock,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Bounded by `Ledger::pending`, which counts what is in here too.
+    pub(crate) queue: mpsc::UnboundedReceiver<Message>,
+    pub(crate) road: Road,
+}
+
+/// Where the messages are that left the queue.
+#[derive(Default)]
+pub(crate) struct Road {
+    /// By the moment of the next attempt; the number keeps equal moments apart.
+    waiting: BTreeMap<(Instant, u64), Delivery>,
+    numbered: u64,
+    under_way: HashMap<Id, Delivery>,
+    flights: JoinSet<Answer>,
+    /// The sink asked for a pause until then.
+    paused_until: Option<Instant>,
+    /// The last attempt failed; the change is told once, not every time.
+    is_failing: bool,
+}
+
+impl<S: Sink> Courier<S> {
+    /// Delivers until `closing` names a deadline (or is dropped), then until that deadline or until
+    /// nothing more can be done before it; gives back what is left.
+    pub(crate) async fn run(mut self, mut closing: oneshot::Receiver<Instant>) -> Vec<Message> {
+        let mut deadline = None;
+        loop {
+            self.launch_due();
+            if deadline.is_some_and(|deadline| !self.can_do_more(deadline)) {
+                return self.left_over();
+            }
+            let wake = self.next_wake().into_iter().chain(deadline).min();
+            tokio::select! {
+                order = &mut closing, if deadline.is_none() => {
+                    deadline = Some(order.unwrap_or_else(|_| Instant::now()));
+                    self.hurry();
+                }
+                Some(landed) = self.road.flights.join_next_with_id() => self.land(landed),
+                Some(message) = self.queue.recv(), if self.may_launch() => self.take(message),
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn may_launch(&self) -> bool {
+        let is_paused = self
+            .road
+            .paused_until
+            .is_some_and(|until| until > Instant::now());
+        self.road.flights.len() < self.manner.concurrency && !is_paused
+    }
+
+    /// When there is something to do without a new message or an answer.
+    fn next_wake(&self) -> Option<Instant> {
+        if self.road.flights.len() >= self.manner.concurrency {
+            return None;
+        }
+        let pause = self
+            .road
+            .paused_until
+            .filter(|until| *until > Instant::now());
+        pause.or_else(|| self.first_due())
+    }
+
+    fn first_due(&self) -> Option<Instant> {
+        self.road.waiting.keys().next().map(|&(due, _)| due)
+    }
+
+    /// Whether waiting for `deadline` may see another message delivered.
+    fn can_do_more(&self, deadline: Instant) -> bool {
+        let now = Instant::now();
+        let starts = self.road.paused_until.unwrap_or(now);
+        let has_work = !self.queue.is_empty() || self.first_due().is_some_and(|due| due < deadline);
+        now < deadline && (!self.road.flights.is_empty() || (starts < deadline && has_work))
+    }
+
+    fn launch_due(&mut self) {
+        while self.may_launch() {
+            let Some(entry) = self.road.waiting.first_entry() else {
+                return;
+            };
+            if entry.key().0 > Instant::now() {
+                return;
+            }
+            let delivery = entry.remove();
+            self.launch(delivery);
+        }
+    }
+
+    /// Launches `first` and what came with it.
+    fn take(&mut self, first: Message) {
+        let mut batch = vec![first];
+        while batch.len() < self.manner.batch_max {
+            let Ok(message) = self.queue.try_recv() else {
+                break;
+            };
+            batch.push(message);
+        }
+        self.launch(Delivery {
+            batch: Arc::new(batch),
+            attempts: 0,
+        });
+    }
+
+    fn launch(&mut self, delivery: Delivery) {
+        let now = (self.clock)();
+        let Some(delivery) = self.still_wanted(delivery, now) else {
+            return;
+        };
+        let (sink, batch) = (Arc::clone(&self.sink), Arc::clone(&delivery.batch));
+        let attempt = async move { sink.send(&batch, now).await };
+        let handle = self.road.flights.spawn(attempt);
+        self.road.under_way.insert(handle.id(), delivery);
+    }
+
+    /// Takes out what is not worth sending any more.
+    fn still_wanted(&self, delivery: Delivery, now: Timestamp) -> Option<Delivery> {
+        if self.ledger.is_gone.load(Ordering::Acquire) {
+            self.ledger.settle(Outcome::Disabled, delivery.batch.len());
+            return None;
+        }
+        let give_up_after = self.manner.retry.give_up_after;
+        let is_late = |message: &Message| message.expires_at.is_some_and(|end| end <= now);
+        let is_dead = |message: &Message| {
+            delivery.attempts > 0 && now.since(message.offered_at) >= give_up_after
+        };
+        let late = delivery.batch.iter().filter(|m| is_late(m)).count();
+        let kept = delivery.batch.iter().filter(|m| !is_late(m) && !is_dead(m));
+        let kept: Vec<Message> = kept.cloned().collect();
+        let dead = delivery.batch.len().saturating_sub(late + kept.len());
+        if dead > 0 {
+            warn!(
+                sink = self.name,
+                count = dead,
+                "Gave up on notifications that the sink never took."
+            );
+        }
+        self.ledger.settle(Outcome::Expired, late);
+        self.ledger.settle(Outcome::Dead, dead);
+        (!kept.is_empty()).then_some(Delivery {
+            batch: Arc::new(kept),
+            attempts: delivery.attempts,
+        })
+    }
+
+    fn land(&mut self, landed: Result<(Id, Answer), JoinError>) {
+        let (id, answer) = landed.unwrap_or_else(|error| {
+            let why = "the attempt broke off".to_owned();
+            (error.id(), Answer::Later { why, after: None })
+        });
+        let Some(delivery) = self.road.under_way.remove(&id) else {
+            return;
+        };
+        let count = delivery.batch.len();
+        match answer {
+            Answer::Taken { refused } => {
+                let refused = refused.min(count);
+                self.ledger.settle(Outcome::Delivered, count - refused);
+                self.ledger.settle(Outcome::Rejected, refused);
+                if std::mem::take(&mut self.road.is_failing) {
+                    info!(sink = self.name, "The sink takes notifications again.");
+                }
+            }
+            Answer::Later { why, after } => self.postpone(delivery, &why, after),
+            Answer::Never { why } => {
+                warn!(
+                    sink = self.name,
+                    count, why, "The sink refused notifications for good."
+                );
+                self.ledger.settle(Outcome::Rejected, count);
+            }
+            Answer::Gone => self.give_in(count),
+        }
+    }
+
+    fn postpone(&mut self, mut delivery: Delivery, why: &str, after: Option<Duration>) {
+        let now = Instant::now();
+        if !std::mem::replace(&mut self.road.is_failing, true) {
+            warn!(
+                sink = self.name,
+                why, "The sink does not take notifications; they are kept and sent again."
+            );
+        }
+        debug!(
+            sink = self.name,
+            why,
+            attempts = delivery.attempts,
+            "An attempt failed."
+        );
+        self.ledger
+            .metrics
+            .count(Outcome::Retried, delivery.batch.len());
+        let after = after.map(|after| after.min(PAUSE_MAX));
+        if let Some(after) = after {
+            let until = now + after;
+            self.road.paused_until = Some(self.road.paused_until.map_or(until, |u| u.max(until)));
+        }
+        delivery.attempts = delivery.attempts.saturating_add(1);
+        let id = delivery.batch.first().map_or("", |message| &message.id);
+        let wait = backoff(&self.manner.retry, id, delivery.attempts);
+        self.wait(now + wait.max(after.unwrap_or_default()), delivery);
+    }
+
+    fn wait(&mut self, until: Instant, delivery: Delivery) {
+        self.road.numbered += 1;
+        self.road
+            .waiting
+            .insert((until, self.road.numbered), delivery);
+    }
+
+    /// The sink wants nothing more, so nothing more is kept for it.
+    fn give_in(&mut self, count: usize) {
+        warn!(
+            sink = self.name,
+            "The sink is gone (410); nothing is sent to it until a reload."
+        );
+        self.ledger.is_gone.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut self.road.waiting);
+        let waiting: usize = waiting.values().map(|delivery| delivery.batch.len()).sum();
+        let mut queued = 0;
+        while self.queue.try_recv().is_ok() {
+            queued += 1;
+        }
+        self.ledger
+            .settle(Outcome::Disabled, count + waiting + queued);
+    }
+
+    /// At the end everything that waits gets one more attempt.
+    fn hurry(&mut self) {
+        let now = Instant::now();
+        for (_, delivery) in std::mem::take(&mut self.road.waiting) {
+            self.wait(now, delivery);
+        }
+    }
+
+    /// What was not delivered, oldest first. An attempt that is cut short here may have arrived; the
+    /// id tells the receiver.
+    fn left_over(mut self) -> Vec<Message> {
+        self.road.flights.abort_all();
+        let waiting = self.road.waiting.into_values();
+        let deliveries = waiting.chain(self.road.under_way.into_values());
+        let mut left: Vec<Message> = deliveries.flat_map(|d| d.batch.to_vec()).collect();
+        while let Ok(message) = self.queue.try_recv() {
+            left.push(message);
+        }
+        left.sort_by(|a, b| (a.offered_at, &a.id).cmp(&(b.offered_at, &b.id)));
+        self.ledger.leave(left.len());
+        left
+    }
+}
+
+/// The wait after `attempts` failed attempts (at least one): twice as long each time, between half
+/// and all of it, so that many events do not come back at one moment. The same id waits the same.
+fn backoff(retry: &Retry, id: &str, attempts: u32) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(31);
+    let full = retry.initial.saturating_mul(1 << doublings).min(retry.max);
+    let mut hasher = FxHasher::default();
+    hasher.write(id.as_bytes());
+    hasher.write_u32(attempts);
+    let share = (hasher.finish() >> 32) as f64 / f64::from(u32::MAX);
+    full.mul_f64(0.5 + 0.5 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_its_bound_with_a_jitter_that_can_be_repeated() {
+        let retry = Retry::default();
+        for attempts in 1..100 {
+            let wait = backoff(&retry, "a", attempts);
+            let full = Duration::from_secs(1 << (attempts - 1).min(20)).min(retry.max);
+            assert!(wait <= full && wait >= full / 2, "{attempts}: {wait:?}");
+            assert_eq!(wait, backoff(&retry, "a", attempts));
+        }
+        let waits: std::collections::HashSet<Duration> = (0..50)
+            .map(|n| backoff(&retry, &n.to_string(), 9))
+            .collect();
+        assert!(waits.len() > 45, "{} of 50 differ", waits.len());
+    }
+}

@@ -1,0 +1,306 @@
+//! Event → every sink that asked for it, without ever waiting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prost::Message as _;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use super::config::{EventKind, SinkConfig};
+use super::deliver::{Courier, Ledger, Manner, Message, Road, Sink};
+use super::fold::{Decision, Fold};
+use super::metrics::{Metrics, Outcome};
+use super::render;
+use super::send::{OtlpSink, SendSetupError, StdoutSink, WebhookSink};
+use crate::core::event::Event;
+use crate::core::record::Timestamp;
+
+/// Tells the time of day; the daemon's clock, or a test's.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the sinks need to know of the daemon.
+#[derive(Clone)]
+pub struct Context {
+    /// Goes out with every OTLP event, so that knothole knows its own when they come back.
+    pub instance_id: Arc<str>,
+    /// The time of day.
+    pub clock: Clock,
+    /// Counts what happens; registered once, also when the configuration is read again.
+    pub metrics: Metrics,
+}
+
+/// A sink that cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("sink {sink}: {source}")]
+pub struct StartError {
+    /// Its name.
+    pub sink: String,
+    /// Why.
+    pub source: SendSetupError,
+}
+
+/// A notification that was not delivered when its dispatcher closed. Opaque; to be stored and
+/// handed to [`Dispatcher::restore`] of the next one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    sink: String,
+    kind: String,
+    message: Message,
+}
+
+/// The roads to all sinks.
+pub struct Dispatcher {
+    roads: Vec<SinkRoad>,
+}
+
+struct SinkRoad {
+    name: String,
+    kind: &'static str,
+    events: Vec<EventKind>,
+    queue_events_max: usize,
+    fold: Mutex<Fold>,
+    render: Renderer,
+    queue: mpsc::UnboundedSender<Message>,
+    ledger: Arc<Ledger>,
+    /// When a full queue was last told.
+    told_full: AtomicU64,
+    courier: Mutex<Option<CourierHandle>>,
+}
+
+type Renderer = Box<dyn Fn(&Event, Timestamp) -> Vec<u8> + Send + Sync>;
+
+struct CourierHandle {
+    closing: oneshot::Sender<Instant>,
+    task: JoinHandle<Vec<Message>>,
+}
+
+impl Dispatcher {
+    /// Sets up `sinks` and starts one task for each; to be called within a tokio runtime. Loads
+    /// secrets; connects to nothing yet. On the first sink that cannot be set up nothing is left
+    /// running.
+    pub fn start(sinks: &[SinkConfig], context: &Context) -> Result<Self, StartError> {
+        let roads = sinks.iter().map(|sink| {
+            SinkRoad::start(sink, context).map_err(|source| StartError {
+                sink: sink.common().name.to_owned(),
+                source,
+            })
+        });
+        Ok(Self {
+            roads: roads.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Hands `event` to every sink that asked for its kind. Never waits: what a sink cannot take
+    /// now is folded, limited or dropped, and counted.
+    pub fn offer(&self, event: &Event, now: Timestamp) {
+        let kind = EventKind::of(event);
+        for road in self.roads.iter().filter(|road| road.events.contains(&kind)) {
+            road.offer(event, now);
+        }
+    }
+
+    /// Takes back what an earlier dispatcher left, unfolded and unlimited. What was for a sink
+    /// that is no longer there, or is of another type now, is dropped and told.
+    pub fn restore(&self, undelivered: Vec<Undelivered>, now: Timestamp) {
+        let mut orphans = 0;
+        for Undelivered {
+            sink,
+            kind,
+            message,
+        } in undelivered
+        {
+            let mut roads = self.roads.iter();
+            match roads.find(|road| road.name == sink && road.kind == kind) {
+                Some(road) => road.push(message, now),
+                None => orphans += 1,
+            }
+        }
+        if orphans > 0 {
+            warn!(
+                count = orphans,
+                "Dropped stored notifications of sinks that are no longer configured."
+            );
+        }
+    }
+
+    /// How many notifications are queued, waiting or under way, over all sinks.
+    pub fn pending(&self) -> usize {
+        let pending = |road: &SinkRoad| road.ledger.pending.load(Ordering::Acquire);
+        self.roads.iter().map(pending).sum()
+    }
+
+    /// Stops: delivers for at most `grace`, with one more attempt for what waits, and gives back
+    /// the rest. Ends sooner when nothing more can be done. An event offered meanwhile or later is
+    /// dropped and counted.
+    pub async fn close(&self, grace: Duration) -> Vec<Undelivered> {
+        let deadline = Instant::now() + grace;
+        let mut closing = Vec::new();
+        for road in &self.roads {
+            if let Some(courier) = locked(&road.courier).take() {
+                // A courier that is no longer there hears nothing; its task tells below.
+                let _ = courier.closing.send(deadline);
+                closing.push((road, courier.task));
+            }
+        }
+        let mut left = Vec::new();
+        for (road, task) in closing {
+            let messages = task.await.unwrap_or_else(|_| {
+                error!(
+                    sink = road.name,
+                    "The task of the sink broke off; its notifications are lost."
+                );
+                Vec::new()
+            });
+            left.extend(messages.into_iter().map(|message| Undelivered {
+                sink: road.name.clone(),
+                kind: road.kind.to_owned(),
+                message,
+            }));
+        }
+        left
+    }
+}
+
+impl SinkRoad {
+    fn start(sink: &SinkConfig, context: &Context) -> Result<Self, SendSetupError> {
+        match sink {
+            SinkConfig::Stdout(_) => {
+                let manner = Manner {
+                    batch_max: 64,
+                    concurrency: 1,
+                    retry: super::Retry::default(),
+                };
+                let render = Box::new(|event: &Event, _| render::json_line(event));
+                Ok(Self::spawn(
+                    sink,
+                    (StdoutSink::new(), manner, render),
+                    context,
+                ))
+            }
+            SinkConfig::Otlp(otlp) => {
+                let manner = Manner {
+                    batch_max: 64,
+                    concurrency: 1,
+                    retry: otlp.retry,
+                };
+                let instance_id = Arc::clone(&context.instance_id);
+                let render = Box::new(move |event: &Event, now| {
+                    render::otlp::resource_logs(event, &instance_id, now).encode_to_vec()
+                });
+                Ok(Self::spawn(
+                    sink,
+                    (OtlpSink::new(otlp)?, manner, render),
+                    context,
+                ))
+            }
+            SinkConfig::Webhook(webhook) => {
+                let manner = Manner {
+                    batch_max: 1,
+                    concurrency: webhook.concurrency.max(1),
+                    retry: webhook.retry,
+                };
+                let render = Box::new(render::webhook::body);
+                Ok(Self::spawn(
+                    sink,
+                    (WebhookSink::new(webhook)?, manner, render),
+                    context,
+                ))
+            }
+        }
+    }
+
+    fn spawn<S: Sink>(
+        config: &SinkConfig,
+        (sink, manner, render): (S, Manner, Renderer),
+        context: &Context,
+    ) -> Self {
+        let common = config.common();
+        let (sender, queue) = mpsc::unbounded_channel();
+        let (closing, order) = oneshot::channel();
+        let ledger = Arc::new(Ledger {
+            pending: AtomicUsize::new(0),
+            is_gone: AtomicBool::new(false),
+            metrics: context.metrics.of(common.name),
+        });
+        let courier = Courier {
+            name: common.name.to_owned(),
+            sink: Arc::new(sink),
+            manner,
+            clock: Arc::clone(&context.clock),
+            ledger: Arc::clone(&ledger),
+            queue,
+            road: Road::default(),
+        };
+        let task = tokio::spawn(courier.run(order));
+        Self {
+            name: common.name.to_owned(),
+            kind: config.kind(),
+            events: common.events.to_vec(),
+            queue_events_max: common.queue_events_max,
+            fold: Mutex::new(Fold::new(common.limit)),
+            render,
+            queue: sender,
+            ledger,
+            told_full: AtomicU64::new(0),
+            courier: Mutex::new(Some(CourierHandle { closing, task })),
+        }
+    }
+
+    fn offer(&self, event: &Event, now: Timestamp) {
+        if self.ledger.is_gone.load(Ordering::Acquire) {
+            self.ledger.metrics.count(Outcome::Disabled, 1);
+            return;
+        }
+        let decision = locked(&self.fold).decide(event, now);
+        match decision {
+            Decision::Folded => drop(self.ledger.metrics.folded.inc()),
+            Decision::Limited => drop(self.ledger.metrics.limited.inc()),
+            Decision::Send(event) => self.push(
+                Message {
+                    id: render::id_of(&event).into(),
+                    body: (self.render)(&event, now),
+                    offered_at: now,
+                    expires_at: match &event {
+                        Event::Anomaly(_) => None,
+                        Event::Proposal(proposal) => Some(proposal.expires_at),
+                    },
+                },
+                now,
+            ),
+        }
+    }
+
+    fn push(&self, message: Message, now: Timestamp) {
+        let before = self.ledger.pending.fetch_add(1, Ordering::AcqRel);
+        self.ledger.metrics.pending.inc();
+        if before >= self.queue_events_max || self.queue.send(message).is_err() {
+            self.ledger.settle(Outcome::Dropped, 1);
+            self.tell_full(now);
+        }
+    }
+
+    /// Once a minute is enough to know it.
+    fn tell_full(&self, now: Timestamp) {
+        const MINUTE_NANOS: u64 = 60_000_000_000;
+        let minute = now.as_nanos() / MINUTE_NANOS;
+        if self.told_full.swap(minute, Ordering::Relaxed) != minute {
+            warn!(
+                sink = self.name,
+                queue_events_max = self.queue_events_max,
+                "Dropped a notification: the sink is slower than the events come. The metric \
+                 knothole_notifications_total counts them."
+            );
+        }
+    }
+}
+
+/// A panic while the lock was held left nothing half done that matters here.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

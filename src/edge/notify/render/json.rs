@@ -1,0 +1,340 @@
+//! The JSON objects of anomalies and proposals.
+//!
+//! Text that came out of logs stays what it was for a JSON parser, but in the bytes every character
+//! that acts on a terminal or turns the direction of text is an escape.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use super::{inert, is_deceptive, rfc3339, shortened, type_name};
+use crate::core::event::{Anomaly, Event, Explanation, Observed, Proposal, TemplateRef};
+use crate::core::record::Severity;
+
+/// One line (without its end): the object of the event with its `type`.
+pub fn line(event: &Event) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Line {
+        r#type: &'static str,
+        #[serde(flatten)]
+        data: Data,
+    }
+    bytes(&Line {
+        r#type: type_name(event),
+        data: Data::of(event, &Room::AMPLE),
+    })
+}
+
+/// How much an object may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) context_lines: usize,
+    pub(super) text_chars: usize,
+    pub(super) attributes: usize,
+}
+
+impl Room {
+    /// As much as the core lets through.
+    pub(super) const AMPLE: Self = Self {
+        context_lines: usize::MAX,
+        text_chars: usize::MAX,
+        attributes: usize::MAX,
+    };
+
+    fn cut(&self, text: &str) -> String {
+        shortened(text, self.text_chars)
+    }
+}
+
+/// What an event says, ready to be written.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Data {
+    Anomaly(Box<AnomalyObject>),
+    Proposal(Box<ProposalObject>),
+}
+
+impl Data {
+    pub(super) fn of(event: &Event, room: &Room) -> Self {
+        match event {
+            Event::Anomaly(anomaly) => Self::Anomaly(Box::new(AnomalyObject::of(anomaly, room))),
+            Event::Proposal(proposal) => {
+                Self::Proposal(Box::new(ProposalObject::of(proposal, room)))
+            }
+        }
+    }
+}
+
+/// An anomaly. A `null` template is the end of the sequence, and so is a `null` observation.
+#[derive(Serialize)]
+pub(super) struct AnomalyObject {
+    #[serde(flatten)]
+    facts: Facts,
+    resource: BTreeMap<String, String>,
+    sequence: String,
+    trace_id: Option<String>,
+    span_id: Option<String>,
+    template: Option<Template>,
+    explanation: ExplanationObject,
+    /// Something was left out to keep the message small.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+}
+
+/// What both objects tell about an anomaly: nothing that was written by whoever writes the logs,
+/// but for the name of the service.
+#[derive(Serialize)]
+struct Facts {
+    id: String,
+    fingerprint: String,
+    kind: &'static str,
+    severity: Severity,
+    score: f64,
+    p_value: f64,
+    first_seen: String,
+    last_seen: String,
+    count: u64,
+    service: String,
+    detectors_agreeing: Vec<&'static str>,
+    model: String,
+}
+
+#[derive(Serialize)]
+struct Template {
+    id: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct ExplanationObject {
+    reason: String,
+    expected: Vec<Expectation>,
+    observed: Option<String>,
+    probability: f64,
+    context: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Expectation {
+    template: Option<Template>,
+    probability: f64,
+}
+
+#[derive(Serialize)]
+struct Line {
+    time: String,
+    text: String,
+}
+
+/// A proposed action. It quotes no log line: whoever acts on it has nothing to be misled by.
+#[derive(Serialize)]
+pub(super) struct ProposalObject {
+    id: String,
+    action: &'static str,
+    target: TargetObject,
+    reason: String,
+    rule: String,
+    expires_at: String,
+    anomaly: Facts,
+}
+
+#[derive(Serialize)]
+struct TargetObject {
+    namespace: String,
+    workload: Option<Workload>,
+    pod: Option<String>,
+    pod_uid: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Workload {
+    kind: &'static str,
+    name: String,
+}
+
+impl AnomalyObject {
+    fn of(anomaly: &Arc<Anomaly>, room: &Room) -> Self {
+        let attributes = anomaly.resource.attributes().take(room.attributes);
+        Self {
+            facts: Facts::of(anomaly, room),
+            resource: attributes
+                .map(|(key, value)| (room.cut(key), room.cut(value)))
+                .collect(),
+            sequence: room.cut(&anomaly.sequence),
+            trace_id: anomaly.trace_id.map(|id| id.to_string()),
+            span_id: anomaly.span_id.map(|id| id.to_string()),
+            template: anomaly.template.as_ref().map(|t| Template::of(t, room)),
+            explanation: ExplanationObject::of(&anomaly.explanation, room),
+            truncated: *room != Room::AMPLE,
+        }
+    }
+}
+
+impl Facts {
+    fn of(anomaly: &Anomaly, room: &Room) -> Self {
+        Self {
+            id: anomaly.id.to_string(),
+            fingerprint: anomaly.fingerprint.to_string(),
+            kind: anomaly.kind.name(),
+            severity: anomaly.severity,
+            score: anomaly.score,
+            p_value: anomaly.p_value,
+            first_seen: rfc3339(anomaly.first_seen),
+            last_seen: rfc3339(anomaly.last_seen),
+            count: anomaly.count,
+            service: room.cut(&anomaly.stream.to_string()),
+            detectors_agreeing: anomaly.detectors.clone(),
+            model: anomaly.model.to_string(),
+        }
+    }
+}
+
+impl Template {
+    fn of(template: &TemplateRef, room: &Room) -> Self {
+        Self {
+            id: template.id.to_string(),
+            text: room.cut(&template.text),
+        }
+    }
+}
+
+impl ExplanationObject {
+    fn of(explanation: &Explanation, room: &Room) -> Self {
+        let expected = explanation.expected.iter().take(Explanation::EXPECTED_MAX);
+        // The lines next to the abnormal one, which is the last, say most.
+        let lines = &explanation.context;
+        let first = lines.len().saturating_sub(room.context_lines);
+        Self {
+            reason: inert(&room.cut(&explanation.reason)),
+            expected: expected
+                .map(|e| Expectation {
+                    template: e.template.as_ref().map(|t| Template::of(t, room)),
+                    probability: e.probability,
+                })
+                .collect(),
+            observed: match &explanation.observed {
+                Observed::Record(text) => Some(room.cut(text)),
+                Observed::End => None,
+            },
+            probability: explanation.probability,
+            context: lines
+                .iter()
+                .skip(first)
+                .map(|line| Line {
+                    time: rfc3339(line.time),
+                    text: room.cut(&line.text),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl ProposalObject {
+    fn of(proposal: &Arc<Proposal>, room: &Room) -> Self {
+        let target = &proposal.target;
+        Self {
+            id: proposal.id.to_string(),
+            action: proposal.action.name(),
+            // A target is at most four Kubernetes names, and a cut one would be another target.
+            target: TargetObject {
+                namespace: target.namespace.to_string(),
+                workload: target.workload.as_ref().map(|(kind, name)| Workload {
+                    kind,
+                    name: name.to_string(),
+                }),
+                pod: target.pod.as_ref().map(ToString::to_string),
+                pod_uid: target.pod_uid.as_ref().map(ToString::to_string),
+            },
+            reason: inert(&room.cut(&proposal.reason)),
+            rule: room.cut(&proposal.rule),
+            expires_at: rfc3339(proposal.expires_at),
+            anomaly: Facts::of(&proposal.anomaly, room),
+        }
+    }
+}
+
+/// Writes `value` with every deceptive character escaped.
+pub(super) fn bytes(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2048);
+    let mut writer = serde_json::Serializer::with_formatter(&mut bytes, Visible);
+    // Writing to a vector cannot fail, and these types have no key that is not a string.
+    let _ = value.serialize(&mut writer);
+    bytes
+}
+
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_deceptive) {
+            let (plain, tail) = rest.split_at(at);
+            writer.write_all(plain.as_bytes())?;
+            let mut chars = tail.chars();
+            if let Some(c) = chars.next() {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+            rest = chars.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::notify::sample;
+
+    fn pretty(bytes: &[u8]) -> String {
+        let value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        serde_json::to_string_pretty(&value).unwrap()
+    }
+
+    #[test]
+    fn an_anomaly_as_a_line() {
+        let line = line(&Event::Anomaly(Arc::new(sample::anomaly())));
+        assert!(!line.contains(&b'\n'));
+        assert!(line.starts_with(br#"{"type":"knothole.anomaly.detected","id":"#));
+        insta::assert_snapshot!("anomaly", pretty(&line));
+    }
+
+    #[test]
+    fn a_proposal_as_a_line_quotes_no_log() {
+        let line = line(&Event::Proposal(Arc::new(sample::proposal())));
+        insta::assert_snapshot!("proposal", pretty(&line));
+        let text = String::from_utf8(line).unwrap();
+        assert!(!text.contains("payment retry"));
+    }
+
+    #[test]
+    fn hostile_text_is_one_inert_line_that_parses_back_to_itself() {
+        let line = line(&sample::hostile());
+        let text = std::str::from_utf8(&line).unwrap();
+        assert!(text.chars().all(|c| !is_deceptive(c)));
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(value["explanation"]["observed"], sample::HOSTILE_TEXT);
+        assert_eq!(
+            value["explanation"]["context"][0]["text"],
+            sample::HOSTILE_TEXT
+        );
+        assert_eq!(value["sequence"], "\u{e0041}seq\u{9b}31m");
+    }
+
+    #[test]
+    fn a_sequence_that_ended_too_soon_has_neither_template_nor_observation() {
+        let mut anomaly = sample::anomaly();
+        anomaly.template = None;
+        anomaly.explanation.observed = Observed::End;
+        let line = line(&Event::Anomaly(Arc::new(anomaly)));
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert!(value["template"].is_null() && value["explanation"]["observed"].is_null());
+    }
+}

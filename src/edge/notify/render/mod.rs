@@ -1,0 +1,158 @@
+//! One pure renderer per wire: an event and a time go in, bytes come out.
+
+pub(super) mod json;
+pub(super) mod otlp;
+pub(super) mod webhook;
+
+use std::fmt::Write as _;
+
+use crate::core::event::{ActionKind, Event, Proposal};
+use crate::core::record::Timestamp;
+
+pub use json::line as json_line;
+pub use otlp::{INSTANCE_ATTRIBUTE, SCOPE_NAME};
+
+/// Longest display sentence, in characters.
+const SENTENCE_CHARS_MAX: usize = 1000;
+
+/// The name of the event on every wire.
+pub(super) const fn type_name(event: &Event) -> &'static str {
+    match event {
+        Event::Anomaly(_) => "knothole.anomaly.detected",
+        Event::Proposal(_) => "knothole.action.proposed",
+    }
+}
+
+/// The id that stays the same over retries.
+pub(super) fn id_of(event: &Event) -> &str {
+    match event {
+        Event::Anomaly(anomaly) => &anomaly.id,
+        Event::Proposal(proposal) => &proposal.id,
+    }
+}
+
+/// One line for people to read. What a log contributed to it is inert.
+pub(super) fn sentence(event: &Event) -> String {
+    let text = match event {
+        Event::Anomaly(anomaly) => {
+            let times = match anomaly.count {
+                0 | 1 => String::new(),
+                count => format!(" ({count} times)"),
+            };
+            let (stream, reason) = (&anomaly.stream, &anomaly.explanation.reason);
+            format!("{stream}: {reason}{times}")
+        }
+        Event::Proposal(proposal) => {
+            let until = rfc3339(proposal.expires_at);
+            let (what, reason) = (errand(proposal), &proposal.reason);
+            format!("proposed until {until}: {what}, because {reason}")
+        }
+    };
+    inert(&shortened(&text, SENTENCE_CHARS_MAX))
+}
+
+fn errand(proposal: &Proposal) -> String {
+    let verb = match proposal.action {
+        ActionKind::RestartPod => "restart",
+        ActionKind::RestartWorkload => "restart",
+        ActionKind::Scale => "scale",
+        ActionKind::RollBack => "roll back",
+    };
+    let target = &proposal.target;
+    let (kind, name) = match (proposal.action, &target.workload, &target.pod) {
+        (ActionKind::RestartPod, _, Some(pod)) => ("Pod", pod),
+        (_, Some((kind, name)), _) => (*kind, name),
+        (_, None, pod) => ("Pod", pod.as_ref().unwrap_or(&target.namespace)),
+    };
+    format!("{verb} {kind} {name} in namespace {}", target.namespace)
+}
+
+/// `text` with every character that acts on a terminal or deceives the eye made visible: an
+/// escape character becomes `\u{1b}`, a new line `\n`.
+pub(super) fn inert(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if !is_deceptive(c) {
+            shown.push(c);
+        } else if matches!(c, '\n' | '\r' | '\t') {
+            shown.extend(c.escape_default());
+        } else {
+            shown.extend(c.escape_unicode());
+        }
+    }
+    shown
+}
+
+/// Control characters, and those that are invisible, break lines or turn the direction of text.
+pub(super) fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+/// At most `chars_max` characters of `text`; `…` stands for the rest.
+pub(super) fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        None => text.to_owned(),
+        Some(_) => {
+            let kept = text.chars().take(chars_max.saturating_sub(1));
+            kept.chain(std::iter::once('…')).collect()
+        }
+    }
+}
+
+/// RFC 3339 in UTC with nanoseconds.
+pub(super) fn rfc3339(time: Timestamp) -> String {
+    let mut text = String::new();
+    // A u64 of nanoseconds ends in the year 2554, well within what jiff can write.
+    if let Ok(time) = jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos())) {
+        let _ = write!(text, "{time:.9}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::notify::sample;
+
+    #[test]
+    fn a_sentence_is_one_line_without_terminal_codes_or_turned_text() {
+        let said = sentence(&sample::hostile());
+        assert!(said.chars().all(|c| !is_deceptive(c)), "{said:?}");
+        assert!(said.chars().count() <= SENTENCE_CHARS_MAX * 10);
+        assert!(
+            said.starts_with(r"sh\u{202e}op: expected \u{1b}[31mred\n<!channel>"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn sentences_name_what_to_do_and_how_often_it_happened() {
+        let mut anomaly = sample::anomaly();
+        anomaly.count = 7;
+        insta::assert_snapshot!(
+            sentence(&Event::Anomaly(anomaly.into())),
+            @"prod/shop/cart: expected \"cart lock released\" (93 %), came \"payment retry 3\" (3 in 100,000) (7 times)"
+        );
+        insta::assert_snapshot!(
+            sentence(&Event::Proposal(sample::proposal().into())),
+            @"proposed until 2025-11-21T04:55:01.000000000Z: restart Pod cart-7d9f-x2l in namespace shop, because cart left the order its records normally come in (score 0.970), which rule cart answers with this action"
+        );
+    }
+
+    #[test]
+    fn times_have_nanoseconds_and_a_zone() {
+        let time = Timestamp::from_nanos(1_763_700_000_000_000_042);
+        assert_eq!(rfc3339(time), "2025-11-21T04:40:00.000000042Z");
+        assert_eq!(rfc3339(Timestamp::from_nanos(u64::MAX)).len(), 30);
+    }
+
+    #[test]
+    fn shortening_counts_characters_and_shows_itself() {
+        assert_eq!(shortened("äöü", 3), "äöü");
+        assert_eq!(shortened("äöüß", 3), "äö…");
+    }
+}

@@ -1,0 +1,174 @@
+//! Secrets: read from a file or the environment, never shown.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use super::config::SecretRef;
+
+/// Most bytes of a secret file that are read.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why a secret cannot be used. No variant holds any part of the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("cannot read the secret from {from}: {why}")]
+    Unreadable {
+        /// Where it was looked for.
+        from: String,
+        /// The reason.
+        why: String,
+    },
+    /// There is nothing in it.
+    #[error("the secret in {0} is empty")]
+    Empty(String),
+    /// The prefix is missing.
+    #[error(
+        "the secret in {0} does not start with \"whsec_\"; make one with: \
+         echo \"whsec_$(head -c 32 /dev/urandom | base64)\""
+    )]
+    NoPrefix(String),
+    /// The rest is no base64.
+    #[error("the secret in {0} has no valid base64 after \"whsec_\"")]
+    NotBase64(String),
+    /// Standard Webhooks wants 24 to 64 bytes.
+    #[error("the secret in {from} has {bytes} bytes, not 24 to 64")]
+    WrongLength {
+        /// Where it was looked for.
+        from: String,
+        /// How many bytes it has.
+        bytes: usize,
+    },
+}
+
+/// Reads the text that `reference` leads to, without the white space at its ends.
+pub(crate) fn load(reference: &SecretRef) -> Result<String, SecretError> {
+    let unreadable = |why: String| SecretError::Unreadable {
+        from: reference.to_string(),
+        why,
+    };
+    let text = match reference {
+        SecretRef::Env(name) => std::env::var(name).map_err(|e| unreadable(e.to_string()))?,
+        SecretRef::File(path) => {
+            let mut text = String::new();
+            let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
+            let read = file.take(FILE_BYTES_MAX).read_to_string(&mut text);
+            read.map_err(|e| unreadable(e.to_string()))?;
+            text
+        }
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(SecretError::Empty(reference.to_string()));
+    }
+    Ok(text.to_owned())
+}
+
+/// The key of a webhook.
+#[derive(Clone)]
+pub(super) struct SigningKey(Vec<u8>);
+
+impl SigningKey {
+    /// Loads and decodes `whsec_…`.
+    pub(super) fn load(reference: &SecretRef) -> Result<Self, SecretError> {
+        Self::decode(&load(reference)?, &reference.to_string())
+    }
+
+    /// Decodes `text`; `from` names its origin in errors.
+    pub(super) fn decode(text: &str, from: &str) -> Result<Self, SecretError> {
+        let Some(encoded) = text.strip_prefix("whsec_") else {
+            return Err(SecretError::NoPrefix(from.to_owned()));
+        };
+        let Ok(key) = STANDARD.decode(encoded) else {
+            return Err(SecretError::NotBase64(from.to_owned()));
+        };
+        if !(24..=64).contains(&key.len()) {
+            return Err(SecretError::WrongLength {
+                from: from.to_owned(),
+                bytes: key.len(),
+            });
+        }
+        Ok(Self(key))
+    }
+
+    /// The value of `webhook-signature` (Standard Webhooks 1.0): `v1,` and the base64 of the
+    /// HMAC-SHA256 over `id.timestamp.body`. `timestamp` is in seconds since the epoch.
+    pub(super) fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+            // HMAC takes keys of every length, so this is never reached.
+            return String::new();
+        };
+        mac.update(id.as_bytes());
+        mac.update(b".");
+        mac.update(timestamp.to_string().as_bytes());
+        mac.update(b".");
+        mac.update(body);
+        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_the_standards_own_vector() {
+        let key = SigningKey::decode("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "test").unwrap();
+        assert_eq!(
+            key.sign(
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                1_614_265_330,
+                br#"{"test": 2432232314}"#
+            ),
+            "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+        );
+    }
+
+    #[test]
+    fn a_bad_secret_is_refused_with_its_origin_and_without_itself() {
+        let error = |text: &str| SigningKey::decode(text, "file /s").unwrap_err().to_string();
+        assert!(error("hunter2hunter2").starts_with("the secret in file /s does not start with"));
+        assert_eq!(
+            error("whsec_!hunter2"),
+            "the secret in file /s has no valid base64 after \"whsec_\""
+        );
+        assert_eq!(
+            error("whsec_aHVudGVyMg=="),
+            "the secret in file /s has 7 bytes, not 24 to 64"
+        );
+        for text in ["hunter2hunter2", "whsec_!hunter2"] {
+            assert!(!error(text).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_secret_file_may_end_in_a_newline_but_not_be_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let key = SigningKey::load(&SecretRef::File(path.clone())).unwrap();
+        assert_eq!(format!("{key:?}"), "SigningKey(..)");
+        std::fs::write(&path, " \n").unwrap();
+        let error = SigningKey::load(&SecretRef::File(path)).unwrap_err();
+        assert!(matches!(error, SecretError::Empty(_)));
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_is_told_by_its_place() {
+        let missing = SecretRef::Env("KNOTHOLE_TEST_NO_SUCH_VARIABLE".into());
+        let error = SigningKey::load(&missing).unwrap_err().to_string();
+        assert!(error.contains("environment variable KNOTHOLE_TEST_NO_SUCH_VARIABLE"));
+    }
+}
