@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{Manifest, ModelError, Network, Vocabulary, device};
+use super::{Manifest, ModelError, Network, Vocabulary, Weights, device};
 
 /// A trained network with its vocabulary and manifest.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl Bundle {
             content_sha256: CHECKSUM_BLANK.into(),
             ..manifest
         };
-        let bytes = write(&blank, network)?;
+        let bytes = write(&blank, network.weights())?;
         let bytes = sealed(bytes)?;
         // Reading back makes the bundle in memory the bundle that a file would give.
         Self::from_bytes(&bytes)
@@ -143,9 +143,9 @@ impl Bundle {
     /// The file. The same bundle gives the same bytes.
     ///
     /// # Errors
-    /// When the weights cannot be copied from their device.
+    /// When the manifest is longer than a header may be.
     pub fn to_bytes(&self) -> Result<Vec<u8>, BundleError> {
-        write(&self.manifest, &self.network)
+        write(&self.manifest, self.network.weights())
     }
 
     /// A short name for exactly this content: `sha256:` and 12 hex digits.
@@ -169,20 +169,14 @@ impl Bundle {
     }
 }
 
-fn write(manifest: &Manifest, network: &Network) -> Result<Vec<u8>, BundleError> {
-    let mut weights = Vec::new();
-    for ((name, shape), values) in Network::shapes(network.key_count())
-        .into_iter()
-        .zip(network.values()?)
-    {
-        let bytes: Vec<u8> = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        weights.push((name, shape, bytes));
+fn write(manifest: &Manifest, weights: &Weights) -> Result<Vec<u8>, BundleError> {
+    let mut tensors = Vec::new();
+    for ((name, shape), values) in weights.shapes().into_iter().zip(weights.values()) {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        tensors.push((name, shape, bytes));
     }
-    let mut views = Vec::with_capacity(weights.len());
-    for (name, shape, bytes) in &weights {
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, shape, bytes) in &tensors {
         views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?));
     }
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), serde_json::to_string(manifest)?)]);
@@ -239,8 +233,8 @@ fn read_network(
     key_count: usize,
     device: &Device,
 ) -> Result<Network, BundleError> {
-    let mut all: [Vec<f32>; 8] = Default::default();
-    for (values, (name, shape)) in all.iter_mut().zip(Network::shapes(key_count)) {
+    let mut all: [Vec<f32>; Weights::COUNT] = Default::default();
+    for (values, (name, shape)) in all.iter_mut().zip(Weights::shapes_of(key_count)) {
         let view = tensors
             .tensor(name)
             .map_err(|_| BundleError::Shape { name })?;
@@ -253,7 +247,7 @@ fn read_network(
             return Err(BundleError::NotFinite { name });
         }
     }
-    Ok(Network::new(key_count, all, device)?)
+    Ok(Network::new(Weights::new(key_count, all), device)?)
 }
 
 /// The length of the header that a safetensors file announces in its first eight bytes.

@@ -5,6 +5,9 @@
 //! each key is as the next one. A key stands for a template ([`Vocabulary`]).
 
 mod bundle;
+mod graph;
+mod kernel;
+mod lstm;
 mod manifest;
 mod network;
 mod vocabulary;
@@ -16,13 +19,25 @@ use thiserror::Error;
 
 pub use self::bundle::{Bundle, BundleError};
 pub use self::manifest::{Calibration, Manifest, Scores, TemplateEntry, TrainedOn};
-pub use self::network::{HIDDEN_LEN, LAYER_COUNT, Network};
+pub(in crate::core) use self::graph::Graph;
+pub use self::network::{HIDDEN_LEN, LAYER_COUNT, Network, Weights};
 pub use self::vocabulary::{Key, Vocabulary, WINDOW_LEN, Window};
 
-/// The tensor library refused an operation; on valid input that means out of memory or a bug.
+/// Why a network cannot answer.
 #[derive(Debug, Error)]
-#[error("cannot compute with the network: {0}")]
-pub struct ModelError(#[from] candle_core::Error);
+pub enum ModelError {
+    /// The window was made with another vocabulary.
+    #[error("a window holds key {key}, the network knows {known} keys")]
+    UnknownKey {
+        /// The key.
+        key: u16,
+        /// How many keys the network knows.
+        known: usize,
+    },
+    /// The tensor library refused an operation: out of memory, or a bug.
+    #[error("cannot compute with the network: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
 
 /// Where networks compute: a CUDA device when the build has the `cuda` feature and one is
 /// present, else the CPU.

@@ -9,9 +9,9 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::corpus::Split;
-use super::rows::{Row, rows};
+use super::rows::{Row, evened, rows};
 use super::{Progress, TrainError, TrainSettings};
-use crate::core::model::{HIDDEN_LEN, ModelError, Network, Window, device};
+use crate::core::model::{Graph, HIDDEN_LEN, ModelError, Network, Weights, Window, device};
 
 /// The network of the pass with the best held-out loss.
 pub(super) struct Fitted {
@@ -31,7 +31,8 @@ pub(super) fn fit(
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
     let mut rng = ChaCha12Rng::seed_from_u64(settings.seed ^ 0x6b6e_6f74_686f_6c65);
-    let (network, vars) = initial(key_count, &mut rng)?.trainable()?;
+    let initial = initial(key_count, &mut rng);
+    let (graph, vars) = Graph::trainable(&initial, &device()).map_err(ModelError::from)?;
     let params = ParamsAdamW {
         lr: settings.learning_rate,
         weight_decay: 0.0,
@@ -39,13 +40,13 @@ pub(super) fn fit(
     };
     let mut optimiser = AdamW::new(vars, params).map_err(ModelError::from)?;
     let held_out = rows(split.held_out.concat(), usize::MAX);
-    let mut order = split.rows.clone();
-    let mut best: Option<(f32, [Vec<f32>; 8], usize)> = None;
+    let mut order = evened(&split.rows);
+    let mut best: Option<(f32, Weights, usize)> = None;
     for epoch in 0..settings.epochs_max {
         optimiser.set_learning_rate(rate(settings, epoch));
         shuffle(&mut order, &mut rng);
-        let loss = pass(&network, &mut optimiser, &order, settings.batch_len)?;
-        let validation_loss = mean_loss(&network, &held_out)?;
+        let loss = pass(&graph, &mut optimiser, &order, settings.batch_len)?;
+        let validation_loss = mean_loss(&graph, &held_out)?;
         if !loss.is_finite() || !validation_loss.is_finite() {
             return Err(TrainError::Diverged { epoch: epoch + 1 });
         }
@@ -53,12 +54,12 @@ pub(super) fn fit(
             .as_ref()
             .is_none_or(|(least, _, _)| validation_loss < *least)
         {
-            best = Some((validation_loss, network.values()?, epoch));
+            best = Some((validation_loss, graph.weights().map_err(ModelError::from)?, epoch));
         }
         let done = Progress {
             epoch: epoch + 1,
             epochs_max: settings.epochs_max,
-            rows: order.len(),
+            rows: split.rows.len(),
             loss,
             validation_loss,
         };
@@ -72,26 +73,23 @@ pub(super) fn fit(
             break;
         }
     }
-    let (validation_loss, values, _) = match best {
-        Some(best) => best,
-        None => (mean_loss(&network, &held_out)?, network.values()?, 0),
+    let (validation_loss, weights) = match best {
+        Some((loss, weights, _)) => (loss, weights),
+        None => (mean_loss(&graph, &held_out)?, initial),
     };
-    Ok(Fitted {
-        network: Network::new(key_count, values, &device())?,
-        validation_loss,
-    })
+    Ok(Fitted { network: Network::new(weights, &device())?, validation_loss })
 }
 
 /// As PyTorch starts an LSTM and a linear layer of this width: uniform in ±1/√hidden.
-fn initial(key_count: usize, rng: &mut ChaCha12Rng) -> Result<Network, ModelError> {
+fn initial(key_count: usize, rng: &mut ChaCha12Rng) -> Weights {
     let bound = 1.0 / (HIDDEN_LEN as f32).sqrt();
-    let values = Network::shapes(key_count).map(|(_, shape)| {
+    let values = Weights::shapes_of(key_count).map(|(_, shape)| {
         let count = shape.iter().product();
         (0..count)
             .map(|_| bound * (2.0 * unit(rng) - 1.0))
             .collect()
     });
-    Network::new(key_count, values, &device())
+    Weights::new(key_count, values)
 }
 
 /// Uniform in [0, 1).
@@ -116,7 +114,7 @@ fn shuffle(rows: &mut [Row], rng: &mut ChaCha12Rng) {
 /// One optimiser step per batch. Each batch's loss is scaled so that a row weighs its count
 /// whatever rows it happens to share a batch with.
 fn pass(
-    network: &Network,
+    graph: &Graph,
     optimiser: &mut AdamW,
     rows: &[Row],
     batch_len: usize,
@@ -125,7 +123,7 @@ fn pass(
     let batches = rows.len().div_ceil(batch_len.max(1));
     let mut sum = 0.0;
     for batch in rows.chunks(batch_len.max(1)) {
-        let loss = summed_loss(network, batch)?;
+        let loss = summed_loss(graph, batch)?;
         let scaled = (&loss * (batches as f64 / total))?;
         optimiser.backward_step(&scaled)?;
         sum += f64::from(loss.to_scalar::<f32>()?);
@@ -133,17 +131,17 @@ fn pass(
     Ok((sum / total) as f32)
 }
 
-fn mean_loss(network: &Network, rows: &[Row]) -> Result<f32, ModelError> {
+fn mean_loss(graph: &Graph, rows: &[Row]) -> Result<f32, ModelError> {
     let total: f64 = rows.iter().map(|row| f64::from(row.count)).sum();
     let mut sum = 0.0;
     for batch in rows.chunks(VALIDATION_BATCH_LEN) {
-        sum += f64::from(summed_loss(network, batch)?.to_scalar::<f32>()?);
+        sum += f64::from(summed_loss(graph, batch)?.to_scalar::<f32>()?);
     }
     Ok((sum / total) as f32)
 }
 
 /// The count-weighted cross-entropy of `rows`.
-fn summed_loss(network: &Network, rows: &[Row]) -> Result<Tensor, ModelError> {
+fn summed_loss(graph: &Graph, rows: &[Row]) -> Result<Tensor, ModelError> {
     let windows: Vec<Window> = rows.iter().map(|row| row.question.window).collect();
     let came: Vec<u32> = rows
         .iter()
@@ -151,8 +149,8 @@ fn summed_loss(network: &Network, rows: &[Row]) -> Result<Tensor, ModelError> {
         .collect();
     let counts: Vec<f32> = rows.iter().map(|row| row.count as f32).collect();
     let shape = (rows.len(), 1);
-    let came = Tensor::from_vec(came, shape, network.device())?;
-    let counts = Tensor::from_vec(counts, shape, network.device())?;
-    let given = network.forward(&windows)?.gather(&came, 1)?;
+    let came = Tensor::from_vec(came, shape, graph.device())?;
+    let counts = Tensor::from_vec(counts, shape, graph.device())?;
+    let given = graph.forward(&windows)?.gather(&came, 1)?;
     Ok((given * counts)?.sum_all()?.neg()?)
 }
