@@ -37,11 +37,8 @@ async fn serve(
         .map_err(blame)?;
     telemetry.observe(daemon.exposition());
     announce(&daemon, &settings);
-    loop {
-        match signals.next().await {
-            Signal::Reload => reload(&daemon, args, log_level).await,
-            Signal::Stop => break,
-        }
+    while let Signal::Reload = signals.next().await {
+        reload(&daemon, args, log_level).await;
     }
     say("stopping");
     let stopped = daemon.stop().await;

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::board::Board;
 use super::clock;
-use super::daemon::Watcher;
+use super::running::Watcher;
 use super::trainer::{Job, TrainerHandle};
 use crate::core::engine::Output;
 use crate::core::event::{Anomaly, Event};

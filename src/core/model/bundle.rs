@@ -172,7 +172,10 @@ impl Bundle {
 fn write(manifest: &Manifest, weights: &Weights) -> Result<Vec<u8>, BundleError> {
     let mut tensors = Vec::new();
     for ((name, shape), values) in weights.shapes().into_iter().zip(weights.values()) {
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         tensors.push((name, shape, bytes));
     }
     let mut views = Vec::with_capacity(tensors.len());

@@ -18,8 +18,8 @@ use candle_core::Device;
 use thiserror::Error;
 
 pub use self::bundle::{Bundle, BundleError};
-pub use self::manifest::{Calibration, Manifest, Scores, TemplateEntry, TrainedOn};
 pub(in crate::core) use self::graph::Graph;
+pub use self::manifest::{Calibration, Manifest, Scores, TemplateEntry, TrainedOn};
 pub use self::network::{HIDDEN_LEN, LAYER_COUNT, Network, Weights};
 pub use self::vocabulary::{Key, Vocabulary, WINDOW_LEN, Window};
 

@@ -54,7 +54,11 @@ pub(super) fn fit(
             .as_ref()
             .is_none_or(|(least, _, _)| validation_loss < *least)
         {
-            best = Some((validation_loss, graph.weights().map_err(ModelError::from)?, epoch));
+            best = Some((
+                validation_loss,
+                graph.weights().map_err(ModelError::from)?,
+                epoch,
+            ));
         }
         let done = Progress {
             epoch: epoch + 1,
@@ -77,7 +81,10 @@ pub(super) fn fit(
         Some((loss, weights, _)) => (loss, weights),
         None => (mean_loss(&graph, &held_out)?, initial),
     };
-    Ok(Fitted { network: Network::new(weights, &device())?, validation_loss })
+    Ok(Fitted {
+        network: Network::new(weights, &device())?,
+        validation_loss,
+    })
 }
 
 /// As PyTorch starts an LSTM and a linear layer of this width: uniform in ±1/√hidden.

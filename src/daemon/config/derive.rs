@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use super::settings::Settings;
+use super::settings::{ServiceBundle, Settings};
 use crate::core::engine;
+use crate::core::record::StreamKey;
 use crate::core::respond::Rule;
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder, PatternError};
 use crate::core::train::TrainSettings;
@@ -99,6 +100,20 @@ impl Settings {
             level: self.telemetry.log_level.clone(),
             endpoint: self.telemetry.endpoint.clone(),
             ..TelemetrySettings::default()
+        }
+    }
+}
+
+impl ServiceBundle {
+    /// The stream that `service` names: `name`, `namespace/name` or `environment/namespace/name`.
+    pub fn stream(&self) -> StreamKey {
+        let mut parts = self.service.rsplitn(3, '/');
+        let mut part = || parts.next().unwrap_or_default().into();
+        let (name, namespace, environment) = (part(), part(), part());
+        StreamKey {
+            environment,
+            namespace,
+            name,
         }
     }
 }

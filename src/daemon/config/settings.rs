@@ -204,7 +204,7 @@ impl Default for Model {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceBundle {
-    /// The service: its name, or `environment/namespace/name`.
+    /// The service: `name`, `namespace/name` or `environment/namespace/name`.
     pub service: String,
     /// The bundle (`model.safetensors`) that `knothole train` wrote.
     pub path: PathBuf,

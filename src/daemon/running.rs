@@ -121,6 +121,8 @@ impl Daemon {
         store: Store,
         watcher: Option<Watcher>,
     ) -> Result<Self, StartError> {
+        // TLS of the sinks; a second start in one process finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listeners = Listeners::bind(settings).await?;
         let addresses = listeners.addresses()?;
         let store = Arc::new(store);
@@ -131,10 +133,11 @@ impl Daemon {
         ));
         let notify_context = notify_context(&store, &board);
         let (trainer, jobs) = trainer::queue();
+        let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
         let announcer = Announcer {
             road: Arc::new(Road {
-                dispatcher: ArcSwap::from_pointee(notify::Dispatcher::start(&[], &notify_context)?),
-                rules: ArcSwap::from_pointee(Vec::new()),
+                dispatcher: ArcSwap::from_pointee(dispatcher),
+                rules: ArcSwap::from_pointee(settings.rules()),
                 board: Arc::clone(&board),
                 trainer,
                 watcher,
@@ -168,7 +171,12 @@ impl Daemon {
             Arc::clone(&store),
             stop.clone(),
         ));
-        let servers = listeners.serve(settings, &store, &router, &board, &stop);
+        let receiver = Receiver::new(
+            Arc::clone(&router),
+            settings.receiver(store.instance_id()),
+            board.received.clone(),
+        );
+        let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
         board.set_ready(true);
         Ok(Self {
             addresses,
@@ -239,10 +247,10 @@ impl Daemon {
     /// If a sink cannot be set up or a pattern does not compile; then everything stays as it was.
     pub async fn reload(&self, settings: &Settings) -> Result<(), StartError> {
         let engine = settings.engine()?;
-        let dispatcher = notify::Dispatcher::start(&[], &self.notify_context)?;
+        let dispatcher = notify::Dispatcher::start(&settings.sinks, &self.notify_context)?;
         let road = &self.announcer.road;
         let before = road.dispatcher.swap(Arc::new(dispatcher));
-        road.rules.store(Arc::new(Vec::new()));
+        road.rules.store(Arc::new(settings.rules()));
         for shard in &self.shards {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }
@@ -311,18 +319,13 @@ impl Listeners {
 
     fn serve(
         self,
-        settings: &Settings,
-        store: &Store,
-        router: &Arc<Router>,
-        board: &Arc<Board>,
+        receiver: Receiver<Router>,
+        view: Arc<dyn api::View>,
         stop: &CancellationToken,
     ) -> JoinSet<Result<(), ServeError>> {
-        let settings = settings.receiver(store.instance_id());
-        let receiver = Receiver::new(Arc::clone(router), settings, board.received.clone());
         let mut servers = JoinSet::new();
         servers.spawn(serve_grpc(self.otlp_grpc, receiver.clone(), stop.clone()));
         servers.spawn(serve_http(self.otlp_http, receiver, stop.clone()));
-        let view: Arc<dyn api::View> = Arc::clone(board) as _;
         let (listener, stop) = (self.api, stop.clone());
         servers.spawn(async move { Ok(api::serve(listener, view, stop).await?) });
         servers
@@ -424,7 +427,7 @@ fn configured_models(settings: &Settings) -> Result<Vec<(StreamKey, Arc<Bundle>)
         })?;
         let bundle =
             Bundle::from_bytes(&bytes).map_err(|source| StartError::Model { path, source })?;
-        Ok((StreamKey::named(&configured.service), Arc::new(bundle)))
+        Ok((configured.stream(), Arc::new(bundle)))
     };
     settings.model.bundles.iter().map(read).collect()
 }
