@@ -321,9 +321,9 @@ fn a_stream_learns_asks_for_a_model_once_and_is_not_blind_while_it_trains_again(
 fn a_shard_far_behind_works_in_steps_and_says_that_more_is_due() {
     let mut shard = active_shard(settings());
     let records = normal(0..2_000);
-    let start = records[0].time.expect("has a time");
-    shard.hold(batch(&records), start);
-    let late = start.plus(Duration::from_secs(60));
+    let end = records[records.len() - 1].time.expect("has a time");
+    shard.hold(batch(&records), end);
+    let late = end.plus(Duration::from_secs(60));
     shard.tick(late);
     let after_one = shard.ledger();
     assert!(after_one.scored > 0 && after_one.pending > 0, "{after_one:?}");
