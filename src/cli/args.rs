@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::daemon::config::Override;
+use crate::daemon::config::{Override, Period};
 
 /// `knothole serve`
 #[derive(Args, Clone, Debug)]
@@ -107,9 +107,9 @@ pub(crate) struct DemoArgs {
     /// Print the summary as one JSON object, and nothing else, on standard output
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print every anomaly with its explanation, not only the first few
+    /// Print the first three anomalies only
     #[arg(long)]
-    pub(crate) all: bool,
+    pub(crate) brief: bool,
     /// Show which kinds of injected fault were found
     #[arg(long)]
     pub(crate) kinds: bool,
@@ -171,6 +171,9 @@ pub(crate) struct TrainArgs {
     /// Settings file; its sections sequence and model are used
     #[arg(long, short, value_name = "FILE", env = "KNOTHOLE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+    /// A sequence that is quiet for so long has ended, such as 20s [default: that of the settings]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) idle_timeout: Option<Period>,
     /// Seed of the training: the same files and seed give the same bundle, byte for byte
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,

@@ -2,14 +2,20 @@
 
 mod args;
 mod check_config;
+mod demo;
+mod detect;
 mod failure;
 mod lines;
 mod model_show;
+mod offline;
 mod progress;
 mod replay;
 mod sender;
+mod serve;
+mod story;
 mod templates;
 mod terminal;
+mod train;
 
 use std::process::ExitCode;
 
@@ -21,6 +27,8 @@ use failure::{Failure, Outcome};
 use model_show::ModelArgs;
 use replay::ReplayArgs;
 use templates::TemplatesArgs;
+
+use crate::daemon::config::{Settings, load};
 
 /// Learns what normal logs look like, tells an on-call engineer what broke and why, and proposes
 /// what to do.
@@ -89,12 +97,10 @@ pub fn run() -> ExitCode {
 
 fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     match &cli.command {
-        Command::Serve(args) => {
-            not_here("serve", &args.settings.overrides(cli.log_level.as_deref()))
-        }
-        Command::Demo(args) => not_here("demo", args),
-        Command::Detect(args) => not_here("detect", args),
-        Command::Train(args) => not_here("train", args),
+        Command::Serve(args) => serve::run(args, cli.log_level.as_deref()),
+        Command::Demo(args) => demo::run(args),
+        Command::Detect(args) => detect::run(args),
+        Command::Train(args) => train::run(args),
         Command::Templates(args) => templates::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Model(args) => model_show::run(args),
@@ -102,11 +108,9 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     }
 }
 
-/// The commands whose modules are being written on other branches.
-fn not_here<T>(command: &str, _: &T) -> Result<Outcome, Failure> {
-    Err(Failure::Use(anyhow::anyhow!(
-        "{command} is not part of this build yet"
-    )))
+/// The settings of commands that work on files: those of `file`, if one is named.
+fn config_of(file: Option<&std::path::Path>) -> Result<Settings, Failure> {
+    load(file, &[]).map_err(serve::config_failure)
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ mod tests {
     fn the_tightest_of_nested_groups_binds() {
         let host = host(&[
             ("proc/self/cgroup", "0::/kubepods/pod1/box\n"),
-            ("sys/fs/cgroup/kubepods/memory.max", "max\n"),
+            ("sys/fs/cgroup/kubepods/memory.max", "2147483648\n"),
             ("sys/fs/cgroup/kubepods/pod1/memory.max", "1073741824\n"),
             ("sys/fs/cgroup/kubepods/pod1/box/memory.max", "max\n"),
         ]);

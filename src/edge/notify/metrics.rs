@@ -1,6 +1,6 @@
 //! What the sinks say about themselves.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -23,11 +23,11 @@ struct SinkName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SinkOutcome {
     sink: String,
-    outcome: Outcome,
+    outcome: &'static str,
 }
 
 /// What became of a notification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The sink took it.
     Delivered,
@@ -43,6 +43,20 @@ pub(crate) enum Outcome {
     Rejected,
     /// The sink has asked not to be called any more.
     Disabled,
+}
+
+impl Outcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retried => "retried",
+            Self::Dropped => "dropped",
+            Self::Expired => "expired",
+            Self::Dead => "dead",
+            Self::Rejected => "rejected",
+            Self::Disabled => "disabled",
+        }
+    }
 }
 
 impl Metrics {
@@ -104,7 +118,7 @@ impl SinkMetrics {
     pub(crate) fn count(&self, outcome: Outcome, count: usize) {
         let label = SinkOutcome {
             sink: self.name.clone(),
-            outcome,
+            outcome: outcome.name(),
         };
         let counter = self.all.notifications.get_or_create(&label);
         counter.inc_by(count as u64);

@@ -23,6 +23,8 @@ mod secret;
 mod send;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod tests;
 
 pub use config::{
     Common, EventKind, HeaderConfig, Limit, OtlpConfig, Problem, Retry, SecretRef, SinkConfig,

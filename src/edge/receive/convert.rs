@@ -225,7 +225,18 @@ fn is_empty(sent: &LogRecord) -> bool {
 /// The field, or the attribute of older senders.
 fn event_name(sent: &LogRecord) -> Option<&str> {
     let field = Some(sent.event_name.as_str()).filter(|name| !name.is_empty());
-    field.or_else(|| find(&sent.attributes, "event.name").filter(|name| !name.is_empty()))
+    let name = field.or_else(|| find(&sent.attributes, "event.name"));
+    name.filter(|name| !name.is_empty() && !is_line_of_source(name))
+}
+
+/// The bridge from Rust's `tracing` to OTLP names each log after its line of source ("event
+/// src/main.rs:7") unless told otherwise. That is no event: it says nothing to a reader, and the
+/// next edit of the file gives it to another log.
+fn is_line_of_source(name: &str) -> bool {
+    let place = name
+        .strip_prefix("event ")
+        .and_then(|place| place.rsplit_once(".rs:"));
+    place.is_some_and(|(_, line)| line.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn file_name(attributes: &[KeyValue]) -> Option<&str> {

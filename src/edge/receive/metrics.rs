@@ -41,7 +41,7 @@ impl Metrics {
         );
         registry.register(
             "knothole_log_records_received",
-            "Log records in accepted requests, the rejected and suppressed ones included",
+            "Log records in accepted requests, the rejected and suppressed ones included, and those that an earlier run left waiting",
             self.received.clone(),
         );
         registry.register(
@@ -67,6 +67,11 @@ impl Metrics {
         self.suppressed
             .get_or_create(&ReasonLabels { reason })
             .inc_by(records);
+    }
+
+    /// Counts records taken over from an earlier run, which this run's ledger must account for.
+    pub fn restore(&self, records: u64) {
+        self.received.inc_by(records);
     }
 
     /// Records in accepted requests so far.

@@ -686,7 +686,11 @@ async fn a_body_that_does_not_arrive_in_time_gives_its_place_to_others() {
         content-length: 2\r\n\r\n{";
     slow.write_all(head).await.unwrap();
     let mut answer = [0; 12];
-    slow.read_exact(&mut answer).await.unwrap();
+    let read = slow.read_exact(&mut answer);
+    tokio::time::timeout(Duration::from_secs(10), read)
+        .await
+        .expect("an answer in time")
+        .unwrap();
     assert_eq!(&answer, b"HTTP/1.1 503");
     running.client().await.export(sample()).await.unwrap();
 }

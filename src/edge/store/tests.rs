@@ -161,6 +161,17 @@ fn the_stream_unused_for_longest_makes_room() {
 }
 
 #[test]
+fn the_stream_just_written_stays_also_when_the_clock_went_back() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path(), limits(1 << 20, 1)).unwrap();
+    let [a, b] = ["a", "b"].map(StreamKey::named);
+    store.put(&a, Part::Snapshot, b"x").unwrap();
+    age(&store, &a, 100_000_000_000);
+    assert_eq!(store.put(&b, Part::Snapshot, b"x").unwrap(), [a]);
+    assert_eq!(names(&store.streams()), ["b"]);
+}
+
+#[test]
 fn the_folder_stays_within_its_bytes() {
     let root = tempfile::tempdir().unwrap();
     let store = Store::open(root.path(), limits(4_000, 10)).unwrap();

@@ -290,6 +290,8 @@ impl Formatter for Visible {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Strategy, any};
+
     use super::*;
     use crate::edge::notify::sample;
 
@@ -336,5 +338,28 @@ mod tests {
         let line = line(&Event::Anomaly(Arc::new(anomaly)));
         let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert!(value["template"].is_null() && value["explanation"]["observed"].is_null());
+    }
+
+    fn hostile_text() -> impl Strategy<Value = String> {
+        let control = '\0'..='\u{a0}';
+        let invisible = '\u{2000}'..='\u{2070}';
+        let nasty: Vec<char> = control
+            .chain(invisible)
+            .chain(sample::HOSTILE_TEXT.chars())
+            .collect();
+        let c = proptest::prop_oneof![any::<char>(), proptest::sample::select(nasty)];
+        proptest::collection::vec(c, 0..64).prop_map(String::from_iter)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_logged_reads_back_as_itself_from_inert_bytes(text in hostile_text()) {
+            let written = bytes(&text);
+            let read: String = serde_json::from_slice(&written).unwrap();
+            proptest::prop_assert_eq!(&read, &text);
+            let written = String::from_utf8(written).unwrap();
+            proptest::prop_assert!(!written.contains(is_deceptive));
+            proptest::prop_assert!(!inert(&text).contains(is_deceptive));
+        }
     }
 }

@@ -45,3 +45,65 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Pipe {
+        written: Arc<Mutex<Vec<u8>>>,
+        is_closed: bool,
+    }
+
+    impl Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.is_closed {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.written.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn batch() -> Vec<Message> {
+        let message = |body: &str| Message {
+            id: body.into(),
+            body: body.into(),
+            offered_at: Timestamp::ZERO,
+            expires_at: None,
+        };
+        vec![message("{\"a\":1}"), message("{\"b\":2}")]
+    }
+
+    #[tokio::test]
+    async fn each_message_is_a_line() {
+        let pipe = Pipe::default();
+        let end = pipe.clone();
+        let sink = StdoutSink {
+            open: move || end.clone(),
+        };
+        let answer = sink.send(&batch(), Timestamp::ZERO).await;
+        assert!(matches!(answer, Answer::Taken { refused: 0 }));
+        assert_eq!(*pipe.written.lock().unwrap(), b"{\"a\":1}\n{\"b\":2}\n");
+    }
+
+    #[tokio::test]
+    async fn a_closed_pipe_is_told_and_not_tried_again() {
+        let closed = Pipe {
+            is_closed: true,
+            ..Pipe::default()
+        };
+        let sink = StdoutSink {
+            open: move || closed.clone(),
+        };
+        let answer = sink.send(&batch(), Timestamp::ZERO).await;
+        assert!(matches!(answer, Answer::Never { .. }));
+    }
+}

@@ -27,11 +27,16 @@ impl WebhookSink {
             .parse()
             .map_err(|_| SendSetupError::Address(config.url.clone()))?;
         guard::check_url(&url, config.allow_private)?;
+        let guard = Guard::new(&url, config.allow_private);
+        Self::behind(guard, url, config)
+    }
+
+    fn behind(guard: Guard, url: Url, config: &WebhookConfig) -> Result<Self, SendSetupError> {
         // An error means that a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // A redirect could lead anywhere, and behind a proxy the guard would not see the address.
         let client = Client::builder()
-            .dns_resolver(Guard::new(&url, config.allow_private))
+            .dns_resolver(guard)
             .redirect(Policy::none())
             .no_proxy()
             .timeout(config.timeout)
@@ -111,4 +116,79 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::edge::notify::config::SinkConfig;
+
+    /// A webhook to `url` whose secret lies in `folder`.
+    fn config(url: &str, folder: &tempfile::TempDir) -> WebhookConfig {
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let path = path.display();
+        let yaml = format!("{{type: webhook, name: h, url: '{url}', secret: {{file: '{path}'}}}}");
+        match serde_saphyr::from_str(&yaml).unwrap() {
+            SinkConfig::Webhook(webhook) => webhook,
+            other => panic!("a webhook, not {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_turns_out_to_be_this_machine_is_not_connected_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = format!("http://localhost:{port}/");
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&url, &folder);
+        // As if hooks.example.net had been resolved to this machine.
+        let guard = Guard::new(&"http://hooks.example.net/".parse().unwrap(), false);
+        let sink = WebhookSink::behind(guard, url.parse().unwrap(), &config).unwrap();
+        let message = Message {
+            id: "a".into(),
+            body: b"{}".to_vec(),
+            offered_at: Timestamp::ZERO,
+            expires_at: None,
+        };
+        let answer = sink.send(&[message], Timestamp::from_millis(1)).await;
+        let Answer::Later { why, .. } = answer else {
+            panic!("no attempt, not {answer:?}")
+        };
+        assert!(
+            why.contains("is a loopback address behind another name"),
+            "{why}"
+        );
+        let knock = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        assert!(knock.is_err(), "nobody connected");
+    }
+
+    #[test]
+    fn a_metadata_address_is_refused_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = WebhookSink::new(&config("http://169.254.169.254/latest", &folder));
+        assert!(matches!(refused, Err(SendSetupError::Refused(_))));
+    }
+
+    #[test]
+    fn only_the_answers_that_ask_for_a_pause_get_one() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        let pause = |status| match judge(status, &headers) {
+            Answer::Later { after, .. } => after,
+            other => panic!("later, not {other:?}"),
+        };
+        assert_eq!(
+            pause(StatusCode::TOO_MANY_REQUESTS),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(
+            pause(StatusCode::SERVICE_UNAVAILABLE),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(pause(StatusCode::FOUND), None);
+        assert_eq!(pause(StatusCode::BAD_REQUEST), None);
+    }
 }

@@ -171,6 +171,27 @@ fn the_event_name_is_a_field_or_the_attribute_of_older_senders() {
 }
 
 #[test]
+fn a_line_of_source_that_the_rust_bridge_sends_as_event_name_is_none() {
+    let named = |name: &str| {
+        let event_name = name.to_owned();
+        only_record(LogRecord {
+            event_name,
+            ..line("x", &[])
+        })
+        .event_name
+    };
+    assert_eq!(named("event src/main.rs:128"), None);
+    for event in [
+        "event src/main.rs:128a",
+        "event",
+        "src/main.rs:128",
+        "event of the year",
+    ] {
+        assert_eq!(named(event).as_deref(), Some(event));
+    }
+}
+
+#[test]
 fn a_record_without_body_and_event_name_is_rejected_and_the_others_stay() {
     let no_value = LogRecord {
         body: Some(AnyValue { value: None }),

@@ -1,0 +1,75 @@
+//! Log files through the core without a daemon: the same stages, timed by the records.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::failure::{Failure, OrFailure as _};
+use super::lines::Lines;
+use crate::core::engine::{Output, Pace, Settings, Shard};
+use crate::core::record::{Batch, Record, Resource, StreamKey, Timestamp};
+
+/// Lines given to the core at once.
+const BATCH_LEN: usize = 4_096;
+
+/// The one stream that all files of a command are.
+pub(crate) fn stream() -> StreamKey {
+    StreamKey::named("files")
+}
+
+/// A shard whose clock is the time in the records.
+pub(crate) fn shard(settings: Settings) -> Shard {
+    Shard::new(Settings {
+        pace: Pace::Replay,
+        ..settings
+    })
+}
+
+/// Reads all of `files` into `shard`; `see` gets the outputs after each batch.
+pub(crate) fn feed(
+    shard: &mut Shard,
+    files: &[PathBuf],
+    see: &mut dyn FnMut(&mut Shard, Vec<Output>) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let mut read = 0;
+    for file in files {
+        let mut lines = Lines::open(file).or_use()?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let resource = Resource::new(vec![("service.instance.id".into(), name.into())]);
+        let resource = Arc::new(resource);
+        loop {
+            let records = next_records(&mut lines)?;
+            if records.is_empty() {
+                break;
+            }
+            read += records.len() as u64;
+            let batch = Batch {
+                stream: stream(),
+                resource: Arc::clone(&resource),
+                records,
+            };
+            shard.push(batch, Timestamp::ZERO);
+            let outputs = shard.take_outputs();
+            see(shard, outputs)?;
+        }
+    }
+    shard.finish(Timestamp::ZERO);
+    let outputs = shard.take_outputs();
+    see(shard, outputs)?;
+    Ok(read)
+}
+
+fn next_records(lines: &mut Lines) -> Result<Vec<Record>, Failure> {
+    let mut records = Vec::new();
+    while records.len() < BATCH_LEN {
+        let Some(line) = lines.next_line().or_use()? else {
+            break;
+        };
+        if !line.is_empty() {
+            records.push(Record {
+                body: line.into(),
+                ..Record::default()
+            });
+        }
+    }
+    Ok(records)
+}

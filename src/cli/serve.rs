@@ -1,0 +1,150 @@
+//! `knothole serve`: the daemon, until it is told to stop.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::ServeArgs;
+use super::failure::{Failure, OrFailure as _, Outcome};
+use super::terminal::say;
+use crate::core::engine::Output;
+use crate::daemon::config::{ConfigError, Settings, load};
+use crate::daemon::{Daemon, StartError, Watcher};
+use crate::edge::store::Store;
+use crate::edge::telemetry;
+
+pub(crate) fn run(args: &ServeArgs, log_level: Option<&str>) -> Result<Outcome, Failure> {
+    let settings = settings(args, log_level)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    runtime
+        .or_environment()?
+        .block_on(serve(args, log_level, settings))
+}
+
+async fn serve(
+    args: &ServeArgs,
+    log_level: Option<&str>,
+    settings: Settings,
+) -> Result<Outcome, Failure> {
+    // Before anything is announced, so that no signal is missed.
+    let mut signals = Signals::listen()?;
+    let store = Store::open(&settings.state_dir, settings.store_limits()).or_environment()?;
+    let telemetry = telemetry::init(&settings.own_telemetry(), store.instance_id()).or_use()?;
+    let daemon = Daemon::start(&settings, store, Some(state_teller()))
+        .await
+        .map_err(blame)?;
+    telemetry.observe(daemon.exposition());
+    announce(&daemon, &settings);
+    loop {
+        match signals.next().await {
+            Signal::Reload => reload(&daemon, args, log_level).await,
+            Signal::Stop => break,
+        }
+    }
+    say("stopping");
+    let stopped = daemon.stop().await;
+    telemetry.shutdown().await;
+    stopped.or_environment()?;
+    Ok(Outcome::Done)
+}
+
+fn settings(args: &ServeArgs, log_level: Option<&str>) -> Result<Settings, Failure> {
+    load(args.config.as_deref(), &args.settings.overrides(log_level)).map_err(config_failure)
+}
+
+/// Problems of a settings file are told as `check-config` tells them.
+pub(super) fn config_failure(error: ConfigError) -> Failure {
+    match error {
+        ConfigError::Problems(problems) => {
+            say(&format!("{problems}"));
+            Failure::Told
+        }
+        other => Failure::Use(other.into()),
+    }
+}
+
+fn blame(error: StartError) -> Failure {
+    match error {
+        StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => {
+            Failure::Environment(error.into())
+        }
+        StartError::Pattern(_)
+        | StartError::Sink(_)
+        | StartError::ModelFile { .. }
+        | StartError::Model { .. } => Failure::Use(error.into()),
+    }
+}
+
+fn announce(daemon: &Daemon, settings: &Settings) {
+    let addresses = daemon.addresses();
+    say(&format!(
+        "ready      OTLP gRPC {}, HTTP {}, API http://{}, state in {}",
+        addresses.otlp_grpc,
+        addresses.otlp_http,
+        addresses.api,
+        settings.state_dir.display(),
+    ));
+    if !settings.listen.allow_non_loopback {
+        say(
+            "listening on loopback only; to take logs from other hosts see `knothole help serve`, \
+             section Security",
+        );
+    }
+}
+
+/// Says each change of a service's state once.
+fn state_teller() -> Watcher {
+    Arc::new(|output| {
+        if let Output::State { stream, state } = output {
+            say(&format!("{stream}  {state}"));
+        }
+    })
+}
+
+async fn reload(daemon: &Daemon, args: &ServeArgs, log_level: Option<&str>) {
+    let settings = match settings(args, log_level) {
+        Ok(settings) => settings,
+        Err(Failure::Told) => return say("the settings stay as they were"),
+        Err(Failure::Use(error) | Failure::Environment(error)) => {
+            return say(&format!("the settings stay as they were: {error:#}"));
+        }
+        Err(Failure::Output(error)) => {
+            return say(&format!("the settings stay as they were: {error}"));
+        }
+    };
+    match daemon.reload(&settings).await {
+        Ok(()) => say("settings read again"),
+        Err(error) => say(&format!("the settings stay as they were: {error}")),
+    }
+}
+
+enum Signal {
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    hangup: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup()).or_environment()?,
+            interrupt: signal(SignalKind::interrupt()).or_environment()?,
+            terminate: signal(SignalKind::terminate()).or_environment()?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.hangup.recv() => Signal::Reload,
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.terminate.recv() => Signal::Stop,
+        }
+    }
+}

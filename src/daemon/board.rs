@@ -1,0 +1,251 @@
+//! What is known of the running daemon, for the api and the metrics.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+
+use super::memory::Memory;
+use crate::core::engine::{Ledger, State, Status};
+use crate::edge::api::{ModelView, Recent, ServiceState, ServiceView, View, open_metrics};
+use crate::edge::receive;
+
+/// How old the shown state of the streams may be.
+const STATUS_AGE_MAX: Duration = Duration::from_millis(100);
+
+/// Gathers what the shards report and shows it.
+#[derive(Debug)]
+pub(super) struct Board {
+    pub(super) recent: Recent,
+    pub(super) received: receive::Metrics,
+    pub(super) notified: crate::edge::notify::Metrics,
+    pub(super) memory: Arc<Memory>,
+    pub(super) queued: Arc<AtomicU64>,
+    registry: Registry,
+    shards: Vec<Report>,
+    counts: Counts,
+    ready: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Report {
+    ledger: Mutex<Ledger>,
+    status: Mutex<(Option<Instant>, Vec<Status>)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    scored: Counter,
+    learned: Counter,
+    pending: Gauge,
+    streams: Family<StateLabels, Gauge>,
+    anomalies: Family<KindLabels, Counter>,
+    resident: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+impl Board {
+    pub(super) fn new(shards: usize, memory: Arc<Memory>) -> Self {
+        let mut registry = Registry::default();
+        let received = receive::Metrics::default();
+        received.register(&mut registry);
+        let notified = crate::edge::notify::Metrics::register(&mut registry);
+        let counts = Counts::default();
+        counts.register(&mut registry);
+        let mut reports = Vec::new();
+        reports.resize_with(shards, Report::default);
+        Self {
+            recent: Recent::default(),
+            received,
+            notified,
+            memory,
+            queued: Arc::default(),
+            registry,
+            shards: reports,
+            counts,
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// A shard's ledger moved on.
+    pub(super) fn tell_ledger(&self, shard: usize, ledger: Ledger) {
+        let Some(report) = self.shards.get(shard) else {
+            return;
+        };
+        let before = std::mem::replace(&mut *locked(&report.ledger), ledger);
+        self.counts
+            .scored
+            .inc_by(ledger.scored.saturating_sub(before.scored));
+        self.counts
+            .learned
+            .inc_by(ledger.learned.saturating_sub(before.learned));
+        let suppressed = ledger.suppressed.saturating_sub(before.suppressed);
+        if suppressed > 0 {
+            self.received.suppress("streams_max", suppressed);
+        }
+    }
+
+    /// A shard's ledger moved on, and its streams may have; `status` is asked when what is shown
+    /// has become old.
+    pub(super) fn tell(&self, shard: usize, ledger: Ledger, status: impl FnOnce() -> Vec<Status>) {
+        self.tell_ledger(shard, ledger);
+        let Some(report) = self.shards.get(shard) else {
+            return;
+        };
+        let mut shown = locked(&report.status);
+        if shown.0.is_none_or(|at| at.elapsed() >= STATUS_AGE_MAX) {
+            *shown = (Some(Instant::now()), status());
+        }
+    }
+
+    pub(super) fn count_anomaly(&self, kind: &'static str) {
+        self.counts
+            .anomalies
+            .get_or_create(&KindLabels { kind })
+            .inc();
+    }
+
+    pub(super) fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// Records taken in that are neither judged nor learned from yet.
+    pub(super) fn pending(&self) -> u64 {
+        let held: u64 = self
+            .shards
+            .iter()
+            .map(|report| locked(&report.ledger).pending)
+            .sum();
+        self.queued.load(Ordering::Acquire) + held
+    }
+
+    /// All streams, by key.
+    pub(super) fn status(&self) -> Vec<Status> {
+        let shards = self.shards.iter();
+        let mut all: Vec<Status> = shards
+            .flat_map(|report| locked(&report.status).1.clone())
+            .collect();
+        all.sort_by(|a, b| a.stream.cmp(&b.stream));
+        all
+    }
+
+    fn refresh(&self) {
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.counts.pending.set(gauge(self.pending()));
+        self.counts.resident.set(gauge(self.memory.resident()));
+        let status = self.status();
+        for (state, label) in [
+            (State::Learning, "learning"),
+            (State::Training, "training"),
+            (State::Active, "active"),
+        ] {
+            let count = status.iter().filter(|status| status.state == state).count();
+            let labels = StateLabels { state: label };
+            self.counts
+                .streams
+                .get_or_create(&labels)
+                .set(gauge(count as u64));
+        }
+    }
+}
+
+impl Counts {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "knothole_log_records_scored",
+            "Log records judged by a model",
+            self.scored.clone(),
+        );
+        registry.register(
+            "knothole_log_records_learned",
+            "Log records learned from before their service had a model",
+            self.learned.clone(),
+        );
+        registry.register(
+            "knothole_log_records_pending",
+            "Log records taken in that wait to be judged or learned from",
+            self.pending.clone(),
+        );
+        registry.register(
+            "knothole_streams",
+            "Services, by state",
+            self.streams.clone(),
+        );
+        registry.register(
+            "knothole_anomalies",
+            "Anomalies found, by kind",
+            self.anomalies.clone(),
+        );
+        registry.register(
+            "knothole_memory_resident_bytes",
+            "Memory that the process holds",
+            self.resident.clone(),
+        );
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("knothole_build", "The knothole that runs", build);
+    }
+}
+
+impl View for Board {
+    fn ready(&self) -> Result<(), String> {
+        match self.ready.load(Ordering::Acquire) {
+            true => Ok(()),
+            false => Err("starting or stopping".to_owned()),
+        }
+    }
+
+    fn services(&self) -> Vec<ServiceView> {
+        self.status().into_iter().map(service).collect()
+    }
+
+    fn anomalies(&self, limit: usize) -> Vec<Value> {
+        self.recent.newest(limit)
+    }
+
+    fn metrics(&self) -> String {
+        self.refresh();
+        open_metrics(&self.registry)
+    }
+}
+
+fn service(status: Status) -> ServiceView {
+    ServiceView {
+        environment: status.stream.environment,
+        namespace: status.stream.namespace,
+        name: status.stream.name,
+        state: match status.state {
+            State::Learning => ServiceState::Learning,
+            State::Training => ServiceState::Training,
+            State::Active => ServiceState::Active,
+        },
+        records: status.records,
+        templates: status.templates as u64,
+        new_template_chance: status.new_template_chance,
+        sequences: status.sequences_open as u64,
+        model: status.model.map(|model| ModelView {
+            version: model.version,
+            trained_on: model.trained_on.records,
+        }),
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded is replaced as a whole, so a panic elsewhere leaves nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

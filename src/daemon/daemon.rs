@@ -1,0 +1,490 @@
+//! The running daemon: starts every part, and stops them in the order in which records travel.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::announce::{Announcer, Road};
+use super::board::Board;
+use super::config::{HostMemory, Settings};
+use super::memory::{self, Memory};
+use super::router::{Router, shard_index};
+use super::shard_thread::{self, Command, Reports, ShardHandle};
+use super::{clock, trainer};
+use crate::core::engine::{Output, Shard, Status};
+use crate::core::model::{Bundle, BundleError};
+use crate::core::record::StreamKey;
+use crate::core::sequence::PatternError;
+use crate::edge::receive::{Receiver, ServeError, serve_grpc, serve_http};
+use crate::edge::store::{Part, Store, StoreError, StoredStream};
+use crate::edge::{api, notify};
+
+/// How often the state of all streams is written.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+/// How long requests that are running may take to end at a stop.
+const REQUESTS_GRACE: Duration = Duration::from_secs(2);
+/// How long sinks may take to deliver what waits at a stop.
+const SINKS_GRACE: Duration = Duration::from_secs(3);
+
+/// Sees everything the shards say, on their threads; it must not wait.
+pub type Watcher = Arc<dyn Fn(&Output) + Send + Sync>;
+
+/// Where the daemon listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// OTLP over gRPC.
+    pub otlp_grpc: SocketAddr,
+    /// OTLP over HTTP.
+    pub otlp_http: SocketAddr,
+    /// API, health and metrics.
+    pub api: SocketAddr,
+}
+
+/// Why the daemon could not start or reload.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken or not ours.
+    #[error("cannot listen on {address} for {what}: {source}; is another one running there?")]
+    Listen {
+        /// What was to listen there.
+        what: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+    /// The state folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A pattern for identifiers.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// A sink.
+    #[error(transparent)]
+    Sink(#[from] notify::StartError),
+    /// A model of the settings cannot be read.
+    #[error("cannot read the model {}: {source}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
+    /// A model of the settings is none.
+    #[error("cannot use the model {}: {source}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BundleError,
+    },
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A daemon that runs until it is stopped.
+pub struct Daemon {
+    addresses: Addresses,
+    board: Arc<Board>,
+    router: Arc<Router>,
+    shards: Vec<ShardHandle>,
+    trainer_stop: Arc<AtomicBool>,
+    announcer: Announcer,
+    notify_context: notify::Context,
+    store: Arc<Store>,
+    servers: JoinSet<Result<(), ServeError>>,
+    stop: CancellationToken,
+}
+
+struct Listeners {
+    otlp_grpc: TcpListener,
+    otlp_http: TcpListener,
+    api: TcpListener,
+}
+
+impl Daemon {
+    /// Starts a daemon on an opened state folder; records are accepted when this returns.
+    ///
+    /// # Errors
+    /// If an address is taken, or a sink or a model of the settings cannot be set up.
+    pub async fn start(
+        settings: &Settings,
+        store: Store,
+        watcher: Option<Watcher>,
+    ) -> Result<Self, StartError> {
+        let listeners = Listeners::bind(settings).await?;
+        let addresses = listeners.addresses()?;
+        let store = Arc::new(store);
+        let memory = Arc::new(Memory::default());
+        let board = Arc::new(Board::new(
+            settings.shard_count().get(),
+            Arc::clone(&memory),
+        ));
+        let notify_context = notify_context(&store, &board);
+        let (trainer, jobs) = trainer::queue();
+        let announcer = Announcer {
+            road: Arc::new(Road {
+                dispatcher: ArcSwap::from_pointee(notify::Dispatcher::start(&[], &notify_context)?),
+                rules: ArcSwap::from_pointee(Vec::new()),
+                board: Arc::clone(&board),
+                trainer,
+                watcher,
+            }),
+        };
+        let shards = spawn_shards(settings, &store, &announcer)?;
+        let queue_bytes_max = settings.receive.queue_bytes_max.as_len();
+        let queued = Arc::clone(&board.queued);
+        let router = Arc::new(Router::new(
+            shards.clone(),
+            queue_bytes_max,
+            Arc::clone(&memory),
+            queued,
+        ));
+        let trainer_stop = Arc::new(AtomicBool::new(false));
+        trainer::spawn(
+            jobs,
+            trainer::Tools {
+                router: Arc::clone(&router),
+                store: Arc::clone(&store),
+                settings: settings.training(),
+                stop: Arc::clone(&trainer_stop),
+            },
+        )?;
+        restore_outbox(&store, &announcer);
+        let stop = CancellationToken::new();
+        let limit = HostMemory::read().resolve(settings.memory_limit).as_bytes();
+        tokio::spawn(memory::watch(memory, limit, stop.clone()));
+        tokio::spawn(keep_snapshots(
+            shards.clone(),
+            Arc::clone(&store),
+            stop.clone(),
+        ));
+        let servers = listeners.serve(settings, &store, &router, &board, &stop);
+        board.set_ready(true);
+        Ok(Self {
+            addresses,
+            board,
+            router,
+            shards,
+            trainer_stop,
+            announcer,
+            notify_context,
+            store,
+            servers,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// All streams, by key.
+    pub fn status(&self) -> Vec<Status> {
+        self.board.status()
+    }
+
+    /// Records taken in that no shard has taken up yet.
+    pub fn queued(&self) -> u64 {
+        self.board.queued.load(Ordering::Acquire)
+    }
+
+    /// Most memory held at once, in bytes.
+    pub fn memory_peak(&self) -> u64 {
+        self.board.memory.peak()
+    }
+
+    /// The metrics as OpenMetrics text, for our own telemetry.
+    pub fn exposition(&self) -> Arc<dyn Fn() -> String + Send + Sync> {
+        let board = Arc::clone(&self.board);
+        Arc::new(move || api::View::metrics(board.as_ref()))
+    }
+
+    /// Uses `bundle` for a stream from now on.
+    pub fn install(&self, stream: StreamKey, bundle: Arc<Bundle>) {
+        if let Some(shard) = self.router.shard_of(&stream) {
+            shard.send(Command::Install { stream, bundle });
+        }
+    }
+
+    /// Judges everything that was accepted before this call, without waiting for records that
+    /// might still come, as at the end of a file.
+    pub async fn finish(&self) {
+        let shards = self.shards.clone();
+        let ended = tokio::task::spawn_blocking(move || {
+            for shard in shards {
+                let (reply, answer) = mpsc::channel();
+                shard.send(Command::Finish(reply));
+                // A shard that is gone has nothing left to judge.
+                let _ = answer.recv();
+            }
+        });
+        let _ = ended.await;
+    }
+
+    /// Takes new settings: sinks, rules, and how streams are learned and judged. What needs a
+    /// restart (addresses, folder, shards, bounds of what is received) stays as it is.
+    ///
+    /// # Errors
+    /// If a sink cannot be set up or a pattern does not compile; then everything stays as it was.
+    pub async fn reload(&self, settings: &Settings) -> Result<(), StartError> {
+        let engine = settings.engine()?;
+        let dispatcher = notify::Dispatcher::start(&[], &self.notify_context)?;
+        let road = &self.announcer.road;
+        let before = road.dispatcher.swap(Arc::new(dispatcher));
+        road.rules.store(Arc::new(Vec::new()));
+        for shard in &self.shards {
+            shard.send(Command::Reconfigure(Box::new(engine.clone())));
+        }
+        let undelivered = before.close(Duration::ZERO).await;
+        road.dispatcher.load().restore(undelivered, clock::now());
+        Ok(())
+    }
+
+    /// Stops: takes nothing more in, ends running requests, puts what was accepted into the state
+    /// folder, and gives the sinks a moment. Well below ten seconds.
+    ///
+    /// # Errors
+    /// If the state could not be written whole.
+    pub async fn stop(mut self) -> Result<(), StoreError> {
+        self.board.set_ready(false);
+        self.trainer_stop.store(true, Ordering::Relaxed);
+        self.stop.cancel();
+        let ended = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(REQUESTS_GRACE, ended).await.is_err() {
+            tracing::warn!(
+                "Some requests did not end in time; their senders will send them again."
+            );
+        }
+        self.router.close();
+        self.servers.shutdown().await;
+        let shards = std::mem::take(&mut self.shards);
+        let snapshots = tokio::task::spawn_blocking(move || collect(&shards, Command::Stop));
+        let snapshots = snapshots.await.unwrap_or_default();
+        let mut written = write_snapshots(&self.store, snapshots);
+        let undelivered = self
+            .announcer
+            .road
+            .dispatcher
+            .load()
+            .close(SINKS_GRACE)
+            .await;
+        let left = undelivered.len();
+        match serde_json::to_vec(&undelivered) {
+            Ok(bytes) => written = written.and(self.store.put_outbox(&bytes)),
+            Err(error) => tracing::error!(%error, left, "Undelivered events are lost."),
+        }
+        if left > 0 {
+            tracing::info!(left, "Undelivered events are kept for the next start.");
+        }
+        written
+    }
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let listen = &settings.listen;
+        Ok(Self {
+            otlp_grpc: bind("OTLP/gRPC", listen.otlp_grpc).await?,
+            otlp_http: bind("OTLP/HTTP", listen.otlp_http).await?,
+            api: bind("the API", listen.api).await?,
+        })
+    }
+
+    fn addresses(&self) -> Result<Addresses, StartError> {
+        Ok(Addresses {
+            otlp_grpc: self.otlp_grpc.local_addr()?,
+            otlp_http: self.otlp_http.local_addr()?,
+            api: self.api.local_addr()?,
+        })
+    }
+
+    fn serve(
+        self,
+        settings: &Settings,
+        store: &Store,
+        router: &Arc<Router>,
+        board: &Arc<Board>,
+        stop: &CancellationToken,
+    ) -> JoinSet<Result<(), ServeError>> {
+        let settings = settings.receiver(store.instance_id());
+        let receiver = Receiver::new(Arc::clone(router), settings, board.received.clone());
+        let mut servers = JoinSet::new();
+        servers.spawn(serve_grpc(self.otlp_grpc, receiver.clone(), stop.clone()));
+        servers.spawn(serve_http(self.otlp_http, receiver, stop.clone()));
+        let view: Arc<dyn api::View> = Arc::clone(board) as _;
+        let (listener, stop) = (self.api, stop.clone());
+        servers.spawn(async move { Ok(api::serve(listener, view, stop).await?) });
+        servers
+    }
+}
+
+async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Listen {
+        what,
+        address,
+        source,
+    })
+}
+
+fn notify_context(store: &Store, board: &Board) -> notify::Context {
+    notify::Context {
+        instance_id: store.instance_id().into(),
+        clock: Arc::new(clock::now),
+        metrics: board.notified.clone(),
+    }
+}
+
+/// Makes the shards, each with the streams that are its own from the state folder.
+fn spawn_shards(
+    settings: &Settings,
+    store: &Store,
+    announcer: &Announcer,
+) -> Result<Vec<ShardHandle>, StartError> {
+    let engine = settings.engine()?;
+    let count = settings.shard_count().get();
+    let mut shards: Vec<Shard> = (0..count).map(|_| Shard::new(engine.clone())).collect();
+    let mut known = Vec::new();
+    for stored in store.streams() {
+        if let Some(shard) = shards.get_mut(shard_index(&stored.key, count)) {
+            known.extend(restore(shard, stored, store));
+        }
+    }
+    for (stream, bundle) in configured_models(settings)? {
+        if let Some(shard) = shards.get_mut(shard_index(&stream, count))
+            && !known.contains(&stream)
+        {
+            shard.install(&stream, bundle, clock::now());
+        }
+    }
+    let board = &announcer.road.board;
+    board
+        .received
+        .restore(shards.iter().map(|shard| shard.ledger().pending).sum());
+    let shards = shards.into_iter().enumerate().map(|(index, shard)| {
+        let reports = Reports {
+            announcer: announcer.clone(),
+            board: Arc::clone(board),
+            queued: Arc::clone(&board.queued),
+        };
+        shard_thread::spawn(index, shard, reports)
+    });
+    Ok(shards.collect::<Result<_, _>>()?)
+}
+
+/// Takes up a stream from the state folder; its key if a model judges it. What cannot be read is
+/// set aside with a warning, and the stream begins anew.
+fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<StreamKey> {
+    let StoredStream {
+        key,
+        snapshot,
+        model,
+    } = stored;
+    let bundle = model.and_then(|bytes| match Bundle::from_bytes(&bytes) {
+        Ok(bundle) => Some(Arc::new(bundle)),
+        Err(error) => {
+            store.set_aside(&key, Part::Model, &error.to_string());
+            None
+        }
+    });
+    let has_model = bundle.is_some();
+    let now = clock::now();
+    match snapshot.map(|bytes| shard.restore(&bytes, bundle.clone(), now)) {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => {
+            store.set_aside(&key, Part::Snapshot, &error.to_string());
+            bundle
+                .into_iter()
+                .for_each(|bundle| shard.install(&key, bundle, now));
+        }
+        None => bundle
+            .into_iter()
+            .for_each(|bundle| shard.install(&key, bundle, now)),
+    }
+    has_model.then_some(key)
+}
+
+fn configured_models(settings: &Settings) -> Result<Vec<(StreamKey, Arc<Bundle>)>, StartError> {
+    let read = |configured: &super::config::ServiceBundle| {
+        let path = configured.path.clone();
+        let bytes = std::fs::read(&path).map_err(|source| StartError::ModelFile {
+            path: path.clone(),
+            source,
+        })?;
+        let bundle =
+            Bundle::from_bytes(&bytes).map_err(|source| StartError::Model { path, source })?;
+        Ok((StreamKey::named(&configured.service), Arc::new(bundle)))
+    };
+    settings.model.bundles.iter().map(read).collect()
+}
+
+fn restore_outbox(store: &Store, announcer: &Announcer) {
+    let Some(bytes) = store.outbox() else { return };
+    match serde_json::from_slice(&bytes) {
+        Ok(undelivered) => {
+            announcer
+                .road
+                .dispatcher
+                .load()
+                .restore(undelivered, clock::now());
+        }
+        Err(error) => store.set_outbox_aside(&error.to_string()),
+    }
+}
+
+/// Writes the state of all streams every [`SNAPSHOT_EVERY`] until `stop`.
+async fn keep_snapshots(shards: Vec<ShardHandle>, store: Arc<Store>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(SNAPSHOT_EVERY);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let (shards, store) = (shards.clone(), Arc::clone(&store));
+        let written = tokio::task::spawn_blocking(move || {
+            write_snapshots(&store, collect(&shards, Command::Snapshot))
+        });
+        if let Ok(Err(error)) = written.await {
+            tracing::error!(%error, "The state could not be written; it is tried again in a minute.");
+        }
+    }
+}
+
+type Snapshots = Vec<(StreamKey, Vec<u8>)>;
+
+fn collect(shards: &[ShardHandle], command: fn(mpsc::Sender<Snapshots>) -> Command) -> Snapshots {
+    let mut all = Vec::new();
+    for shard in shards {
+        let (reply, answer) = mpsc::channel();
+        shard.send(command(reply));
+        all.extend(answer.recv().unwrap_or_default());
+    }
+    all
+}
+
+/// Writes all of `snapshots` it can; the first error, if any.
+fn write_snapshots(store: &Store, snapshots: Snapshots) -> Result<(), StoreError> {
+    let mut first = Ok(());
+    for (stream, bytes) in snapshots {
+        let written = store.put(&stream, Part::Snapshot, &bytes);
+        if let Ok(forgotten) = &written {
+            for stream in forgotten {
+                tracing::warn!(%stream, "The state folder is full; a service's state was removed.");
+            }
+        }
+        first = first.and(written.map(drop));
+    }
+    first
+}

@@ -1,0 +1,153 @@
+//! A thread that owns a shard.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use super::announce::Announcer;
+use super::board::Board;
+use super::clock;
+use super::router::Room;
+use crate::core::engine::{Settings, Shard};
+use crate::core::model::Bundle;
+use crate::core::record::{Batch, StreamKey};
+
+/// The longest time between two looks at what is due and two reports to the board.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a shard can be told.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Records to judge.
+    Batches {
+        batches: Vec<Batch>,
+        room: Arc<Room>,
+    },
+    /// A model from now on.
+    Install {
+        stream: StreamKey,
+        bundle: Arc<Bundle>,
+    },
+    /// A training came to nothing.
+    TrainingFailed { stream: StreamKey },
+    /// Settings from now on.
+    Reconfigure(Box<Settings>),
+    /// The state of every stream, please.
+    Snapshot(Sender<Vec<(StreamKey, Vec<u8>)>>),
+    /// Judge what waits and end every sequence, then say so.
+    Finish(Sender<()>),
+    /// Take in what is queued, hand over the state of every stream, and end.
+    Stop(Sender<Vec<(StreamKey, Vec<u8>)>>),
+}
+
+/// The way to a shard. What is sent is bounded by the router's budget, not by the channel.
+#[derive(Clone, Debug)]
+pub(super) struct ShardHandle {
+    commands: Sender<Command>,
+}
+
+impl ShardHandle {
+    /// Sends a command; a shard that is gone has told why.
+    pub(super) fn send(&self, command: Command) {
+        if self.commands.send(command).is_err() {
+            tracing::error!("A shard has stopped before its time; its streams are not judged.");
+        }
+    }
+}
+
+/// What a shard thread reports to.
+#[derive(Clone, Debug)]
+pub(super) struct Reports {
+    pub(super) announcer: Announcer,
+    pub(super) board: Arc<Board>,
+    pub(super) queued: Arc<AtomicU64>,
+}
+
+/// Starts the thread of shard `index`.
+///
+/// # Errors
+/// If the system gives no thread.
+pub(super) fn spawn(index: usize, shard: Shard, reports: Reports) -> std::io::Result<ShardHandle> {
+    let (commands, inbox) = mpsc::channel();
+    let thread = std::thread::Builder::new().name(format!("shard-{index}"));
+    let mut worker = Worker {
+        index,
+        shard,
+        reports,
+    };
+    thread.spawn(move || worker.run(&inbox))?;
+    Ok(ShardHandle { commands })
+}
+
+struct Worker {
+    index: usize,
+    shard: Shard,
+    reports: Reports,
+}
+
+impl Worker {
+    fn run(&mut self, inbox: &Receiver<Command>) {
+        loop {
+            match inbox.recv_timeout(self.until_due()) {
+                Ok(Command::Stop(reply)) => {
+                    self.report();
+                    // Nobody waits any more when the time to stop is over.
+                    return drop(reply.send(self.shard.snapshots()));
+                }
+                Ok(command) => self.obey(command),
+                Err(RecvTimeoutError::Timeout) => self.shard.tick(clock::now()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.report();
+        }
+    }
+
+    fn until_due(&self) -> Duration {
+        let due = self
+            .shard
+            .next_deadline()
+            .map(|due| due.since(clock::now()));
+        due.unwrap_or(TICK).min(TICK)
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now = clock::now();
+        match command {
+            Command::Batches { batches, room } => {
+                for batch in batches {
+                    let records = batch.records.len() as u64;
+                    self.shard.push(batch, now);
+                    // Told before the queue is: a record may be seen twice for a moment, but
+                    // never nowhere.
+                    self.reports
+                        .board
+                        .tell_ledger(self.index, self.shard.ledger());
+                    self.reports.queued.fetch_sub(records, Ordering::AcqRel);
+                }
+                drop(room);
+            }
+            Command::Install { stream, bundle } => self.shard.install(&stream, bundle, now),
+            Command::TrainingFailed { stream } => self.shard.training_failed(&stream, now),
+            Command::Reconfigure(settings) => self.shard.reconfigure(*settings),
+            Command::Snapshot(reply) => drop(reply.send(self.shard.snapshots())),
+            Command::Finish(reply) => {
+                self.shard.finish(now);
+                self.report();
+                // Whoever asked may have given up.
+                let _ = reply.send(());
+            }
+            // Handled where the thread ends.
+            Command::Stop(reply) => drop(reply.send(Vec::new())),
+        }
+    }
+
+    fn report(&mut self) {
+        for stream in self.reports.announcer.announce(self.shard.take_outputs()) {
+            self.shard.training_failed(&stream, clock::now());
+        }
+        self.reports
+            .board
+            .tell(self.index, self.shard.ledger(), || self.shard.status());
+    }
+}
