@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-use super::Layout;
+use super::{Layout, hdfs_own};
 use crate::core::detect::EventSequence;
 use crate::core::event::TemplateRef;
 use crate::core::record::TemplateId;
@@ -62,6 +62,7 @@ impl Dataset {
                 let abnormal = read_ids(&first(test, &["test_abnormal.seq"])?)?;
                 Self::of_ids(train, normal, abnormal, Weights { normal: 1.0, abnormal: 1.0 })
             }
+            Layout::HdfsOwn => hdfs_own::read(train, test),
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) fn read(train: &Path, test: &Path) -> anyhow::Result<Dataset> {
         .map(|sequence| resolved(sequence, &miner))
         .collect();
     let mut samples = Vec::new();
-    let Blocks { order, mut sequences: scored } = tested.unwrap_or(trained);
+    let Blocks { order, sequences: mut scored } = tested.unwrap_or(trained);
     for block in order {
         let Some(sequence) = scored.remove(&block) else { continue };
         let Some(label) = labels.get(&block).filter(|label| label.class != b'X') else { continue };
