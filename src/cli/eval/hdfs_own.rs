@@ -41,7 +41,11 @@ pub(super) fn read(train: &Path, test: &Path) -> anyhow::Result<Dataset> {
     let learned = read_ids(train)?;
     let is_same = fs::canonicalize(train)? == fs::canonicalize(test)?;
     let mut trained = read_blocks(train, &mut miner, &finder)?;
-    let tested = if is_same { None } else { Some(read_blocks(test, &mut miner, &finder)?) };
+    let tested = if is_same {
+        None
+    } else {
+        Some(read_blocks(test, &mut miner, &finder)?)
+    };
     let labels = read_labels(test)?;
 
     let sequences: Vec<EventSequence> = trained
@@ -52,21 +56,41 @@ pub(super) fn read(train: &Path, test: &Path) -> anyhow::Result<Dataset> {
         .map(|sequence| resolved(sequence, &miner))
         .collect();
     let mut samples = Vec::new();
-    let Blocks { order, sequences: mut scored } = tested.unwrap_or(trained);
+    let Blocks {
+        order,
+        sequences: mut scored,
+    } = tested.unwrap_or(trained);
     for block in order {
-        let Some(sequence) = scored.remove(&block) else { continue };
-        let Some(label) = labels.get(&block).filter(|label| label.class != b'X') else { continue };
+        let Some(sequence) = scored.remove(&block) else {
+            continue;
+        };
+        let Some(label) = labels.get(&block).filter(|label| label.class != b'X') else {
+            continue;
+        };
         samples.push(Sample {
             sequence: resolved(sequence, &miner),
             abnormal: label.class == b'A',
             kind: Some(label.fault.clone()),
         });
     }
-    let texts: BTreeMap<TemplateId, Box<str>> =
-        miner.templates().map(|template| (template.id, template.text.clone())).collect();
+    let texts: BTreeMap<TemplateId, Box<str>> = miner
+        .templates()
+        .map(|template| (template.id, template.text.clone()))
+        .collect();
     let templates = by_frequency(&sequences, |id| texts.get(&id).cloned().unwrap_or_default());
-    let corpus = Corpus { masks_version: MASKS_VERSION, templates, sequences };
-    Ok(Dataset { corpus, samples, weights: Weights { normal: 1.0, abnormal: 1.0 } })
+    let corpus = Corpus {
+        masks_version: MASKS_VERSION,
+        templates,
+        sequences,
+    };
+    Ok(Dataset {
+        corpus,
+        samples,
+        weights: Weights {
+            normal: 1.0,
+            abnormal: 1.0,
+        },
+    })
 }
 
 /// Templates that turned out to be one get one id.
@@ -88,18 +112,32 @@ fn read_blocks(folder: &Path, miner: &mut Miner, finder: &KeyFinder) -> anyhow::
         time = head.time.unwrap_or(time);
         let message = line.get(head.len..).unwrap_or_default();
         let parsed = miner.parse(message, time);
-        let blocks = finder.body_ids(message).into_iter().map(Into::into).collect();
+        let blocks = finder
+            .body_ids(message)
+            .into_iter()
+            .map(Into::into)
+            .collect();
         records.push((time, parsed.id, blocks));
     }
     // Nodes write to one file without waiting for each other; the daemon puts records in order.
     records.sort_by_key(|(time, ..)| *time);
-    let end = records.last().map_or(Timestamp::ZERO, |(time, ..)| *time).minus(QUIET);
-    let mut blocks = Blocks { order: Vec::new(), sequences: BTreeMap::new() };
+    let end = records
+        .last()
+        .map_or(Timestamp::ZERO, |(time, ..)| *time)
+        .minus(QUIET);
+    let mut blocks = Blocks {
+        order: Vec::new(),
+        sequences: BTreeMap::new(),
+    };
     for (time, event, names) in records {
         for name in names {
             let sequence = blocks.sequences.entry(name).or_insert_with_key(|name| {
                 blocks.order.push(name.clone());
-                EventSequence { events: Vec::new(), begins: true, ends: true }
+                EventSequence {
+                    events: Vec::new(),
+                    begins: true,
+                    ends: true,
+                }
             });
             sequence.events.push(event);
             sequence.ends = time < end;

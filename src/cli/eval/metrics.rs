@@ -105,7 +105,11 @@ impl Counts {
         let missed = (self.abnormal - self.alarmed_abnormal) as f64 * weights.abnormal;
         let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let f1 = ratio(2.0 * hits, 2.0 * hits + false_alarms + missed);
-        (ratio(hits, hits + false_alarms), ratio(hits, hits + missed), f1)
+        (
+            ratio(hits, hits + false_alarms),
+            ratio(hits, hits + missed),
+            f1,
+        )
     }
 
     /// Draws as many sequences of each class as there are, with replacement, again and again.
@@ -115,7 +119,13 @@ impl Counts {
             .map(|_| {
                 let alarmed_normal = redrawn(self.alarmed_normal, self.normal, &mut rng);
                 let alarmed_abnormal = redrawn(self.alarmed_abnormal, self.abnormal, &mut rng);
-                Self { alarmed_normal, alarmed_abnormal, ..self }.rates(weights).2
+                Self {
+                    alarmed_normal,
+                    alarmed_abnormal,
+                    ..self
+                }
+                .rates(weights)
+                .2
             })
             .collect();
         rounds.sort_by(f64::total_cmp);
@@ -130,7 +140,9 @@ fn redrawn(part: usize, all: usize, rng: &mut ChaCha12Rng) -> usize {
         return part;
     }
     let limit = (part as f64 / all as f64 * 2f64.powi(32)) as u64;
-    (0..all).filter(|_| u64::from(rng.next_u32()) < limit).count()
+    (0..all)
+        .filter(|_| u64::from(rng.next_u32()) < limit)
+        .count()
 }
 
 /// The chance that an abnormal sample scores above a normal one, ties counting half.

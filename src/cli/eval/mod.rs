@@ -93,8 +93,11 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
 
 fn measure(args: &EvalArgs) -> anyhow::Result<Report> {
     let dataset = Dataset::read(args.layout, &args.train, &args.test)?;
-    let settings =
-        TrainSettings { seed: args.seed, epochs_max: args.epochs, ..TrainSettings::default() };
+    let settings = TrainSettings {
+        seed: args.seed,
+        epochs_max: args.epochs,
+        ..TrainSettings::default()
+    };
     let mut scored = order::deeplog(&dataset, &settings).context("training DeepLog")?;
     scored.push(baselines::unseen_template(&dataset));
     scored.push(baselines::count_vector(&dataset));

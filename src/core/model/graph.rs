@@ -26,7 +26,10 @@ pub(in crate::core) struct Graph {
 
 impl Graph {
     /// A graph whose parameters an optimiser can change, and these parameters.
-    pub(in crate::core) fn trainable(weights: &Weights, device: &Device) -> Result<(Self, Vec<Var>)> {
+    pub(in crate::core) fn trainable(
+        weights: &Weights,
+        device: &Device,
+    ) -> Result<(Self, Vec<Var>)> {
         let graph = Self::new(weights, device)?;
         let vars = graph.tensors().map(Var::from_tensor);
         let vars = vars.into_iter().collect::<Result<Vec<_>>>()?;
@@ -58,7 +61,9 @@ impl Graph {
         } else {
             self.composed(windows)?
         };
-        let logits = hidden.matmul(&self.output)?.broadcast_add(&self.output_bias)?;
+        let logits = hidden
+            .matmul(&self.output)?
+            .broadcast_add(&self.output_bias)?;
         log_softmax(&logits, D::Minus1)
     }
 
@@ -76,7 +81,13 @@ impl Graph {
             &self.bias_above.unsqueeze(0)?,
         ];
         let body = Tensor::cat(&body, 0)?;
-        self.input.apply_op2(&body, Layers { windows: windows.to_vec(), passed: OnceLock::new() })
+        self.input.apply_op2(
+            &body,
+            Layers {
+                windows: windows.to_vec(),
+                passed: OnceLock::new(),
+            },
+        )
     }
 
     /// The same, by the operations every device has.
@@ -87,12 +98,23 @@ impl Graph {
             keys.extend(windows.iter().map(|window| u32::from(window[step].0)));
         }
         let keys = Tensor::from_vec(keys, count * steps, self.device())?;
-        let gates = self.input.index_select(&keys, 0)?.broadcast_add(&self.bias)?;
+        let gates = self
+            .input
+            .index_select(&keys, 0)?
+            .broadcast_add(&self.bias)?;
         let lower = recur(&gates.reshape((steps, count, GATES_LEN))?, &self.recurrent)?;
         let flat = Tensor::cat(&lower, 0)?;
-        let gates = flat.matmul(&self.input_above)?.broadcast_add(&self.bias_above)?;
-        let upper = recur(&gates.reshape((steps, count, GATES_LEN))?, &self.recurrent_above)?;
-        upper.last().cloned().ok_or_else(|| Error::Msg("a window has no step".to_owned()))
+        let gates = flat
+            .matmul(&self.input_above)?
+            .broadcast_add(&self.bias_above)?;
+        let upper = recur(
+            &gates.reshape((steps, count, GATES_LEN))?,
+            &self.recurrent_above,
+        )?;
+        upper
+            .last()
+            .cloned()
+            .ok_or_else(|| Error::Msg("a window has no step".to_owned()))
     }
 
     /// In the order of [`Weights::shapes`].
@@ -114,8 +136,16 @@ impl Graph {
         let tensors: [Tensor; Weights::COUNT] = tensors
             .try_into()
             .map_err(|_| Error::Msg(format!("a network does not have {count} parameters")))?;
-        let [bias, input, recurrent, bias_above, input_above, recurrent_above, output_bias, output] =
-            tensors;
+        let [
+            bias,
+            input,
+            recurrent,
+            bias_above,
+            input_above,
+            recurrent_above,
+            output_bias,
+            output,
+        ] = tensors;
         Ok(Self {
             input,
             recurrent,
@@ -171,20 +201,34 @@ impl CustomOp2 for Layers {
         let table = contiguous(table, table_layout)?;
         let parameters = parameters(table, contiguous(body, body_layout)?);
         let known = table.len() / GATES_LEN;
-        if self.windows.iter().flatten().any(|key| key.index() >= known) {
-            return Err(Error::Msg("a window holds a key that the network does not know".into()));
+        if self
+            .windows
+            .iter()
+            .flatten()
+            .any(|key| key.index() >= known)
+        {
+            return Err(Error::Msg(
+                "a window holds a key that the network does not know".into(),
+            ));
         }
         let mut hidden = Vec::with_capacity(self.windows.len() * HIDDEN_LEN);
         let mut passed = Vec::new();
         for windows in self.windows.chunks(CHUNK_LEN) {
             let mut activations = <[Activations; 2]>::default();
-            vectorized(Forth { parameters, windows, activations: &mut activations });
+            vectorized(Forth {
+                parameters,
+                windows,
+                activations: &mut activations,
+            });
             hidden.extend_from_slice(activations[1].last_hidden());
             passed.push(activations);
         }
         // A second way forth would find the same.
         let _ = self.passed.set(passed);
-        Ok((CpuStorage::F32(hidden), Shape::from((self.windows.len(), HIDDEN_LEN))))
+        Ok((
+            CpuStorage::F32(hidden),
+            Shape::from((self.windows.len(), HIDDEN_LEN)),
+        ))
     }
 
     fn bwd(
@@ -194,19 +238,37 @@ impl CustomOp2 for Layers {
         _hidden: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let passed = self.passed.get().ok_or_else(|| Error::Msg("back before forth".into()))?;
+        let passed = self
+            .passed
+            .get()
+            .ok_or_else(|| Error::Msg("back before forth".into()))?;
         let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
         let (table_values, body_values) = (values(table)?, values(body)?);
         let gradient = values(gradient)?;
         let mut gradients = Gradients::zero(table.dim(0)?);
-        let chunks = self.windows.chunks(CHUNK_LEN).zip(gradient.chunks(CHUNK_LEN * HIDDEN_LEN));
+        let chunks = self
+            .windows
+            .chunks(CHUNK_LEN)
+            .zip(gradient.chunks(CHUNK_LEN * HIDDEN_LEN));
         for ((windows, last_hidden), activations) in chunks.zip(passed) {
             let parameters = parameters(&table_values, &body_values);
             let gradients = &mut gradients;
-            vectorized(Back { parameters, windows, activations, last_hidden, gradients });
+            vectorized(Back {
+                parameters,
+                windows,
+                activations,
+                last_hidden,
+                gradients,
+            });
         }
         let [lower, upper] = gradients.layers;
-        let parts = [lower.recurrent, lower.bias, upper.input, upper.recurrent, upper.bias];
+        let parts = [
+            lower.recurrent,
+            lower.bias,
+            upper.input,
+            upper.recurrent,
+            upper.bias,
+        ];
         let body_gradient = Tensor::from_vec(parts.concat(), body.shape(), body.device())?;
         let table_gradient = Tensor::from_vec(lower.input, table.shape(), table.device())?;
         Ok((Some(table_gradient), Some(body_gradient)))
@@ -219,10 +281,19 @@ fn parameters<'a>(table: &'a [f32], body: &'a [f32]) -> Parameters<'a> {
     let (bias, body) = body.split_at(GATES_LEN);
     let (input_above, body) = body.split_at(HIDDEN_LEN * GATES_LEN);
     let (recurrent_above, bias_above) = body.split_at(HIDDEN_LEN * GATES_LEN);
-    let lower = LayerParameters { input: table, recurrent, bias };
-    let upper =
-        LayerParameters { input: input_above, recurrent: recurrent_above, bias: bias_above };
-    Parameters { layers: [lower, upper] }
+    let lower = LayerParameters {
+        input: table,
+        recurrent,
+        bias,
+    };
+    let upper = LayerParameters {
+        input: input_above,
+        recurrent: recurrent_above,
+        bias: bias_above,
+    };
+    Parameters {
+        layers: [lower, upper],
+    }
 }
 
 fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
@@ -230,7 +301,9 @@ fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]>
     let (start, end) = layout.contiguous_offsets().ok_or_else(missing)?;
     match storage {
         CpuStorage::F32(values) => values.get(start..end).ok_or_else(missing),
-        _ => Err(Error::Msg("the layers need parameters of 32 bits".to_owned())),
+        _ => Err(Error::Msg(
+            "the layers need parameters of 32 bits".to_owned(),
+        )),
     }
 }
 
@@ -249,21 +322,32 @@ mod tests {
         for count in [1, 6, 7, CHUNK_LEN, 61] {
             let (graph, vars) = Graph::trainable(&weights(9), &Device::Cpu).unwrap();
             let windows = windows(count, 9);
-            let (fused, composed) =
-                (graph.fused(&windows).unwrap(), graph.composed(&windows).unwrap());
+            let (fused, composed) = (
+                graph.fused(&windows).unwrap(),
+                graph.composed(&windows).unwrap(),
+            );
             assert!(largest_difference(&fused, &composed) < 1e-6);
 
             let pull = noise(count * HIDDEN_LEN, 3);
             let pull = Tensor::from_vec(pull, (count, HIDDEN_LEN), &Device::Cpu).unwrap();
-            let gradients =
-                |hidden: &Tensor| (hidden * &pull).unwrap().sum_all().unwrap().backward().unwrap();
+            let gradients = |hidden: &Tensor| {
+                (hidden * &pull)
+                    .unwrap()
+                    .sum_all()
+                    .unwrap()
+                    .backward()
+                    .unwrap()
+            };
             let (fused, composed) = (gradients(&fused), gradients(&composed));
             for (var, (name, _)) in vars.iter().zip(weights(9).shapes()).take(6) {
                 let (ours, theirs) = (fused.get(var).unwrap(), composed.get(var).unwrap());
                 let size = theirs.abs().unwrap().flatten_all().unwrap().max(0).unwrap();
                 let size = size.to_scalar::<f32>().unwrap();
                 assert!(size > 0.0, "{name} has no gradient");
-                assert!(largest_difference(ours, theirs) < 1e-5 * size.max(1.0), "{name}");
+                assert!(
+                    largest_difference(ours, theirs) < 1e-5 * size.max(1.0),
+                    "{name}"
+                );
             }
         }
     }

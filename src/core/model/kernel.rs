@@ -25,7 +25,13 @@ pub(super) const COLUMNS_MULTIPLE: usize = 16;
 /// Adds `rows · weights` to `sums`; `inner` is how many columns the rows and rows the weights
 /// have, and the weights' columns are a multiple of [`COLUMNS_MULTIPLE`]. A row's sums are added up in the same order whatever rows stand beside it.
 #[inline(always)]
-pub(super) fn add_product<S: Simd>(simd: S, rows: &[f32], weights: &[f32], sums: &mut [f32], inner: usize) {
+pub(super) fn add_product<S: Simd>(
+    simd: S,
+    rows: &[f32],
+    weights: &[f32],
+    sums: &mut [f32],
+    inner: usize,
+) {
     let outer = weights.len() / inner;
     debug_assert!(outer.is_multiple_of(COLUMNS_MULTIPLE));
     let row_blocks = rows.chunks(BLOCK_ROWS * inner);
@@ -95,10 +101,22 @@ fn exp(x: f32) -> f32 {
     // ln 2 in two parts, the first exact in products with n.
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let mut sum = 1.987_569_1e-4;
-    for coefficient in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5, 1.0, 1.0] {
+    for coefficient in [
+        1.398_2e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+        1.0,
+        1.0,
+    ] {
         sum = sum * r + coefficient;
     }
-    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    let exponent = shifted
+        .to_bits()
+        .wrapping_sub(ROUND.to_bits())
+        .wrapping_add(127)
+        << 23;
     sum * f32::from_bits(exponent)
 }
 

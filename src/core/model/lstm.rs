@@ -80,7 +80,9 @@ impl Gradients {
             recurrent: vec![0.0; HIDDEN_LEN * GATES_LEN],
             bias: vec![0.0; GATES_LEN],
         };
-        Self { layers: [layer(key_count), layer(HIDDEN_LEN)] }
+        Self {
+            layers: [layer(key_count), layer(HIDDEN_LEN)],
+        }
     }
 }
 
@@ -89,7 +91,11 @@ impl WithSimd for Forth<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { parameters, windows, activations } = self;
+        let Self {
+            parameters,
+            windows,
+            activations,
+        } = self;
         let [first, second] = parameters.layers;
         let [lower, upper] = activations;
         let mut gates = Vec::with_capacity(WINDOW_LEN * windows.len() * GATES_LEN);
@@ -101,7 +107,9 @@ impl WithSimd for Forth<'_> {
             }
         }
         recur(simd, &mut gates, first.recurrent, lower);
-        gates.chunks_exact_mut(GATES_LEN).for_each(|row| row.copy_from_slice(second.bias));
+        gates
+            .chunks_exact_mut(GATES_LEN)
+            .for_each(|row| row.copy_from_slice(second.bias));
         add_product(simd, &lower.hidden, second.input, &mut gates, HIDDEN_LEN);
         recur(simd, &mut gates, second.recurrent, upper);
     }
@@ -113,9 +121,14 @@ impl WithSimd for Forth<'_> {
 fn recur<S: Simd>(simd: S, gates: &mut [f32], recurrent: &[f32], to: &mut Activations) {
     let len = gates.len() / 4;
     let step_len = len / WINDOW_LEN;
-    for plane in
-        [&mut to.input, &mut to.forget, &mut to.new, &mut to.output, &mut to.cell, &mut to.hidden]
-    {
+    for plane in [
+        &mut to.input,
+        &mut to.forget,
+        &mut to.new,
+        &mut to.output,
+        &mut to.cell,
+        &mut to.hidden,
+    ] {
         plane.resize(len, 0.0);
     }
     let zeros = vec![0.0; step_len];
@@ -126,7 +139,10 @@ fn recur<S: Simd>(simd: S, gates: &mut [f32], recurrent: &[f32], to: &mut Activa
             add_product(simd, before, recurrent, gates, HIDDEN_LEN);
         }
         let (earlier, cell) = to.cell.split_at_mut(here.start);
-        let earlier = earlier.len().checked_sub(step_len).map_or(&zeros[..], |at| &earlier[at..]);
+        let earlier = earlier
+            .len()
+            .checked_sub(step_len)
+            .map_or(&zeros[..], |at| &earlier[at..]);
         let (earlier, _) = earlier.as_chunks::<HIDDEN_LEN>();
         let (cell, _) = cell[..step_len].as_chunks_mut::<HIDDEN_LEN>();
         let (input, _) = to.input[here.clone()].as_chunks_mut::<HIDDEN_LEN>();
@@ -156,7 +172,13 @@ impl WithSimd for Back<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { parameters, windows, activations, last_hidden, gradients } = self;
+        let Self {
+            parameters,
+            windows,
+            activations,
+            last_hidden,
+            gradients,
+        } = self;
         let [_, second] = parameters.layers;
         let [lower, upper] = activations;
         let [first_gradients, second_gradients] = &mut gradients.layers;
@@ -180,7 +202,9 @@ impl WithSimd for Back<'_> {
             for (window, gates) in windows.iter().zip(gates.chunks_exact(GATES_LEN)) {
                 let row = window[step].index() * GATES_LEN;
                 let row = &mut first_gradients.input[row..row + GATES_LEN];
-                row.iter_mut().zip(gates).for_each(|(sum, part)| *sum += part);
+                row.iter_mut()
+                    .zip(gates)
+                    .for_each(|(sum, part)| *sum += part);
             }
         }
     }
@@ -236,9 +260,19 @@ fn add_recurrent_gradients<S: Simd>(
     let step_len = of.hidden.len() / WINDOW_LEN;
     let before = transposed(&of.hidden[..of.hidden.len() - step_len], HIDDEN_LEN);
     let rows = before.len() / HIDDEN_LEN;
-    add_product(simd, &before, &gates[step_len * 4..], &mut gradients.recurrent, rows);
+    add_product(
+        simd,
+        &before,
+        &gates[step_len * 4..],
+        &mut gradients.recurrent,
+        rows,
+    );
     for row in gates.chunks_exact(GATES_LEN) {
-        gradients.bias.iter_mut().zip(row).for_each(|(sum, part)| *sum += part);
+        gradients
+            .bias
+            .iter_mut()
+            .zip(row)
+            .for_each(|(sum, part)| *sum += part);
     }
 }
 

@@ -80,11 +80,28 @@ impl Weights {
     }
 
     fn layers(&self) -> Parameters<'_> {
-        let [bias, input, recurrent, bias_above, input_above, recurrent_above, ..] = &self.values;
-        let lower = LayerParameters { input, recurrent, bias };
-        let upper =
-            LayerParameters { input: input_above, recurrent: recurrent_above, bias: bias_above };
-        Parameters { layers: [lower, upper] }
+        let [
+            bias,
+            input,
+            recurrent,
+            bias_above,
+            input_above,
+            recurrent_above,
+            ..,
+        ] = &self.values;
+        let lower = LayerParameters {
+            input,
+            recurrent,
+            bias,
+        };
+        let upper = LayerParameters {
+            input: input_above,
+            recurrent: recurrent_above,
+            bias: bias_above,
+        };
+        Parameters {
+            layers: [lower, upper],
+        }
     }
 }
 
@@ -94,9 +111,17 @@ impl Network {
     /// # Errors
     /// When they cannot be copied to the device.
     pub fn new(weights: Weights, device: &Device) -> Result<Self, ModelError> {
-        let graph = if device.is_cpu() { None } else { Some(Graph::new(&weights, device)?) };
+        let graph = if device.is_cpu() {
+            None
+        } else {
+            Some(Graph::new(&weights, device)?)
+        };
         let output = Arc::new(OutputLayer::new(&weights));
-        Ok(Self { weights: Arc::new(weights), output, graph })
+        Ok(Self {
+            weights: Arc::new(weights),
+            output,
+            graph,
+        })
     }
 
     /// The parameters.
@@ -121,9 +146,17 @@ impl Network {
         let mut activations = <[Activations; 2]>::default();
         for windows in windows.chunks(CHUNK_LEN) {
             let parameters = self.weights.layers();
-            vectorized(Forth { parameters, windows, activations: &mut activations });
+            vectorized(Forth {
+                parameters,
+                windows,
+                activations: &mut activations,
+            });
             let hidden = activations[1].last_hidden();
-            vectorized(Output { layer: &self.output, hidden, rows: &mut rows });
+            vectorized(Output {
+                layer: &self.output,
+                hidden,
+                rows: &mut rows,
+            });
         }
         Ok(rows)
     }
@@ -143,12 +176,19 @@ impl OutputLayer {
         let width = key_count.next_multiple_of(COLUMNS_MULTIPLE);
         let [.., bias, values] = &weights.values;
         let mut padded = vec![0.0; HIDDEN_LEN * width];
-        for (to, from) in padded.chunks_exact_mut(width).zip(values.chunks_exact(key_count)) {
+        for (to, from) in padded
+            .chunks_exact_mut(width)
+            .zip(values.chunks_exact(key_count))
+        {
             to[..key_count].copy_from_slice(from);
         }
         let mut bias = bias.clone();
         bias.resize(width, 0.0);
-        Self { key_count, weights: padded, bias }
+        Self {
+            key_count,
+            weights: padded,
+            bias,
+        }
     }
 }
 
@@ -164,7 +204,11 @@ impl WithSimd for Output<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let OutputLayer { key_count, weights, bias } = self.layer;
+        let OutputLayer {
+            key_count,
+            weights,
+            bias,
+        } = self.layer;
         for hidden in self.hidden.chunks_exact(HIDDEN_LEN) {
             let mut row = bias.clone();
             add_product(simd, hidden, weights, &mut row, HIDDEN_LEN);
@@ -186,7 +230,9 @@ pub(in crate::core) mod tests {
     /// Numbers without a pattern that matters, between −1 and 1.
     pub(in crate::core) fn noise(count: usize, mut state: u64) -> Vec<f32> {
         let next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_041);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_041);
             (state >> 40) as f32 / (1 << 23) as f32 - 1.0
         };
         std::iter::repeat_with(next).take(count).collect()
@@ -195,7 +241,10 @@ pub(in crate::core) mod tests {
     pub(in crate::core) fn weights(key_count: usize) -> Weights {
         let values = Weights::shapes_of(key_count).map(|(name, shape)| {
             let count = shape.iter().product();
-            noise(count, name.len() as u64 + count as u64).iter().map(|x| x * 0.3).collect()
+            noise(count, name.len() as u64 + count as u64)
+                .iter()
+                .map(|x| x * 0.3)
+                .collect()
         });
         Weights::new(key_count, values)
     }
@@ -203,7 +252,10 @@ pub(in crate::core) mod tests {
     pub(in crate::core) fn windows(count: usize, key_count: usize) -> Vec<Window> {
         let keys = noise(count * WINDOW_LEN, 7).into_iter();
         let keys = keys.map(|x| Key(((x + 1.0) / 2.0 * key_count as f32) as u16));
-        keys.collect::<Vec<_>>().as_chunks::<WINDOW_LEN>().0.to_vec()
+        keys.collect::<Vec<_>>()
+            .as_chunks::<WINDOW_LEN>()
+            .0
+            .to_vec()
     }
 
     #[test]
@@ -240,7 +292,12 @@ pub(in crate::core) mod tests {
     #[test]
     fn a_key_the_network_does_not_know_is_refused() {
         let network = Network::new(weights(5), &Device::Cpu).unwrap();
-        let error = network.log_probabilities(&[[Key(5); WINDOW_LEN]]).unwrap_err();
-        assert_eq!(error.to_string(), "a window holds key 5, the network knows 5 keys");
+        let error = network
+            .log_probabilities(&[[Key(5); WINDOW_LEN]])
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a window holds key 5, the network knows 5 keys"
+        );
     }
 }
