@@ -75,7 +75,7 @@ fn counts(events: &[TemplateId]) -> Counts {
 /// The distinct count vectors of training, with how often each occurs.
 struct Nearest<'a> {
     known: &'a BTreeMap<Counts, usize>,
-    /// ln of the inverse share of training sequences that have a template.
+    /// 1 for a template that all training sequences have, more by the ln of how rare it is.
     rarity: BTreeMap<TemplateId, f64>,
     rarity_unseen: f64,
 }
@@ -91,11 +91,11 @@ impl<'a> Nearest<'a> {
         let all = 1.0 + known.values().sum::<usize>() as f64;
         let rarity = having
             .into_iter()
-            .map(|(id, times)| (id, (all / (1.0 + times as f64)).ln()));
+            .map(|(id, times)| (id, 1.0 + (all / (1.0 + times as f64)).ln()));
         Self {
             known,
             rarity: rarity.collect(),
-            rarity_unseen: all.ln(),
+            rarity_unseen: 1.0 + all.ln(),
         }
     }
 
@@ -148,5 +148,58 @@ impl<'a> Nearest<'a> {
             }
         }
         1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::eval::dataset::{Sample, Weights, by_frequency};
+    use crate::core::detect::EventSequence;
+    use crate::core::train::Corpus;
+
+    fn sequence(events: &[u64]) -> EventSequence {
+        EventSequence::whole(events.iter().copied().map(TemplateId).collect())
+    }
+
+    /// A thousand sequences of two shapes, and those to score.
+    fn dataset(scored: &[&[u64]]) -> Dataset {
+        let shapes = [sequence(&[1, 2, 3]), sequence(&[1, 2, 2, 3])];
+        let sequences: Vec<_> = shapes.iter().cycle().take(1_000).cloned().collect();
+        let templates = by_frequency(&sequences, |_| "".into());
+        let sample = |events: &&[u64]| Sample {
+            sequence: sequence(events),
+            abnormal: false,
+            kind: None,
+        };
+        Dataset {
+            corpus: Corpus {
+                masks_version: 0,
+                templates,
+                sequences,
+            },
+            samples: scored.iter().map(sample).collect(),
+            weights: Weights {
+                normal: 1.0,
+                abnormal: 1.0,
+            },
+        }
+    }
+
+    #[test]
+    fn counts_are_compared_whatever_their_order() {
+        let dataset = dataset(&[&[3, 2, 1], &[1, 2, 2, 2, 3], &[1, 2, 3, 9]]);
+        let scored = count_vector(&dataset);
+        assert_eq!(scored.alarms, [false, true, true]);
+        assert!(
+            scored.scores[2] > scored.scores[1],
+            "a template never seen weighs most"
+        );
+    }
+
+    #[test]
+    fn a_template_that_training_lacks_is_unseen() {
+        let dataset = dataset(&[&[3, 1], &[1, 9]]);
+        assert_eq!(unseen_template(&dataset).alarms, [false, true]);
     }
 }

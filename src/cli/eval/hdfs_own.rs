@@ -171,3 +171,76 @@ fn read_labels(folder: &Path) -> anyhow::Result<BTreeMap<Box<str>, Label>> {
     }
     Ok(labels)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Block 1 is learned, 2 is normal, 3 faulty, 4 left out; 2's lines are out of order, and 3
+    /// had its last line as the log ended.
+    const LOG: &str = "\
+2026-11-21T07:00:00.000 INFO Store: opened blk_100000001\n\
+2026-11-21T07:00:02.000 INFO Store: closed blk_100000002 and blk_100000004\n\
+2026-11-21T07:00:01.000 INFO Store: opened blk_100000002\n\
+2026-11-21T07:00:03.000 INFO Store: closed blk_100000001\n\
+2026-11-21T07:01:00.000 INFO Store: opened blk_100000003\n";
+
+    const LABELS: &str = "\
+blk_100000001\tN\t-\t-\n\
+blk_100000002\tN\t-\t-\n\
+blk_100000003\tA\tlost_ack\t-\n\
+blk_100000004\tX\tdn_dead\t-\n";
+
+    fn folder(ids: &str, labels: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("hdfs.log", LOG);
+        write("train.ids", ids);
+        write("labels.tsv", labels);
+        folder
+    }
+
+    #[test]
+    fn one_folder_trains_on_its_ids_and_scores_the_rest_but_x() {
+        let folder = folder("blk_100000001\n", LABELS);
+        let dataset = read(folder.path(), folder.path()).unwrap();
+        assert_eq!(dataset.corpus.sequences.len(), 1);
+        assert_eq!(dataset.corpus.sequences[0].events.len(), 2);
+        let [normal, faulty] = &dataset.samples[..] else {
+            panic!("two are scored")
+        };
+        assert_eq!((normal.abnormal, faulty.abnormal), (false, true));
+        assert_eq!(faulty.kind.as_deref(), Some("lost_ack"));
+        assert_eq!((normal.sequence.ends, faulty.sequence.ends), (true, false));
+        // Block 1 was opened and closed in the order of the lines, 2 in that of their times.
+        let opened = |sequence: &EventSequence| sequence.events[0];
+        assert_eq!(
+            opened(&normal.sequence),
+            opened(&dataset.corpus.sequences[0])
+        );
+    }
+
+    #[test]
+    fn of_two_folders_all_of_the_second_is_scored() {
+        let train = folder("blk_100000001\n", LABELS);
+        let test = folder("blk_100000001\n", LABELS);
+        let dataset = read(train.path(), test.path()).unwrap();
+        assert_eq!(
+            (dataset.corpus.sequences.len(), dataset.samples.len()),
+            (1, 3)
+        );
+    }
+
+    #[test]
+    fn a_label_of_an_unknown_class_is_named_with_its_place() {
+        let folder = folder("", "blk_100000001\tN\t-\t-\nblk_100000002\tY\t-\t-\n");
+        let error = read(folder.path(), folder.path())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("labels.tsv:2: not a line of block"),
+            "{error}"
+        );
+    }
+}

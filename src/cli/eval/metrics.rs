@@ -159,3 +159,79 @@ fn auroc(scores: &[f64], dataset: &Dataset) -> f64 {
     }
     won / (below as f64 * (ordered.len() - below) as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::eval::dataset::Sample;
+    use crate::core::detect::EventSequence;
+    use crate::core::train::Corpus;
+
+    fn dataset(labels: &[bool], weights: Weights) -> Dataset {
+        let sample = |abnormal: &bool| Sample {
+            sequence: EventSequence::default(),
+            abnormal: *abnormal,
+            kind: None,
+        };
+        Dataset {
+            corpus: Corpus::default(),
+            samples: labels.iter().map(sample).collect(),
+            weights,
+        }
+    }
+
+    const EVEN: Weights = Weights {
+        normal: 1.0,
+        abnormal: 1.0,
+    };
+
+    #[test]
+    fn weights_make_a_small_sample_speak_for_the_full_set() {
+        let labels = [false, false, true, true];
+        let alarms = [true, false, true, false];
+        let scored = |weights| {
+            let dataset = dataset(&labels, weights);
+            let scored = Scored {
+                detector: "test",
+                threshold: Threshold::LabelFree,
+                scores: vec![0.0; 4],
+                alarms: alarms.to_vec(),
+            };
+            let row = Row::new(&scored, &dataset, 1);
+            (row.precision, row.recall, row.f1)
+        };
+        assert_eq!(scored(EVEN), (0.5, 0.5, 0.5));
+        assert_eq!(
+            scored(Weights {
+                normal: 3.0,
+                abnormal: 1.0
+            }),
+            (0.25, 0.5, 1.0 / 3.0)
+        );
+    }
+
+    #[test]
+    fn auroc_counts_ties_half() {
+        let dataset = dataset(&[false, false, true, true], EVEN);
+        assert_eq!(auroc(&[0.0, 1.0, 2.0, f64::INFINITY], &dataset), 1.0);
+        assert_eq!(auroc(&[2.0, 3.0, 1.0, 0.0], &dataset), 0.0);
+        assert_eq!(auroc(&[1.0, 0.0, 1.0, 1.0], &dataset), 0.75);
+    }
+
+    #[test]
+    fn the_interval_holds_the_figure_and_is_the_same_for_one_seed() {
+        let counts = Counts {
+            normal: 900,
+            alarmed_normal: 9,
+            abnormal: 100,
+            alarmed_abnormal: 80,
+        };
+        let [low, high] = counts.f1_interval(EVEN, 1);
+        let f1 = counts.rates(EVEN).2;
+        assert!(
+            low < f1 && f1 < high && high - low < 0.15,
+            "{low} {f1} {high}"
+        );
+        assert_eq!(counts.f1_interval(EVEN, 1), [low, high]);
+    }
+}
