@@ -24,11 +24,14 @@ pub(crate) fn shard(settings: Settings) -> Shard {
     })
 }
 
+/// Gets the shard and what it said.
+type See<'a> = dyn FnMut(&mut Shard, Vec<Output>) -> Result<(), Failure> + 'a;
+
 /// Reads all of `files` into `shard`; `see` gets the outputs after each batch.
 pub(crate) fn feed(
     shard: &mut Shard,
     files: &[PathBuf],
-    see: &mut dyn FnMut(&mut Shard, Vec<Output>) -> Result<(), Failure>,
+    see: &mut See<'_>,
 ) -> Result<u64, Failure> {
     let mut read = 0;
     for file in files {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::ServeArgs;
-use super::failure::{Failure, OrFailure as _, Outcome};
+use super::failure::{Failure, OrFailure as _, Outcome, told};
 use super::terminal::say;
 use crate::core::engine::Output;
 use crate::daemon::config::{ConfigError, Settings, load};
@@ -37,11 +37,8 @@ async fn serve(
         .map_err(blame)?;
     telemetry.observe(daemon.exposition());
     announce(&daemon, &settings);
-    loop {
-        match signals.next().await {
-            Signal::Reload => reload(&daemon, args, log_level).await,
-            Signal::Stop => break,
-        }
+    while let Signal::Reload = signals.next().await {
+        reload(&daemon, args, log_level).await;
     }
     say("stopping");
     let stopped = daemon.stop().await;
@@ -108,7 +105,7 @@ async fn reload(daemon: &Daemon, args: &ServeArgs, log_level: Option<&str>) {
         Ok(settings) => settings,
         Err(Failure::Told) => return say("the settings stay as they were"),
         Err(Failure::Use(error) | Failure::Environment(error)) => {
-            return say(&format!("the settings stay as they were: {error:#}"));
+            return say(&format!("the settings stay as they were: {}", told(&error)));
         }
         Err(Failure::Output(error)) => {
             return say(&format!("the settings stay as they were: {error}"));

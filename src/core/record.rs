@@ -54,7 +54,7 @@ impl Timestamp {
     /// Whether the time falls on a whole second, so that ties with it may be an effect of a
     /// coarse clock.
     pub const fn is_whole_second(self) -> bool {
-        self.0 % 1_000_000_000 == 0
+        self.0.is_multiple_of(1_000_000_000)
     }
 }
 

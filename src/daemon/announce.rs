@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::board::Board;
 use super::clock;
-use super::daemon::Watcher;
+use super::running::Watcher;
 use super::trainer::{Job, TrainerHandle};
 use crate::core::engine::Output;
 use crate::core::event::{Anomaly, Event};
@@ -46,7 +46,7 @@ impl Announcer {
             match output {
                 Output::Anomaly(anomaly) => self.anomaly(anomaly),
                 Output::State { stream, state } => {
-                    tracing::info!(%stream, %state, "A service changed its state.");
+                    tracing::debug!(%stream, %state, "A service changed its state.");
                 }
                 Output::TrainingDue { stream, corpus } => {
                     refused.extend(self.road.trainer.ask(Job { stream, corpus }).err());

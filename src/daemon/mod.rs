@@ -9,12 +9,12 @@
 
 pub mod clock;
 pub mod config;
-pub mod daemon;
 mod announce;
 mod board;
 mod memory;
 mod router;
+mod running;
 mod shard_thread;
 mod trainer;
 
-pub use daemon::{Addresses, Daemon, StartError, Watcher};
+pub use running::{Addresses, Daemon, StartError, Watcher};

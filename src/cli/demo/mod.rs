@@ -42,7 +42,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const SETTINGS: &str = "\
 listen: { otlp_grpc: '127.0.0.1:0', otlp_http: '127.0.0.1:0', api: '127.0.0.1:0' }
 sequence: { idle_timeout: 60s, reorder_delay: 200ms }
-
+sinks: []
 ";
 
 /// What the printing thread is told.

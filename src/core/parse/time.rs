@@ -37,8 +37,7 @@ pub fn read_head(line: &str, near: Option<Timestamp>) -> Head {
 }
 
 fn read_time(cursor: &mut Cursor<'_>, near: Option<Timestamp>) -> Option<Timestamp> {
-    let formats: [fn(&mut Cursor<'_>, Option<Timestamp>) -> Option<Timestamp>; 5] =
-        [iso, compact, slashed, syslog, epoch];
+    let formats: [Format; 5] = [iso, compact, slashed, syslog, epoch];
     formats.iter().find_map(|read| {
         let mut attempt = Cursor { rest: cursor.rest };
         let time = read(&mut attempt, near)?;
@@ -53,6 +52,9 @@ fn read_time(cursor: &mut Cursor<'_>, near: Option<Timestamp>) -> Option<Timesta
         })
     })
 }
+
+/// Reads one format; the year comes from the second argument where the format has none.
+type Format = fn(&mut Cursor<'_>, Option<Timestamp>) -> Option<Timestamp>;
 
 struct Cursor<'a> {
     rest: &'a [u8],

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use tracing_subscriber::EnvFilter;
 
-use super::settings::{Learn, Listen, Model, Receive, Sequence, Settings, Telemetry};
+use super::settings::{ActionRule, Learn, Listen, Model, Receive, Sequence, Settings, Telemetry};
 use super::units::{ByteSize, MemoryLimit};
+use crate::edge::notify;
 
 /// Longest time that records may be held to be put in order.
 const REORDER_DELAY_MAX_S: u64 = 60;
@@ -25,7 +26,14 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     findings.sequence(&settings.sequence);
     findings.learn(&settings.learn);
     findings.model(&settings.model);
+    findings.actions(&settings.actions);
     findings.telemetry(&settings.telemetry);
+    for problem in notify::check(&settings.sinks) {
+        findings.say(
+            problem.path,
+            format!("{}; {}", problem.message, problem.hint),
+        );
+    }
     if settings
         .shards
         .is_some_and(|shards| shards.get() > SHARDS_MAX)
@@ -174,6 +182,36 @@ impl Findings {
                         "{:?} has a bundle already; a service takes one",
                         bundle.service
                     ),
+                );
+            }
+        }
+    }
+
+    fn actions(&mut self, rules: &[ActionRule]) {
+        for (index, rule) in rules.iter().enumerate() {
+            let path = |field: &str| format!("actions[{index}].{field}");
+            let name = &rule.name;
+            if name.is_empty()
+                || rules
+                    .iter()
+                    .take(index)
+                    .any(|earlier| earlier.name == *name)
+            {
+                self.say(
+                    path("name"),
+                    format!("{name:?} does not tell the rule from others; give each its own name"),
+                );
+            }
+            if !(0.0..=1.0).contains(&rule.score_min) {
+                self.say(
+                    path("score_min"),
+                    format!("{} is no score; write a number from 0 to 1", rule.score_min),
+                );
+            }
+            if rule.ttl.get().is_zero() {
+                self.say(
+                    path("ttl"),
+                    "a proposal that is good for no time is never acted on; the default is 15m",
                 );
             }
         }

@@ -3,8 +3,10 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use super::settings::Settings;
+use super::settings::{ServiceBundle, Settings};
 use crate::core::engine;
+use crate::core::record::StreamKey;
+use crate::core::respond::Rule;
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder, PatternError};
 use crate::core::train::TrainSettings;
 use crate::edge::receive::{self, ConvertSettings};
@@ -54,6 +56,23 @@ impl Settings {
         }
     }
 
+    /// The rules that actions are proposed by, in the order of the file.
+    pub fn rules(&self) -> Vec<Rule> {
+        let rules = self.actions.iter().map(|rule| Rule {
+            name: rule.name.as_str().into(),
+            action: rule.action,
+            kinds: rule.kinds.clone(),
+            services: rule
+                .services
+                .iter()
+                .map(|service| service.as_str().into())
+                .collect(),
+            score_min: rule.score_min,
+            ttl: rule.ttl.get(),
+        });
+        rules.collect()
+    }
+
     /// What the receiver of the process `instance_id` runs by.
     pub fn receiver(&self, instance_id: &str) -> receive::Settings {
         receive::Settings {
@@ -85,9 +104,24 @@ impl Settings {
     }
 }
 
+impl ServiceBundle {
+    /// The stream that `service` names: `name`, `namespace/name` or `environment/namespace/name`.
+    pub fn stream(&self) -> StreamKey {
+        let mut parts = self.service.rsplitn(3, '/');
+        let mut part = || parts.next().unwrap_or_default().into();
+        let (name, namespace, environment) = (part(), part(), part());
+        StreamKey {
+            environment,
+            namespace,
+            name,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::event::{ActionKind, AnomalyKind};
     use crate::daemon::config::from_text;
 
     #[test]
@@ -109,7 +143,8 @@ mod tests {
     fn what_is_set_reaches_its_room() {
         let text = "sequence: {attribute: order.id, body_ids: ['job-\\d+'], open_max: 7}\n\
                     learn: {sequences_min: 3, retrain_every: 2h}\nstreams_max: 5\nshards: 2\n\
-                    model: {seed: 9, alarm_rate: 0.2}\nreceive: {body_len_max: 1KiB}\n";
+                    model: {seed: 9, alarm_rate: 0.2}\nreceive: {body_len_max: 1KiB}\n\
+                    actions: [{name: r, action: scale, kinds: [sequence], services: [prod/a]}]\n";
         let settings = from_text("x", text, &[]).unwrap();
         let engine = settings.engine().unwrap();
         assert_eq!(engine.keys.body_ids("a job-12 b"), ["job-12"]);
@@ -119,6 +154,15 @@ mod tests {
         assert_eq!(
             (settings.training().seed, settings.training().alarm_rate),
             (9, 0.2)
+        );
+        let rules = settings.rules();
+        assert_eq!(
+            (rules[0].action, rules[0].kinds.as_slice()),
+            (ActionKind::Scale, &[AnomalyKind::Sequence][..])
+        );
+        assert_eq!(
+            (rules[0].ttl, rules[0].services[0].as_ref()),
+            (Rule::TTL_DEFAULT, "prod/a")
         );
         let receiver = settings.receiver("id");
         assert_eq!(receiver.convert.body_len_max, 1_024);

@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
-pub use settings::{Learn, Listen, Model, Receive, Sequence, ServiceBundle, Settings, Telemetry};
+pub use settings::{
+    ActionRule, Learn, Listen, Model, Receive, Sequence, ServiceBundle, Settings, Telemetry,
+};
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};
 

@@ -157,8 +157,22 @@ pub(super) fn closest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     (near.0 <= allowed).then_some(near.1)
 }
 
+/// Words of a line whose value may be a secret; it is not repeated into anybody's log.
+const SECRETS: [&str; 7] = ["auth", "token", "key", "secret", "cookie", "password", "@"];
+
 /// The line as one that is safe to print and keeps its columns.
 fn printable(line: &str) -> String {
+    let lower = line.to_lowercase();
+    if let (true, Some((name, _))) = (
+        SECRETS.iter().any(|word| lower.contains(word)),
+        line.split_once(": "),
+    ) {
+        return format!("{}: …", without_controls(name));
+    }
+    without_controls(line)
+}
+
+fn without_controls(line: &str) -> String {
     let mut shown = String::new();
     for c in line.chars().take(SOURCE_LEN_MAX) {
         // Writing into a string cannot fail.

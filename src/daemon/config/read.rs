@@ -13,15 +13,25 @@ use super::tree::{Entry, Node, Origin, Value};
 /// Reads `tree` as a `T`; takes out of it what cannot be read.
 pub(super) fn read<T: DeserializeOwned + Default>(tree: &mut Node) -> (T, Vec<Problem>) {
     let mut problems = Vec::new();
-    while problems.len() < PROBLEMS_MAX {
+    let mut taken_out: Vec<Vec<Step>> = Vec::new();
+    for _ in 0..PROBLEMS_MAX {
         let error = match T::deserialize(NodeReader(tree)) {
             Ok(read) => return (read, problems),
-            Err(error) => error.narrowed(tree),
+            Err(error) => error.in_order(),
         };
-        problems.push(error.problem(tree));
-        if !take_out(tree, &error.path) {
+        let path = error.offender(tree);
+        let is_our_doing = error
+            .missing()
+            .is_some_and(|missing| taken_out.contains(&missing));
+        if !is_our_doing {
+            problems.push(error.problem(tree, &path));
+        }
+        if !take_out(tree, &path) {
             break;
         }
+        // What is missing from now on because its holder went is no problem of its own.
+        taken_out.retain(|earlier| !earlier.starts_with(&path));
+        taken_out.push(path);
     }
     (T::default(), problems)
 }
@@ -50,6 +60,7 @@ enum Complaint {
         value: String,
         known: &'static [&'static str],
     },
+    Missing(&'static str),
     Other(String),
 }
 
@@ -61,73 +72,95 @@ impl ReadError {
         }
     }
 
-    /// The step is noted on the way out, so the innermost comes first until `narrowed`.
+    /// The step is noted on the way out, so the innermost comes first until `in_order`.
     fn under(mut self, step: Step) -> Self {
         self.path.push(step);
         self
     }
 
-    /// Puts the path in order, and lets the complaint about an unknown setting point at its key:
-    /// serde reports it at the map, or (for tagged values, which it buffers) further out.
-    fn narrowed(mut self, tree: &Node) -> Self {
+    fn in_order(mut self) -> Self {
         self.path.reverse();
-        if let Complaint::UnknownSetting { name, .. } = &self.complaint
-            && let Some(node) = at(tree, &self.path)
-            && let Some(mut steps) = way_to_key(node, name)
-        {
-            self.path.append(&mut steps);
-        }
         self
     }
 
-    fn problem(&self, tree: &Node) -> Problem {
+    /// What is to be taken out. serde reports an unknown setting at the map that holds it, and
+    /// for tagged values, which it buffers, everything at the whole value.
+    fn offender(&self, tree: &Node) -> Vec<Step> {
+        let Some(node) = at(tree, &self.path) else {
+            return self.path.clone();
+        };
+        let further = match &self.complaint {
+            Complaint::UnknownSetting { name, .. } => way_to(node, &|entry| entry.key == *name),
+            Complaint::UnknownValue { value, .. } => way_to(node, &|entry| is_text(entry, value)),
+            Complaint::Other(message) => way_to(node, &|entry| match &entry.node.value {
+                Value::Text(text) => !text.is_empty() && message.contains(&format!("{text:?}")),
+                _ => false,
+            }),
+            Complaint::Missing(_) => None,
+        };
+        self.path
+            .iter()
+            .cloned()
+            .chain(further.unwrap_or_default())
+            .collect()
+    }
+
+    /// The path of the setting that is missing, if that is the complaint.
+    fn missing(&self) -> Option<Vec<Step>> {
+        match &self.complaint {
+            Complaint::Missing(name) => Some(
+                self.path
+                    .iter()
+                    .cloned()
+                    .chain([Step::Key((*name).to_owned())])
+                    .collect(),
+            ),
+            _ => None,
+        }
+    }
+
+    fn problem(&self, tree: &Node, path: &[Step]) -> Problem {
         let is_key = matches!(self.complaint, Complaint::UnknownSetting { .. });
-        let origin = match (is_key, self.path.split_last()) {
+        let origin = match (is_key, path.split_last()) {
             (true, Some((Step::Key(key), above))) => {
                 let entry = at(tree, above).and_then(|map| map.entry(key));
                 entry.map_or(Origin::Nowhere, |entry| entry.key_origin.clone())
             }
-            _ => at(tree, &self.path).map_or(Origin::Nowhere, |node| node.origin.clone()),
+            _ => at(tree, path).map_or(Origin::Nowhere, |node| node.origin.clone()),
         };
         Problem {
             origin,
-            path: shown(&self.path),
-            message: self.message(),
+            path: shown(path),
+            message: self.message(path),
         }
     }
 
-    fn message(&self) -> String {
+    fn message(&self, path: &[Step]) -> String {
+        let place = shown(path);
         match &self.complaint {
             Complaint::UnknownSetting { name, known } => {
-                let above = self.path.split_last().map_or(&[][..], |(_, above)| above);
-                let place = if above.is_empty() {
-                    String::new()
-                } else {
-                    format!(" in {}", shown(above))
+                let above = path.split_last().map_or(&[][..], |(_, above)| above);
+                let place = match above {
+                    [] => String::new(),
+                    above => format!(" in {}", shown(above)),
                 };
                 format!("unknown setting {name:?}{place}; {}", way_out(name, known))
             }
             Complaint::UnknownValue { value, known } => {
                 format!(
-                    "unknown value {value:?} for {}; {}",
-                    self.last_key(),
+                    "{place}: unknown value {value:?}; {}",
                     way_out(value, known)
                 )
             }
-            Complaint::Other(text) => match self.last_key() {
-                "" => text.clone(),
-                key => format!("{key}: {text}"),
-            },
+            Complaint::Missing(name) => format!("{place}: {name:?} is missing"),
+            Complaint::Other(text) if place.is_empty() => text.clone(),
+            Complaint::Other(text) => format!("{place}: {text}"),
         }
     }
+}
 
-    fn last_key(&self) -> &str {
-        let keys = self.path.iter().rev().filter_map(|step| match step {
-            Step::Key(key) => Some(key.as_str()),
-            Step::Index(_) => None,
-        });
-        keys.into_iter().next().unwrap_or_default()
-    }
+fn is_text(entry: &Entry, value: &str) -> bool {
+    matches!(&entry.node.value, Value::Text(text) if text == value)
 }
 
 fn way_out(written: &str, known: &[&str]) -> String {
@@ -160,27 +193,24 @@ fn at<'a>(tree: &'a Node, path: &[Step]) -> Option<&'a Node> {
         })
 }
 
-fn way_to_key(node: &Node, name: &str) -> Option<Vec<Step>> {
-    if node.entry(name).is_some() {
-        return Some(vec![Step::Key(name.to_owned())]);
-    }
-    let children: Vec<(Step, &Node)> = match &node.value {
-        Value::Map(entries) => entries
-            .iter()
-            .map(|entry| (Step::Key(entry.key.clone()), &entry.node))
-            .collect(),
-        Value::List(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| (Step::Index(index), item))
-            .collect(),
-        _ => Vec::new(),
-    };
-    children.into_iter().find_map(|(step, child)| {
-        let mut way = way_to_key(child, name)?;
+/// The way from `node` to the first entry, in the order of the file, that `is` the one.
+fn way_to(node: &Node, is: &dyn Fn(&Entry) -> bool) -> Option<Vec<Step>> {
+    let deeper = |step: Step, child: &Node| {
+        let mut way = way_to(child, is)?;
         way.insert(0, step);
         Some(way)
-    })
+    };
+    match &node.value {
+        Value::Map(entries) => entries.iter().find_map(|entry| match is(entry) {
+            true => Some(vec![Step::Key(entry.key.clone())]),
+            false => deeper(Step::Key(entry.key.clone()), &entry.node),
+        }),
+        Value::List(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| deeper(Step::Index(index), item))
+        }
+        _ => None,
+    }
 }
 
 /// Removes the value at `path` from the map or list that holds it; false where nothing does.
@@ -214,7 +244,7 @@ fn take_out(tree: &mut Node, path: &[Step]) -> bool {
 
 impl Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message())
+        f.write_str(&self.message(&self.path))
     }
 }
 
@@ -254,7 +284,7 @@ impl de::Error for ReadError {
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Self::custom(format!("{name:?} is missing"))
+        Self::new(Complaint::Missing(name))
     }
 }
 
@@ -474,7 +504,7 @@ mod tests {
                 "3:9 unknown setting \"nam\" in inner; did you mean \"name\"?",
                 "4:5 on: expected true or false, found integer `3`",
                 "7:5 unknown setting \"urll\" in sinks[0]; did you mean \"url\"?",
-                "6:5 sinks: \"url\" is missing",
+                "6:5 sinks[0]: \"url\" is missing",
                 "9:1 unknown setting \"colour\"; known here: count, share, on, sinks, inner",
             ]
         );
@@ -486,6 +516,43 @@ mod tests {
                 ..Sample::default()
             }
         );
+    }
+
+    #[test]
+    fn a_mistake_in_a_tagged_value_is_told_once_at_its_own_place() {
+        let text =
+            "sinks:\n  - type: webhok\n    url: x\n  - type: webhook\n    url: 7\n  - url: x\n";
+        let (_, complaints) = complaints(text);
+        assert_eq!(
+            complaints,
+            [
+                "2:11 sinks[0].type: unknown value \"webhok\"; did you mean \"webhook\"?",
+                "4:5 sinks[0]: expected a string, found integer `7`",
+                "6:5 sinks[0]: \"type\" is missing",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_wrong_is_not_told_again_as_missing() {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default)]
+        struct Rules {
+            rules: Vec<Rule>,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Rule {
+            name: String,
+        }
+        let mut tree = Node::parse("rules:\n- name: 5\n- {}\n- name: good\n").unwrap();
+        let (rules, problems) = read::<Rules>(&mut tree);
+        let told: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.message.as_str())
+            .collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("expected a string") && told[1].contains("\"name\" is missing"));
+        assert_eq!(rules.rules[0].name, "good");
     }
 
     #[test]

@@ -7,9 +7,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, de};
 
 use super::units::{ByteSize, MemoryLimit, Period};
+use crate::core::event::{ActionKind, AnomalyKind};
+use crate::core::respond::Rule;
+use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
 
 /// The settings of a daemon, checked.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Where to listen.
@@ -33,6 +36,10 @@ pub struct Settings {
     pub learn: Learn,
     /// How it is judged.
     pub model: Model,
+    /// Where events go.
+    pub sinks: Vec<SinkConfig>,
+    /// Which actions are proposed on account of which anomalies; none proposes nothing.
+    pub actions: Vec<ActionRule>,
     /// knothole's own logs, metrics and traces.
     pub telemetry: Telemetry,
 }
@@ -50,8 +57,19 @@ impl Default for Settings {
             sequence: Sequence::default(),
             learn: Learn::default(),
             model: Model::default(),
+            sinks: vec![SinkConfig::Stdout(stdout())],
+            actions: Vec::new(),
             telemetry: Telemetry::default(),
         }
+    }
+}
+
+fn stdout() -> StdoutConfig {
+    StdoutConfig {
+        name: "stdout".to_owned(),
+        events: vec![EventKind::Anomaly, EventKind::Action],
+        queue_events_max: 1024,
+        limit: Limit::default(),
     }
 }
 
@@ -100,7 +118,7 @@ impl Default for Receive {
     fn default() -> Self {
         Self {
             request_bytes_max: ByteSize::mib(64),
-            queue_bytes_max: ByteSize::mib(256),
+            queue_bytes_max: ByteSize::mib(64),
             body_len_max: ByteSize::kib(64),
         }
     }
@@ -186,10 +204,36 @@ impl Default for Model {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceBundle {
-    /// The service: its name, or `environment/namespace/name`.
+    /// The service: `name`, `namespace/name` or `environment/namespace/name`.
     pub service: String,
     /// The bundle (`model.safetensors`) that `knothole train` wrote.
     pub path: PathBuf,
+}
+
+/// An action to propose when an anomaly fits. A sink that takes actions brings it to a hook.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionRule {
+    /// Names the rule in the proposals it makes.
+    pub name: String,
+    /// `restart_pod`, `restart_workload`, `scale` or `roll_back`.
+    pub action: ActionKind,
+    /// The kinds of anomaly that ask for it (`new_template`, `sequence`); empty is all.
+    #[serde(default)]
+    pub kinds: Vec<AnomalyKind>,
+    /// The services it is for, as `environment/namespace/name`; empty is all.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// The lowest score that asks for it, 0 to 1.
+    #[serde(default)]
+    pub score_min: f64,
+    /// How long a proposal is good for.
+    #[serde(default = "proposal_ttl")]
+    pub ttl: Period,
+}
+
+fn proposal_ttl() -> Period {
+    Period::seconds(Rule::TTL_DEFAULT.as_secs())
 }
 
 /// knothole's own logs, metrics and traces.

@@ -8,11 +8,10 @@ fn problems(text: &str, overrides: &[Override]) -> String {
 
 #[test]
 fn the_default_file_says_the_defaults() {
-    assert_eq!(
-        from_text("default.yaml", DEFAULT_FILE, &[]).unwrap(),
-        Settings::default()
-    );
-    assert_eq!(from_text("empty", "", &[]).unwrap(), Settings::default());
+    let default = format!("{:?}", Settings::default());
+    for text in [DEFAULT_FILE, ""] {
+        assert_eq!(format!("{:?}", from_text("x", text, &[]).unwrap()), default);
+    }
 }
 
 #[test]
@@ -178,4 +177,65 @@ fn problems_are_told_to_scripts_as_json() {
     assert_eq!(json["problems"][0]["line"], 1);
     assert_eq!(json["problems"][0]["column"], 9);
     assert_eq!(json["problems"][0]["setting"], "shards");
+}
+
+#[test]
+fn the_examples_in_the_default_file_work_when_they_are_uncommented() {
+    let uncommented: String = DEFAULT_FILE
+        .lines()
+        .filter(|line| {
+            !matches!(
+                *line,
+                "sinks: [{ type: stdout, name: stdout }]" | "actions: []"
+            )
+        })
+        .map(|line| match line {
+            line if line.starts_with("# Where events go") => "sinks:".to_owned(),
+            line if line.starts_with("# Actions to propose") => "actions:".to_owned(),
+            line => line
+                .strip_prefix("#   ")
+                .map_or(line.to_owned(), |rest| format!("  {rest}")),
+        })
+        .map(|line| line + "\n")
+        .collect();
+    let settings = from_text("x", &uncommented, &[]).unwrap();
+    assert_eq!(settings.sinks.len(), 3);
+    assert_eq!(settings.actions.len(), 1);
+}
+
+#[test]
+fn sinks_and_actions_are_checked_with_the_rest() {
+    let text = "sinks:\n  - type: webhook\n    name: ops\n    url: nowhere\n    secret: {env: S}\n\
+                \x20 - {type: stdout, name: ops}\nactions:\n  - {name: a, action: restart_pood}\n\
+                \x20 - {name: b, action: scale, score_min: 3}\nshards: x\n";
+    let told = problems(text, &[]);
+    for expected in [
+        "knothole.yaml:4:10  sinks[0].url: \"nowhere\" is no web address; write https://host/path",
+        "sinks[1].name: the name \"ops\" is taken by an earlier sink",
+        "knothole.yaml:8:23  actions[0].action: unknown value \"restart_pood\"; did you mean \"restart_pod\"?",
+        "score_min: 3 is no score",
+        "5 problems",
+    ] {
+        assert!(
+            told.contains(expected),
+            "{expected}\n--- not in ---\n{told}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_in_the_file_is_not_repeated() {
+    let text = "sinks:\n  - type: otlp\n    name: o\n    endpoint: http://a:1\n    headers:\n      \
+                authorization: Bearer hunter2\n";
+    let told = problems(text, &[]);
+    assert!(
+        told.contains("secret in plain") && !told.contains("hunter2"),
+        "{told}"
+    );
+    let url = "sinks: [{type: webhook, name: o, url: 'https://u:hunter2@a', secret: {env: S}}]";
+    let told = problems(url, &[]);
+    assert!(
+        told.contains("secret in plain") && !told.contains("hunter2"),
+        "{told}"
+    );
 }

@@ -54,7 +54,7 @@ pub struct Undelivered {
     message: Message,
 }
 
-/// The roads to all sinks.
+/// The roads to all sinks. [`close`](Self::close) it: what is pending when it is dropped is lost.
 pub struct Dispatcher {
     roads: Vec<SinkRoad>,
 }

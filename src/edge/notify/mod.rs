@@ -12,6 +12,7 @@
 //! A message is rendered once, when it is offered, so every attempt sends the same bytes, and what
 //! is left at a shutdown can be stored and offered again by [`Dispatcher::restore`].
 
+mod check;
 mod config;
 mod deliver;
 mod dispatch;
@@ -26,9 +27,10 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use check::{Problem, check};
 pub use config::{
-    Common, EventKind, HeaderConfig, Limit, OtlpConfig, Problem, Retry, SecretRef, SinkConfig,
-    StdoutConfig, WebhookConfig, check,
+    Common, EventKind, HeaderConfig, Limit, OtlpConfig, Retry, SecretRef, SinkConfig, StdoutConfig,
+    WebhookConfig,
 };
 pub use dispatch::{Clock, Context, Dispatcher, StartError, Undelivered};
 pub use guard::Refusal;

@@ -97,7 +97,7 @@ pub struct Daemon {
     board: Arc<Board>,
     router: Arc<Router>,
     shards: Vec<ShardHandle>,
-    trainer_stop: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
     announcer: Announcer,
     notify_context: notify::Context,
     store: Arc<Store>,
@@ -121,6 +121,8 @@ impl Daemon {
         store: Store,
         watcher: Option<Watcher>,
     ) -> Result<Self, StartError> {
+        // TLS of the sinks; a second start in one process finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listeners = Listeners::bind(settings).await?;
         let addresses = listeners.addresses()?;
         let store = Arc::new(store);
@@ -131,16 +133,18 @@ impl Daemon {
         ));
         let notify_context = notify_context(&store, &board);
         let (trainer, jobs) = trainer::queue();
+        let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
         let announcer = Announcer {
             road: Arc::new(Road {
-                dispatcher: ArcSwap::from_pointee(notify::Dispatcher::start(&[], &notify_context)?),
-                rules: ArcSwap::from_pointee(Vec::new()),
+                dispatcher: ArcSwap::from_pointee(dispatcher),
+                rules: ArcSwap::from_pointee(settings.rules()),
                 board: Arc::clone(&board),
                 trainer,
                 watcher,
             }),
         };
-        let shards = spawn_shards(settings, &store, &announcer)?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let shards = spawn_shards(settings, &store, &announcer, &stopping)?;
         let queue_bytes_max = settings.receive.queue_bytes_max.as_len();
         let queued = Arc::clone(&board.queued);
         let router = Arc::new(Router::new(
@@ -149,14 +153,13 @@ impl Daemon {
             Arc::clone(&memory),
             queued,
         ));
-        let trainer_stop = Arc::new(AtomicBool::new(false));
         trainer::spawn(
             jobs,
             trainer::Tools {
                 router: Arc::clone(&router),
                 store: Arc::clone(&store),
                 settings: settings.training(),
-                stop: Arc::clone(&trainer_stop),
+                stop: Arc::clone(&stopping),
             },
         )?;
         restore_outbox(&store, &announcer);
@@ -168,14 +171,19 @@ impl Daemon {
             Arc::clone(&store),
             stop.clone(),
         ));
-        let servers = listeners.serve(settings, &store, &router, &board, &stop);
+        let receiver = Receiver::new(
+            Arc::clone(&router),
+            settings.receiver(store.instance_id()),
+            board.received.clone(),
+        );
+        let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
         board.set_ready(true);
         Ok(Self {
             addresses,
             board,
             router,
             shards,
-            trainer_stop,
+            stopping,
             announcer,
             notify_context,
             store,
@@ -239,10 +247,10 @@ impl Daemon {
     /// If a sink cannot be set up or a pattern does not compile; then everything stays as it was.
     pub async fn reload(&self, settings: &Settings) -> Result<(), StartError> {
         let engine = settings.engine()?;
-        let dispatcher = notify::Dispatcher::start(&[], &self.notify_context)?;
+        let dispatcher = notify::Dispatcher::start(&settings.sinks, &self.notify_context)?;
         let road = &self.announcer.road;
         let before = road.dispatcher.swap(Arc::new(dispatcher));
-        road.rules.store(Arc::new(Vec::new()));
+        road.rules.store(Arc::new(settings.rules()));
         for shard in &self.shards {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }
@@ -258,7 +266,7 @@ impl Daemon {
     /// If the state could not be written whole.
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.board.set_ready(false);
-        self.trainer_stop.store(true, Ordering::Relaxed);
+        self.stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         let ended = async { while self.servers.join_next().await.is_some() {} };
         if tokio::time::timeout(REQUESTS_GRACE, ended).await.is_err() {
@@ -311,18 +319,13 @@ impl Listeners {
 
     fn serve(
         self,
-        settings: &Settings,
-        store: &Store,
-        router: &Arc<Router>,
-        board: &Arc<Board>,
+        receiver: Receiver<Router>,
+        view: Arc<dyn api::View>,
         stop: &CancellationToken,
     ) -> JoinSet<Result<(), ServeError>> {
-        let settings = settings.receiver(store.instance_id());
-        let receiver = Receiver::new(Arc::clone(router), settings, board.received.clone());
         let mut servers = JoinSet::new();
         servers.spawn(serve_grpc(self.otlp_grpc, receiver.clone(), stop.clone()));
         servers.spawn(serve_http(self.otlp_http, receiver, stop.clone()));
-        let view: Arc<dyn api::View> = Arc::clone(board) as _;
         let (listener, stop) = (self.api, stop.clone());
         servers.spawn(async move { Ok(api::serve(listener, view, stop).await?) });
         servers
@@ -351,6 +354,7 @@ fn spawn_shards(
     settings: &Settings,
     store: &Store,
     announcer: &Announcer,
+    stopping: &Arc<AtomicBool>,
 ) -> Result<Vec<ShardHandle>, StartError> {
     let engine = settings.engine()?;
     let count = settings.shard_count().get();
@@ -377,6 +381,7 @@ fn spawn_shards(
             announcer: announcer.clone(),
             board: Arc::clone(board),
             queued: Arc::clone(&board.queued),
+            stopping: Arc::clone(stopping),
         };
         shard_thread::spawn(index, shard, reports)
     });
@@ -424,7 +429,7 @@ fn configured_models(settings: &Settings) -> Result<Vec<(StreamKey, Arc<Bundle>)
         })?;
         let bundle =
             Bundle::from_bytes(&bytes).map_err(|source| StartError::Model { path, source })?;
-        Ok((StreamKey::named(&configured.service), Arc::new(bundle)))
+        Ok((configured.stream(), Arc::new(bundle)))
     };
     settings.model.bundles.iter().map(read).collect()
 }
