@@ -326,7 +326,10 @@ fn a_shard_far_behind_works_in_steps_and_says_that_more_is_due() {
     let late = end.plus(Duration::from_secs(60));
     shard.tick(late);
     let after_one = shard.ledger();
-    assert!(after_one.scored > 0 && after_one.pending > 0, "{after_one:?}");
+    assert!(
+        after_one.scored > 0 && after_one.pending > 0,
+        "{after_one:?}"
+    );
     assert!(shard.next_deadline().is_some_and(|due| due <= late));
     while shard.ledger().pending > 0 {
         shard.tick(late);
