@@ -164,10 +164,10 @@ impl Shard {
 
     fn stream(&mut self, key: &StreamKey) -> (&mut Stream, &Settings, &mut Outbox) {
         let settings = &self.settings;
-        let stream = self
-            .streams
-            .entry(key.clone())
-            .or_insert_with(|| Stream::new(key.clone(), settings));
+        let stream = self.streams.entry(key.clone()).or_insert_with(|| {
+            self.out.begins(key);
+            Stream::new(key.clone(), settings)
+        });
         (stream, settings, &mut self.out)
     }
 }

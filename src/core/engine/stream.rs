@@ -471,6 +471,12 @@ impl Outbox {
         self.outputs.push(output);
     }
 
+    /// A stream was heard of for the first time.
+    pub(super) fn begins(&mut self, stream: &StreamKey) {
+        let (stream, state) = (stream.clone(), State::Learning);
+        self.push(Output::State { stream, state });
+    }
+
     fn unjudged(&mut self, stream: &StreamKey, reason: &str) {
         self.push(Output::Unjudged {
             stream: stream.clone(),
