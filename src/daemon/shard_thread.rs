@@ -72,6 +72,10 @@ pub(super) struct Reports {
 /// If the system gives no thread.
 pub(super) fn spawn(index: usize, shard: Shard, reports: Reports) -> std::io::Result<ShardHandle> {
     let (commands, inbox) = mpsc::channel();
+    // What was taken up from the state folder shows from the first look at the metrics on.
+    reports
+        .board
+        .tell(index, shard.ledger(), || shard.status());
     let thread = std::thread::Builder::new().name(format!("shard-{index}"));
     let mut worker = Worker {
         index,

@@ -1,44 +1,31 @@
 //! The life of a daemon: it learns, judges, reads its settings again, and says what is wrong.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use rustix::process::Signal;
 
 use crate::knothole::{Knothole, Place, knothole};
-use crate::otlp::{Client, record, request};
+use crate::otlp::Client;
 use crate::process::SOON;
+use crate::shop::{LEARN_QUICKLY, STEPS, WELL, of_shop, steps_of, trace_name};
 
-/// What a request for an order logs, always in this order.
-const STEPS: [&str; 6] = [
-    "request for cart opened",
-    "stock reserved in warehouse",
-    "payment authorised by bank",
-    "parcel handed to carrier",
-    "receipt mailed to customer",
-    "request closed without complaint",
-];
-const LEARN_QUICKLY: &str = "\
-learn: { sequences_min: 60, records_min: 300, new_template_chance_max: 0.05 }
-sequence: { idle_timeout: 1s, reorder_delay: 100ms }
-";
+const SEQUENCE: &str = "sequence: { idle_timeout: 1s, reorder_delay: 100ms }\n";
+const NOW: Duration = Duration::ZERO;
 
 #[test]
 fn a_service_is_learned_then_trained_then_judged_without_settings_for_it() {
     let place = Place::new();
-    let knothole = place.serve(LEARN_QUICKLY);
+    let knothole = place.serve(&format!("{LEARN_QUICKLY}{SEQUENCE}"));
     assert_eq!(knothole.get("/livez"), (200, "ok\n".to_owned()));
     assert_eq!(knothole.get("/readyz"), (200, "ok\n".to_owned()));
     let mut client = Client::connect(knothole.grpc);
-    let mut traces = 0..;
-    let mut trace = |steps: &[usize]| trace_of(traces.next().unwrap(), steps);
-    let all: Vec<usize> = (0..STEPS.len()).collect();
-
-    client.export(of_shop(trace(&all))).unwrap();
+    client.export(of_shop(steps_of(0, &WELL, NOW))).unwrap();
     let learning = knothole.wait_for_state("shop", "learning");
     assert!(learning["model"].is_null(), "{learning}");
     assert!(learning["new_template_chance"].as_f64().unwrap() > 0.05);
-    let requests = (0..200).flat_map(|_| trace(&all)).collect();
+    let requests = (1..201)
+        .flat_map(|number| steps_of(number, &WELL, NOW))
+        .collect();
     client.export(of_shop(requests)).unwrap();
     knothole.process.says("shop  training");
     knothole.process.says("shop  active");
@@ -50,10 +37,11 @@ fn a_service_is_learned_then_trained_then_judged_without_settings_for_it() {
     assert_eq!(knothole.events().len(), 0, "nothing was judged so far");
 
     // The receipt before the payment, and one as always.
-    let broken = trace(&[0, 1, 4, 2, 3, 5]);
-    let culprit = hex(&broken[0].trace_id);
-    client.export(of_shop(broken)).unwrap();
-    client.export(of_shop(trace(&all))).unwrap();
+    let culprit = trace_name(201);
+    client
+        .export(of_shop(steps_of(201, &[0, 1, 4, 2, 3, 5], NOW)))
+        .unwrap();
+    client.export(of_shop(steps_of(202, &WELL, NOW))).unwrap();
     let event: serde_json::Value = knothole
         .process
         .stdout_until(|line| serde_json::from_str(line).ok());
@@ -126,7 +114,7 @@ fn a_state_folder_in_use_is_exit_code_3() {
 #[test]
 fn a_hangup_reads_the_settings_again_and_keeps_the_old_ones_if_they_are_wrong() {
     let place = Place::new();
-    let with_sinks = |sinks: &str| format!("{LEARN_QUICKLY}{sinks}");
+    let with_sinks = |sinks: &str| format!("{LEARN_QUICKLY}{SEQUENCE}{sinks}");
     let mut knothole = place.serve(&with_sinks("sinks: []\n"));
 
     place.configure(&with_sinks("sinks: [{ type: stdout }]\n"));
@@ -155,37 +143,12 @@ fn a_hangup_reads_the_settings_again_and_keeps_the_old_ones_if_they_are_wrong() 
 /// Learns a service and sends it one broken request.
 fn break_a_trained_service(knothole: &Knothole) {
     let mut client = Client::connect(knothole.grpc);
-    let all: Vec<usize> = (0..STEPS.len()).collect();
-    let requests = (0..200).flat_map(|number| trace_of(number, &all)).collect();
+    let requests = (0..200)
+        .flat_map(|number| steps_of(number, &WELL, NOW))
+        .collect();
     client.export(of_shop(requests)).unwrap();
     knothole.wait_for_state("shop", "active");
     client
-        .export(of_shop(trace_of(1000, &[0, 5, 1, 2, 3, 4])))
+        .export(of_shop(steps_of(1000, &[0, 5, 1, 2, 3, 4], NOW)))
         .unwrap();
-}
-
-fn of_shop(
-    records: Vec<LogRecord>,
-) -> opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest {
-    request(&[("service.name", "shop")], records)
-}
-
-/// The records of one request, a millisecond apart, ending now.
-fn trace_of(number: u64, steps: &[usize]) -> Vec<LogRecord> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let first = u64::try_from(now.as_nanos()).unwrap() - 1_000_000 * steps.len() as u64;
-    let trace_id = u128::from(number + 1).to_be_bytes().to_vec();
-    steps
-        .iter()
-        .zip(0..)
-        .map(|(step, place)| LogRecord {
-            time_unix_nano: first + 1_000_000 * place,
-            trace_id: trace_id.clone(),
-            ..record(STEPS[*step])
-        })
-        .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,8 +12,11 @@ mod parts;
 mod knothole;
 mod hdfs;
 mod otlp;
+mod shop;
 
 mod bounds;
 mod clients;
 mod collectors;
 mod life;
+mod restart;
+mod webhooks;

@@ -1,8 +1,8 @@
 //! A program that is started, listened to, and gone when the test is.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -24,8 +24,14 @@ pub(crate) struct Process {
 
 #[derive(Default)]
 struct Lines {
-    read: Mutex<Vec<String>>,
+    read: Mutex<Read>,
     more: Condvar,
+}
+
+#[derive(Default)]
+struct Read {
+    lines: Vec<String>,
+    ended: bool,
 }
 
 impl Process {
@@ -60,11 +66,11 @@ impl Process {
     }
 
     pub(crate) fn stdout(&self) -> Vec<String> {
-        self.stdout.read.lock().unwrap().clone()
+        self.stdout.lock().lines.clone()
     }
 
     pub(crate) fn stderr(&self) -> Vec<String> {
-        self.stderr.read.lock().unwrap().clone()
+        self.stderr.lock().lines.clone()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -86,34 +92,49 @@ impl Process {
         self.wait_at_most(SOON)
     }
 
+    #[track_caller]
     fn wait<T>(&self, lines: &Lines, wanted: impl Fn(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + SOON;
-        let mut read = lines.read.lock().unwrap();
+        let mut read = lines.lock();
         let mut looked_at = 0;
-        loop {
-            if let Some(found) = read[looked_at..].iter().find_map(|line| wanted(line)) {
+        let complaint = loop {
+            if let Some(found) = read.lines[looked_at..].iter().find_map(|line| wanted(line)) {
                 return found;
             }
-            looked_at = read.len();
+            looked_at = read.lines.len();
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{} did not say it in time", self.name);
+            if read.ended || left.is_zero() {
+                break if read.ended {
+                    "ended without it"
+                } else {
+                    "did not say it in time"
+                };
+            }
             read = lines.more.wait_timeout(read, left).unwrap().0;
-        }
+        };
+        drop(read);
+        panic!("{} {complaint}", self.name);
     }
 }
 
 impl Lines {
-    fn of(output: impl Read + Send + 'static) -> Arc<Self> {
+    fn of(output: impl io::Read + Send + 'static) -> Arc<Self> {
         let lines = Arc::new(Self::default());
         let filled = Arc::clone(&lines);
         std::thread::spawn(move || {
             for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).into_owned();
-                filled.read.lock().unwrap().push(line);
+                filled.lock().lines.push(line);
                 filled.more.notify_all();
             }
+            filled.lock().ended = true;
+            filled.more.notify_all();
         });
         lines
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap()
     }
 }
 
