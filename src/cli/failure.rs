@@ -56,9 +56,9 @@ pub(crate) fn verdict(ended: Result<Outcome, Failure>) -> (ExitCode, Option<Stri
     match ended {
         Ok(Outcome::Done) => (ExitCode::SUCCESS, None),
         Ok(Outcome::Found) => (ExitCode::from(1), None),
-        Err(Failure::Use(error)) => (ExitCode::from(2), Some(format!("{error:#}"))),
+        Err(Failure::Use(error)) => (ExitCode::from(2), Some(with_causes(&error))),
         Err(Failure::Told) => (ExitCode::from(2), None),
-        Err(Failure::Environment(error)) => (ExitCode::from(3), Some(format!("{error:#}"))),
+        Err(Failure::Environment(error)) => (ExitCode::from(3), Some(with_causes(&error))),
         // `knothole templates app.log | head`: the reader has all it wants.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             (ExitCode::SUCCESS, None)
@@ -70,9 +70,50 @@ pub(crate) fn verdict(ended: Result<Outcome, Failure>) -> (ExitCode, Option<Stri
     }
 }
 
+/// The error and what caused it, each said once: many errors quote their cause themselves.
+fn with_causes(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .skip(1)
+        .fold(error.to_string(), |text, cause| match cause.to_string() {
+            cause if text.contains(&cause) => text,
+            cause => format!("{text}: {cause}"),
+        })
+}
+
+/// An error and its causes in one line, each said once: some errors name their cause themselves.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let quoting = anyhow::anyhow!("disk full").context("cannot write x: disk full");
+        let silent = anyhow::anyhow!("disk full").context("cannot write x");
+        for error in [quoting, silent] {
+            assert_eq!(with_causes(&error), "cannot write x: disk full");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = anyhow::anyhow!("no such file").context("cannot read a.yaml: no such file");
+        assert_eq!(told(&cause), "cannot read a.yaml: no such file");
+        let cause = anyhow::anyhow!("no such file").context("cannot read a.yaml");
+        assert_eq!(told(&cause), "cannot read a.yaml: no such file");
+    }
 
     #[test]
     fn exit_codes_are_those_of_the_manual() {

@@ -110,10 +110,11 @@ impl Lines {
             Ok(true) => self.number += 1,
             Ok(false) => return Ok(None),
             Err(source) => {
+                let (name, line) = (self.name.clone(), self.number);
                 return Err(LinesError::Read {
-                    name: self.name.clone(),
-                    line: self.number,
-                    source,
+                    name,
+                    line,
+                    source: in_words(source),
                 });
             }
         }
@@ -213,6 +214,16 @@ fn decode_xz(
     ))
 }
 
+/// Decoders say "failed to fill whole buffer" of a file that was cut short.
+fn in_words(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            io::Error::new(error.kind(), "it ends too soon; was it copied whole?")
+        }
+        _ => error,
+    }
+}
+
 fn join(decoder: JoinHandle<io::Result<()>>) -> io::Result<()> {
     decoder
         .join()
@@ -287,7 +298,8 @@ mod tests {
         for packed in [gzip(text), zstd::encode_all(text, 1).unwrap(), xz(text)] {
             let refused = all(&packed[..packed.len() - 20]).unwrap_err().to_string();
             assert!(
-                refused.starts_with("cannot read test after line "),
+                refused.starts_with("cannot read test after line ")
+                    && refused.ends_with("it ends too soon; was it copied whole?"),
                 "{refused}"
             );
         }

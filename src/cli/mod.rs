@@ -4,6 +4,7 @@ mod args;
 mod check_config;
 mod demo;
 mod detect;
+mod eval;
 mod failure;
 mod lines;
 mod model_show;
@@ -23,6 +24,7 @@ use clap::{Parser, Subcommand};
 
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
 use check_config::CheckConfigArgs;
+use eval::EvalArgs;
 use failure::{Failure, Outcome};
 use model_show::ModelArgs;
 use replay::ReplayArgs;
@@ -68,6 +70,8 @@ enum Command {
     Templates(TemplatesArgs),
     /// Send a log file as OTLP
     Replay(ReplayArgs),
+    /// Measure the detectors on labelled sequences, beside simple ones
+    Eval(EvalArgs),
     /// Look at models
     Model(ModelArgs),
     /// Check a settings file
@@ -103,6 +107,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Train(args) => train::run(args),
         Command::Templates(args) => templates::run(args),
         Command::Replay(args) => replay::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::CheckConfig(args) => check_config::run(args),
     }

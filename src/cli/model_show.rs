@@ -93,8 +93,9 @@ fn show(
     )?;
     writeln!(
         out,
-        "trained    on {} sequences, {} records (data {}), seed {}",
+        "trained    on {} sequences ({} seen to end), {} records (data {}), seed {}",
         grouped(trained.sequences),
+        grouped(trained.ended),
         grouped(trained.records),
         hex(&model.data_sha256),
         model.seed

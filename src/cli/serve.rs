@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::ServeArgs;
-use super::failure::{Failure, OrFailure as _, Outcome};
-use super::terminal::say;
-use crate::core::engine::Output;
+use super::failure::{Failure, OrFailure as _, Outcome, told};
+use super::terminal::{printable, say};
+use crate::core::engine::{Output, State};
 use crate::daemon::config::{ConfigError, Settings, load};
 use crate::daemon::{Daemon, StartError, Watcher};
 use crate::edge::store::Store;
@@ -95,9 +95,21 @@ fn announce(daemon: &Daemon, settings: &Settings) {
 fn state_teller() -> Watcher {
     Arc::new(|output| {
         if let Output::State { stream, state } = output {
-            say(&format!("{stream}  {state}"));
+            let stream = printable(&stream.to_string(), SERVICE_LEN_MAX);
+            say(&format!("{stream}  {state}{}", meaning(*state)));
         }
     })
+}
+
+/// Characters of a service's name that are shown; senders choose it.
+const SERVICE_LEN_MAX: usize = 60;
+
+fn meaning(state: State) -> &'static str {
+    match state {
+        State::Learning => "   nothing is told of it yet; /v1/services says how far it is",
+        State::Training => "   enough was seen; a model is being trained",
+        State::Active => "     judged from now on",
+    }
 }
 
 async fn reload(daemon: &Daemon, args: &ServeArgs, log_level: Option<&str>) {
@@ -105,7 +117,7 @@ async fn reload(daemon: &Daemon, args: &ServeArgs, log_level: Option<&str>) {
         Ok(settings) => settings,
         Err(Failure::Told) => return say("the settings stay as they were"),
         Err(Failure::Use(error) | Failure::Environment(error)) => {
-            return say(&format!("the settings stay as they were: {error:#}"));
+            return say(&format!("the settings stay as they were: {}", told(&error)));
         }
         Err(Failure::Output(error)) => {
             return say(&format!("the settings stay as they were: {error}"));

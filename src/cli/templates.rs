@@ -29,8 +29,8 @@ pub(crate) struct TemplatesArgs {
 }
 
 const EXAMPLES: &str = "\
-A template is what stays the same in lines of one kind; <num>, <ip>, <*> and so on stand for what
-varies. A timestamp at the head of a line is no part of it. With each template comes its first line.
+A template is what stays the same in lines of one kind; <*> stands for what varies. A timestamp at
+the head of a line is no part of it. With each template comes its first line.
 
 Examples:
   knothole templates app.log

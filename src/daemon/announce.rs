@@ -46,7 +46,7 @@ impl Announcer {
             match output {
                 Output::Anomaly(anomaly) => self.anomaly(anomaly),
                 Output::State { stream, state } => {
-                    tracing::info!(%stream, %state, "A service changed its state.");
+                    tracing::debug!(%stream, %state, "A service changed its state.");
                 }
                 Output::TrainingDue { stream, corpus } => {
                     refused.extend(self.road.trainer.ask(Job { stream, corpus }).err());

@@ -97,7 +97,7 @@ pub struct Daemon {
     board: Arc<Board>,
     router: Arc<Router>,
     shards: Vec<ShardHandle>,
-    trainer_stop: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
     announcer: Announcer,
     notify_context: notify::Context,
     store: Arc<Store>,
@@ -143,7 +143,8 @@ impl Daemon {
                 watcher,
             }),
         };
-        let shards = spawn_shards(settings, &store, &announcer)?;
+        let stopping = Arc::new(AtomicBool::new(false));
+        let shards = spawn_shards(settings, &store, &announcer, &stopping)?;
         let queue_bytes_max = settings.receive.queue_bytes_max.as_len();
         let queued = Arc::clone(&board.queued);
         let router = Arc::new(Router::new(
@@ -152,14 +153,13 @@ impl Daemon {
             Arc::clone(&memory),
             queued,
         ));
-        let trainer_stop = Arc::new(AtomicBool::new(false));
         trainer::spawn(
             jobs,
             trainer::Tools {
                 router: Arc::clone(&router),
                 store: Arc::clone(&store),
                 settings: settings.training(),
-                stop: Arc::clone(&trainer_stop),
+                stop: Arc::clone(&stopping),
             },
         )?;
         restore_outbox(&store, &announcer);
@@ -183,7 +183,7 @@ impl Daemon {
             board,
             router,
             shards,
-            trainer_stop,
+            stopping,
             announcer,
             notify_context,
             store,
@@ -266,7 +266,7 @@ impl Daemon {
     /// If the state could not be written whole.
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.board.set_ready(false);
-        self.trainer_stop.store(true, Ordering::Relaxed);
+        self.stopping.store(true, Ordering::Relaxed);
         self.stop.cancel();
         let ended = async { while self.servers.join_next().await.is_some() {} };
         if tokio::time::timeout(REQUESTS_GRACE, ended).await.is_err() {
@@ -354,6 +354,7 @@ fn spawn_shards(
     settings: &Settings,
     store: &Store,
     announcer: &Announcer,
+    stopping: &Arc<AtomicBool>,
 ) -> Result<Vec<ShardHandle>, StartError> {
     let engine = settings.engine()?;
     let count = settings.shard_count().get();
@@ -380,6 +381,7 @@ fn spawn_shards(
             announcer: announcer.clone(),
             board: Arc::clone(board),
             queued: Arc::clone(&board.queued),
+            stopping: Arc::clone(stopping),
         };
         shard_thread::spawn(index, shard, reports)
     });

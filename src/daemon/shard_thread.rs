@@ -1,7 +1,7 @@
 //! A thread that owns a shard.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ pub(super) struct Reports {
     pub(super) announcer: Announcer,
     pub(super) board: Arc<Board>,
     pub(super) queued: Arc<AtomicU64>,
+    /// Set when there is no time left to judge: what is queued is taken in and kept.
+    pub(super) stopping: Arc<AtomicBool>,
 }
 
 /// Starts the thread of shard `index`.
@@ -117,7 +119,10 @@ impl Worker {
             Command::Batches { batches, room } => {
                 for batch in batches {
                     let records = batch.records.len() as u64;
-                    self.shard.push(batch, now);
+                    match self.reports.stopping.load(Ordering::Relaxed) {
+                        false => self.shard.push(batch, now),
+                        true => self.shard.hold(batch, now),
+                    }
                     // Told before the queue is: a record may be seen twice for a moment, but
                     // never nowhere.
                     self.reports

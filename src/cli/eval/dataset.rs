@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-use super::Layout;
+use super::{Layout, hdfs_own};
 use crate::core::detect::EventSequence;
 use crate::core::event::TemplateRef;
 use crate::core::record::TemplateId;
@@ -60,13 +60,25 @@ impl Dataset {
                 let train = read_ids(&first(train, &["train.seq"])?)?;
                 let normal = read_ids(&first(test, &["test_normal.seq"])?)?;
                 let abnormal = read_ids(&first(test, &["test_abnormal.seq"])?)?;
-                Self::of_ids(train, normal, abnormal, Weights { normal: 1.0, abnormal: 1.0 })
+                Self::of_ids(
+                    train,
+                    normal,
+                    abnormal,
+                    Weights {
+                        normal: 1.0,
+                        abnormal: 1.0,
+                    },
+                )
             }
+            Layout::HdfsOwn => hdfs_own::read(train, test),
         }
     }
 
     pub(super) fn count(&self, abnormal: bool) -> usize {
-        self.samples.iter().filter(|sample| sample.abnormal == abnormal).count()
+        self.samples
+            .iter()
+            .filter(|sample| sample.abnormal == abnormal)
+            .count()
     }
 
     fn of_ids(
@@ -75,12 +87,28 @@ impl Dataset {
         abnormal: Vec<EventSequence>,
         weights: Weights,
     ) -> anyhow::Result<Self> {
-        let sample = |abnormal| move |sequence| Sample { sequence, abnormal, kind: None };
+        let sample = |abnormal| {
+            move |sequence| Sample {
+                sequence,
+                abnormal,
+                kind: None,
+            }
+        };
         let samples = normal.into_iter().map(sample(false));
-        let samples = samples.chain(abnormal.into_iter().map(sample(true))).collect();
+        let samples = samples
+            .chain(abnormal.into_iter().map(sample(true)))
+            .collect();
         let templates = by_frequency(&train, |id| format!("event {}", id.0).into());
-        let corpus = Corpus { masks_version: 0, templates, sequences: train };
-        Ok(Self { corpus, samples, weights })
+        let corpus = Corpus {
+            masks_version: 0,
+            templates,
+            sequences: train,
+        };
+        Ok(Self {
+            corpus,
+            samples,
+            weights,
+        })
     }
 }
 
@@ -95,26 +123,43 @@ pub(super) fn by_frequency(
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
     counts.sort_by_key(|(id, count)| (u64::MAX - count, *id));
-    counts.into_iter().map(|(id, _)| TemplateRef { id, text: text(id) }).collect()
+    counts
+        .into_iter()
+        .map(|(id, _)| TemplateRef { id, text: text(id) })
+        .collect()
 }
 
 /// The first of `names` that is a file in `folder`.
 pub(super) fn first(folder: &Path, names: &[&str]) -> anyhow::Result<PathBuf> {
-    let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    let found = names
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file());
     found.with_context(|| format!("{} has no {}", folder.display(), names.join(" or ")))
 }
 
 /// One sequence a line, event numbers separated by blanks.
 fn read_ids(path: &Path) -> anyhow::Result<Vec<EventSequence>> {
-    let len = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?.len();
-    ensure!(len <= FILE_LEN_MAX, "{} is longer than 1 GiB", path.display());
+    let len = fs::metadata(path)
+        .with_context(|| format!("reading {}", path.display()))?
+        .len();
+    ensure!(
+        len <= FILE_LEN_MAX,
+        "{} is longer than 1 GiB",
+        path.display()
+    );
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let mut sequences = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let place = || format!("{}:{}", path.display(), index + 1);
-        let events = line.split_ascii_whitespace().map(|word| word.parse().map(TemplateId));
+        let events = line
+            .split_ascii_whitespace()
+            .map(|word| word.parse().map(TemplateId));
         let events: Vec<_> = events.collect::<Result<_, _>>().with_context(|| {
-            format!("{}: not a line of event numbers such as \"5 22 5\"", place())
+            format!(
+                "{}: not a line of event numbers such as \"5 22 5\"",
+                place()
+            )
         })?;
         if !events.is_empty() {
             sequences.push(EventSequence::whole(events));
@@ -139,8 +184,19 @@ mod tests {
         write("abnormal.seq", "7\n");
         let dataset = Dataset::read(Layout::Hdfs, folder.path(), folder.path()).unwrap();
         assert_eq!((dataset.count(false), dataset.count(true)), (2, 1));
-        assert_eq!(dataset.weights, Weights { normal: 276_320.0, abnormal: 16_838.0 });
-        let ids: Vec<u64> = dataset.corpus.templates.iter().map(|each| each.id.0).collect();
+        assert_eq!(
+            dataset.weights,
+            Weights {
+                normal: 276_320.0,
+                abnormal: 16_838.0
+            }
+        );
+        let ids: Vec<u64> = dataset
+            .corpus
+            .templates
+            .iter()
+            .map(|each| each.id.0)
+            .collect();
         assert_eq!(ids, [5, 22]);
     }
 
@@ -155,7 +211,9 @@ mod tests {
     #[test]
     fn a_missing_file_is_told_by_every_name_it_could_have() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Dataset::read(Layout::Hdfs, folder.path(), folder.path()).err().unwrap();
+        let error = Dataset::read(Layout::Hdfs, folder.path(), folder.path())
+            .err()
+            .unwrap();
         assert!(format!("{error:#}").contains("has no train.seq or hdfs_train"));
     }
 }

@@ -105,7 +105,11 @@ impl Counts {
         let missed = (self.abnormal - self.alarmed_abnormal) as f64 * weights.abnormal;
         let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let f1 = ratio(2.0 * hits, 2.0 * hits + false_alarms + missed);
-        (ratio(hits, hits + false_alarms), ratio(hits, hits + missed), f1)
+        (
+            ratio(hits, hits + false_alarms),
+            ratio(hits, hits + missed),
+            f1,
+        )
     }
 
     /// Draws as many sequences of each class as there are, with replacement, again and again.
@@ -115,7 +119,13 @@ impl Counts {
             .map(|_| {
                 let alarmed_normal = redrawn(self.alarmed_normal, self.normal, &mut rng);
                 let alarmed_abnormal = redrawn(self.alarmed_abnormal, self.abnormal, &mut rng);
-                Self { alarmed_normal, alarmed_abnormal, ..self }.rates(weights).2
+                Self {
+                    alarmed_normal,
+                    alarmed_abnormal,
+                    ..self
+                }
+                .rates(weights)
+                .2
             })
             .collect();
         rounds.sort_by(f64::total_cmp);
@@ -130,7 +140,9 @@ fn redrawn(part: usize, all: usize, rng: &mut ChaCha12Rng) -> usize {
         return part;
     }
     let limit = (part as f64 / all as f64 * 2f64.powi(32)) as u64;
-    (0..all).filter(|_| u64::from(rng.next_u32()) < limit).count()
+    (0..all)
+        .filter(|_| u64::from(rng.next_u32()) < limit)
+        .count()
 }
 
 /// The chance that an abnormal sample scores above a normal one, ties counting half.
@@ -146,4 +158,80 @@ fn auroc(scores: &[f64], dataset: &Dataset) -> f64 {
         below += normal;
     }
     won / (below as f64 * (ordered.len() - below) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::eval::dataset::Sample;
+    use crate::core::detect::EventSequence;
+    use crate::core::train::Corpus;
+
+    fn dataset(labels: &[bool], weights: Weights) -> Dataset {
+        let sample = |abnormal: &bool| Sample {
+            sequence: EventSequence::default(),
+            abnormal: *abnormal,
+            kind: None,
+        };
+        Dataset {
+            corpus: Corpus::default(),
+            samples: labels.iter().map(sample).collect(),
+            weights,
+        }
+    }
+
+    const EVEN: Weights = Weights {
+        normal: 1.0,
+        abnormal: 1.0,
+    };
+
+    #[test]
+    fn weights_make_a_small_sample_speak_for_the_full_set() {
+        let labels = [false, false, true, true];
+        let alarms = [true, false, true, false];
+        let scored = |weights| {
+            let dataset = dataset(&labels, weights);
+            let scored = Scored {
+                detector: "test",
+                threshold: Threshold::LabelFree,
+                scores: vec![0.0; 4],
+                alarms: alarms.to_vec(),
+            };
+            let row = Row::new(&scored, &dataset, 1);
+            (row.precision, row.recall, row.f1)
+        };
+        assert_eq!(scored(EVEN), (0.5, 0.5, 0.5));
+        assert_eq!(
+            scored(Weights {
+                normal: 3.0,
+                abnormal: 1.0
+            }),
+            (0.25, 0.5, 1.0 / 3.0)
+        );
+    }
+
+    #[test]
+    fn auroc_counts_ties_half() {
+        let dataset = dataset(&[false, false, true, true], EVEN);
+        assert_eq!(auroc(&[0.0, 1.0, 2.0, f64::INFINITY], &dataset), 1.0);
+        assert_eq!(auroc(&[2.0, 3.0, 1.0, 0.0], &dataset), 0.0);
+        assert_eq!(auroc(&[1.0, 0.0, 1.0, 1.0], &dataset), 0.75);
+    }
+
+    #[test]
+    fn the_interval_holds_the_figure_and_is_the_same_for_one_seed() {
+        let counts = Counts {
+            normal: 900,
+            alarmed_normal: 9,
+            abnormal: 100,
+            alarmed_abnormal: 80,
+        };
+        let [low, high] = counts.f1_interval(EVEN, 1);
+        let f1 = counts.rates(EVEN).2;
+        assert!(
+            low < f1 && f1 < high && high - low < 0.15,
+            "{low} {f1} {high}"
+        );
+        assert_eq!(counts.f1_interval(EVEN, 1), [low, high]);
+    }
 }

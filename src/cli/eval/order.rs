@@ -19,11 +19,17 @@ const TOP_G_PUBLISHED: u32 = 9;
 /// abnormal, as public code has it by accident of its padding (its label for them is −1, which no
 /// model predicts); with short sequences never abnormal; and with the g best on the test.
 pub(super) fn deeplog(dataset: &Dataset, settings: &TrainSettings) -> anyhow::Result<Vec<Scored>> {
-    let full_windows =
-        |sequence: &EventSequence| EventSequence { begins: false, ends: false, ..sequence.clone() };
+    let full_windows = |sequence: &EventSequence| EventSequence {
+        begins: false,
+        ends: false,
+        ..sequence.clone()
+    };
     let corpus = &dataset.corpus;
     let sequences = corpus.sequences.iter().map(full_windows).collect();
-    let corpus = Corpus { sequences, ..corpus.clone() };
+    let corpus = Corpus {
+        sequences,
+        ..corpus.clone()
+    };
     let mut scorer = scorer(&corpus, settings, "DeepLog")?;
     let mut strict = Vec::with_capacity(dataset.samples.len());
     let mut padded = Vec::with_capacity(dataset.samples.len());
@@ -37,7 +43,12 @@ pub(super) fn deeplog(dataset: &Dataset, settings: &TrainSettings) -> anyhow::Re
     let published = f64::from(TOP_G_PUBLISHED);
     let best = best_threshold(&padded, dataset);
     Ok(vec![
-        above("deeplog_padded", Threshold::LabelFree, padded.clone(), published),
+        above(
+            "deeplog_padded",
+            Threshold::LabelFree,
+            padded.clone(),
+            published,
+        ),
         above("deeplog_strict", Threshold::LabelFree, strict, published),
         above("deeplog_best_g", Threshold::Best, padded, best),
     ])
@@ -55,7 +66,11 @@ pub(super) fn knothole(dataset: &Dataset, settings: &TrainSettings) -> anyhow::R
     for sample in &dataset.samples {
         let verdict = judge_sequence(&mut scorer, &sample.sequence)?;
         let surprise = f64::from(verdict.surprise);
-        scored.scores.push(if verdict.new_templates > 0 { f64::INFINITY } else { surprise });
+        scored.scores.push(if verdict.new_templates > 0 {
+            f64::INFINITY
+        } else {
+            surprise
+        });
         scored.alarms.push(verdict.is_abnormal());
     }
     Ok(scored)
@@ -67,14 +82,12 @@ fn scorer(corpus: &Corpus, settings: &TrainSettings, name: &str) -> anyhow::Resu
 }
 
 /// On a terminal a bar shows how far training is; elsewhere nothing is printed.
-fn train_with_bar(
-    corpus: &Corpus,
-    settings: &TrainSettings,
-    name: &str,
-) -> anyhow::Result<Bundle> {
+fn train_with_bar(corpus: &Corpus, settings: &TrainSettings, name: &str) -> anyhow::Result<Bundle> {
     let bar = if std::io::stderr().is_terminal() {
         let style = ProgressStyle::with_template("training {prefix} {wide_bar} {pos}/{len} {msg}")?;
-        ProgressBar::new(settings.epochs_max as u64).with_style(style).with_prefix(name.to_owned())
+        ProgressBar::new(settings.epochs_max as u64)
+            .with_style(style)
+            .with_prefix(name.to_owned())
     } else {
         ProgressBar::hidden()
     };
@@ -89,7 +102,11 @@ fn train_with_bar(
 }
 
 fn worst_rank(verdict: &Verdict) -> f64 {
-    if verdict.new_templates > 0 { f64::INFINITY } else { f64::from(verdict.rank) }
+    if verdict.new_templates > 0 {
+        f64::INFINITY
+    } else {
+        f64::from(verdict.rank)
+    }
 }
 
 /// The threshold among the scores above which alarms have the best F1 on the test.
@@ -101,8 +118,12 @@ fn best_threshold(scores: &[f64], dataset: &Dataset) -> f64 {
         let alarms: Vec<bool> = scores.iter().map(|score| *score > threshold).collect();
         f1(&alarms, dataset)
     };
-    let rated = candidates.into_iter().map(|threshold| (f1_above(threshold), threshold));
-    rated.max_by(|a, b| a.0.total_cmp(&b.0)).map_or(0.0, |(_, threshold)| threshold)
+    let rated = candidates
+        .into_iter()
+        .map(|threshold| (f1_above(threshold), threshold));
+    rated
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or(0.0, |(_, threshold)| threshold)
 }
 
 /// Alarms on every score above `limit`.
@@ -113,5 +134,10 @@ pub(super) fn above(
     limit: f64,
 ) -> Scored {
     let alarms = scores.iter().map(|score| *score > limit).collect();
-    Scored { detector, threshold, scores, alarms }
+    Scored {
+        detector,
+        threshold,
+        scores,
+        alarms,
+    }
 }

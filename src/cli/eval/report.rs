@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::EvalArgs;
 use super::dataset::Dataset;
 use super::metrics::{Row, Scored, Threshold};
-use super::EvalArgs;
 
 /// Everything an evaluation found, with how it was found.
 #[derive(Serialize)]
@@ -47,12 +47,27 @@ struct Found {
 
 /// What each row is, in the order of the rows.
 const LEGEND: [(&str, &str); 6] = [
-    ("deeplog_padded", "DeepLog as published: window 10, top 9, no begin, no end; sequences of 10 events or fewer always abnormal, as public code pads them"),
-    ("deeplog_strict", "the same with such short sequences never abnormal"),
-    ("deeplog_best_g", "deeplog_padded with the g that is best on the test: an upper bound, not a result"),
+    (
+        "deeplog_padded",
+        "DeepLog as published: window 10, top 9, no begin, no end; sequences of 10 events or fewer always abnormal, as public code pads them",
+    ),
+    (
+        "deeplog_strict",
+        "the same with such short sequences never abnormal",
+    ),
+    (
+        "deeplog_best_g",
+        "deeplog_padded with the g that is best on the test: an upper bound, not a result",
+    ),
     ("unseen_template", "any template that training never saw"),
-    ("count_vector", "distance to the nearest training sequence in template counts, rare ones weighing more; threshold: 99.95 % of training sequences pass against all others"),
-    ("knothole", "the order detector of `knothole serve`: begin and end judged, new templates, g from held-out training sequences"),
+    (
+        "count_vector",
+        "distance to the nearest training sequence in template counts, rare ones weighing more; threshold: 99.95 % of training sequences pass against all others",
+    ),
+    (
+        "knothole",
+        "the order detector of `knothole serve`: begin and end judged, new templates, limits from held-out training sequences",
+    ),
 ];
 
 impl Report {
@@ -64,7 +79,11 @@ impl Report {
             epochs_max: args.epochs,
             train: Trained {
                 sequences: corpus.sequences.len(),
-                records: corpus.sequences.iter().map(|sequence| sequence.events.len()).sum(),
+                records: corpus
+                    .sequences
+                    .iter()
+                    .map(|sequence| sequence.events.len())
+                    .sum(),
                 templates: corpus.templates.len(),
             },
             test: Tested {
@@ -73,7 +92,10 @@ impl Report {
                 normal_weight: dataset.weights.normal,
                 abnormal_weight: dataset.weights.abnormal,
             },
-            rows: scored.iter().map(|each| Row::new(each, dataset, args.seed)).collect(),
+            rows: scored
+                .iter()
+                .map(|each| Row::new(each, dataset, args.seed))
+                .collect(),
             recall_by_kind: recall_by_kind(dataset, scored),
             again: again(args),
         }
@@ -83,13 +105,23 @@ impl Report {
     fn better(&self) -> Vec<&Row> {
         let ours = self.rows.iter().find(|row| row.detector == "knothole");
         let ours = ours.map_or(0.0, |row| row.f1);
-        let fair = self.rows.iter().filter(|row| row.threshold == Threshold::LabelFree);
+        let fair = self
+            .rows
+            .iter()
+            .filter(|row| row.threshold == Threshold::LabelFree);
         fair.filter(|row| row.f1 > ours).collect()
     }
 }
 
 fn again(args: &EvalArgs) -> String {
-    let EvalArgs { layout, train, test, json: _, seed, epochs } = args;
+    let EvalArgs {
+        layout,
+        train,
+        test,
+        json: _,
+        seed,
+        epochs,
+    } = args;
     let (layout, train, test) = (layout.name(), train.display(), test.display());
     format!(
         "knothole eval --layout {layout} --train {train} --test {test} --seed {seed} --epochs {epochs}"
@@ -101,7 +133,10 @@ fn recall_by_kind(
     scored: &[Scored],
 ) -> BTreeMap<&'static str, BTreeMap<Box<str>, Found>> {
     let mut recalls = BTreeMap::new();
-    for Scored { detector, alarms, .. } in scored {
+    for Scored {
+        detector, alarms, ..
+    } in scored
+    {
         let mut kinds: BTreeMap<Box<str>, Found> = BTreeMap::new();
         for (sample, alarm) in dataset.samples.iter().zip(alarms) {
             if let (true, Some(kind)) = (sample.abnormal, &sample.kind) {
@@ -119,7 +154,9 @@ fn recall_by_kind(
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { train, test, seed, .. } = self;
+        let Self {
+            train, test, seed, ..
+        } = self;
         writeln!(f, "## knothole eval, layout {}\n", self.layout)?;
         writeln!(
             f,
@@ -152,7 +189,10 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| detector | threshold | precision | recall | F1 | 95 % interval | AUROC |")?;
+        writeln!(
+            f,
+            "| detector | threshold | precision | recall | F1 | 95 % interval | AUROC |"
+        )?;
         writeln!(f, "|---|---|---|---|---|---|---|")?;
         for row in &self.rows {
             let [low, high] = row.f1_interval;
@@ -171,7 +211,9 @@ impl Report {
     }
 
     fn write_kinds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(kinds) = self.recall_by_kind.values().next() else { return Ok(()) };
+        let Some(kinds) = self.recall_by_kind.values().next() else {
+            return Ok(());
+        };
         let detectors: Vec<&str> = self.rows.iter().map(|row| row.detector).collect();
         writeln!(f, "Recall by kind of fault:\n")?;
         writeln!(f, "| fault | sequences | {} |", detectors.join(" | "))?;
@@ -179,7 +221,10 @@ impl Report {
         for (kind, Found { of, .. }) in kinds {
             write!(f, "| {kind} | {of} |")?;
             for detector in &detectors {
-                let found = self.recall_by_kind.get(detector).and_then(|kinds| kinds.get(kind));
+                let found = self
+                    .recall_by_kind
+                    .get(detector)
+                    .and_then(|kinds| kinds.get(kind));
                 let Found { found, of } = found.copied().unwrap_or_default();
                 write!(f, " {:.2} |", found as f64 / (of as f64).max(1.0))?;
             }

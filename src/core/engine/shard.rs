@@ -8,6 +8,13 @@ use super::{Ledger, Output, Settings, Status};
 use crate::core::model::Bundle;
 use crate::core::record::{Batch, StreamKey, Timestamp};
 
+/// When records that are taken in are judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Judging {
+    Now,
+    Later,
+}
+
 /// A set of streams that one thread owns.
 #[derive(Debug)]
 pub struct Shard {
@@ -28,16 +35,28 @@ impl Shard {
 
     /// Takes in a batch that arrived at `now`, and judges what is due.
     pub fn push(&mut self, batch: Batch, now: Timestamp) {
+        self.take_in(batch, now, Judging::Now);
+    }
+
+    /// Takes in a batch that arrived at `now` to be judged later, or after a restart: much faster
+    /// than [`push`](Self::push), for when there is no time left.
+    pub fn hold(&mut self, batch: Batch, now: Timestamp) {
+        self.take_in(batch, now, Judging::Later);
+    }
+
+    fn take_in(&mut self, batch: Batch, now: Timestamp, judging: Judging) {
         let room = self.streams.len() < self.settings.streams_max;
         if !room && !self.streams.contains_key(&batch.stream) {
             self.out.ledger.suppressed += batch.records.len() as u64;
             return;
         }
-        let stream = self.stream(&batch.stream);
+        let (stream, settings, out) = self.stream(&batch.stream);
         for record in batch.records {
-            stream.0.push(record, &batch.resource, now, stream.1);
+            stream.push(record, &batch.resource, now, settings);
         }
-        stream.0.advance(now, stream.1, stream.2);
+        if judging == Judging::Now {
+            stream.advance(now, settings, out);
+        }
     }
 
     /// Judges what has become due by `now`.
@@ -145,10 +164,10 @@ impl Shard {
 
     fn stream(&mut self, key: &StreamKey) -> (&mut Stream, &Settings, &mut Outbox) {
         let settings = &self.settings;
-        let stream = self
-            .streams
-            .entry(key.clone())
-            .or_insert_with(|| Stream::new(key.clone(), settings));
+        let stream = self.streams.entry(key.clone()).or_insert_with(|| {
+            self.out.begins(key);
+            Stream::new(key.clone(), settings)
+        });
         (stream, settings, &mut self.out)
     }
 }

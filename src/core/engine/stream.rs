@@ -115,7 +115,9 @@ impl Stream {
         self.hold.push(time, parsed.rank, now, held);
     }
 
-    /// Judges every record whose wait is over and ends every sequence that has been quiet.
+    /// Judges records whose wait is over and ends sequences that have been quiet. A live stream
+    /// that is far behind does one chunk at a time, so that its shard stays able to listen; the
+    /// rest is due at once.
     pub(super) fn advance(&mut self, now: Timestamp, settings: &Settings, out: &mut Outbox) {
         let now = match settings.pace {
             Pace::Live => now,
@@ -128,7 +130,11 @@ impl Stream {
             if chunk.is_empty() {
                 break;
             }
+            let more = chunk.len() == CHUNK_LEN && self.hold.len() <= settings.held_max;
             self.process(chunk, now, settings, out);
+            if more && settings.pace == Pace::Live {
+                return;
+            }
         }
         let stream_time = self.stream_time(now);
         let quiet = std::iter::from_fn(|| self.open.pop_quiet(stream_time)).collect();
@@ -463,6 +469,12 @@ pub(super) struct Outbox {
 impl Outbox {
     fn push(&mut self, output: Output) {
         self.outputs.push(output);
+    }
+
+    /// A stream was heard of for the first time.
+    pub(super) fn begins(&mut self, stream: &StreamKey) {
+        let (stream, state) = (stream.clone(), State::Learning);
+        self.push(Output::State { stream, state });
     }
 
     fn unjudged(&mut self, stream: &StreamKey, reason: &str) {

@@ -316,3 +316,24 @@ fn a_stream_learns_asks_for_a_model_once_and_is_not_blind_while_it_trains_again(
         ["ord_1000600".to_owned()].into()
     );
 }
+
+#[test]
+fn a_shard_far_behind_works_in_steps_and_says_that_more_is_due() {
+    let mut shard = active_shard(settings());
+    let records = normal(0..2_000);
+    let end = records[records.len() - 1].time.expect("has a time");
+    shard.hold(batch(&records), end);
+    let late = end.plus(Duration::from_secs(60));
+    shard.tick(late);
+    let after_one = shard.ledger();
+    assert!(
+        after_one.scored > 0 && after_one.pending > 0,
+        "{after_one:?}"
+    );
+    assert!(shard.next_deadline().is_some_and(|due| due <= late));
+    while shard.ledger().pending > 0 {
+        shard.tick(late);
+    }
+    assert_eq!(shard.ledger().scored, records.len() as u64);
+    assert!(anomalies(shard.take_outputs()).is_empty());
+}

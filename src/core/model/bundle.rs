@@ -272,3 +272,113 @@ fn find(bytes: &[u8], header_len: usize, text: &str) -> Option<usize> {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::event::TemplateRef;
+    use crate::core::model::Calibration;
+    use crate::core::model::network::tests::weights;
+    use crate::core::record::TemplateId;
+
+    fn bundle() -> Bundle {
+        let templates = [("send <num>", u64::MAX), ("done \"<str>\"", 7)];
+        let templates = templates.map(|(text, id)| TemplateRef {
+            id: TemplateId(id),
+            text: text.into(),
+        });
+        let calibration = Calibration {
+            alarm_rate: 0.005,
+            top_g: 2,
+            surprise_max: 4.4,
+            sequences: 3,
+            worst: vec![5.123_456, 0.1 + 0.2, 1e-7],
+        };
+        let manifest = Manifest {
+            calibration,
+            ..Manifest::of_templates(&templates)
+        };
+        let network = Network::new(weights(4), &Device::Cpu).unwrap();
+        Bundle::new(manifest, &network).unwrap()
+    }
+
+    /// The bytes with a manifest changed by `edit` and a checksum that fits it again.
+    fn edited(edit: impl Fn(&mut Manifest)) -> Vec<u8> {
+        let bundle = bundle();
+        let mut manifest = bundle.manifest().clone();
+        edit(&mut manifest);
+        manifest.content_sha256 = CHECKSUM_BLANK.into();
+        sealed(write(&manifest, bundle.network().weights()).unwrap()).unwrap()
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        Bundle::from_bytes(bytes)
+            .err()
+            .map_or("read".into(), |error| error.to_string())
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_written_again_to_the_byte() {
+        let bytes = bundle().to_bytes().unwrap();
+        let read = Bundle::from_bytes(&bytes).unwrap();
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+        assert_eq!(read.manifest(), bundle().manifest());
+        assert_eq!(read.network().weights(), bundle().network().weights());
+        assert_eq!(read.vocabulary().templates()[0].id, TemplateId(u64::MAX));
+        assert!(read.version().starts_with("sha256:") && read.version().len() == 19);
+        assert_eq!(read.version(), bundle().version());
+    }
+
+    #[test]
+    fn any_changed_byte_is_noticed() {
+        let bytes = bundle().to_bytes().unwrap();
+        for place in (0..bytes.len()).step_by(97).chain(0..200) {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 4;
+            assert_ne!(refusal(&damaged), "read", "byte {place} may be changed");
+        }
+        for len in [0, 7, 8, 100, bytes.len() - 1] {
+            assert_ne!(refusal(&bytes[..len]), "read");
+        }
+        assert_ne!(refusal(&[bytes.clone(), vec![0]].concat()), "read");
+    }
+
+    #[test]
+    fn a_header_of_absurd_length_is_refused_before_it_is_read() {
+        let mut bytes = bundle().to_bytes().unwrap();
+        bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(refusal(&bytes).ends_with("more than the 16777216 allowed"));
+    }
+
+    #[test]
+    fn bundles_that_contradict_this_build_or_themselves_are_refused() {
+        assert_eq!(
+            refusal(&edited(|manifest| manifest.format = 2)),
+            "bundle has format 2, this build reads format 1"
+        );
+        assert!(refusal(&edited(|manifest| manifest.hidden = 32)).ends_with("an unknown shape"));
+        let twice = |manifest: &mut Manifest| manifest.templates[1] = manifest.templates[0].clone();
+        assert!(refusal(&edited(twice)).ends_with("the templates are not well named"));
+        let fewer = |manifest: &mut Manifest| manifest.templates.truncate(1);
+        assert_eq!(
+            refusal(&edited(fewer)),
+            "bundle has no weights lstm0.input of the right shape"
+        );
+    }
+
+    #[test]
+    fn a_weight_that_is_no_number_is_refused() {
+        let mut weights = weights(4);
+        weights = {
+            let mut values = weights.values().clone();
+            values[2][5] = f32::NAN;
+            Weights::new(4, values)
+        };
+        let network = Network::new(weights, &Device::Cpu).unwrap();
+        let error = Bundle::new(bundle().manifest().clone(), &network).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "bundle has a weight in lstm0.recurrent that is not a finite number"
+        );
+    }
+}

@@ -66,8 +66,10 @@ pub struct TemplateEntry {
 pub struct Calibration {
     /// The share of held-out normal sequences that may be alarmed on.
     pub alarm_rate: f32,
-    /// A key ranked below this many others is a miss (the paper's g).
+    /// A key of a higher rank than this is a miss (the paper's g; 1 is the most probable).
     pub top_g: u32,
+    /// A key of a higher surprise (−ln probability) than this is a miss.
+    pub surprise_max: f32,
     /// How many held-out sequences there were.
     pub sequences: u64,
     /// The largest surprises (−ln probability) of these sequences' worst moments, descending. At
@@ -144,8 +146,8 @@ impl From<&TemplateRef> for TemplateEntry {
 
 impl Calibration {
     /// Whether a key of this rank (1 is the most probable) and surprise is abnormal.
-    pub fn is_miss(&self, rank: u32, _surprise: f32) -> bool {
-        rank > self.top_g
+    pub fn is_miss(&self, rank: u32, surprise: f32) -> bool {
+        rank > self.top_g || surprise > self.surprise_max
     }
 
     /// Most held-out surprises a bundle keeps: the smaller ones could not make a p-value that

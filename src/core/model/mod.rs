@@ -20,6 +20,8 @@ use thiserror::Error;
 pub use self::bundle::{Bundle, BundleError};
 pub(in crate::core) use self::graph::Graph;
 pub use self::manifest::{Calibration, Manifest, Scores, TemplateEntry, TrainedOn};
+#[cfg(test)]
+pub(in crate::core) use self::network::tests as network_tests;
 pub use self::network::{HIDDEN_LEN, LAYER_COUNT, Network, Weights};
 pub use self::vocabulary::{Key, Vocabulary, WINDOW_LEN, Window};
 

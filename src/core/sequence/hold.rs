@@ -88,8 +88,11 @@ impl<T> Hold<T> {
         self.pop_gate()
     }
 
-    /// When the first wait will be over.
+    /// When the first wait will be over; the epoch while records are due that were not asked for.
     pub fn next_due(&self) -> Option<Timestamp> {
+        if self.gate.is_some() {
+            return Some(Timestamp::ZERO);
+        }
         self.arrivals
             .front()
             .map(|(arrived, _)| arrived.plus(self.delay))

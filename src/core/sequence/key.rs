@@ -19,6 +19,9 @@ pub const DEFAULT_BODY_IDS: [&str; 2] = [
     r"\breq-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
 ];
 
+/// The place of records whose resource names none.
+const NOWHERE: &str = "all records without a key";
+
 /// Where the key of a sequence comes from, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum KeyKind {
@@ -97,9 +100,12 @@ impl KeyFinder {
         if !ids.is_empty() {
             return ids.into_iter().map(|id| key(KeyKind::Body, id)).collect();
         }
-        let workload = resource.workload().map_or("", |(_, name)| name);
-        let instance = resource.instance().unwrap_or_default();
-        vec![key(KeyKind::Instance, &format!("{workload}/{instance}"))]
+        let workload = resource.workload().map(|(_, name)| name);
+        let place: Vec<&str> = workload.into_iter().chain(resource.instance()).collect();
+        match place.is_empty() {
+            true => vec![key(KeyKind::Instance, NOWHERE)],
+            false => vec![key(KeyKind::Instance, &place.join("/"))],
+        }
     }
 
     /// The identifiers in a text, each once, in order of appearance.

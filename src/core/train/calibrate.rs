@@ -11,30 +11,33 @@ pub(super) fn calibrate(
     held_out: &[Vec<Question>],
     settings: &TrainSettings,
 ) -> Result<(Calibration, Scores), ModelError> {
-    let mut ranks = Vec::with_capacity(held_out.len());
-    let mut worst = Vec::with_capacity(held_out.len());
+    let mut moments = Vec::with_capacity(held_out.len());
     for segment in held_out {
         let answers = answers(&fitted.network, segment)?;
-        ranks.push(answers.iter().map(|answer| answer.rank).max().unwrap_or(0));
-        worst.push(
-            answers
-                .iter()
-                .map(|answer| -answer.log_probability)
-                .fold(0.0, f32::max),
-        );
+        let rank = answers.iter().map(|answer| answer.rank).max().unwrap_or(0);
+        let surprise = answers
+            .iter()
+            .map(|answer| -answer.log_probability)
+            .fold(0.0, f32::max);
+        moments.push((rank, surprise));
     }
-    let top_g = smallest_allowed(&mut ranks, settings.alarm_rate);
-    let missed = ranks.iter().filter(|rank| **rank > top_g).count();
+    let (mut ranks, mut worst): (Vec<u32>, Vec<f32>) = moments.iter().copied().unzip();
+    ranks.sort_unstable_by(|a, b| b.cmp(a));
     worst.sort_unstable_by(|a, b| b.total_cmp(a));
-    worst.truncate(Calibration::WORST_LEN_MAX);
-    let sequences = held_out.len() as u64;
-    let alarm_rate = (missed as f64 / sequences.max(1) as f64) as f32;
-    let calibration = Calibration {
+    // Two ways to be abnormal share what may be alarmed on.
+    let allowed = (held_out.len() as f64 * settings.alarm_rate / 2.0).floor() as usize;
+    let mut calibration = Calibration {
         alarm_rate: settings.alarm_rate as f32,
-        top_g,
-        sequences,
+        top_g: ranks.get(allowed).copied().unwrap_or(1).max(1),
+        surprise_max: worst.get(allowed).copied().unwrap_or(0.0),
+        sequences: held_out.len() as u64,
         worst,
     };
+    let alarmed = moments
+        .iter()
+        .filter(|(rank, surprise)| calibration.is_miss(*rank, *surprise));
+    let alarm_rate = (alarmed.count() as f64 / (held_out.len() as f64).max(1.0)) as f32;
+    calibration.worst.truncate(Calibration::WORST_LEN_MAX);
     Ok((
         calibration,
         Scores {
@@ -42,11 +45,4 @@ pub(super) fn calibrate(
             alarm_rate,
         },
     ))
-}
-
-/// The smallest g that at most the share `alarm_rate` of `ranks` exceeds; at least 1.
-fn smallest_allowed(ranks: &mut [u32], alarm_rate: f64) -> u32 {
-    ranks.sort_unstable_by(|a, b| b.cmp(a));
-    let allowed = (ranks.len() as f64 * alarm_rate).floor() as usize;
-    ranks.get(allowed).copied().unwrap_or(1).max(1)
 }

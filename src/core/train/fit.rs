@@ -11,6 +11,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use super::corpus::Split;
 use super::rows::{Row, evened, rows};
 use super::{Progress, TrainError, TrainSettings};
+use crate::core::detect::{Question, answers};
 use crate::core::model::{Graph, HIDDEN_LEN, ModelError, Network, Weights, Window, device};
 
 /// The network of the pass with the best held-out loss.
@@ -21,8 +22,11 @@ pub(super) struct Fitted {
 
 /// The learning rate falls to this share of its first value.
 const RATE_FLOOR: f64 = 0.01;
-/// Rows whose loss is computed at once.
-const VALIDATION_BATCH_LEN: usize = 1_024;
+/// Fewest optimiser steps in a pass: a small corpus gets smaller batches, a tiny one goes by several
+/// times.
+const STEPS_PER_PASS_MIN: usize = 32;
+/// Smallest batch.
+const BATCH_LEN_MIN: usize = 16;
 
 pub(super) fn fit(
     split: &Split,
@@ -41,22 +45,30 @@ pub(super) fn fit(
     let mut optimiser = AdamW::new(vars, params).map_err(ModelError::from)?;
     let held_out = rows(split.held_out.concat(), usize::MAX);
     let mut order = evened(&split.rows);
-    let mut best: Option<(f32, Weights, usize)> = None;
+    let times = (STEPS_PER_PASS_MIN * BATCH_LEN_MIN).div_ceil(order.len().max(1));
+    order = order.repeat(times);
+    let batch_len = order.len() / STEPS_PER_PASS_MIN;
+    let batch_len = batch_len.clamp(BATCH_LEN_MIN, settings.batch_len.max(BATCH_LEN_MIN));
+    let mut best: Option<(Fitted, usize)> = None;
     for epoch in 0..settings.epochs_max {
         optimiser.set_learning_rate(rate(settings, epoch));
         shuffle(&mut order, &mut rng);
-        let loss = pass(&graph, &mut optimiser, &order, settings.batch_len)?;
-        let validation_loss = mean_loss(&graph, &held_out)?;
+        let loss = pass(&graph, &mut optimiser, &order, batch_len)?;
+        let weights = graph.weights().map_err(ModelError::from)?;
+        let network = Network::new(weights, &device())?;
+        let validation_loss = mean_loss(&network, &held_out)?;
         if !loss.is_finite() || !validation_loss.is_finite() {
             return Err(TrainError::Diverged { epoch: epoch + 1 });
         }
         if best
             .as_ref()
-            .is_none_or(|(least, _, _)| validation_loss < *least)
+            .is_none_or(|(best, _)| validation_loss < best.validation_loss)
         {
             best = Some((
-                validation_loss,
-                graph.weights().map_err(ModelError::from)?,
+                Fitted {
+                    network,
+                    validation_loss,
+                },
                 epoch,
             ));
         }
@@ -72,17 +84,18 @@ pub(super) fn fit(
         }
         if best
             .as_ref()
-            .is_some_and(|(_, _, at)| epoch >= at + settings.patience)
+            .is_some_and(|(_, at)| epoch >= at + settings.patience)
         {
             break;
         }
     }
-    let (validation_loss, weights) = match best {
-        Some((loss, weights, _)) => (loss, weights),
-        None => (mean_loss(&graph, &held_out)?, initial),
-    };
+    if let Some((fitted, _)) = best {
+        return Ok(fitted);
+    }
+    let network = Network::new(initial, &device())?;
+    let validation_loss = mean_loss(&network, &held_out)?;
     Ok(Fitted {
-        network: Network::new(weights, &device())?,
+        network,
         validation_loss,
     })
 }
@@ -138,12 +151,16 @@ fn pass(
     Ok((sum / total) as f32)
 }
 
-fn mean_loss(graph: &Graph, rows: &[Row]) -> Result<f32, ModelError> {
-    let total: f64 = rows.iter().map(|row| f64::from(row.count)).sum();
-    let mut sum = 0.0;
-    for batch in rows.chunks(VALIDATION_BATCH_LEN) {
-        sum += f64::from(summed_loss(graph, batch)?.to_scalar::<f32>()?);
-    }
+/// Without the way back, so without candle's graph.
+fn mean_loss(network: &Network, rows: &[Row]) -> Result<f32, ModelError> {
+    let questions: Vec<Question> = rows.iter().map(|row| row.question).collect();
+    let answers = answers(network, &questions)?;
+    let counts = rows.iter().map(|row| f64::from(row.count));
+    let losses = answers
+        .iter()
+        .map(|answer| f64::from(-answer.log_probability));
+    let total: f64 = counts.clone().sum();
+    let sum: f64 = counts.zip(losses).map(|(count, loss)| count * loss).sum();
     Ok((sum / total) as f32)
 }
 

@@ -11,6 +11,8 @@ mod calibrate;
 mod corpus;
 mod fit;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 
@@ -28,7 +30,7 @@ pub struct TrainSettings {
     pub epochs_max: usize,
     /// Passes without a better held-out loss after which training stops.
     pub patience: usize,
-    /// Rows per optimiser step.
+    /// Rows per optimiser step, fewer in a small corpus.
     pub batch_len: usize,
     /// AdamW's step at the start; it falls to a hundredth along a cosine.
     pub learning_rate: f64,
@@ -91,9 +93,9 @@ impl Default for TrainSettings {
     fn default() -> Self {
         Self {
             seed: 1,
-            epochs_max: 60,
-            patience: 10,
-            batch_len: 256,
+            epochs_max: 30,
+            patience: 6,
+            batch_len: 128,
             learning_rate: 4e-3,
             holdout_share: 0.2,
             alarm_rate: 0.005,

@@ -118,7 +118,7 @@ impl Default for Receive {
     fn default() -> Self {
         Self {
             request_bytes_max: ByteSize::mib(64),
-            queue_bytes_max: ByteSize::mib(256),
+            queue_bytes_max: ByteSize::mib(64),
             body_len_max: ByteSize::kib(64),
         }
     }

@@ -1,0 +1,195 @@
+//! A running `knothole serve`.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use crate::process::{Process, SOON, until};
+
+/// The state folder, the settings and what else a test needs on disk.
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// A daemon on free ports.
+pub(crate) struct Knothole {
+    pub(crate) process: Process,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) api: SocketAddr,
+}
+
+/// Where the records went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    pub(crate) received: u64,
+    pub(crate) scored: u64,
+    pub(crate) learned: u64,
+    pub(crate) suppressed: u64,
+    pub(crate) rejected: u64,
+    pub(crate) pending: u64,
+}
+
+impl Ledger {
+    pub(crate) fn accounted_for(&self) -> u64 {
+        self.scored + self.learned + self.suppressed + self.rejected + self.pending
+    }
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes the settings: `yaml` on top of free ports and a state folder in here.
+    pub(crate) fn configure(&self, yaml: &str) -> PathBuf {
+        let path = self.path("knothole.yaml");
+        let state = self.path("state");
+        let text = format!(
+            "listen: {{ otlp_grpc: 127.0.0.1:0, otlp_http: 127.0.0.1:0, api: 127.0.0.1:0 }}\n\
+             state_dir: {}\n{yaml}\n",
+            state.display()
+        );
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// A daemon with these settings, once it is ready.
+    pub(crate) fn serve(&self, yaml: &str) -> Knothole {
+        self.serve_with(yaml, &[])
+    }
+
+    pub(crate) fn serve_with(&self, yaml: &str, env: &[(&str, &str)]) -> Knothole {
+        let config = self.configure(yaml);
+        let mut command = knothole(&["serve", "--config", config.to_str().unwrap()]);
+        command.envs(env.iter().copied());
+        Knothole::ready(Process::start("knothole", &mut command))
+    }
+}
+
+impl Knothole {
+    fn ready(process: Process) -> Self {
+        let line = process.says("ready ");
+        let after = |mark: &str| {
+            let (_, rest) = line.split_once(mark).unwrap();
+            let (address, _) = rest.split_once(',').unwrap();
+            address.parse().unwrap()
+        };
+        Self {
+            grpc: after("gRPC "),
+            http: after("HTTP "),
+            api: after("http://"),
+            process,
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        get(self.api, path).expect("the API answers")
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        ledger_of(&self.get("/metrics").1)
+    }
+
+    /// Waits until `received` records came in and none of them waits any more.
+    pub(crate) fn ledger_when_settled(&self, received: u64, limit: Duration) -> Ledger {
+        let mut last = Ledger::default();
+        let settled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            until(limit, &format!("{received} records to be settled"), || {
+                last = self.ledger();
+                (last.received >= received && last.pending == 0).then_some(last)
+            })
+        }));
+        settled.unwrap_or_else(|_| panic!("{received} records were to be settled: {last:?}"))
+    }
+
+    /// What `/v1/services` says about the service of this name.
+    pub(crate) fn service(&self, name: &str) -> Option<serde_json::Value> {
+        let answer: serde_json::Value = serde_json::from_str(&self.get("/v1/services").1).unwrap();
+        let services = answer["services"].as_array().unwrap();
+        services
+            .iter()
+            .find(|service| service["name"] == name)
+            .cloned()
+    }
+
+    pub(crate) fn wait_for_state(&self, name: &str, state: &str) -> serde_json::Value {
+        until(SOON, &format!("{name} to be {state}"), || {
+            self.service(name)
+                .filter(|service| service["state"] == state)
+        })
+    }
+
+    /// The events on standard output so far.
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
+        let lines = self.process.stdout();
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Stops it as a service manager does.
+    pub(crate) fn stop(mut self) -> (ExitStatus, Vec<serde_json::Value>) {
+        let status = self.process.stop();
+        (status, self.events())
+    }
+}
+
+/// The binary, deaf to what the developer's shell says.
+pub(crate) fn knothole(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_knothole"));
+    command.args(args);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KNOTHOLE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Status and body of a GET.
+pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(SOON))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((status.unwrap_or(0), body.to_owned()))
+}
+
+/// The value of a metric, summed over its labels; 0 if it is not there.
+pub(crate) fn metric(exposition: &str, name: &str) -> u64 {
+    let values = exposition.lines().filter_map(|line| {
+        let (sample, value) = line.rsplit_once(' ')?;
+        let bare = sample.split('{').next()?;
+        (bare == name).then(|| value.parse::<f64>().unwrap() as u64)
+    });
+    values.sum()
+}
+
+fn ledger_of(exposition: &str) -> Ledger {
+    let total = |what: &str| metric(exposition, &format!("knothole_log_records_{what}"));
+    Ledger {
+        received: total("received_total"),
+        scored: total("scored_total"),
+        learned: total("learned_total"),
+        suppressed: total("suppressed_total"),
+        rejected: total("rejected_total"),
+        pending: total("pending"),
+    }
+}

@@ -1,0 +1,191 @@
+//! The life of a daemon: it learns, judges, reads its settings again, and says what is wrong.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use rustix::process::Signal;
+
+use crate::knothole::{Knothole, Place, knothole};
+use crate::otlp::{Client, record, request};
+use crate::process::SOON;
+
+/// What a request for an order logs, always in this order.
+const STEPS: [&str; 6] = [
+    "request for cart opened",
+    "stock reserved in warehouse",
+    "payment authorised by bank",
+    "parcel handed to carrier",
+    "receipt mailed to customer",
+    "request closed without complaint",
+];
+const LEARN_QUICKLY: &str = "\
+learn: { sequences_min: 60, records_min: 300, new_template_chance_max: 0.05 }
+sequence: { idle_timeout: 1s, reorder_delay: 100ms }
+";
+
+#[test]
+fn a_service_is_learned_then_trained_then_judged_without_settings_for_it() {
+    let place = Place::new();
+    let knothole = place.serve(LEARN_QUICKLY);
+    assert_eq!(knothole.get("/livez"), (200, "ok\n".to_owned()));
+    assert_eq!(knothole.get("/readyz"), (200, "ok\n".to_owned()));
+    let mut client = Client::connect(knothole.grpc);
+    let mut traces = 0..;
+    let mut trace = |steps: &[usize]| trace_of(traces.next().unwrap(), steps);
+    let all: Vec<usize> = (0..STEPS.len()).collect();
+
+    client.export(of_shop(trace(&all))).unwrap();
+    let learning = knothole.wait_for_state("shop", "learning");
+    assert!(learning["model"].is_null(), "{learning}");
+    assert!(learning["new_template_chance"].as_f64().unwrap() > 0.05);
+    let requests = (0..200).flat_map(|_| trace(&all)).collect();
+    client.export(of_shop(requests)).unwrap();
+    knothole.process.says("shop  training");
+    knothole.process.says("shop  active");
+    let active = knothole.wait_for_state("shop", "active");
+    assert!(
+        active["model"]["trained_on"].as_u64() >= Some(300),
+        "{active}"
+    );
+    assert_eq!(knothole.events().len(), 0, "nothing was judged so far");
+
+    // The receipt before the payment, and one as always.
+    let broken = trace(&[0, 1, 4, 2, 3, 5]);
+    let culprit = hex(&broken[0].trace_id);
+    client.export(of_shop(broken)).unwrap();
+    client.export(of_shop(trace(&all))).unwrap();
+    let event: serde_json::Value = knothole
+        .process
+        .stdout_until(|line| serde_json::from_str(line).ok());
+    assert_eq!(event["type"], "knothole.anomaly.detected");
+    assert_eq!(event["service"], "shop");
+    assert_eq!(event["sequence"], culprit);
+    assert_eq!(event["trace_id"], culprit);
+    assert_eq!(event["explanation"]["observed"], STEPS[4]);
+    let expected = &event["explanation"]["expected"][0];
+    assert_eq!(expected["template"]["text"], STEPS[2], "{event}");
+    let shown: serde_json::Value = serde_json::from_str(&knothole.get("/v1/anomalies").1).unwrap();
+    assert_eq!(shown["anomalies"][0]["id"], event["id"]);
+    let records = 203 * STEPS.len() as u64;
+    let ledger = knothole.ledger_when_settled(records, SOON);
+    assert_eq!(
+        (ledger.received, ledger.scored),
+        (records, 2 * STEPS.len() as u64),
+        "{ledger:?}"
+    );
+    let (status, events) = knothole.stop();
+    assert!(status.success());
+    assert_eq!(events.len(), 1, "{events:#?}");
+}
+
+#[test]
+fn wrong_settings_are_exit_code_2_with_line_and_column() {
+    let place = Place::new();
+    let config = place.configure("sequence:\n  reorder_dely: 3s\n");
+    let output = knothole(&["serve", "--config", config.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("knothole.yaml:4:3"), "{said}");
+    assert!(said.contains("did you mean \"reorder_delay\"?"), "{said}");
+}
+
+#[test]
+fn a_taken_port_is_exit_code_3_and_named() {
+    let place = Place::new();
+    let first = place.serve("");
+    let taken = first.grpc.to_string();
+    let other = Place::new();
+    let config = other.configure("");
+    let output = knothole(&["serve", "--config", config.to_str().unwrap()])
+        .args(["--listen-otlp-grpc", &taken])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&taken), "{said}");
+}
+
+#[test]
+fn a_state_folder_in_use_is_exit_code_3() {
+    let place = Place::new();
+    let _first = place.serve("");
+    let config = place.configure("");
+    let second = knothole(&["serve", "--config", config.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains(place.path("state").to_str().unwrap()),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_hangup_reads_the_settings_again_and_keeps_the_old_ones_if_they_are_wrong() {
+    let place = Place::new();
+    let with_sinks = |sinks: &str| format!("{LEARN_QUICKLY}{sinks}");
+    let mut knothole = place.serve(&with_sinks("sinks: []\n"));
+
+    place.configure(&with_sinks("sinks: [{ type: stdout }]\n"));
+    knothole.process.signal(Signal::HUP);
+    let said = knothole.process.says("the settings stay as they were");
+    assert_eq!(said, "the settings stay as they were");
+    assert!(
+        knothole
+            .process
+            .stderr()
+            .iter()
+            .any(|line| line.contains("knothole.yaml:5"))
+    );
+    assert_eq!(knothole.get("/readyz").0, 200);
+
+    place.configure(&with_sinks("sinks: [{ type: stdout, name: out }]\n"));
+    knothole.process.signal(Signal::HUP);
+    knothole.process.says("settings read again");
+    break_a_trained_service(&knothole);
+    knothole
+        .process
+        .stdout_until(|line| line.contains("knothole.anomaly.detected").then_some(()));
+    assert!(knothole.process.stop().success());
+}
+
+/// Learns a service and sends it one broken request.
+fn break_a_trained_service(knothole: &Knothole) {
+    let mut client = Client::connect(knothole.grpc);
+    let all: Vec<usize> = (0..STEPS.len()).collect();
+    let requests = (0..200).flat_map(|number| trace_of(number, &all)).collect();
+    client.export(of_shop(requests)).unwrap();
+    knothole.wait_for_state("shop", "active");
+    client
+        .export(of_shop(trace_of(1000, &[0, 5, 1, 2, 3, 4])))
+        .unwrap();
+}
+
+fn of_shop(
+    records: Vec<LogRecord>,
+) -> opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest {
+    request(&[("service.name", "shop")], records)
+}
+
+/// The records of one request, a millisecond apart, ending now.
+fn trace_of(number: u64, steps: &[usize]) -> Vec<LogRecord> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let first = u64::try_from(now.as_nanos()).unwrap() - 1_000_000 * steps.len() as u64;
+    let trace_id = u128::from(number + 1).to_be_bytes().to_vec();
+    steps
+        .iter()
+        .zip(0..)
+        .map(|(step, place)| LogRecord {
+            time_unix_nano: first + 1_000_000 * place,
+            trace_id: trace_id.clone(),
+            ..record(STEPS[*step])
+        })
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,19 @@
+//! The daemon as its users run it: the real binary on loopback ports, fed by real Collectors and
+//! SDKs. What needs such a part is skipped by name where it is absent (`tests/parts`, `./test`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "outside #[test] functions a failed test may panic too"
+)]
+
+mod process;
+mod parts;
+mod knothole;
+mod hdfs;
+mod otlp;
+
+mod bounds;
+mod clients;
+mod collectors;
+mod life;
