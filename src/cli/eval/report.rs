@@ -66,7 +66,7 @@ const LEGEND: [(&str, &str); 6] = [
     ),
     (
         "knothole",
-        "the order detector of `knothole serve`: begin and end judged, new templates, limits from held-out training sequences",
+        "the order detector of `knothole serve`: begin and end judged, new templates, top g from held-out training sequences",
     ),
 ];
 

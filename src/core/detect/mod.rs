@@ -8,16 +8,14 @@
 //!    before them are judged.
 //! 2. A template that the model's vocabulary lacks is an anomaly of its own kind. The model is
 //!    not asked about it, and it does not enter the window.
-//! 3. A known template is a miss when its rank among all keys is above `top_g`, or its surprise
-//!    (−ln of the probability it was given) above `surprise_max`.
+//! 3. A known template is a miss when the model ranks it below the first `top_g` keys (DeepLog's
+//!    rule).
 //! 4. When a sequence ends (and is one that does), its end is judged like a record.
 //! 5. A sequence is abnormal from its first new template or miss on.
 //!
-//! Both limits are calibrated on held-out normal sequences, and no label is read: each is the
-//! lowest that at most half the alarm rate asked for of these sequences exceed at their worst
-//! moment. The rank is DeepLog's rule, made for places where much can come next. The surprise sees
-//! what the rank cannot: where one key is all but certain, the second best is already abnormal.
-//! The p-value of an event is the share of held-out sequences whose worst moment was at least as
+//! `top_g` is calibrated on held-out normal sequences, and no label is read: it is the smallest
+//! that at most the alarm rate asked for of these sequences exceed at their worst moment. The
+//! p-value of an event is the share of held-out sequences whose worst moment was at least as
 //! surprising.
 
 mod memo;

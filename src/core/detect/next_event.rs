@@ -129,7 +129,7 @@ fn judgement(answer: Answer, calibration: &Calibration) -> Judgement {
         rank,
         log_probability,
     } = answer;
-    let miss = calibration.is_miss(rank, -log_probability);
+    let miss = calibration.is_miss(rank);
     let p_value = calibration.p_value(-log_probability);
     Judgement {
         rank,

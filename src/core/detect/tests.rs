@@ -22,7 +22,6 @@ fn bundle() -> Arc<Bundle> {
         calibration: Calibration {
             alarm_rate: 0.5,
             top_g: 5,
-            surprise_max: 2.2,
             sequences: 3,
             worst: vec![2.5, 2.0, 1.5],
         },

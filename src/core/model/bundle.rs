@@ -290,7 +290,6 @@ mod tests {
         let calibration = Calibration {
             alarm_rate: 0.005,
             top_g: 2,
-            surprise_max: 4.4,
             sequences: 3,
             worst: vec![5.123_456, 0.1 + 0.2, 1e-7],
         };

@@ -68,8 +68,6 @@ pub struct Calibration {
     pub alarm_rate: f32,
     /// A key of a higher rank than this is a miss (the paper's g; 1 is the most probable).
     pub top_g: u32,
-    /// A key of a higher surprise (−ln probability) than this is a miss.
-    pub surprise_max: f32,
     /// How many held-out sequences there were.
     pub sequences: u64,
     /// The largest surprises (−ln probability) of these sequences' worst moments, descending. At
@@ -145,9 +143,9 @@ impl From<&TemplateRef> for TemplateEntry {
 }
 
 impl Calibration {
-    /// Whether a key of this rank (1 is the most probable) and surprise is abnormal.
-    pub fn is_miss(&self, rank: u32, surprise: f32) -> bool {
-        rank > self.top_g || surprise > self.surprise_max
+    /// Whether a key of this rank (1 is the most probable) is abnormal.
+    pub fn is_miss(&self, rank: u32) -> bool {
+        rank > self.top_g
     }
 
     /// Most held-out surprises a bundle keeps: the smaller ones could not make a p-value that

@@ -25,10 +25,8 @@ pub(super) fn mask_into(text: &str, shape: &mut String) {
     let mut previous = Previous::default();
     let mut rest = line;
     while !rest.is_empty() && shape.len() < SHAPE_LEN_MAX {
-        let word_len = rest.find(is_delimiter).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(word_len);
-        let gap_len = after.find(|c| !is_delimiter(c)).unwrap_or(after.len());
-        let (gap, next) = after.split_at(gap_len);
+        let (word, after) = rest.split_at(run_len(rest, false));
+        let (gap, next) = after.split_at(run_len(after, true));
         push_word(word, shape, &mut previous);
         push_gap(gap, shape, &mut previous);
         rest = next;
@@ -59,13 +57,44 @@ fn first_line(text: &str) -> &str {
     prefix(text.lines().next().unwrap_or_default(), LINE_LEN_MAX)
 }
 
-fn is_delimiter(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            ',' | ';' | '(' | ')' | '[' | ']' | '{' | '}' | '"' | '\''
-        )
-        || matches!(c, '|' | '=' | '<' | '>')
+/// Bytes at the head of `text` that are all delimiters, or all none.
+fn run_len(text: &str, delimiters: bool) -> usize {
+    let bytes = text.as_bytes();
+    let mut end = 0;
+    while let Some(&byte) = bytes.get(end) {
+        let (delimits, len) = match ASCII_DELIMITERS.get(usize::from(byte)) {
+            Some(&delimits) => (delimits, 1),
+            None => {
+                let next = text.get(end..).and_then(|rest| rest.chars().next());
+                next.map_or((false, 1), |c| (c.is_whitespace(), c.len_utf8()))
+            }
+        };
+        if delimits != delimiters {
+            break;
+        }
+        end += len;
+    }
+    end
+}
+
+/// Which ASCII characters stand between words. Lines are mostly ASCII, and a look-up is several
+/// times faster than to ask of each character which it is. Beyond ASCII only blanks delimit.
+const ASCII_DELIMITERS: [bool; 128] = ascii_table(b" \t\n\x0b\x0c\r,;()[]{}\"'|=<>");
+/// The characters between the parts of a word.
+const ASCII_SEPARATORS: [bool; 128] = ascii_table(b".:-_/@#$+%*\\");
+
+const fn ascii_table(members: &[u8]) -> [bool; 128] {
+    let mut table = [false; 128];
+    let mut at = 0;
+    while at < members.len() {
+        table[members[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+fn is_separator(byte: u8) -> bool {
+    ASCII_SEPARATORS.get(usize::from(byte)) == Some(&true)
 }
 
 fn push_word(word: &str, shape: &mut String, previous: &mut Previous) {
@@ -85,6 +114,11 @@ fn push_word(word: &str, shape: &mut String, previous: &mut Previous) {
 }
 
 fn push_gap(gap: &str, shape: &mut String, previous: &mut Previous) {
+    if gap == " " {
+        shape.push(' ');
+        previous.gap_is_list = true;
+        return;
+    }
     previous.gap_is_list = gap
         .chars()
         .all(|c| c.is_whitespace() || matches!(c, ',' | ';'));
@@ -120,21 +154,17 @@ fn mask_word(word: &str, shape: &mut String) {
 
 /// An absolute path, or anything with a scheme: `/a/b`, `file:/a`, `https://host/x`.
 fn is_path(word: &str) -> bool {
-    let path = word.split_once(":/").map_or(word, |(scheme, rest)| {
-        let letters = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphabetic());
-        if letters { rest } else { word }
-    });
-    if path.len() < word.len() {
-        return true;
+    let bytes = word.as_bytes();
+    let scheme_len = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .count();
+    match bytes.get(scheme_len..) {
+        Some([b':', b'/', ..]) => scheme_len > 0,
+        Some([b'/', next, ..]) => scheme_len == 0 && (next.is_ascii_alphabetic() || *next == b'.'),
+        _ => false,
     }
-    let mut bytes = path.bytes();
-    bytes.next() == Some(b'/')
-        && bytes
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'.')
 }
-
-const SEPARATORS: [char; 12] = ['.', ':', '-', '_', '/', '@', '#', '$', '+', '%', '*', '\\'];
 
 /// Masks a word that holds a digit part by part; wildcards next to each other become one.
 fn mask_parts(word: &str, shape: &mut String) {
@@ -143,9 +173,7 @@ fn mask_parts(word: &str, shape: &mut String) {
     let mut after_wildcard = false;
     while !rest.is_empty() {
         let (part, next) = split_part(rest);
-        let separator_len = next
-            .find(|c| !SEPARATORS.contains(&c))
-            .unwrap_or(next.len());
+        let separator_len = next.bytes().take_while(|byte| is_separator(*byte)).count();
         let (separators, next) = next.split_at(separator_len);
         let masked = mask_part(part);
         match masked {
@@ -191,7 +219,7 @@ fn split_part(rest: &str) -> (&str, &str) {
     if rest.get(..UUID_LEN).is_some_and(is_uuid) {
         return rest.split_at(UUID_LEN);
     }
-    rest.split_at(rest.find(|c| SEPARATORS.contains(&c)).unwrap_or(rest.len()))
+    rest.split_at(rest.bytes().take_while(|byte| !is_separator(*byte)).count())
 }
 
 fn is_uuid(text: &str) -> bool {

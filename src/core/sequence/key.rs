@@ -110,26 +110,34 @@ impl KeyFinder {
 
     /// The identifiers in a text, each once, in order of appearance.
     pub fn body_ids<'t>(&self, text: &'t str) -> Vec<&'t str> {
-        for pattern in &self.body_ids {
-            let mut found: Vec<&str> = Vec::new();
-            for captures in pattern.captures_iter(text) {
-                let id = captures
-                    .get(1)
-                    .or_else(|| captures.get(0))
-                    .map_or("", |id| id.as_str());
-                if !id.is_empty() && !found.contains(&id) {
-                    found.push(id);
-                }
-                if found.len() >= IDS_PER_RECORD_MAX {
-                    break;
-                }
+        let found = self.body_ids.iter().map(|pattern| {
+            // Searching without groups is a good deal cheaper, and most patterns have none.
+            if pattern.captures_len() == 1 {
+                return distinct(pattern.find_iter(text).map(|id| id.as_str()));
             }
-            if !found.is_empty() {
-                return found;
-            }
-        }
-        Vec::new()
+            let ids = pattern.captures_iter(text).filter_map(|captures| {
+                let id = captures.get(1).or_else(|| captures.get(0))?;
+                Some(id.as_str())
+            });
+            distinct(ids)
+        });
+        let mut found = found.filter(|ids| !ids.is_empty());
+        found.next().unwrap_or_default()
     }
+}
+
+/// The first [`IDS_PER_RECORD_MAX`] of `ids`, each once.
+fn distinct<'t>(ids: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
+    let mut distinct: Vec<&str> = Vec::new();
+    for id in ids.filter(|id| !id.is_empty()) {
+        if !distinct.contains(&id) {
+            distinct.push(id);
+        }
+        if distinct.len() >= IDS_PER_RECORD_MAX {
+            break;
+        }
+    }
+    distinct
 }
 
 #[cfg(test)]

@@ -11,31 +11,26 @@ pub(super) fn calibrate(
     held_out: &[Vec<Question>],
     settings: &TrainSettings,
 ) -> Result<(Calibration, Scores), ModelError> {
-    let mut moments = Vec::with_capacity(held_out.len());
+    let (mut ranks, mut worst) = (Vec::new(), Vec::new());
     for segment in held_out {
         let answers = answers(&fitted.network, segment)?;
-        let rank = answers.iter().map(|answer| answer.rank).max().unwrap_or(0);
+        ranks.push(answers.iter().map(|answer| answer.rank).max().unwrap_or(0));
         let surprise = answers
             .iter()
             .map(|answer| -answer.log_probability)
             .fold(0.0, f32::max);
-        moments.push((rank, surprise));
+        worst.push(surprise);
     }
-    let (mut ranks, mut worst): (Vec<u32>, Vec<f32>) = moments.iter().copied().unzip();
     ranks.sort_unstable_by(|a, b| b.cmp(a));
     worst.sort_unstable_by(|a, b| b.total_cmp(a));
-    // Two ways to be abnormal share what may be alarmed on.
-    let allowed = (held_out.len() as f64 * settings.alarm_rate / 2.0).floor() as usize;
+    let allowed = (held_out.len() as f64 * settings.alarm_rate).floor() as usize;
     let mut calibration = Calibration {
         alarm_rate: settings.alarm_rate as f32,
         top_g: ranks.get(allowed).copied().unwrap_or(1).max(1),
-        surprise_max: worst.get(allowed).copied().unwrap_or(0.0),
         sequences: held_out.len() as u64,
         worst,
     };
-    let alarmed = moments
-        .iter()
-        .filter(|(rank, surprise)| calibration.is_miss(*rank, *surprise));
+    let alarmed = ranks.iter().filter(|rank| calibration.is_miss(**rank));
     let alarm_rate = (alarmed.count() as f64 / (held_out.len() as f64).max(1.0)) as f32;
     calibration.worst.truncate(Calibration::WORST_LEN_MAX);
     Ok((
