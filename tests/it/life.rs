@@ -6,6 +6,7 @@ use rustix::process::Signal;
 
 use crate::knothole::{Knothole, Place, knothole};
 use crate::otlp::Client;
+use crate::parts::alone;
 use crate::process::SOON;
 use crate::shop::{LEARN_QUICKLY, STEPS, WELL, of_shop, steps_of, trace_name};
 
@@ -14,6 +15,7 @@ const NOW: Duration = Duration::ZERO;
 
 #[test]
 fn a_service_is_learned_then_trained_then_judged_without_settings_for_it() {
+    let _alone = alone();
     let place = Place::new();
     let knothole = place.serve(&format!("{LEARN_QUICKLY}{SEQUENCE}"));
     assert_eq!(knothole.get("/livez"), (200, "ok\n".to_owned()));
@@ -113,6 +115,7 @@ fn a_state_folder_in_use_is_exit_code_3() {
 
 #[test]
 fn a_hangup_reads_the_settings_again_and_keeps_the_old_ones_if_they_are_wrong() {
+    let _alone = alone();
     let place = Place::new();
     let with_sinks = |sinks: &str| format!("{LEARN_QUICKLY}{SEQUENCE}{sinks}");
     let mut knothole = place.serve(&with_sinks("sinks: []\n"));

@@ -24,7 +24,8 @@ pub(crate) fn part(variable: &str) -> Option<OsString> {
     value
 }
 
-/// Held by tests that need the machine for themselves, because time matters to them.
+/// Held by tests that need the machine for themselves, because time matters to
+/// them or they train a model, which has the lowest priority.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static MACHINE: Mutex<()> = Mutex::new(());
     // A test that failed leaves nothing behind.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long anything may take that should take a moment; two busy cores are slow.
-pub(crate) const SOON: Duration = Duration::from_secs(50);
+/// How long anything may take that should take a moment; two busy cores are slow, and training has the lowest priority.
+pub(crate) const SOON: Duration = Duration::from_secs(120);
 /// How long a poll waits before it looks again.
 const POLL: Duration = Duration::from_millis(20);
 /// Lines told about a program when its test fails.

@@ -74,6 +74,7 @@ fn under_load_a_stop_is_quick_and_loses_nothing_that_was_accepted() {
 
 #[test]
 fn templates_open_sequences_and_model_outlive_a_restart_and_nothing_is_told_twice() {
+    let _alone = alone();
     let settings = format!(
         "{LEARN_QUICKLY}sequence: {{ idle_timeout: 10m, reorder_delay: 100ms }}\n\
          sinks: [{{ type: stdout, name: out, limit: {{ per_minute: 0, fold: false }} }}]\n"

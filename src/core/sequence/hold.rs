@@ -140,8 +140,8 @@ impl<T> Hold<T> {
     }
 
     fn pop_gate(&mut self) -> Option<(Timestamp, T)> {
-        let next = self.waiting.peek()?.0.place;
-        if self.gate.is_none_or(|gate| next > gate) {
+        let next = self.waiting.peek().map(|next| next.0.place);
+        if next.is_none() || next > self.gate {
             self.gate = None;
             return None;
         }
@@ -178,6 +178,14 @@ mod tests {
         assert_eq!(hold.next_due(), Some(at(105)));
         assert_eq!(due(&mut hold, at(105)), ["younger"]);
         assert!(hold.is_empty());
+    }
+
+    #[test]
+    fn when_the_last_record_has_gone_nothing_is_due() {
+        let mut hold = Hold::new(DELAY, 100);
+        hold.push(at(10), 0, at(100), "only");
+        assert_eq!(due(&mut hold, at(103)), ["only"]);
+        assert_eq!(hold.next_due(), None, "who waits for it would never sleep");
     }
 
     #[test]
