@@ -58,7 +58,7 @@ pub(crate) struct SettingFlags {
     /// Folder for what outlives a restart [default: ./knothole-data]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<String>,
-    /// Most memory to hold: 512MiB, 80% or auto [default: auto]
+    /// Memory above which senders are told to wait: 512MiB, 80% or auto [default: auto]
     #[arg(long, value_name = "SIZE")]
     memory_limit: Option<String>,
     /// Threads that judge [default: one for each core]

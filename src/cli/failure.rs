@@ -71,7 +71,7 @@ pub(crate) fn verdict(ended: Result<Outcome, Failure>) -> (ExitCode, Option<Stri
 }
 
 /// The error and what caused it, each said once: many errors quote their cause themselves.
-fn with_causes(error: &anyhow::Error) -> String {
+pub(super) fn with_causes(error: &anyhow::Error) -> String {
     error
         .chain()
         .skip(1)
@@ -79,19 +79,6 @@ fn with_causes(error: &anyhow::Error) -> String {
             cause if text.contains(&cause) => text,
             cause => format!("{text}: {cause}"),
         })
-}
-
-/// An error and its causes in one line, each said once: some errors name their cause themselves.
-pub(super) fn told(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -105,14 +92,6 @@ mod tests {
         for error in [quoting, silent] {
             assert_eq!(with_causes(&error), "cannot write x: disk full");
         }
-    }
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let cause = anyhow::anyhow!("no such file").context("cannot read a.yaml: no such file");
-        assert_eq!(told(&cause), "cannot read a.yaml: no such file");
-        let cause = anyhow::anyhow!("no such file").context("cannot read a.yaml");
-        assert_eq!(told(&cause), "cannot read a.yaml: no such file");
     }
 
     #[test]

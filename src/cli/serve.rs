@@ -1,11 +1,12 @@
-//! `knothole serve`: the daemon, until it is told to stop.
+//! `knothole serve`: the daemon, until it is with_causes to stop.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::ServeArgs;
-use super::failure::{Failure, OrFailure as _, Outcome, told};
+use super::failure::{Failure, OrFailure as _, Outcome, with_causes};
 use super::terminal::{printable, say};
 use crate::core::engine::{Output, State};
 use crate::daemon::config::{ConfigError, Settings, load};
@@ -18,9 +19,11 @@ pub(crate) fn run(args: &ServeArgs, log_level: Option<&str>) -> Result<Outcome, 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    runtime
-        .or_environment()?
-        .block_on(serve(args, log_level, settings))
+    let runtime = runtime.or_environment()?;
+    let ended = runtime.block_on(serve(args, log_level, settings));
+    // A sink whose reader sleeps may hold a thread for ever.
+    runtime.shutdown_timeout(RUNTIME_GRACE);
+    ended
 }
 
 async fn serve(
@@ -32,26 +35,44 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let store = Store::open(&settings.state_dir, settings.store_limits()).or_environment()?;
     let telemetry = telemetry::init(&settings.own_telemetry(), store.instance_id()).or_use()?;
-    let daemon = Daemon::start(&settings, store, Some(state_teller()))
-        .await
-        .map_err(blame)?;
+    let started = Daemon::start(&settings, store, Some(state_teller())).await;
+    let mut daemon = started.map_err(blame)?;
     telemetry.observe(daemon.exposition());
     announce(&daemon, &settings);
-    while let Signal::Reload = signals.next().await {
-        reload(&daemon, args, log_level).await;
-    }
+    let broken = loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Signal::Reload => reload(&daemon, args, log_level).await,
+                Signal::Stop => break None,
+            },
+            reason = daemon.broken() => break Some(reason),
+        }
+    };
     say("stopping");
     let stopped = daemon.stop().await;
-    telemetry.shutdown().await;
+    if tokio::time::timeout(TELEMETRY_GRACE, telemetry.shutdown())
+        .await
+        .is_err()
+    {
+        say("the telemetry endpoint does not answer; the last of our own telemetry is lost");
+    }
     stopped.or_environment()?;
-    Ok(Outcome::Done)
+    match broken {
+        None => Ok(Outcome::Done),
+        Some(reason) => Err(anyhow::anyhow!("cannot go on: {reason}")).or_environment(),
+    }
 }
+
+/// How long the last of our own telemetry may take at a stop.
+const TELEMETRY_GRACE: Duration = Duration::from_secs(2);
+/// How long threads that write somewhere may take to end at a stop.
+const RUNTIME_GRACE: Duration = Duration::from_millis(500);
 
 fn settings(args: &ServeArgs, log_level: Option<&str>) -> Result<Settings, Failure> {
     load(args.config.as_deref(), &args.settings.overrides(log_level)).map_err(config_failure)
 }
 
-/// Problems of a settings file are told as `check-config` tells them.
+/// Problems of a settings file are with_causes as `check-config` tells them.
 pub(super) fn config_failure(error: ConfigError) -> Failure {
     match error {
         ConfigError::Problems(problems) => {
@@ -106,7 +127,7 @@ const SERVICE_LEN_MAX: usize = 60;
 
 fn meaning(state: State) -> &'static str {
     match state {
-        State::Learning => "   nothing is told of it yet; /v1/services says how far it is",
+        State::Learning => "   nothing is with_causes of it yet; /v1/services says how far it is",
         State::Training => "   enough was seen; a model is being trained",
         State::Active => "     judged from now on",
     }
@@ -117,14 +138,19 @@ async fn reload(daemon: &Daemon, args: &ServeArgs, log_level: Option<&str>) {
         Ok(settings) => settings,
         Err(Failure::Told) => return say("the settings stay as they were"),
         Err(Failure::Use(error) | Failure::Environment(error)) => {
-            return say(&format!("the settings stay as they were: {}", told(&error)));
+            return say(&format!(
+                "the settings stay as they were: {}",
+                with_causes(&error)
+            ));
         }
         Err(Failure::Output(error)) => {
             return say(&format!("the settings stay as they were: {error}"));
         }
     };
     match daemon.reload(&settings).await {
-        Ok(()) => say("settings read again"),
+        Ok(()) => say(
+            "settings read again: sinks, actions, and learning of services; for the rest restart",
+        ),
         Err(error) => say(&format!("the settings stay as they were: {error}")),
     }
 }

@@ -1,8 +1,9 @@
 //! `knothole train`: log files of normal operation → a model.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,11 +35,22 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
     let corpus = corpus(args, engine)?;
     let bundle = train_with_progress(&corpus, &training)?;
     let bytes = bundle.to_bytes().or_environment()?;
-    fs::write(&args.output, bytes)
+    replace(&args.output, &bytes)
         .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", args.output.display()))
         .or_environment()?;
     tell(args, &bundle)?;
     Ok(Outcome::Done)
+}
+
+/// Writes the file whole or not at all: a daemon may be about to read it.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let mut file = File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
 }
 
 fn corpus(args: &TrainArgs, engine: Settings) -> Result<Corpus, Failure> {

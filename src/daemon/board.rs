@@ -18,7 +18,7 @@ use crate::edge::api::{ModelView, Recent, ServiceState, ServiceView, View, open_
 use crate::edge::receive;
 
 /// How old the shown state of the streams may be.
-const STATUS_AGE_MAX: Duration = Duration::from_millis(100);
+const STATUS_AGE_MAX: Duration = Duration::from_millis(500);
 
 /// Gathers what the shards report and shows it.
 #[derive(Debug)]

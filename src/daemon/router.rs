@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::board::Board;
 use super::memory::Memory;
 use super::shard_thread::{Command, ShardHandle};
 use crate::core::record::{Batch, StreamKey};
@@ -37,20 +38,14 @@ pub(super) struct Room {
 }
 
 impl Router {
-    pub(super) fn new(
-        shards: Vec<ShardHandle>,
-        queue_bytes_max: usize,
-        memory: Arc<Memory>,
-        queued: Arc<AtomicU64>,
-    ) -> Self {
+    pub(super) fn new(shards: Vec<ShardHandle>, queue_bytes_max: usize, board: &Board) -> Self {
         let permits = (queue_bytes_max / PERMIT_BYTES).clamp(1, u32::MAX as usize >> 4);
-        let budget = Arc::new(Semaphore::new(permits));
         Self {
             shards,
-            budget,
+            budget: Arc::new(Semaphore::new(permits)),
             permits,
-            memory,
-            queued,
+            memory: Arc::clone(&board.memory),
+            queued: Arc::clone(&board.queued),
             closed: AtomicBool::new(false),
         }
     }
@@ -58,6 +53,8 @@ impl Router {
     /// Takes nothing more in.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        // Whoever waits for room is told at once.
+        self.budget.close();
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -116,15 +113,19 @@ impl Intake for Router {
                 batches.push(batch);
             }
         }
+        let mut taken = true;
         for (shard, batches) in self.shards.iter().zip(per_shard) {
             if !batches.is_empty() {
-                shard.send(Command::Batches {
-                    batches,
-                    room: Arc::clone(&room),
-                });
+                let room = Arc::clone(&room);
+                taken &= shard.send(Command::Batches { batches, room });
             }
         }
-        Ok(())
+        // A shard that is gone takes nothing; better to be sent something twice than to lose it.
+        if taken {
+            Ok(())
+        } else {
+            Err(Refusal::Stopping)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::announce::{Announcer, Road};
@@ -102,6 +102,7 @@ pub struct Daemon {
     notify_context: notify::Context,
     store: Arc<Store>,
     servers: JoinSet<Result<(), ServeError>>,
+    keeper: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -127,10 +128,8 @@ impl Daemon {
         let addresses = listeners.addresses()?;
         let store = Arc::new(store);
         let memory = Arc::new(Memory::default());
-        let board = Arc::new(Board::new(
-            settings.shard_count().get(),
-            Arc::clone(&memory),
-        ));
+        let shard_count = settings.shard_count().get();
+        let board = Arc::new(Board::new(shard_count, Arc::clone(&memory)));
         let notify_context = notify_context(&store, &board);
         let (trainer, jobs) = trainer::queue();
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
@@ -146,27 +145,20 @@ impl Daemon {
         let stopping = Arc::new(AtomicBool::new(false));
         let shards = spawn_shards(settings, &store, &announcer, &stopping)?;
         let queue_bytes_max = settings.receive.queue_bytes_max.as_len();
-        let queued = Arc::clone(&board.queued);
-        let router = Arc::new(Router::new(
-            shards.clone(),
-            queue_bytes_max,
-            Arc::clone(&memory),
-            queued,
-        ));
-        trainer::spawn(
-            jobs,
-            trainer::Tools {
-                router: Arc::clone(&router),
-                store: Arc::clone(&store),
-                settings: settings.training(),
-                stop: Arc::clone(&stopping),
-            },
-        )?;
+        let router = Router::new(shards.clone(), queue_bytes_max, &board);
+        let router = Arc::new(router);
+        let tools = trainer::Tools {
+            router: Arc::clone(&router),
+            store: Arc::clone(&store),
+            settings: settings.training(),
+            stop: Arc::clone(&stopping),
+        };
+        trainer::spawn(jobs, tools)?;
         restore_outbox(&store, &announcer);
         let stop = CancellationToken::new();
         let limit = HostMemory::read().resolve(settings.memory_limit).as_bytes();
         tokio::spawn(memory::watch(memory, limit, stop.clone()));
-        tokio::spawn(keep_snapshots(
+        let keeper = tokio::spawn(keep_snapshots(
             shards.clone(),
             Arc::clone(&store),
             stop.clone(),
@@ -188,6 +180,7 @@ impl Daemon {
             notify_context,
             store,
             servers,
+            keeper,
             stop,
         })
     }
@@ -259,6 +252,15 @@ impl Daemon {
         Ok(())
     }
 
+    /// Waits until a listener gives up, which it should never do; why it did.
+    pub async fn broken(&mut self) -> String {
+        match self.servers.join_next().await {
+            Some(Ok(Ok(()))) | None => "a listener ended".to_owned(),
+            Some(Ok(Err(error))) => error.to_string(),
+            Some(Err(error)) => error.to_string(),
+        }
+    }
+
     /// Stops: takes nothing more in, ends running requests, puts what was accepted into the state
     /// folder, and gives the sinks a moment. Well below ten seconds.
     ///
@@ -276,6 +278,8 @@ impl Daemon {
         }
         self.router.close();
         self.servers.shutdown().await;
+        // A snapshot of the minute that is being written must not come after the last one.
+        let _ = self.keeper.await;
         let shards = std::mem::take(&mut self.shards);
         let snapshots = tokio::task::spawn_blocking(move || collect(&shards, Command::Stop));
         let snapshots = snapshots.await.unwrap_or_default();

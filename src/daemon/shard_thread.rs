@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::announce::Announcer;
 use super::board::Board;
@@ -48,11 +48,13 @@ pub(super) struct ShardHandle {
 }
 
 impl ShardHandle {
-    /// Sends a command; a shard that is gone has told why.
-    pub(super) fn send(&self, command: Command) {
-        if self.commands.send(command).is_err() {
+    /// Sends a command; whether the shard is still there to obey.
+    pub(super) fn send(&self, command: Command) -> bool {
+        let there = self.commands.send(command).is_ok();
+        if !there {
             tracing::error!("A shard has stopped before its time; its streams are not judged.");
         }
+        there
     }
 }
 
@@ -92,6 +94,7 @@ struct Worker {
 
 impl Worker {
     fn run(&mut self, inbox: &Receiver<Command>) {
+        let mut ticked = Instant::now();
         loop {
             match inbox.recv_timeout(self.until_due()) {
                 Ok(Command::Stop(reply)) => {
@@ -100,8 +103,14 @@ impl Worker {
                     return drop(reply.send(self.shard.snapshots()));
                 }
                 Ok(command) => self.obey(command),
-                Err(RecvTimeoutError::Timeout) => self.shard.tick(clock::now()),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // Also while commands come without a pause: a quiet stream must not wait for a busy
+            // one.
+            if self.until_due().is_zero() || ticked.elapsed() >= TICK {
+                self.shard.tick(clock::now());
+                ticked = Instant::now();
             }
             self.report();
         }

@@ -37,6 +37,9 @@ const BRIEF_LEN: usize = 3;
 /// How often it is looked whether everything sent has been taken up.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+/// How long threads that are still busy may take to end.
+const RUNTIME_GRACE: Duration = Duration::from_millis(500);
+
 /// The settings of the demo: free ports, and sequences that end after a minute of silence, since
 /// the whole log is two minutes long.
 const SETTINGS: &str = "\
@@ -55,7 +58,10 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    runtime.or_environment()?.block_on(demo(args))
+    let runtime = runtime.or_environment()?;
+    let ended = runtime.block_on(demo(args));
+    runtime.shutdown_timeout(RUNTIME_GRACE);
+    ended
 }
 
 async fn demo(args: &DemoArgs) -> Result<Outcome, Failure> {

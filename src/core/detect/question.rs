@@ -87,23 +87,6 @@ impl Trail {
         &self.window
     }
 
-    /// The same place in the keys of another model; templates it does not know drop out.
-    pub fn translated(&self, from: &Vocabulary, to: &Vocabulary) -> Self {
-        let known = self
-            .window
-            .get(WINDOW_LEN - usize::from(self.known)..)
-            .unwrap_or_default();
-        let began = known.contains(&Key::BEGIN);
-        let mut trail = Self::new(began);
-        for key in known.iter().filter(|key| **key != Key::BEGIN) {
-            let template = from.template(*key);
-            if let Some(key) = template.and_then(|template| to.key_of(template.id)) {
-                trail.step(key);
-            }
-        }
-        trail
-    }
-
     fn question(&self, came: Key) -> Option<Question> {
         (usize::from(self.known) == WINDOW_LEN).then_some(Question {
             window: self.window,

@@ -135,22 +135,3 @@ fn what_is_expected_is_sorted_and_is_never_a_beginning() {
     assert!(expected.iter().all(|(key, _)| *key != Key::BEGIN));
     assert!(expected.windows(2).all(|pair| pair[0].1 >= pair[1].1));
 }
-
-#[test]
-fn a_trail_goes_on_in_the_keys_of_another_model() {
-    let template = |id| TemplateRef {
-        id: TemplateId(id),
-        text: "".into(),
-    };
-    let from = Vocabulary::new([template(1), template(2), template(3)]);
-    let to = Vocabulary::new([template(3), template(1)]);
-    let mut trail = Trail::from_beginning();
-    for key in [2, 3, 4] {
-        trail.step(Key(key));
-    }
-    let mut expected = Trail::from_beginning();
-    for key in [3, 2] {
-        expected.step(Key(key));
-    }
-    assert_eq!(trail.translated(&from, &to), expected);
-}

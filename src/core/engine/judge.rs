@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::core::detect::{Judgement, NextEvent, Question, Trail};
-use crate::core::model::{Bundle, Key, ModelError, Window};
+use crate::core::model::{Bundle, Key, ModelError, WINDOW_LEN, Window};
 use crate::core::parse::Miner;
 use crate::core::record::TemplateId;
 
@@ -15,10 +15,21 @@ use crate::core::record::TemplateId;
 pub(super) struct SequenceState {
     /// Where the sequence stands in the keys of the model of `generation`.
     pub(super) trail: Option<(u32, Trail)>,
-    /// Whether an anomaly was told; one sequence tells one.
-    pub(super) reported: bool,
+    /// How long the sequence was when an anomaly was told of it.
+    pub(super) told_at: Option<u64>,
+    /// Whether it is to be left out of training.
+    pub(super) abnormal: bool,
     /// Records so far.
     pub(super) len: u64,
+}
+
+impl SequenceState {
+    /// A sequence with a beginning and an end tells one anomaly, its first. What a process says
+    /// goes on for ever: it tells again once the earlier surprise has left the window.
+    pub(super) fn may_tell(&self, bounded: bool) -> bool {
+        self.told_at
+            .is_none_or(|told_at| !bounded && self.len.saturating_sub(told_at) > WINDOW_LEN as u64)
+    }
 }
 
 /// A model, and how the stream's templates map to its keys.

@@ -45,8 +45,8 @@ impl Shard {
     }
 
     fn take_in(&mut self, batch: Batch, now: Timestamp, judging: Judging) {
-        let room = self.streams.len() < self.settings.streams_max;
-        if !room && !self.streams.contains_key(&batch.stream) {
+        let known = self.streams.contains_key(&batch.stream);
+        if !known && !self.has_room(now) {
             self.out.ledger.suppressed += batch.records.len() as u64;
             return;
         }
@@ -57,6 +57,21 @@ impl Shard {
         if judging == Judging::Now {
             stream.advance(now, settings, out);
         }
+    }
+
+    /// Whether a new stream can begin; one that has been silent for long gives way.
+    fn has_room(&mut self, now: Timestamp) -> bool {
+        if self.streams.len() < self.settings.streams_max {
+            return true;
+        }
+        let silent = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.is_forgotten(now));
+        let longest = silent
+            .min_by_key(|(_, stream)| stream.heard())
+            .map(|(key, _)| key.clone());
+        longest.is_some_and(|key| self.streams.remove(&key).is_some())
     }
 
     /// Judges what has become due by `now`.
@@ -153,9 +168,13 @@ impl Shard {
     ) -> Result<StreamKey, super::SnapshotError> {
         let mut stream = super::snapshot::read(bytes, &self.settings, now)?;
         let trained_at = stream.trained_at;
-        if let Some(bundle) = model {
-            stream.install(bundle, now, &mut self.out);
-            stream.trained_at = trained_at.or(Some(now));
+        match model {
+            Some(bundle) => {
+                stream.install(bundle, now, &mut self.out);
+                stream.trained_at = trained_at.or(Some(now));
+            }
+            // Its model was lost: it learns again, and the sequences it kept count at once.
+            None => stream.forget_training(),
         }
         let key = stream.key.clone();
         self.streams.insert(key.clone(), stream);

@@ -1,6 +1,7 @@
 //! One stream: its templates, its open sequences, its model.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -20,10 +21,20 @@ use crate::core::sequence::{EVENTS_MAX, Hold, OpenSequence, SequenceKey, Sequenc
 
 /// Bytes of a record's text that are kept to be quoted.
 const TEXT_LEN_MAX: usize = 512;
-/// Records judged in one go: the model answers many questions faster than one by one.
-const CHUNK_LEN: usize = 4_096;
-/// A record's time this far ahead of the clock is not believed.
-const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(600);
+/// Places in sequences judged in one go: the model answers many questions faster than one by one.
+const CHUNK_KEYS: usize = 8_192;
+/// A record's time this far ahead of the clock is not believed: one sender with a wrong clock would
+/// end the sequences of all others.
+const AHEAD_MAX: Duration = Duration::from_secs(30);
+/// How long a stream waits after a training that came to nothing.
+const RETRY_AFTER: Duration = Duration::from_secs(600);
+/// A stream this long silent gives way to a new one when there is no other room.
+const SILENT_MAX: Duration = Duration::from_secs(6 * 3600);
+/// A surprise that has come in this many sequences is how things are now: they are learned from, so
+/// that the next model knows it.
+const COMMON_AFTER: u32 = 200;
+/// Most kinds of surprise that are counted.
+const COMMON_MAX: usize = 1_024;
 
 /// A record reduced to what is needed once its turn comes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +56,10 @@ pub(super) struct Stream {
     pub(super) kept: Kept,
     pub(super) anomalies: u64,
     pub(super) trained_at: Option<Timestamp>,
+    /// No training is asked for before this.
+    retry_at: Timestamp,
+    /// In how many sequences each kind of surprise came, by fingerprint.
+    common: FxHashMap<Box<str>, u32>,
     /// Sequences kept when the latest training was asked for.
     pub(super) trained_with: u64,
     pub(super) newest: Timestamp,
@@ -65,6 +80,8 @@ impl Stream {
             kept: Kept::new(settings.learn.corpus_events_max),
             anomalies: 0,
             trained_at: None,
+            retry_at: Timestamp::ZERO,
+            common: FxHashMap::default(),
             trained_with: 0,
             newest: Timestamp::ZERO,
             judge: None,
@@ -124,16 +141,18 @@ impl Stream {
             Pace::Replay => self.heard,
         };
         loop {
-            let chunk: Vec<_> = std::iter::from_fn(|| self.hold.pop_due(now))
-                .take(CHUNK_LEN)
-                .collect();
+            let mut keys = 0;
+            let in_chunk = |(_, held): &(Timestamp, Held)| {
+                keys += held.keys.len();
+                keys < CHUNK_KEYS
+            };
+            let chunk = take_until(|| self.hold.pop_due(now), in_chunk);
             if chunk.is_empty() {
                 break;
             }
-            let more = chunk.len() == CHUNK_LEN && self.hold.len() <= settings.held_max;
             self.process(chunk, now, settings, out);
-            if more && settings.pace == Pace::Live {
-                return;
+            if settings.pace == Pace::Live && self.hold.len() <= settings.held_max {
+                break;
             }
         }
         let stream_time = self.stream_time(now);
@@ -147,9 +166,12 @@ impl Stream {
     /// as they went.
     pub(super) fn finish(&mut self, now: Timestamp, settings: &Settings, out: &mut Outbox) {
         loop {
-            let chunk: Vec<_> = std::iter::from_fn(|| self.hold.pop())
-                .take(CHUNK_LEN)
-                .collect();
+            let mut keys = 0;
+            let in_chunk = |(_, held): &(Timestamp, Held)| {
+                keys += held.keys.len();
+                keys < CHUNK_KEYS
+            };
+            let chunk = take_until(|| self.hold.pop(), in_chunk);
             if chunk.is_empty() {
                 break;
             }
@@ -181,11 +203,11 @@ impl Stream {
         }
     }
 
-    /// The training that was asked for failed; it is asked for again when there is more to learn
-    /// from.
+    /// The training that was asked for came to nothing; it is asked for again after a while.
     pub(super) fn training_failed(&mut self, now: Timestamp, out: &mut Outbox) {
         self.training = false;
-        self.trained_at = Some(now);
+        self.retry_at = now.plus(RETRY_AFTER);
+        self.trained_with = 0;
         if self.judge.is_none() {
             out.push(Output::State {
                 stream: self.key.clone(),
@@ -220,6 +242,22 @@ impl Stream {
                 trained_on: judge.bundle().manifest().trained_on,
             }),
         }
+    }
+
+    /// As if no model had ever been trained.
+    pub(super) fn forget_training(&mut self) {
+        self.trained_at = None;
+        self.trained_with = 0;
+    }
+
+    /// When the stream was last heard of, by the clock.
+    pub(super) fn heard(&self) -> Timestamp {
+        self.heard
+    }
+
+    /// Whether it has been silent for so long, with nothing waiting, that it may give way.
+    pub(super) fn is_forgotten(&self, now: Timestamp) -> bool {
+        self.hold.is_empty() && now.since(self.heard) >= SILENT_MAX
     }
 
     /// Starts the clock of a stream that was taken up from a snapshot: the time knothole was away
@@ -302,40 +340,13 @@ impl Stream {
         }
     }
 
+    /// Adds a record to one of its sequences, and judges it there.
     fn step(&mut self, key: &SequenceKey, time: Timestamp, held: &Held, out: &mut Outbox) {
-        let bounded = key.kind.is_bounded();
-        let sequence = self.open.touch(key, time, &held.resource);
+        let sequence = self.open.touch(key, time, self.newest, &held.resource);
         sequence.trace = held.trace;
         sequence.state.len += 1;
-        if let Some(judge) = self.judge.as_mut() {
-            let mut trail = judge.trail(&sequence.state, &sequence.events, bounded, &self.miner);
-            let window = *trail.window();
-            let came = judge.key_of(held.template, &self.miner);
-            let judgement = match came.and_then(|came| trail.step(came)) {
-                Some(question) => judge.judge(question).unwrap_or_else(|error| {
-                    out.unjudged(&self.key, &error.to_string());
-                    None
-                }),
-                None => None,
-            };
-            sequence.state.trail = Some((judge.generation(), trail));
-            let abnormal = came.is_none() || judgement.is_some_and(|found| found.miss);
-            if abnormal && !std::mem::replace(&mut sequence.state.reported, true) {
-                let template = template_ref(&self.miner, held.template);
-                let surprise = Surprise {
-                    stream: &self.key,
-                    key,
-                    sequence,
-                    time,
-                    severity: held.severity,
-                    record: Some((&held.text, template)),
-                    window,
-                    judgement: came.and(judgement),
-                };
-                self.anomalies += 1;
-                out.push(Output::Anomaly(Arc::new(tell(&surprise, judge))));
-            }
-        }
+        self.judge_record(key, time, held, out);
+        let sequence = self.open.touch(key, time, self.newest, &held.resource);
         if sequence.events.len() < EVENTS_MAX {
             sequence.events.push(held.template);
         }
@@ -343,13 +354,13 @@ impl Stream {
             time,
             text: Arc::clone(&held.text),
         });
-        if !bounded && sequence.events.len() >= EVENTS_MAX {
-            let keep_from = sequence.events.len() - WINDOW_LEN;
-            let tail = sequence.events.split_off(keep_from);
+        if !key.kind.is_bounded() && sequence.events.len() >= EVENTS_MAX {
+            // What a process says has no end: it is learned from in stretches, each with the
+            // window of the one before.
+            let tail = sequence.events.split_off(EVENTS_MAX - WINDOW_LEN);
             let mut events = std::mem::replace(&mut sequence.events, tail.clone());
             events.extend(tail);
-            let reported = std::mem::take(&mut sequence.state.reported);
-            if !reported {
+            if !std::mem::take(&mut sequence.state.abnormal) {
                 self.kept.add(EventSequence {
                     events,
                     begins: false,
@@ -359,12 +370,52 @@ impl Stream {
         }
     }
 
+    fn judge_record(&mut self, key: &SequenceKey, time: Timestamp, held: &Held, out: &mut Outbox) {
+        let Some(judge) = self.judge.as_mut() else {
+            return;
+        };
+        let Some(sequence) = self.open.get_mut(key) else {
+            return;
+        };
+        let bounded = key.kind.is_bounded();
+        let mut trail = judge.trail(&sequence.state, &sequence.events, bounded, &self.miner);
+        let window = *trail.window();
+        let came = judge.key_of(held.template, &self.miner);
+        let judgement = came.and_then(|came| trail.step(came)).and_then(|question| {
+            judge.judge(question).unwrap_or_else(|error| {
+                out.unjudged(&self.key, &error.to_string());
+                None
+            })
+        });
+        sequence.state.trail = Some((judge.generation(), trail));
+        let is_new = came.is_none() && !Miner::is_overflow(held.template);
+        let abnormal = is_new || judgement.is_some_and(|found| found.miss);
+        if !abnormal || !sequence.state.may_tell(bounded) {
+            return;
+        }
+        sequence.state.told_at = Some(sequence.state.len);
+        let surprise = Surprise {
+            stream: &self.key,
+            key,
+            sequence,
+            time,
+            severity: held.severity,
+            record: Some((&held.text, template_ref(&self.miner, held.template))),
+            window,
+            judgement,
+        };
+        let anomaly = tell(&surprise, judge);
+        sequence.state.abnormal |= !is_common(&mut self.common, &anomaly.fingerprint);
+        self.anomalies += 1;
+        out.push(Output::Anomaly(Arc::new(anomaly)));
+    }
+
     /// Judges the end of sequences that went quiet, and learns from the normal ones.
     fn end(&mut self, quiet: Vec<(SequenceKey, OpenSequence<SequenceState>)>, out: &mut Outbox) {
         if let Some(judge) = self.judge.as_mut().filter(|judge| judge.knows_ends()) {
             let questions: Vec<Question> = quiet
                 .iter()
-                .filter(|(key, sequence)| key.kind.is_bounded() && !sequence.state.reported)
+                .filter(|(key, sequence)| key.kind.is_bounded() && sequence.state.told_at.is_none())
                 .filter_map(|(_, sequence)| {
                     judge
                         .trail(&sequence.state, &sequence.events, true, &self.miner)
@@ -376,7 +427,7 @@ impl Stream {
             }
         }
         for (key, mut sequence) in quiet {
-            if key.kind.is_bounded() && !sequence.state.reported {
+            if key.kind.is_bounded() && sequence.state.told_at.is_none() {
                 self.judge_end(&key, &mut sequence, out);
             }
             self.learn(&key, &sequence, true);
@@ -397,7 +448,7 @@ impl Stream {
             Some(Ok(Some(judgement))) if judgement.miss => judgement,
             _ => return,
         };
-        sequence.state.reported = true;
+        sequence.state.told_at = Some(sequence.state.len);
         let surprise = Surprise {
             stream: &self.key,
             key,
@@ -408,13 +459,15 @@ impl Stream {
             window: *trail.window(),
             judgement: Some(judgement),
         };
+        let anomaly = tell(&surprise, judge);
+        sequence.state.abnormal |= !is_common(&mut self.common, &anomaly.fingerprint);
         self.anomalies += 1;
-        out.push(Output::Anomaly(Arc::new(tell(&surprise, judge))));
+        out.push(Output::Anomaly(Arc::new(anomaly)));
     }
 
     /// Keeps a normal sequence for the next training.
     fn learn(&mut self, key: &SequenceKey, sequence: &OpenSequence<SequenceState>, ended: bool) {
-        if sequence.state.reported {
+        if sequence.state.abnormal {
             return;
         }
         let bounded = key.kind.is_bounded();
@@ -447,6 +500,9 @@ impl Stream {
     }
 
     fn has_learned_enough(&self, now: Timestamp, settings: &Settings) -> bool {
+        if now < self.retry_at {
+            return false;
+        }
         let learn = &settings.learn;
         let new_sequences = self.kept.added().saturating_sub(self.trained_with);
         if new_sequences < learn.sequences_min as u64 || self.miner.records() < learn.records_min {
@@ -457,6 +513,22 @@ impl Stream {
             None => self.miner.new_template_chance() <= learn.new_template_chance_max,
         }
     }
+}
+
+/// Everything `next` gives, up to and with the first item that `goes_on` says no to.
+fn take_until<T>(
+    mut next: impl FnMut() -> Option<T>,
+    mut goes_on: impl FnMut(&T) -> bool,
+) -> Vec<T> {
+    let mut taken = Vec::new();
+    while let Some(item) = next() {
+        let more = goes_on(&item);
+        taken.push(item);
+        if !more {
+            break;
+        }
+    }
+    taken
 }
 
 /// Where a stream puts what it has to say.
@@ -483,6 +555,16 @@ impl Outbox {
             reason: reason.to_owned(),
         });
     }
+}
+
+/// Counts a surprise; whether it has come so often that it is how things are now.
+fn is_common(common: &mut FxHashMap<Box<str>, u32>, fingerprint: &str) -> bool {
+    if !common.contains_key(fingerprint) && common.len() >= COMMON_MAX {
+        return false;
+    }
+    let count = common.entry(fingerprint.into()).or_default();
+    *count = count.saturating_add(1);
+    *count > COMMON_AFTER
 }
 
 fn template_ref(miner: &Miner, id: TemplateId) -> TemplateRef {

@@ -11,6 +11,8 @@ use crate::core::record::{TemplateId, Timestamp};
 
 /// Most templates of one stream. Lines beyond it count in the overflow template.
 pub const TEMPLATES_MAX: usize = 10_000;
+/// Most templates of one stream over its life, those merged into others included.
+pub const BIRTHS_MAX: usize = 4 * TEMPLATES_MAX;
 /// Most shapes remembered; the memory is emptied when it is full and fills again from the tables.
 pub const CACHE_MAX: usize = 65_536;
 /// Most skeletons (a shape less one word) watched for saturation.
@@ -127,6 +129,12 @@ impl Miner {
         once as f64 / self.records as f64
     }
 
+    /// Whether `id` stands for what found no room. It says nothing about a record, so no record is
+    /// judged by it.
+    pub fn is_overflow(id: TemplateId) -> bool {
+        id == id_of(OVERFLOW_TEXT)
+    }
+
     /// Makes `text` a known template without counting a record, as when a model brings its
     /// template set along.
     pub fn seed(&mut self, text: &str) {
@@ -185,6 +193,9 @@ impl Miner {
             return index;
         }
         let index = self.born(shape, time);
+        if index == usize::MAX {
+            return index;
+        }
         match self.saturated(index, &tokens) {
             Some(position) => self.merge(index, &tokens, position, time),
             None => index,
@@ -301,7 +312,8 @@ impl Miner {
 
     /// Adds a template; an index past the end, the overflow, when there is no room.
     fn born(&mut self, text: &str, time: Timestamp) -> usize {
-        if self.templates.len() >= TEMPLATES_MAX {
+        let living = self.templates.len() - self.moved.len();
+        if living >= TEMPLATES_MAX || self.templates.len() >= BIRTHS_MAX {
             return usize::MAX;
         }
         let index = self.templates.len();
@@ -359,7 +371,7 @@ impl Miner {
             overflow: snapshot.overflow,
             ..Self::default()
         };
-        let len = snapshot.templates.len().min(TEMPLATES_MAX);
+        let len = snapshot.templates.len().min(BIRTHS_MAX);
         miner.templates = snapshot.templates;
         miner.templates.truncate(len);
         for (from, to) in snapshot.moved {

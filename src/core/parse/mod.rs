@@ -14,8 +14,8 @@ mod time;
 
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
 pub use miner::{
-    CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX, TEMPLATES_MAX, Template,
-    VALUES_MAX,
+    BIRTHS_MAX, CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX,
+    TEMPLATES_MAX, Template, VALUES_MAX,
 };
 pub use time::{Head, read_head};
 

@@ -20,6 +20,9 @@ pub const EVENTS_MAX: usize = 512;
 pub struct OpenSequence<S> {
     /// Time of the latest record.
     pub last: Timestamp,
+    /// Stream time when the latest record came; a record that comes late keeps its sequence open
+    /// as long as any other.
+    pub heard: Timestamp,
     /// The templates so far, oldest first, at most [`EVENTS_MAX`].
     pub events: Vec<TemplateId>,
     /// The latest lines, oldest first.
@@ -68,21 +71,25 @@ impl<S: Default> Sequences<S> {
     }
 
     /// The sequence `key` with a record of `time` added to its life; begun if it is not open.
+    /// `stream_time` is the newest time of the stream.
     pub fn touch(
         &mut self,
         key: &SequenceKey,
         time: Timestamp,
+        stream_time: Timestamp,
         resource: &Arc<Resource>,
     ) -> &mut OpenSequence<S> {
+        let heard = stream_time.max(time);
         if !self.open.contains_key(key) {
-            self.deadlines
-                .push(Reverse((time.plus(self.idle_timeout), key.clone())));
+            let deadline = heard.plus(self.idle_timeout);
+            self.deadlines.push(Reverse((deadline, key.clone())));
         }
         let sequence = self
             .open
             .entry(key.clone())
             .or_insert_with(|| OpenSequence {
                 last: time,
+                heard,
                 events: Vec::new(),
                 context: VecDeque::new(),
                 resource: Arc::clone(resource),
@@ -90,6 +97,7 @@ impl<S: Default> Sequences<S> {
                 state: S::default(),
             });
         sequence.last = sequence.last.max(time);
+        sequence.heard = sequence.heard.max(heard);
         if !Arc::ptr_eq(&sequence.resource, resource) {
             sequence.resource = Arc::clone(resource);
         }
@@ -99,6 +107,11 @@ impl<S: Default> Sequences<S> {
     /// The open sequence `key`.
     pub fn get(&self, key: &SequenceKey) -> Option<&OpenSequence<S>> {
         self.open.get(key)
+    }
+
+    /// The open sequence `key`, without adding to its life.
+    pub fn get_mut(&mut self, key: &SequenceKey) -> Option<&mut OpenSequence<S>> {
+        self.open.get_mut(key)
     }
 
     /// Takes out the next sequence that has been quiet since `stream_time` less the time-out, in
@@ -152,7 +165,7 @@ impl<S: Default> Sequences<S> {
     /// Puts back a sequence from a snapshot.
     pub fn insert(&mut self, key: SequenceKey, sequence: OpenSequence<S>) {
         self.deadlines.push(Reverse((
-            sequence.last.plus(self.idle_timeout),
+            sequence.heard.plus(self.idle_timeout),
             key.clone(),
         )));
         self.open.insert(key, sequence);
@@ -171,7 +184,7 @@ impl<S: Default> Sequences<S> {
             let Some(sequence) = self.open.get(&key) else {
                 continue;
             };
-            let deadline = sequence.last.plus(self.idle_timeout);
+            let deadline = sequence.heard.plus(self.idle_timeout);
             if deadline > noted {
                 self.deadlines.push(Reverse((deadline, key)));
                 continue;
@@ -205,9 +218,9 @@ mod tests {
     fn a_sequence_ends_when_it_has_been_quiet_for_the_time_out() {
         let mut open = sequences(10);
         let resource = Arc::default();
-        open.touch(&key("a"), at(0), &resource);
-        open.touch(&key("b"), at(10), &resource);
-        open.touch(&key("a"), at(30), &resource);
+        open.touch(&key("a"), at(0), at(0), &resource);
+        open.touch(&key("b"), at(10), at(10), &resource);
+        open.touch(&key("a"), at(30), at(30), &resource);
         assert!(open.pop_quiet(at(69)).is_none());
         assert_eq!(open.pop_quiet(at(95)).map(|(key, _)| key), Some(key("b")));
         assert_eq!(open.pop_quiet(at(95)).map(|(key, _)| key), Some(key("a")));
@@ -215,11 +228,19 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_comes_late_does_not_end_its_sequence() {
+        let mut open = sequences(10);
+        open.touch(&key("late"), at(0), at(1000), &Arc::default());
+        assert!(open.pop_quiet(at(1059)).is_none());
+        assert!(open.pop_quiet(at(1060)).is_some());
+    }
+
+    #[test]
     fn beyond_the_bound_the_quietest_is_let_go() {
         let mut open = sequences(2);
         let resource = Arc::default();
         for (name, second) in [("a", 0), ("b", 1), ("c", 2), ("a", 3)] {
-            open.touch(&key(name), at(second), &resource);
+            open.touch(&key(name), at(second), at(second), &resource);
         }
         assert_eq!(open.pop_evicted().map(|(key, _)| key), Some(key("b")));
         assert!(open.pop_evicted().is_none());

@@ -24,7 +24,7 @@ pub struct Settings {
     /// Most services that one shard follows; records of further ones are counted, not judged. The
     /// state folder keeps as many for each shard.
     pub streams_max: NonZeroUsize,
-    /// Most memory to hold: a size, a share such as `80%`, or `auto`.
+    /// Memory above which senders are told to wait: a size, a share such as `80%`, or `auto`.
     pub memory_limit: MemoryLimit,
     /// Threads that judge; `None` is one for each core.
     pub shards: Option<NonZeroUsize>,
