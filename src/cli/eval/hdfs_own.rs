@@ -15,8 +15,9 @@ use crate::core::record::{TemplateId, Timestamp};
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
 use crate::core::train::Corpus;
 
-/// A block that had a line in the last so many seconds of its log may not have ended there.
-const QUIET: Duration = Duration::from_secs(10);
+/// A block that had a line in the last so many seconds of its log may not have ended there: the
+/// time-out that `knothole demo` gives its sequences.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// The blocks of one log, in the order of their first lines.
 struct Blocks {
@@ -53,7 +54,11 @@ pub(super) fn read(train: &Path, test: &Path) -> anyhow::Result<Dataset> {
         .iter()
         .filter(|block| learned.contains(*block))
         .filter_map(|block| trained.sequences.remove(block))
-        .map(|sequence| resolved(sequence, &miner))
+        // The list has only blocks whose whole life is in the log.
+        .map(|sequence| EventSequence {
+            ends: true,
+            ..resolved(sequence, &miner)
+        })
         .collect();
     let mut samples = Vec::new();
     let Blocks {

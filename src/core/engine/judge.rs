@@ -10,6 +10,10 @@ use crate::core::model::{Bundle, Key, ModelError, WINDOW_LEN, Window};
 use crate::core::parse::Miner;
 use crate::core::record::TemplateId;
 
+/// One sequence in so many must have been seen to end, or an end is not judged: where nearly all
+/// were cut off, any end would be a surprise.
+const ENDED_SHARE_MIN: u64 = 4;
+
 /// What the judge keeps with each open sequence.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct SequenceState {
@@ -95,9 +99,10 @@ impl Judge {
         trail
     }
 
-    /// Whether the model saw sequences end; without that it can say nothing about an end.
+    /// Whether the model saw enough sequences end to say anything about an end.
     pub(super) fn knows_ends(&self) -> bool {
-        self.bundle().manifest().trained_on.ended > 0
+        let trained_on = self.bundle().manifest().trained_on;
+        trained_on.ended > 0 && trained_on.ended >= trained_on.sequences / ENDED_SHARE_MIN
     }
 
     pub(super) fn generation(&self) -> u32 {
