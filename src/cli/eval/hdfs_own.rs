@@ -188,7 +188,7 @@ mod tests {
 2026-11-21T07:00:02.000 INFO Store: closed blk_100000002 and blk_100000004\n\
 2026-11-21T07:00:01.000 INFO Store: opened blk_100000002\n\
 2026-11-21T07:00:03.000 INFO Store: closed blk_100000001\n\
-2026-11-21T07:01:00.000 INFO Store: opened blk_100000003\n";
+2026-11-21T07:02:00.000 INFO Store: opened blk_100000003\n";
 
     const LABELS: &str = "\
 blk_100000001\tN\t-\t-\n\
