@@ -141,12 +141,7 @@ impl Stream {
             Pace::Replay => self.heard,
         };
         loop {
-            let mut keys = 0;
-            let in_chunk = |(_, held): &(Timestamp, Held)| {
-                keys += held.keys.len();
-                keys < CHUNK_KEYS
-            };
-            let chunk = take_until(|| self.hold.pop_due(now), in_chunk);
+            let chunk = chunk(|| self.hold.pop_due(now));
             if chunk.is_empty() {
                 break;
             }
@@ -166,12 +161,7 @@ impl Stream {
     /// as they went.
     pub(super) fn finish(&mut self, now: Timestamp, settings: &Settings, out: &mut Outbox) {
         loop {
-            let mut keys = 0;
-            let in_chunk = |(_, held): &(Timestamp, Held)| {
-                keys += held.keys.len();
-                keys < CHUNK_KEYS
-            };
-            let chunk = take_until(|| self.hold.pop(), in_chunk);
+            let chunk = chunk(|| self.hold.pop());
             if chunk.is_empty() {
                 break;
             }
@@ -515,18 +505,15 @@ impl Stream {
     }
 }
 
-/// Everything `next` gives, up to and with the first item that `goes_on` says no to.
-fn take_until<T>(
-    mut next: impl FnMut() -> Option<T>,
-    mut goes_on: impl FnMut(&T) -> bool,
-) -> Vec<T> {
+/// Records until they have [`CHUNK_KEYS`] places in sequences, or `next` has no more.
+fn chunk(mut next: impl FnMut() -> Option<(Timestamp, Held)>) -> Vec<(Timestamp, Held)> {
     let mut taken = Vec::new();
-    while let Some(item) = next() {
-        let more = goes_on(&item);
-        taken.push(item);
-        if !more {
-            break;
-        }
+    let mut places = 0;
+    while places < CHUNK_KEYS
+        && let Some((time, held)) = next()
+    {
+        places += held.keys.len();
+        taken.push((time, held));
     }
     taken
 }

@@ -44,10 +44,11 @@ pub enum ModelError {
 /// Where networks compute: a CUDA device when the build has the `cuda` feature and one is
 /// present, else the CPU.
 ///
-/// On the CPU the calling thread computes alone. Products of this size are too small to share
-/// out (handing them to a thread pool takes longer than computing them), and work scales by
-/// shards, so the threshold above which the matrix library calls on other threads is put out of
-/// reach here, once per process.
+/// On the CPU matrix products stay on the calling thread. They are too small to share out (handing
+/// them to a thread pool takes longer than computing them), and work scales by shards, so the
+/// threshold above which the matrix library calls on other threads is put out of reach here, once
+/// per process. candle 0.11 still hands large element-wise operations of training to a pool of its
+/// own; only `RAYON_NUM_THREADS=1` in the environment stops that.
 pub fn device() -> Device {
     static SINGLE_THREADED: Once = Once::new();
     SINGLE_THREADED.call_once(|| gemm::set_threading_threshold(usize::MAX));
