@@ -1,11 +1,9 @@
 //! Distinct shapes → templates: a pure function of the set of shapes, whatever their order.
-//!
-//! A position of a shape is a parameter only when it has shown more than [`VALUES_MAX`] values
-//! while everything else stayed the same (saturation, as in ByteBrain, 2025), so that "VM started"
-//! and "VM paused" stay two templates.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::mask::WILDCARD;
 
@@ -21,76 +19,34 @@ pub struct Cluster {
     pub members: Vec<usize>,
 }
 
-/// A template as [`cluster`] found it: a shape some places of which have become wildcards.
+/// A template text, ready to be compared with shapes: each [`WILDCARD`] stands for any bytes of
+/// one token but blanks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
-    pieces: Vec<Piece>,
-}
-
-/// One blank-separated token of a pattern.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Piece {
-    Exact(Box<str>),
-    /// Anything that begins with `head` and ends with `tail`.
-    Open {
-        head: Box<str>,
-        tail: Box<str>,
-    },
+    text: Box<str>,
 }
 
 impl Pattern {
-    /// The pattern of one shape alone.
-    pub fn exact(shape: &str) -> Self {
-        let pieces = shape.split(' ').map(|token| Piece::Exact(token.into()));
-        Self {
-            pieces: pieces.collect(),
-        }
+    /// The pattern that `text` writes.
+    pub fn new(text: &str) -> Self {
+        Self { text: text.into() }
     }
 
-    /// The text of the template, its wildcards written as [`WILDCARD`].
-    pub fn text(&self) -> String {
-        let mut text = String::new();
-        for piece in &self.pieces {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            match piece {
-                Piece::Exact(token) => text.push_str(token),
-                Piece::Open { head, tail } => {
-                    text.push_str(head);
-                    text.push_str(WILDCARD);
-                    text.push_str(tail);
-                }
-            }
-        }
-        text
-    }
-
-    /// Whether the pattern says no more than one shape did.
-    pub fn is_exact(&self) -> bool {
-        let exact = |piece: &Piece| matches!(piece, Piece::Exact(_));
-        self.pieces.iter().all(exact)
+    /// The text of the template.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Where in the text of a shape the wildcards of the pattern stand, as ascending byte ranges;
-    /// `None` when the shape is not of this pattern. Wildcards the shape brought along do not
-    /// count, but may lie inside a range.
+    /// `None` when the shape is not of this pattern. Wildcards the shape brought along may be a
+    /// range or lie inside one.
     pub fn open_ranges(&self, shape: &str) -> Option<Vec<Range<usize>>> {
         let mut ranges = Vec::new();
         let mut start = 0;
         let mut tokens = shape.split(' ');
-        for piece in &self.pieces {
+        for piece in self.text.split(' ') {
             let token = tokens.next()?;
-            match piece {
-                Piece::Exact(same) if same.as_ref() == token => {}
-                Piece::Exact(_) => return None,
-                Piece::Open { head, tail } => {
-                    let inside = token.strip_prefix(head.as_ref())?;
-                    let inside = inside.strip_suffix(tail.as_ref())?;
-                    let from = start + head.len();
-                    ranges.push(from..from + inside.len());
-                }
-            }
+            open_token(piece, token, start, &mut ranges)?;
             start += token.len() + 1;
         }
         tokens.next().is_none().then_some(ranges)
@@ -102,22 +58,262 @@ impl Pattern {
     }
 }
 
+fn open_token(piece: &str, token: &str, start: usize, ranges: &mut Vec<Range<usize>>) -> Option<()> {
+    let Some((head, mut rest_piece)) = piece.split_once(WILDCARD) else {
+        return (piece == token).then_some(());
+    };
+    let mut rest = token.strip_prefix(head)?;
+    let mut at = start + head.len();
+    while let Some((middle, next)) = rest_piece.split_once(WILDCARD) {
+        let found = rest.find(middle)?;
+        ranges.push(at..at + found);
+        at += found + middle.len();
+        rest = rest.get(found + middle.len()..)?;
+        rest_piece = next;
+    }
+    let inside = rest.strip_suffix(rest_piece)?;
+    ranges.push(at..at + inside.len());
+    Some(())
+}
+
 /// Shapes of different groups never share a template: the number of tokens (Drain, ICWS 2017).
 pub fn group_of(shape: &str) -> u64 {
     shape.bytes().filter(|byte| *byte == b' ').count() as u64 + 1
 }
 
+fn param(name: &str, default: f64) -> f64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
 /// The templates of the distinct `shapes` of one group, ordered by pattern.
 pub fn cluster(shapes: &[&str]) -> Vec<Cluster> {
-    let mut clusters: BTreeMap<Pattern, Vec<usize>> = BTreeMap::new();
-    for (index, shape) in shapes.iter().enumerate() {
-        clusters
-            .entry(Pattern::exact(shape))
-            .or_default()
-            .push(index);
+    let mut order: Vec<usize> = (0..shapes.len()).collect();
+    order.sort_unstable_by_key(|&i| shapes[i]);
+    // Fine: words between separators.
+    let mut fine: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for &i in &order {
+        fine.entry(skeleton(shapes[i])).or_default().push(i);
     }
-    clusters
-        .into_iter()
-        .map(|(pattern, members)| Cluster { pattern, members })
-        .collect()
+    let mut texts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (skeleton, members) in fine {
+        let mut interner = Interner::default();
+        let rows: Vec<Vec<u32>> = members.iter().map(|&i| words(shapes[i]).map(|w| interner.id(w)).collect()).collect();
+        for (pattern, at) in saturate(rows) {
+            let text = render(&skeleton, &pattern, &interner);
+            texts.entry(text).or_default().extend(at.into_iter().map(|a| members[a]));
+        }
+    }
+    // Coarse: tokens between blanks.
+    let mut interner = Interner::default();
+    let (keys, groups): (Vec<&String>, Vec<&Vec<usize>>) = texts.iter().unzip();
+    let rows: Vec<Vec<u32>> = keys.iter().map(|t| t.split(' ').map(|w| interner.id(w)).collect()).collect();
+    let mut out: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (pattern, at) in saturate(rows.clone()) {
+        let mut text = String::new();
+        for (p, s) in pattern.iter().enumerate() {
+            if p > 0 { text.push(' '); }
+            if *s != WILD { text.push_str(interner.text(*s)); continue; }
+            let mut values: Vec<&str> = at.iter().map(|&a| interner.text(rows[a][p])).collect();
+            values.dedup();
+            let (head, tail) = ends(&values);
+            text.push_str(head); text.push_str(WILDCARD); text.push_str(tail);
+        }
+        out.entry(text).or_default().extend(at.into_iter().flat_map(|a| groups[a].iter().copied()));
+    }
+    out.into_iter().map(|(text, mut members)| { members.sort_unstable(); Cluster { pattern: Pattern::new(&text), members } }).collect()
+}
+
+fn ends<'a>(values: &[&'a str]) -> (&'a str, &'a str) {
+    let Some(first) = values.first() else { return ("", "") };
+    let is_sep = |b: u8| !b.is_ascii_alphanumeric() && b < 0x80;
+    let mut head = first.len();
+    let mut tail = first.len();
+    for v in values {
+        head = head.min(first.bytes().zip(v.bytes()).take_while(|(a, b)| a == b).count());
+        tail = tail.min(first.bytes().rev().zip(v.bytes().rev()).take_while(|(a, b)| a == b).count());
+    }
+    let b = first.as_bytes();
+    while head > 0 && !(matches!(b[head - 1], b'=' | b':' | b'(' | b'[' | b'"' | b'\'' | b'{' | b'<' | b'-' | b'_' | b'@' | b'#')) { head -= 1; }
+    while tail > 0 && !(is_sep(b[b.len() - tail]) && b[b.len()-tail] != b'.' ) { tail -= 1; }
+    let min = values.iter().map(|v| v.len()).min().unwrap_or(0);
+    if head + tail > min { tail = min.saturating_sub(head); while tail > 0 && !(is_sep(b[b.len() - tail])) { tail -= 1; } }
+    // never cut inside a wildcard
+    let h = &first[..head]; let t = &first[first.len() - tail..];
+    let h = if h.matches('<').count() != h.matches('>').count() && h.ends_with('<') { &h[..h.len()-1] } else { h };
+    let h = if h.ends_with("<*") { &h[..h.len()-2] } else { h };
+    let t = t.strip_prefix("*>").or(t.strip_prefix('>')).unwrap_or(t);
+    (h, t)
+}
+
+const WILD: u32 = 0;
+
+#[derive(Default)]
+struct Interner<'a> { ids: FxHashMap<&'a str, u32>, texts: Vec<&'a str> }
+impl<'a> Interner<'a> {
+    fn id(&mut self, word: &'a str) -> u32 {
+        if word == WILDCARD { return WILD; }
+        let texts = &mut self.texts;
+        *self.ids.entry(word).or_insert_with(|| { texts.push(word); texts.len() as u32 })
+    }
+    fn text(&self, id: u32) -> &'a str { if id == WILD { WILDCARD } else { self.texts[id as usize - 1] } }
+}
+
+fn word_end(text: &str) -> usize {
+    let b = text.as_bytes();
+    let mut at = 0;
+    while at < b.len() {
+        if b[at..].starts_with(b"<*>") { at += 3; }
+        else if b[at].is_ascii_alphanumeric() || b[at] >= 0x80 { at += 1; }
+        else { break; }
+    }
+    at
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let n = word_end(rest);
+            if n > 0 { let (w, r) = rest.split_at(n); rest = r; return Some(w); }
+            rest = &rest[1..];
+        }
+        None
+    })
+}
+
+/// The text with each word cut down to a NUL.
+fn skeleton(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() / 3);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let n = word_end(rest);
+        if n > 0 { out.push('\0'); rest = &rest[n..]; } else { out.push_str(&rest[..1]); rest = &rest[1..]; }
+    }
+    out
+}
+
+fn render(skeleton: &str, pattern: &[u32], interner: &Interner<'_>) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    for c in skeleton.chars() {
+        if c == '\0' { out.push_str(interner.text(pattern[at])); at += 1; } else { out.push(c); }
+    }
+    // Wildcards joined inside a token by a mere separator are one.
+    for sep in [".", ":", "-", "_", "/", "@", "#", "$", "+", "*", "\\"] {
+        let joined = format!("<*>{sep}<*>");
+        while out.contains(&joined) { out = out.replace(&joined, WILDCARD); }
+    }
+    out
+}
+
+fn mix(p: usize, s: u32) -> u64 {
+    let mut z = ((p as u64) << 32 | u64::from(s)).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+fn need(wild: usize, constant: usize) -> f64 {
+    let k = param("K", 4.0);
+    let excess = (wild as f64 - constant as f64 * param("R", 0.5)).max(0.0);
+    (k + 1.0) * param("B", 4.0).powf(excess)
+}
+
+/// Rows of one length → patterns with the rows they cover.
+fn saturate(rows: Vec<Vec<u32>>) -> Vec<(Vec<u32>, Vec<usize>)> {
+    let k = param("K", 4.0) as usize;
+    let len = rows.first().map_or(0, Vec::len);
+    let mut freq: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+    for row in &rows { for (p, s) in row.iter().enumerate() { *freq.entry((p as u32, *s)).or_default() += 1; } }
+    let mut items: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
+    for (i, row) in rows.into_iter().enumerate() { items.entry(row).or_default().push(i); }
+    for _round in 0..64 {
+        let list: Vec<&Vec<u32>> = items.keys().collect();
+        // key -> (count)
+        let mut counts: FxHashMap<u64, u32> = FxHashMap::default();
+        let mut keys: Vec<Vec<(u64, u32)>> = Vec::with_capacity(list.len()); // per row: singles then chain (key, what)
+        let mut chains: Vec<Vec<u32>> = Vec::with_capacity(list.len());
+        for row in &list {
+            let total: u64 = row.iter().enumerate().fold(0, |a: u64, (p, s)| a.wrapping_add(mix(p, *s)));
+            let mut mine = Vec::new();
+            let mut open: Vec<u32> = (0..len as u32).filter(|p| row[*p as usize] != WILD).collect();
+            for &p in &open {
+                let key = total.wrapping_sub(mix(p as usize, row[p as usize])).wrapping_add(mix(p as usize, WILD));
+                mine.push((key, p));
+            }
+            open.sort_by_key(|&p| (freq[&(p, row[p as usize])], p));
+            let mut key = total;
+            for (n, &p) in open.iter().enumerate() {
+                key = key.wrapping_sub(mix(p as usize, row[p as usize])).wrapping_add(mix(p as usize, WILD));
+                if n > 0 { mine.push((key, len as u32 + n as u32)); }
+            }
+            for (key, _) in &mine { *counts.entry(*key).or_default() += 1; }
+            keys.push(mine);
+            chains.push(open);
+        }
+        // Which keys are rich enough.
+        let mut values: FxHashMap<u64, Vec<FxHashSet<u32>>> = FxHashMap::default();
+        for ((row, mine), chain) in list.iter().zip(&keys).zip(&chains) {
+            let wild_before = if param("CW", 0.0) > 0.0 { len - chain.len() } else { 0 };
+            for (key, what) in mine {
+                let w = if (*what as usize) < len { 1 } else { *what as usize - len + 1 };
+                if f64::from(counts[key]) >= need(w + wild_before, chain.len() - w) {
+                    let sets = values.entry(*key).or_insert_with(|| vec![FxHashSet::default(); w]);
+                    if (*what as usize) < len { sets[0].insert(row[*what as usize]); }
+                    else { let mut dropped: Vec<u32> = chain[..w].to_vec(); dropped.sort_unstable(); for (set, p) in sets.iter_mut().zip(dropped) { if set.len() <= k { set.insert(row[p as usize]); } } }
+                }
+            }
+        }
+        // Choose.
+        let mut next: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
+        let mut changed = false;
+        for ((row, mine), chain) in list.iter().zip(&keys).zip(&chains) {
+            let best = mine.iter().filter(|(key, _)| values.get(key).is_some_and(|sets| sets.iter().all(|s| s.len() > k)))
+                .min_by_key(|(key, what)| { let w = if (*what as usize) < len { 1 } else { *what as usize - len + 1 }; (w, std::cmp::Reverse(counts[key]), *what) });
+            let mut pattern = (*row).clone();
+            if let Some((_, what)) = best {
+                changed = true;
+                if (*what as usize) < len { pattern[*what as usize] = WILD; }
+                else { for &p in &chain[..*what as usize - len + 1] { pattern[p as usize] = WILD; } }
+            }
+            next.entry(pattern).or_default().extend(items[*row].iter().copied());
+        }
+        // Absorb.
+        let before = next.len();
+        next = absorb(next, len);
+        changed |= next.len() != before;
+        items = next;
+        if !changed { break; }
+    }
+    items.into_iter().collect()
+}
+
+/// Gives each row that a wider one covers to the narrowest such.
+fn absorb(items: BTreeMap<Vec<u32>, Vec<usize>>, len: usize) -> BTreeMap<Vec<u32>, Vec<usize>> {
+    let mut masks: BTreeMap<Vec<u32>, FxHashMap<u64, &Vec<u32>>> = BTreeMap::new();
+    let total = |row: &[u32]| row.iter().enumerate().fold(0, |a: u64, (p, s)| a.wrapping_add(mix(p, *s)));
+    for row in items.keys() {
+        let wild: Vec<u32> = (0..len as u32).filter(|p| row[*p as usize] == WILD).collect();
+        if wild.is_empty() || (len - wild.len() == 0 && wild.len()>1) { continue; }
+        masks.entry(wild).or_default().insert(total(row), row);
+    }
+    let mut order: Vec<_> = masks.iter().collect();
+    order.sort_by_key(|(wild, _)| wild.len());
+    let mut to: FxHashMap<&Vec<u32>, &Vec<u32>> = FxHashMap::default();
+    for row in items.keys() {
+        let sum = total(row);
+        for (wild, rows) in &order {
+            let mut key = sum;
+            let mut wider = false;
+            for &p in wild.iter() { let s = row[p as usize]; wider |= s != WILD; key = key.wrapping_sub(mix(p as usize, s)).wrapping_add(mix(p as usize, WILD)); }
+            if wider && let Some(target) = rows.get(&key) { to.insert(row, target); break; }
+        }
+    }
+    let mut out: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
+    for (row, members) in &items {
+        let mut target = row;
+        while let Some(next) = to.get(target) { target = next; }
+        out.entry(target.clone()).or_default().extend(members.iter().copied());
+    }
+    out
 }
