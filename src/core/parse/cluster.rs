@@ -81,8 +81,12 @@ pub fn group_of(shape: &str) -> u64 {
     shape.bytes().filter(|byte| *byte == b' ').count() as u64 + 1
 }
 
-fn param(name: &str, default: f64) -> f64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+#[derive(Debug)]
+struct Config { k: usize, kb: usize, n0: f64, n1: f64, n2: f64, marks: f64, kc: usize, wc: usize, absorb: usize }
+fn config() -> &'static Config {
+    static C: std::sync::OnceLock<Config> = std::sync::OnceLock::new();
+    let param = |name: &str, default: f64| std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
+    C.get_or_init(|| Config { k: param("K", 4.0) as usize, kb: param("KB", 4.0) as usize, n0: param("N0", 16.0), n1: param("N1", 4.0), n2: param("N2", 2.0), marks: param("M", 0.25), kc: param("KC", 4.0) as usize, wc: param("WC", 99.0) as usize, absorb: param("AB", 1.0) as usize })
 }
 
 /// The templates of the distinct `shapes` of one group, ordered by pattern.
@@ -98,7 +102,7 @@ pub fn cluster(shapes: &[&str]) -> Vec<Cluster> {
     for (skeleton, members) in fine {
         let mut interner = Interner::default();
         let rows: Vec<Vec<u32>> = members.iter().map(|&i| words(shapes[i]).map(|w| interner.id(w)).collect()).collect();
-        for (pattern, at) in saturate(rows) {
+        for (pattern, at) in saturate(rows, skeleton.bytes().filter(|b| *b != 0 && *b != b' ').count(), usize::MAX) {
             let text = render(&skeleton, &pattern, &interner);
             texts.entry(text).or_default().extend(at.into_iter().map(|a| members[a]));
         }
@@ -108,7 +112,7 @@ pub fn cluster(shapes: &[&str]) -> Vec<Cluster> {
     let (keys, groups): (Vec<&String>, Vec<&Vec<usize>>) = texts.iter().unzip();
     let rows: Vec<Vec<u32>> = keys.iter().map(|t| t.split(' ').map(|w| interner.id(w)).collect()).collect();
     let mut out: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (pattern, at) in saturate(rows.clone()) {
+    for (pattern, at) in saturate(rows.clone(), 0, config().wc) {
         let mut text = String::new();
         for (p, s) in pattern.iter().enumerate() {
             if p > 0 { text.push(' '); }
@@ -213,79 +217,89 @@ fn mix(p: usize, s: u32) -> u64 {
     z ^ (z >> 31)
 }
 
-fn need(wild: usize, constant: usize) -> f64 {
-    let k = param("K", 4.0);
-    let excess = (wild as f64 - constant as f64 * param("R", 0.5)).max(0.0);
-    (k + 1.0) * param("B", 4.0).powf(excess)
+fn need(wild: usize, constant: usize, marks: usize) -> f64 {
+    let c = config();
+    let k = c.k as f64 + 1.0;
+    let known = constant as f64 + marks as f64 * c.marks;
+    let wild = wild as f64;
+    if known < 1.0 { return if wild > 1.0 { f64::INFINITY } else { k * c.n0 }; }
+    if wild > known { return k * c.n1; }
+    if wild > 1.0 && wild * 2.0 > known { return k * c.n2; }
+    k
 }
 
+/// One pattern under way: the rows it covers.
+struct Item { row: Vec<u32>, members: Vec<usize> }
+
 /// Rows of one length → patterns with the rows they cover.
-fn saturate(rows: Vec<Vec<u32>>) -> Vec<(Vec<u32>, Vec<usize>)> {
-    let k = param("K", 4.0) as usize;
+fn saturate(rows: Vec<Vec<u32>>, marks: usize, wmax: usize) -> Vec<(Vec<u32>, Vec<usize>)> {
     let len = rows.first().map_or(0, Vec::len);
     let mut freq: FxHashMap<(u32, u32), u32> = FxHashMap::default();
     for row in &rows { for (p, s) in row.iter().enumerate() { *freq.entry((p as u32, *s)).or_default() += 1; } }
     let mut items: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
     for (i, row) in rows.into_iter().enumerate() { items.entry(row).or_default().push(i); }
-    for _round in 0..64 {
-        let list: Vec<&Vec<u32>> = items.keys().collect();
-        // key -> (count)
-        let mut counts: FxHashMap<u64, u32> = FxHashMap::default();
-        let mut keys: Vec<Vec<(u64, u32)>> = Vec::with_capacity(list.len()); // per row: singles then chain (key, what)
-        let mut chains: Vec<Vec<u32>> = Vec::with_capacity(list.len());
-        for row in &list {
-            let total: u64 = row.iter().enumerate().fold(0, |a: u64, (p, s)| a.wrapping_add(mix(p, *s)));
-            let mut mine = Vec::new();
-            let mut open: Vec<u32> = (0..len as u32).filter(|p| row[*p as usize] != WILD).collect();
-            for &p in &open {
-                let key = total.wrapping_sub(mix(p as usize, row[p as usize])).wrapping_add(mix(p as usize, WILD));
-                mine.push((key, p));
-            }
-            open.sort_by_key(|&p| (freq[&(p, row[p as usize])], p));
-            let mut key = total;
-            for (n, &p) in open.iter().enumerate() {
-                key = key.wrapping_sub(mix(p as usize, row[p as usize])).wrapping_add(mix(p as usize, WILD));
-                if n > 0 { mine.push((key, len as u32 + n as u32)); }
-            }
-            for (key, _) in &mine { *counts.entry(*key).or_default() += 1; }
-            keys.push(mine);
-            chains.push(open);
+    let mut width = 1;
+    while width <= len.min(wmax) && items.len() > config().k {
+        let next = widen(&items, &freq, width, marks);
+        match next {
+            Some(next) => { items = if config().absorb > 0 { absorb(next, len) } else { next }; width = 1; }
+            None => width += 1,
         }
-        // Which keys are rich enough.
-        let mut values: FxHashMap<u64, Vec<FxHashSet<u32>>> = FxHashMap::default();
-        for ((row, mine), chain) in list.iter().zip(&keys).zip(&chains) {
-            let wild_before = if param("CW", 0.0) > 0.0 { len - chain.len() } else { 0 };
-            for (key, what) in mine {
-                let w = if (*what as usize) < len { 1 } else { *what as usize - len + 1 };
-                if f64::from(counts[key]) >= need(w + wild_before, chain.len() - w) {
-                    let sets = values.entry(*key).or_insert_with(|| vec![FxHashSet::default(); w]);
-                    if (*what as usize) < len { sets[0].insert(row[*what as usize]); }
-                    else { let mut dropped: Vec<u32> = chain[..w].to_vec(); dropped.sort_unstable(); for (set, p) in sets.iter_mut().zip(dropped) { if set.len() <= k { set.insert(row[p as usize]); } } }
-                }
-            }
-        }
-        // Choose.
-        let mut next: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
-        let mut changed = false;
-        for ((row, mine), chain) in list.iter().zip(&keys).zip(&chains) {
-            let best = mine.iter().filter(|(key, _)| values.get(key).is_some_and(|sets| sets.iter().all(|s| s.len() > k)))
-                .min_by_key(|(key, what)| { let w = if (*what as usize) < len { 1 } else { *what as usize - len + 1 }; (w, std::cmp::Reverse(counts[key]), *what) });
-            let mut pattern = (*row).clone();
-            if let Some((_, what)) = best {
-                changed = true;
-                if (*what as usize) < len { pattern[*what as usize] = WILD; }
-                else { for &p in &chain[..*what as usize - len + 1] { pattern[p as usize] = WILD; } }
-            }
-            next.entry(pattern).or_default().extend(items[*row].iter().copied());
-        }
-        // Absorb.
-        let before = next.len();
-        next = absorb(next, len);
-        changed |= next.len() != before;
-        items = next;
-        if !changed { break; }
     }
     items.into_iter().collect()
+}
+
+/// The key of a row less the positions `dropped`.
+fn key_of(row: &[u32], total: u64, dropped: &[u32]) -> u64 {
+    dropped.iter().fold(total, |key, &p| key.wrapping_sub(mix(p as usize, row[p as usize])).wrapping_add(mix(p as usize, WILD)))
+}
+
+fn widen(items: &BTreeMap<Vec<u32>, Vec<usize>>, freq: &FxHashMap<(u32, u32), u32>, width: usize, marks: usize) -> Option<BTreeMap<Vec<u32>, Vec<usize>>> {
+    let c = config();
+    let len = items.keys().next().map_or(0, Vec::len);
+    // Candidate drops of each item.
+    let mut buckets: FxHashMap<u64, Vec<u32>> = FxHashMap::default();
+    let list: Vec<(&Vec<u32>, &Vec<usize>)> = items.iter().collect();
+    let mut drops: Vec<Vec<u32>> = Vec::with_capacity(list.len());
+    let mut totals = Vec::with_capacity(list.len());
+    for (at, (row, _)) in list.iter().enumerate() {
+        let total: u64 = row.iter().enumerate().fold(0, |a: u64, (p, s)| a.wrapping_add(mix(p, *s)));
+        totals.push(total);
+        let mut open: Vec<u32> = (0..len as u32).filter(|p| row[*p as usize] != WILD).collect();
+        if width == 1 {
+            for &p in &open { buckets.entry(key_of(row, total, &[p])).or_default().push(at as u32); }
+        } else if open.len() >= width {
+            open.sort_by_key(|&p| (freq[&(p, row[p as usize])], p));
+            open.truncate(width); open.sort_unstable();
+            buckets.entry(key_of(row, total, &open)).or_default().push(at as u32);
+        }
+        drops.push(open);
+    }
+    // Which keys are rich enough.
+    let mut rich: FxHashMap<u64, u32> = FxHashMap::default();
+    for (key, members) in &buckets {
+        let (row, _) = list[members[0] as usize];
+        let open = row.iter().filter(|s| **s != WILD).count();
+        if (members.len() as f64) < need(width, open - width, marks) { continue; }
+        let patterns = members.iter().filter(|m| list[**m as usize].1.len() > c.k).count();
+        if width == 1 { if members.len() - patterns > c.k || members.len() > c.kb { rich.insert(*key, members.len() as u32); } continue; }
+        let saturated = (0..width).all(|n| { let mut seen = FxHashSet::default();
+            members.iter().any(|m| { let p = drops[*m as usize][n]; seen.insert(list[*m as usize].0[p as usize]); seen.len() > c.k }) });
+        if saturated { rich.insert(*key, members.len() as u32); }
+    }
+    if rich.is_empty() { return None; }
+    let mut next: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
+    for (at, (row, members)) in list.iter().enumerate() {
+        let mut pattern = (*row).clone();
+        if width == 1 {
+            let best = drops[at].iter().filter_map(|&p| rich.get(&key_of(row, totals[at], &[p])).map(|n| (*n, std::cmp::Reverse(p)))).max();
+            if let Some((_, p)) = best { pattern[p.0 as usize] = WILD; }
+        } else if drops[at].len() == width && rich.contains_key(&key_of(row, totals[at], &drops[at])) {
+            for &p in &drops[at] { pattern[p as usize] = WILD; }
+        }
+        next.entry(pattern).or_default().extend(members.iter().copied());
+    }
+    Some(next)
 }
 
 /// Gives each row that a wider one covers to the narrowest such.
