@@ -60,6 +60,11 @@ impl Scan {
         self.keys.key_of(&self.form)
     }
 
+    /// The key of any other bytes.
+    pub fn key_of(&self, bytes: &[u8]) -> Key {
+        self.keys.key_of(bytes)
+    }
+
     /// The form of the message last read.
     pub fn form(&self) -> &[u8] {
         &self.form

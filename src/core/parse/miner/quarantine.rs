@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::record::Timestamp;
 
 /// How long births are counted together.
@@ -12,7 +14,7 @@ const QUARANTINE: Duration = Duration::from_secs(600);
 const EXPLODING_SHARE: u64 = 4;
 
 /// Counts births and says when there are too many.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Quarantine {
     window_start: Timestamp,
     newest: Timestamp,

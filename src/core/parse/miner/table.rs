@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Change, Limits, Template};
+use super::{Limits, Template};
 use crate::core::record::{TemplateId, Timestamp};
 
 /// Of full room, the share that is freed at once, so that freeing is rare.
@@ -20,15 +21,25 @@ pub const ALIASES_MAX: usize = 8;
 /// A place in the table. It may be taken by another template later; ids are never reused.
 pub(super) type Slot = u32;
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) template: Template,
     /// In the order of birth over the life of the stream.
     pub(super) rank: u32,
     /// The number of the latest record it took.
     last_record: u64,
-    /// Never merged, split or let go: known by hand, from a model, or from before.
-    pub(super) fixed: bool,
+    pub(super) origin: Origin,
+}
+
+/// Where a template comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Origin {
+    /// From shapes that came; more of them may widen it.
+    Learned,
+    /// Learned before, let go, and come back. It stays as it was.
+    Recalled,
+    /// From a model or by hand. It stays as it is and never gives way.
+    Given,
 }
 
 #[derive(Debug, Default)]
@@ -41,8 +52,7 @@ pub(super) struct Table {
     /// Where the ids of templates went that are no more.
     aliases: FxHashMap<TemplateId, TemplateId>,
     aliases_order: VecDeque<TemplateId>,
-    pub(super) births: u32,
-    pub(super) changes: Vec<Change>,
+    births: u32,
     /// Records of templates that were let go.
     pub(super) let_go: u64,
 }
@@ -92,6 +102,25 @@ impl Table {
         None
     }
 
+    pub(super) fn id(&self, slot: Slot) -> Option<TemplateId> {
+        self.get(slot).map(|entry| entry.template.id)
+    }
+
+    pub(super) fn origin(&self, slot: Slot) -> Origin {
+        self.get(slot).map_or(Origin::Learned, |entry| entry.origin)
+    }
+
+    /// How many templates were ever born.
+    pub(super) fn births(&self) -> u32 {
+        self.births
+    }
+
+    /// Whether a template was born after so many others, and has nothing merged into it yet.
+    pub(super) fn is_unused_since(&self, slot: Slot, births: u32) -> bool {
+        let entry = self.get(slot);
+        entry.is_some_and(|entry| entry.rank >= births && entry.template.merged.is_empty())
+    }
+
     /// Counts a record for a template.
     pub(super) fn count(&mut self, slot: Slot, time: Timestamp, record: u64) -> Option<&Entry> {
         let entry = self.get_mut(slot)?;
@@ -104,21 +133,21 @@ impl Table {
     }
 
     /// Adds a template with the text `text`, which no template has.
-    pub(super) fn insert(&mut self, text: &str, time: Timestamp, record: u64) -> Slot {
+    pub(super) fn insert(&mut self, text: &str, record: u64) -> Slot {
         let id = id_of(text);
         let entry = Entry {
             template: Template {
                 id,
                 text: text.into(),
                 count: 0,
-                first_seen: time,
-                last_seen: time,
+                first_seen: Timestamp::from_nanos(u64::MAX),
+                last_seen: Timestamp::ZERO,
                 merged: Vec::new(),
                 aliases: Vec::new(),
             },
             rank: self.births,
             last_record: record,
-            fixed: false,
+            origin: Origin::Learned,
         };
         self.births = self.births.saturating_add(1);
         // A template that comes back is itself again, not what it was merged into before.
@@ -148,10 +177,13 @@ impl Table {
         let Some(gone) = self.remove(from) else {
             return;
         };
-        let gone = gone.template;
         let Some(entry) = self.get_mut(into) else {
             return;
         };
+        // The older of the two ranks, so that what came first still comes first.
+        entry.rank = entry.rank.min(gone.rank);
+        entry.last_record = entry.last_record.max(gone.last_record);
+        let gone = gone.template;
         let kept = &mut entry.template;
         kept.count += gone.count;
         kept.first_seen = kept.first_seen.min(gone.first_seen);
@@ -161,7 +193,6 @@ impl Table {
         let names = gone.aliases.into_iter();
         kept.aliases.extend(names.take(ALIASES_MAX.saturating_sub(kept.aliases.len())));
         let into_id = kept.id;
-        self.bump(into);
         self.alias(gone.id, into_id, limits);
     }
 
@@ -186,10 +217,9 @@ impl Table {
         }
     }
 
-    /// Keeps a template as it is from now on.
-    pub(super) fn fix(&mut self, slot: Slot) {
+    pub(super) fn set_origin(&mut self, slot: Slot, origin: Origin) {
         if let Some(entry) = self.get_mut(slot) {
-            entry.fixed = true;
+            entry.origin = origin;
         }
     }
 
@@ -206,10 +236,10 @@ impl Table {
 
     /// Lets go of the templates that were used least and longest ago, in order of birth. They come
     /// back with their old id when their lines do.
-    pub(super) fn let_go(&mut self, limits: &Limits) -> Vec<(Slot, TemplateId)> {
+    pub(super) fn let_go(&mut self, limits: &Limits) -> Vec<(Slot, Template)> {
         let mut loose: Vec<(u64, u32, Slot)> = self
             .iter()
-            .filter(|(_, entry)| !entry.fixed)
+            .filter(|(_, entry)| entry.origin != Origin::Given)
             .map(|(slot, entry)| {
                 let stay = entry.template.count.saturating_mul(STAY_PER_RECORD);
                 (entry.last_record.saturating_add(stay), entry.rank, slot)
@@ -221,10 +251,42 @@ impl Table {
         for (_, _, slot) in loose {
             if let Some(entry) = self.remove(slot) {
                 self.let_go += entry.template.count;
-                gone.push((slot, entry.template.id));
+                gone.push((slot, entry.template));
             }
         }
         gone
+    }
+
+    /// Everything that cannot be worked out again.
+    pub(super) fn snapshot(&self) -> TableSnapshot {
+        let order = self.aliases_order.iter();
+        TableSnapshot {
+            entries: self.entries.clone(),
+            aliases: order
+                .filter_map(|from| Some((*from, *self.aliases.get(from)?)))
+                .collect(),
+            births: self.births,
+            let_go: self.let_go,
+        }
+    }
+
+    pub(super) fn restore(snapshot: TableSnapshot) -> Self {
+        let entries = snapshot.entries;
+        let vacant = |(slot, entry): (usize, &Option<Entry>)| entry.is_none().then_some(slot as Slot);
+        Self {
+            versions: vec![0; entries.len()],
+            free: entries.iter().enumerate().filter_map(vacant).collect(),
+            by_id: entries
+                .iter()
+                .enumerate()
+                .filter_map(|(slot, entry)| Some((entry.as_ref()?.template.id, slot as Slot)))
+                .collect(),
+            entries,
+            aliases_order: snapshot.aliases.iter().map(|(from, _)| *from).collect(),
+            aliases: snapshot.aliases.into_iter().collect(),
+            births: snapshot.births,
+            let_go: snapshot.let_go,
+        }
     }
 
     fn remove(&mut self, slot: Slot) -> Option<Entry> {
@@ -234,6 +296,15 @@ impl Table {
         self.free.push(slot);
         Some(entry)
     }
+}
+
+/// What a [`Table`] needs to go on after a restart.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct TableSnapshot {
+    entries: Vec<Option<Entry>>,
+    aliases: Vec<(TemplateId, TemplateId)>,
+    births: u32,
+    let_go: u64,
 }
 
 /// The first eight bytes of the SHA-256 of a template's text.
