@@ -18,13 +18,21 @@
 //! Everything after this stage sees the form alone, so that the work for a form is done once, and
 //! a line of a known form costs one pass over its bytes and a look-up of its [`Key`].
 
+mod blocks;
 mod hash;
+mod portable;
 mod reference;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use hash::Key;
 pub use reference::form_of;
 
+use blocks::Found;
 use hash::Keys;
+use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+use x86::{Avx2, Avx512};
 
 /// Stands for a decimal number in a form.
 pub const NUMBER: u8 = 1;
@@ -38,26 +46,54 @@ pub const UUID: u8 = 4;
 /// Reads messages; holds what it read of the last one.
 #[derive(Clone, Debug)]
 pub struct Scan {
+    processor: Processor,
     keys: Keys,
-    form: Vec<u8>,
-    variables: Vec<(u32, u32)>,
+    found: Found,
+}
+
+/// What reads blocks.
+#[derive(Clone, Copy, Debug)]
+enum Processor {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    Any(Portable),
 }
 
 impl Scan {
-    /// Keys of scans with one seed are equal for equal forms. Who cannot know the seed cannot make
-    /// two forms with one key.
+    /// Keys of scans with one seed are equal for equal forms. Who does not know the seed cannot
+    /// make two forms with one key.
     pub fn new(seed: u64) -> Self {
+        let best = Processor::all().next();
+        Self::on(best.unwrap_or(Processor::Any(Portable)), seed)
+    }
+
+    /// One for each path that the processor has. They differ in speed alone; [`new`](Self::new) is
+    /// the first.
+    pub fn all(seed: u64) -> impl Iterator<Item = Self> {
+        Processor::all().map(move |processor| Self::on(processor, seed))
+    }
+
+    fn on(processor: Processor, seed: u64) -> Self {
         Self {
+            processor,
             keys: Keys::of(seed),
-            form: Vec::new(),
-            variables: Vec::new(),
+            found: Found::default(),
         }
     }
 
     /// Reads `message` and gives the key of its form.
+    #[inline]
     pub fn scan(&mut self, message: &[u8]) -> Key {
-        form_of(message, &mut self.form, &mut self.variables);
-        self.keys.key_of(&self.form)
+        let (keys, found) = (&self.keys, &mut self.found);
+        match self.processor {
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx512(avx512) => avx512.scan(keys, message, found),
+            #[cfg(target_arch = "x86_64")]
+            Processor::Avx2(avx2) => avx2.scan(keys, message, found),
+            Processor::Any(portable) => portable.scan(keys, message, found),
+        }
     }
 
     /// The key of any other bytes.
@@ -67,12 +103,29 @@ impl Scan {
 
     /// The form of the message last read.
     pub fn form(&self) -> &[u8] {
-        &self.form
+        self.found.form()
     }
 
     /// The bytes (first, one past the last) of the message last read that became placeholders, in
     /// order.
     pub fn variables(&self) -> &[(u32, u32)] {
-        &self.variables
+        self.found.variables()
     }
 }
+
+impl Processor {
+    /// What this processor can do, fastest first.
+    fn all() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let vectors = [
+            Avx512::detect().map(Self::Avx512),
+            Avx2::detect().map(Self::Avx2),
+        ];
+        #[cfg(not(target_arch = "x86_64"))]
+        let vectors = [];
+        vectors.into_iter().flatten().chain([Self::Any(Portable)])
+    }
+}
+
+#[cfg(test)]
+mod tests;
