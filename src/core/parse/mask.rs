@@ -6,6 +6,7 @@
 mod address;
 mod lexeme;
 mod line;
+mod list;
 mod moment;
 mod name;
 mod number;
@@ -24,7 +25,7 @@ use view::{Found, View};
 type Step = fn(&View<'_>) -> Option<Found>;
 
 /// The rules in the order of their precedence: what is longer and surer comes first.
-const STEPS: [(&str, Step); 13] = [
+const STEPS: &[(&str, Step)] = &[
     ("url", address::url),
     ("email", address::email),
     ("ip", address::ip),
@@ -37,7 +38,10 @@ const STEPS: [(&str, Step); 13] = [
     ("compound", name::compound),
     ("number", number::number),
     ("literal", number::literal),
+    ("account", name::account),
+    ("user", name::user),
     ("rest", name::rest),
+    ("list", list::list),
 ];
 
 /// The shape of a form: every value a wildcard, blanks normalised. A pure function, total on any
@@ -49,7 +53,7 @@ pub fn shape_of(form: &[u8]) -> Shape {
 pub(crate) fn shape_with(form: &[u8], takes: impl Fn(&str) -> bool) -> Shape {
     let mut lexemes = Vec::with_capacity(64);
     let whole = lexeme::lex(form, &mut lexemes);
-    for (name, step) in STEPS {
+    for &(name, step) in STEPS {
         if takes(name) {
             view::rewrite(form, &mut lexemes, step);
         }

@@ -1,6 +1,6 @@
 //! Rules for names of one thing among many.
 
-use super::lexeme::Class;
+use super::lexeme::{Class, Lexeme};
 use super::view::{Found, View};
 use crate::core::parse::param::ParamKind;
 
@@ -90,6 +90,19 @@ pub(super) fn rest(view: &View<'_>) -> Option<Found> {
     Found::whole(1, kind)
 }
 
+/// Accounts that every system has: they are users, wherever they are named.
+const ACCOUNTS: [&[u8]; 4] = [b"root", b"admin", b"administrator", b"nobody"];
+
+/// `root`, `uid=0(root)`, `from=admin`: an account that every system has, unless it is a key.
+pub(super) fn account(view: &View<'_>) -> Option<Found> {
+    let known = view.class(0) == Class::Word && ACCOUNTS.contains(&view.bytes(0));
+    let stands = view.opens()
+        && !matches!(view.class(1), Class::Mark(mark) if !b",;)]}>'\":".contains(&mark));
+    (known && stands)
+        .then_some(Found::whole(1, ParamKind::Identifier))
+        .flatten()
+}
+
 /// `for user ann`: what follows the word `user` in a sentence about one.
 pub(super) fn user(view: &View<'_>) -> Option<Found> {
     if view.class(0) != Class::Word || view.previous() != Class::Blank {
@@ -119,5 +132,3 @@ pub(super) fn user(view: &View<'_>) -> Option<Found> {
     }
     None
 }
-
-use super::lexeme::Lexeme;

@@ -21,6 +21,10 @@ pub(super) fn write(form: &[u8], lexemes: &[Lexeme], whole: bool) -> Shape {
         let (token, next) = rest.split_at(len);
         if first.class == Class::Blank {
             writer.spaced = true;
+        } else if first.class == Class::Mark(b')') {
+            writer.fill_brackets();
+        }
+        if first.class == Class::Blank {
         } else if !writer.push(token) {
             complete = false;
             break;
@@ -102,6 +106,15 @@ impl Writer<'_> {
             });
         }
         true
+    }
+
+    /// Brackets of their own with nothing in them hold an empty value, so that `()` and `(host)`
+    /// are one shape.
+    fn fill_brackets(&mut self) {
+        let place = self.place;
+        if self.shape.text.ends_with(" (") && !self.spaced {
+            self.write(WILDCARD, TokenKind::Value(ParamKind::Word), place, place);
+        }
     }
 
     /// What is left out becomes one wildcard.
