@@ -11,13 +11,17 @@
 pub mod cluster;
 mod mask;
 mod miner;
+mod param;
 mod time;
 
-pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
+pub use mask::{
+    LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, Token, TokenKind, WILDCARD, shape_of,
+};
 pub use miner::{
     BIRTHS_MAX, CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX,
     TEMPLATES_MAX, Template, VALUES_MAX,
 };
+pub use param::{AnchoredParam, PARAMS_MAX, Param, ParamKind, Place};
 pub use time::{Head, read_head};
 
 /// Names the masking rules; a bundle made under other rules has other template ids.
