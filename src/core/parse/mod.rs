@@ -8,6 +8,7 @@
 //! two templates. Drain (He et al., ICWS 2017) gives the grouping by token count; the saturation
 //! follows ByteBrain (2025).
 
+pub mod cluster;
 mod mask;
 mod miner;
 mod param;
