@@ -202,11 +202,6 @@ fn render(skeleton: &str, pattern: &[u32], interner: &Interner<'_>) -> String {
     for c in skeleton.chars() {
         if c == '\0' { out.push_str(interner.text(pattern[at])); at += 1; } else { out.push(c); }
     }
-    // Wildcards joined inside a token by a mere separator are one.
-    for sep in [".", ":", "-", "_", "/", "@", "#", "$", "+", "*", "\\"] {
-        let joined = format!("<*>{sep}<*>");
-        while out.contains(&joined) { out = out.replace(&joined, WILDCARD); }
-    }
     out
 }
 

@@ -6,6 +6,7 @@
 mod address;
 mod lexeme;
 mod line;
+mod list;
 mod moment;
 mod name;
 mod number;
@@ -14,7 +15,7 @@ mod view;
 mod write;
 
 pub use line::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
-pub use shape::{Shape, TOKENS_MAX, Token, TokenKind};
+pub use shape::{Shape, TOKENS_MAX};
 
 pub(super) use line::mask_into;
 
@@ -24,7 +25,8 @@ use view::{Found, View};
 type Step = fn(&View<'_>) -> Option<Found>;
 
 /// The rules in the order of their precedence: what is longer and surer comes first.
-const STEPS: [(&str, Step); 13] = [
+const STEPS: &[(&str, Step)] = &[
+    ("wildcard", name::wildcard),
     ("url", address::url),
     ("email", address::email),
     ("ip", address::ip),
@@ -34,10 +36,15 @@ const STEPS: [(&str, Step); 13] = [
     ("date", moment::date),
     ("clock", moment::clock),
     ("host", address::host),
+    ("label", name::label),
     ("compound", name::compound),
     ("number", number::number),
     ("literal", number::literal),
+    ("account", name::account),
+    ("user", name::user),
+    ("blob", name::blob),
     ("rest", name::rest),
+    ("list", list::list),
 ];
 
 /// The shape of a form: every value a wildcard, blanks normalised. A pure function, total on any
@@ -49,7 +56,7 @@ pub fn shape_of(form: &[u8]) -> Shape {
 pub(crate) fn shape_with(form: &[u8], takes: impl Fn(&str) -> bool) -> Shape {
     let mut lexemes = Vec::with_capacity(64);
     let whole = lexeme::lex(form, &mut lexemes);
-    for (name, step) in STEPS {
+    for &(name, step) in STEPS {
         if takes(name) {
             view::rewrite(form, &mut lexemes, step);
         }

@@ -200,8 +200,10 @@ fn is_hex(view: &View<'_>, at: usize) -> bool {
 }
 
 /// Last labels that make a dotted name a host. Short ones double as file endings and are left out.
-const TOP_LABELS: [&[u8]; 14] = [
+const TOP_LABELS: [&[u8]; 16] = [
     b"com",
+    b"info",
+    b"biz",
     b"org",
     b"net",
     b"edu",

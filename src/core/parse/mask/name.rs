@@ -1,6 +1,6 @@
 //! Rules for names of one thing among many.
 
-use super::lexeme::Class;
+use super::lexeme::{Class, Lexeme, Notation};
 use super::view::{Found, View};
 use crate::core::parse::param::ParamKind;
 
@@ -77,6 +77,44 @@ fn starts(view: &View<'_>) -> bool {
     }
 }
 
+/// `init2()`, `r24=`, `sum_v2(`: the digits in the name of a function or of a key tell versions
+/// and registers apart, not values; the letters stay so that the name can be read.
+pub(super) fn label(view: &View<'_>) -> Option<Found> {
+    if !starts(view) {
+        return None;
+    }
+    let Joined { len, varies, .. } = joined(view);
+    let lettered = (0..len).any(|at| matches!(view.class(at), Class::Word | Class::Named));
+    let names = view.is(len, b'(') || view.is(len, b'=');
+    (varies && lettered && names).then_some(Found {
+        skip: 0,
+        len,
+        kind: ParamKind::Identifier,
+        notation: Notation::Stem,
+    })
+}
+
+/// `<*>` in a message: a template that somebody logged. It is a value like any other, so that
+/// every wildcard in a shape is one.
+pub(super) fn wildcard(view: &View<'_>) -> Option<Found> {
+    let written = view.is(0, b'<') && view.is(1, b'*') && view.is(2, b'>');
+    written
+        .then_some(Found::whole(3, ParamKind::Word))
+        .flatten()
+}
+
+/// Longest word that a person would write; longer runs of letters are data.
+const WORD_LEN_MAX: usize = 64;
+
+/// Encoded data that happens to hold no digit.
+pub(super) fn blob(view: &View<'_>) -> Option<Found> {
+    let word = view.bytes(0);
+    let long = view.class(0) == Class::Word && word.len() > WORD_LEN_MAX;
+    (long && word.is_ascii())
+        .then_some(Found::whole(1, ParamKind::Identifier))
+        .flatten()
+}
+
 /// Anything left with a digit in it.
 pub(super) fn rest(view: &View<'_>) -> Option<Found> {
     let kind = match view.class(0) {
@@ -88,6 +126,19 @@ pub(super) fn rest(view: &View<'_>) -> Option<Found> {
         Class::Measured => super::number::unit_kind(view.bytes(0).get(1..).unwrap_or_default()),
     };
     Found::whole(1, kind)
+}
+
+/// Accounts that every system has: they are users, wherever they are named.
+const ACCOUNTS: [&[u8]; 4] = [b"root", b"admin", b"administrator", b"nobody"];
+
+/// `root`, `uid=0(root)`, `from=admin`: an account that every system has, unless it is a key.
+pub(super) fn account(view: &View<'_>) -> Option<Found> {
+    let known = view.class(0) == Class::Word && ACCOUNTS.contains(&view.bytes(0));
+    let stands = view.opens()
+        && !matches!(view.class(1), Class::Mark(mark) if !b",;)]}>'\":".contains(&mark));
+    (known && stands)
+        .then_some(Found::whole(1, ParamKind::Identifier))
+        .flatten()
 }
 
 /// `for user ann`: what follows the word `user` in a sentence about one.
@@ -119,5 +170,3 @@ pub(super) fn user(view: &View<'_>) -> Option<Found> {
     }
     None
 }
-
-use super::lexeme::Lexeme;
