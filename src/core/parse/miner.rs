@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::cache::{Cache, Entry, FORMS_MAX, emit};
 use super::cluster::Pattern;
 use super::mask::{Shape, shape_of};
-use super::param::{AnchoredParam, Param, ParamKind};
-use super::scan::{Key, Scan, form_of};
+use super::param::{AnchoredParam, PARAMS_MAX, Param, ParamKind};
+use super::scan::{Key, Scan};
 use crate::core::record::{TemplateId, Timestamp};
 
 use groups::{Added, Groups};
@@ -141,8 +141,6 @@ pub struct Miner {
     known: FxHashMap<Key, (Slot, u32)>,
     changes: Vec<Change>,
     quarantine: Quarantine,
-    form: Vec<u8>,
-    variables: Vec<(u32, u32)>,
     params: Vec<Param>,
     records: u64,
     overflow: u64,
@@ -168,8 +166,6 @@ impl Miner {
             known: FxHashMap::default(),
             changes: Vec::new(),
             quarantine: Quarantine::default(),
-            form: Vec::new(),
-            variables: Vec::new(),
             params: Vec::new(),
             records: 0,
             overflow: 0,
@@ -184,7 +180,7 @@ impl Miner {
                 emit(&entry.params, self.scan.variables(), &mut self.params);
                 entry.template
             }
-            _ => self.parse_new(message, key, time),
+            _ => self.parse_new(key, time),
         };
         self.count(slot, time)
     }
@@ -311,12 +307,11 @@ impl Miner {
     }
 
     /// Finds the template of a form that is not remembered, and remembers it.
-    fn parse_new(&mut self, message: &[u8], key: Key, time: Timestamp) -> Slot {
-        form_of(message, &mut self.form, &mut self.variables);
-        let shape = shape_of(&self.form);
+    fn parse_new(&mut self, key: Key, time: Timestamp) -> Slot {
+        let shape = shape_of(self.scan.form());
         let slot = self.place(&shape.text, time);
         let params = self.params_of(&shape, slot);
-        emit(&params, &self.variables, &mut self.params);
+        emit(&params, self.scan.variables(), &mut self.params);
         if slot != OVERFLOW {
             let version = self.table.version(slot);
             self.cache.insert(key, Entry { template: slot, version, params });
@@ -330,28 +325,25 @@ impl Miner {
         let Some(open) = pattern.and_then(|pattern| pattern.open_ranges(&shape.text)) else {
             return shape.params.as_slice().into();
         };
-        let words = open.iter().map(|range| AnchoredParam {
-            kind: ParamKind::Word,
-            start: shape.place_at(range.start),
-            end: shape.place_at(range.end),
-        });
-        let mut params: Vec<AnchoredParam> = words.filter(|word| word.start < word.end).collect();
-        let inside = |value: &AnchoredParam, word: &AnchoredParam| {
-            word.start <= value.start && value.end <= word.end
+        let holds = |outer: &AnchoredParam, inner: &AnchoredParam| {
+            outer.start <= inner.start && inner.end <= outer.end
         };
-        let words = params.len();
-        for value in &shape.params {
-            let holder = params.iter_mut().take(words).find(|word| inside(value, word));
-            match holder {
-                // The whole of the word is a value that is known by its looks.
-                Some(word) if (word.start, word.end) == (value.start, value.end) => {
-                    word.kind = value.kind;
-                }
-                Some(word) => word.kind = ParamKind::Identifier,
-                None => params.push(*value),
+        let mut params = shape.params.clone();
+        for (start, end) in open.into_iter().filter_map(|range| shape.places(range)) {
+            let word = AnchoredParam {
+                kind: ParamKind::Word,
+                start,
+                end,
+            };
+            // A wildcard of the template may be all of a value, a part of one or more than one.
+            if params.iter().any(|value| holds(value, &word)) {
+                continue;
             }
+            params.retain(|value| !holds(&word, value));
+            params.push(word);
         }
         params.sort_unstable_by_key(|param| param.start);
+        params.truncate(PARAMS_MAX);
         params.into()
     }
 

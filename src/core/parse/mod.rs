@@ -21,7 +21,7 @@ mod time;
 pub use cache::{Cache, Entry, FORMS_MAX, emit};
 pub use cluster::{Cluster, Pattern, VALUES_MAX, cluster, group_of};
 pub use mask::{
-    LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, Token, TokenKind, WILDCARD, shape_of,
+    LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of,
 };
 pub use miner::{
     Change, Health, Limits, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, TEMPLATES_MAX, Template,

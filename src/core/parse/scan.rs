@@ -98,7 +98,7 @@ impl Scan {
 
     /// The key of any other bytes.
     pub fn key_of(&self, bytes: &[u8]) -> Key {
-        self.keys.key_of(bytes)
+        self.keys.key_of_bytes(bytes)
     }
 
     /// The form of the message last read.

@@ -27,6 +27,23 @@ impl Keys {
         }
     }
 
+    /// The key of any bytes.
+    pub(super) fn key_of_bytes(&self, bytes: &[u8]) -> Key {
+        let [a, b, c, d] = self.finish;
+        let mut key = Key(a ^ bytes.len() as u64, b);
+        for chunk in bytes.chunks(CHUNK * BLOCK) {
+            let mut sums = [0_u128; 2];
+            for (part, keys) in chunk.chunks(BLOCK).zip(self.words.windows(BLOCK_WORDS + 2).step_by(BLOCK_WORDS)) {
+                let mut block = [0; BLOCK];
+                block[..part.len()].copy_from_slice(part);
+                add_block(&mut sums, &block, keys);
+            }
+            key.0 = fold(key.0 ^ sums[0] as u64, c ^ (sums[0] >> 64) as u64);
+            key.1 = fold(key.1 ^ sums[1] as u64, d ^ (sums[1] >> 64) as u64);
+        }
+        key
+    }
+
     /// The key of the form found.
     ///
     /// A chunk is summed up as by NH of UMAC (RFC 4418), with words of 64 bits and keys shifted by
@@ -61,6 +78,7 @@ fn add_block(sums: &mut [u128; 2], block: &[u8; BLOCK], keys: &[u64]) {
             *sum = sum.wrapping_add(u128::from(low) * u128::from(high));
         }
     }
+
 }
 
 #[inline(always)]
