@@ -173,8 +173,8 @@ impl Miner {
     }
 
     /// The template of a record with the text `message`; new templates are born here.
-    pub fn parse(&mut self, message: &[u8], time: Timestamp) -> Parsed {
-        let key = self.scan.scan(message);
+    pub fn parse(&mut self, message: impl AsRef<[u8]>, time: Timestamp) -> Parsed {
+        let key = self.scan.scan(message.as_ref());
         let slot = match self.cache.get(key) {
             Some(entry) if entry.version == self.table.version(entry.template) => {
                 emit(&entry.params, self.scan.variables(), &mut self.params);
@@ -236,7 +236,10 @@ impl Miner {
         if self.records == 0 {
             return 1.0;
         }
-        let once = self.table.iter().filter(|(_, entry)| entry.template.count == 1);
+        let once = self
+            .table
+            .iter()
+            .filter(|(_, entry)| entry.template.count == 1);
         once.count() as f64 / self.records as f64
     }
 
@@ -247,15 +250,16 @@ impl Miner {
     }
 
     /// Makes `text` a known template without counting a record, as when a model brings its
-    /// template set along. It stays as it is: it is never merged and never gives way.
+    /// template set along. A template that was not known yet stays as it is: it is never merged
+    /// and never gives way.
     pub fn seed(&mut self, text: &str) {
-        let slot = match self.table.slot_of(id_of(text)) {
-            Some(slot) => slot,
-            None => self.table.insert(text, self.records),
-        };
+        if self.table.resolve(id_of(text)).is_some() {
+            return;
+        }
+        let slot = self.table.insert(text, self.records);
         self.know(text, slot);
         self.table.set_origin(slot, Origin::Given);
-        if text.contains(super::WILDCARD) && self.patterns.get(slot).is_none() {
+        if text.contains(super::WILDCARD) {
             self.patterns.insert(slot, Pattern::new(text));
         }
     }
@@ -275,13 +279,7 @@ impl Miner {
 
     /// Five signs that the templates tell little.
     pub fn health(&self) -> Health {
-        let covered = |slot: Slot, text: &str| self.patterns.find(text).is_some_and(|by| by != slot);
-        let dead = self
-            .table
-            .iter()
-            .filter(|(slot, entry)| entry.template.count > 0 && covered(*slot, &entry.template.text))
-            .count();
-        health::health(&self.table, self.records, dead)
+        health::health(&self.table, self.records, self.groups.dead())
     }
 
     /// Until when no template is born, because there were too many.
@@ -314,7 +312,14 @@ impl Miner {
         emit(&params, self.scan.variables(), &mut self.params);
         if slot != OVERFLOW {
             let version = self.table.version(slot);
-            self.cache.insert(key, Entry { template: slot, version, params });
+            self.cache.insert(
+                key,
+                Entry {
+                    template: slot,
+                    version,
+                    params,
+                },
+            );
         }
         slot
     }
@@ -434,7 +439,10 @@ impl Miner {
     }
 
     fn know_all(&mut self) {
-        let templates = self.table.iter().map(|(slot, entry)| (&*entry.template.text, slot));
+        let templates = self
+            .table
+            .iter()
+            .map(|(slot, entry)| (&*entry.template.text, slot));
         let shapes = self.groups.shapes().map(|seen| (&*seen.text, seen.slot));
         let known = templates.chain(shapes).map(|(text, slot)| {
             let key = self.scan.key_of(text.as_bytes());

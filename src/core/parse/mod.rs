@@ -20,11 +20,10 @@ mod time;
 
 pub use cache::{Cache, Entry, FORMS_MAX, emit};
 pub use cluster::{Cluster, Pattern, VALUES_MAX, cluster, group_of};
-pub use mask::{
-    LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of,
-};
+pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of};
 pub use miner::{
-    Change, Health, Limits, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, TEMPLATES_MAX, Template,
+    ALIASES_MAX, Change, Health, LINEAGE_MAX, Limits, MEMBERS_MAX, Miner, MinerSnapshot,
+    OVERFLOW_TEXT, Parsed, TEMPLATES_MAX, Template,
 };
 pub use param::{AnchoredParam, PARAMS_MAX, Param, ParamKind, Place};
 pub use scan::{HEX, Key, MIXED, NUMBER, Scan, UUID, form_of};

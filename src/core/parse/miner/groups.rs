@@ -30,6 +30,8 @@ pub(super) struct Group {
     grown: usize,
     /// For each template with shapes here: how many, and the hash they are all below.
     kept: BTreeMap<Slot, (usize, u64)>,
+    /// Templates that say what a wider one says too.
+    pub(super) dead: usize,
 }
 
 /// What became of a shape that came.
@@ -70,6 +72,11 @@ impl Groups {
             true => Added::Grown(of),
             false => Added::Kept,
         }
+    }
+
+    /// Templates that say what a wider one says too.
+    pub(super) fn dead(&self) -> usize {
+        self.groups.values().map(|group| group.dead).sum()
     }
 
     /// Shapes kept.

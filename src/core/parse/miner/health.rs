@@ -51,13 +51,18 @@ pub(super) fn health(table: &Table, records: u64, dead: usize) -> Health {
     if records < RECORDS_MIN || templates == 0 {
         return Health::default();
     }
-    let rare = table.iter().filter(|(_, entry)| entry.template.count == 1).count() as u64;
+    let rare = table
+        .iter()
+        .filter(|(_, entry)| entry.template.count == 1)
+        .count() as u64;
     let frequent = |count: u64| count.saturating_mul(FREQUENT_SHARE) > records;
     Health {
         single_template: templates == 1,
         mostly_rare: rare * 10 > templates * 9,
         too_many_templates: templates * 2 > records,
-        none_frequent: !table.iter().any(|(_, entry)| frequent(entry.template.count)),
+        none_frequent: !table
+            .iter()
+            .any(|(_, entry)| frequent(entry.template.count)),
         mostly_dead: dead as u64 * 2 > templates,
     }
 }

@@ -20,7 +20,10 @@ impl Patterns {
     /// Files a slot's pattern, in place of the one it had.
     pub(super) fn insert(&mut self, slot: Slot, pattern: Pattern) {
         self.remove(slot);
-        let words = pattern.text().split(' ').filter(|word| !word.contains(WILDCARD));
+        let words = pattern
+            .text()
+            .split(' ')
+            .filter(|word| !word.contains(WILDCARD));
         let filed_under = |word: &&str| self.by_word.get(*word).map_or(0, Vec::len);
         let word: Box<str> = words.min_by_key(filed_under).unwrap_or_default().into();
         self.words.insert(slot, word.clone());

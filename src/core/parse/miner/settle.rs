@@ -30,8 +30,19 @@ impl Miner {
             self.tell_moves(from, &targets, &living, born_before);
         }
         group.count_kept();
+        group.dead = living
+            .into_iter()
+            .filter(|slot| self.is_dead(*slot))
+            .count();
         self.groups.put(of, group);
         self.tidy_known();
+    }
+
+    /// Whether another template says what this one says, so that no new shape will reach it.
+    fn is_dead(&self, slot: Slot) -> bool {
+        let text = self.table.get(slot).map(|entry| &*entry.template.text);
+        let by = text.and_then(|text| self.patterns.find(text));
+        by.is_some_and(|by| by != slot)
     }
 
     /// The slot of a cluster's template, which may be new. `None` when there is no room for it.

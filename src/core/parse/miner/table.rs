@@ -71,7 +71,10 @@ impl Table {
     }
 
     pub(super) fn version(&self, slot: Slot) -> u32 {
-        self.versions.get(slot as usize).copied().unwrap_or_default()
+        self.versions
+            .get(slot as usize)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The entries in order of birth.
@@ -189,9 +192,11 @@ impl Table {
         kept.first_seen = kept.first_seen.min(gone.first_seen);
         kept.last_seen = kept.last_seen.max(gone.last_seen);
         let lineage = gone.merged.into_iter().chain([gone.id]);
-        kept.merged.extend(lineage.take(LINEAGE_MAX.saturating_sub(kept.merged.len())));
+        kept.merged
+            .extend(lineage.take(LINEAGE_MAX.saturating_sub(kept.merged.len())));
         let names = gone.aliases.into_iter();
-        kept.aliases.extend(names.take(ALIASES_MAX.saturating_sub(kept.aliases.len())));
+        kept.aliases
+            .extend(names.take(ALIASES_MAX.saturating_sub(kept.aliases.len())));
         let into_id = kept.id;
         self.alias(gone.id, into_id, limits);
     }
@@ -272,7 +277,8 @@ impl Table {
 
     pub(super) fn restore(snapshot: TableSnapshot) -> Self {
         let entries = snapshot.entries;
-        let vacant = |(slot, entry): (usize, &Option<Entry>)| entry.is_none().then_some(slot as Slot);
+        let vacant =
+            |(slot, entry): (usize, &Option<Entry>)| entry.is_none().then_some(slot as Slot);
         Self {
             versions: vec![0; entries.len()],
             free: entries.iter().enumerate().filter_map(vacant).collect(),

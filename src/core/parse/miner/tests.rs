@@ -31,7 +31,11 @@ fn service() -> Vec<String> {
         let (user, group) = (word(number), word(1_000 + number % 20));
         lines.push(format!("session of user {user} in group {group} opened"));
         lines.push(format!("session of user {user} closed after {number}ms"));
-        lines.push(format!("vm {} is {}", number, ["up", "down", "paused"][number % 3]));
+        lines.push(format!(
+            "vm {} is {}",
+            number,
+            ["up", "down", "paused"][number % 3]
+        ));
         lines.push(format!("mounted volume {} read only", word(2_000 + number)));
     }
     lines
@@ -43,7 +47,9 @@ fn shuffled(lines: &[String], seed: u64) -> Vec<String> {
         .iter()
         .enumerate()
         .map(|(at, line)| {
-            let mixed = (at as u64 + 1).wrapping_mul(seed | 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mixed = (at as u64 + 1)
+                .wrapping_mul(seed | 1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
             (mixed ^ (mixed >> 29), line)
         })
         .collect();
@@ -54,7 +60,10 @@ fn shuffled(lines: &[String], seed: u64) -> Vec<String> {
 #[test]
 fn lines_that_differ_in_values_share_a_template() {
     let mut miner = Miner::default();
-    let ids = feed(&mut miner, &["took 5 ms for 10.0.0.1", "took 12345 ms for 10.9.8.7"]);
+    let ids = feed(
+        &mut miner,
+        &["took 5 ms for 10.0.0.1", "took 12345 ms for 10.9.8.7"],
+    );
     assert_eq!(ids[0], ids[1]);
     assert_eq!(miner.resolve(ids[0]).map(|t| t.count), Some(2));
 }
@@ -65,7 +74,10 @@ fn a_few_words_in_one_place_stay_apart_and_many_become_a_parameter() {
     let states = feed(&mut miner, &["VM started", "VM paused", "VM stopped"]);
     assert!(states.windows(2).all(|pair| pair[0] != pair[1]));
     let users = ["ann", "bob", "cid", "dan", "eve", "fay", "gus", "hal"];
-    let ids = feed(&mut miner, &users.map(|user| format!("user {user} logged in")));
+    let ids = feed(
+        &mut miner,
+        &users.map(|user| format!("user {user} logged in")),
+    );
     miner.settle();
     let wide = miner.resolve(ids[0]).expect("known");
     assert_eq!(wide.text.as_ref(), "user <*> logged in");
@@ -156,13 +168,22 @@ fn lines_that_come_again_keep_their_ids() {
     let before = feed(&mut miner, &lines);
     let after = feed(&mut miner, &lines);
     assert_eq!(before, after);
-    let resolved: Vec<_> = before.iter().map(|id| miner.resolve(*id).map(|t| t.id)).collect();
-    assert_eq!(resolved, before.iter().map(|id| Some(*id)).collect::<Vec<_>>());
+    let resolved: Vec<_> = before
+        .iter()
+        .map(|id| miner.resolve(*id).map(|t| t.id))
+        .collect();
+    assert_eq!(
+        resolved,
+        before.iter().map(|id| Some(*id)).collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn counts_add_up_to_the_records_when_templates_give_way() {
-    let mut miner = Miner::new(Limits { templates_max: 100, ..Limits::default() });
+    let mut miner = Miner::new(Limits {
+        templates_max: 100,
+        ..Limits::default()
+    });
     for number in 0..5_000 {
         // No two lines have anything in common, so that nothing merges.
         let line = format!("{} {}", word(number), word(number + 100_000));
@@ -176,13 +197,22 @@ fn counts_add_up_to_the_records_when_templates_give_way() {
     }
     assert!(miner.overflow() > 0);
     let heartbeat = miner.parse(b"heartbeat", T).id;
-    assert_eq!(miner.resolve(heartbeat).map(|t| t.count), Some(101), "what is used stays");
+    assert_eq!(
+        miner.resolve(heartbeat).map(|t| t.count),
+        Some(101),
+        "what is used stays"
+    );
 }
 
 #[test]
 fn a_template_that_gave_way_comes_back_with_its_id() {
-    let mut miner = Miner::new(Limits { templates_max: 64, ..Limits::default() });
-    let users: Vec<String> = (0..40).map(|n| format!("user {} logged in", word(n))).collect();
+    let mut miner = Miner::new(Limits {
+        templates_max: 64,
+        ..Limits::default()
+    });
+    let users: Vec<String> = (0..40)
+        .map(|n| format!("user {} logged in", word(n)))
+        .collect();
     feed(&mut miner, &users);
     miner.settle();
     let wide = miner.parse(b"user zoe logged in", T).id;
@@ -191,7 +221,10 @@ fn a_template_that_gave_way_comes_back_with_its_id() {
         let line = format!("{} {}", word(number), word(number + 100_000));
         miner.parse(line.as_bytes(), T);
     }
-    assert!(miner.templates().all(|t| t.id != wide && t.id != plain), "they gave way");
+    assert!(
+        miner.templates().all(|t| t.id != wide && t.id != plain),
+        "they gave way"
+    );
     assert_eq!(miner.parse(b"user eve logged in", T).id, wide);
     assert_eq!(miner.parse(b"shutting down", T).id, plain);
 }
@@ -208,7 +241,11 @@ fn a_restored_miner_gives_every_line_the_same_id() {
         let more = [&lines[cut..], &lines[..], &["never seen before".to_owned()]].concat();
         for line in &more {
             let time = Timestamp::from_nanos(5);
-            assert_eq!(first.parse(line.as_bytes(), time), second.parse(line.as_bytes(), time), "{line}");
+            assert_eq!(
+                first.parse(line.as_bytes(), time),
+                second.parse(line.as_bytes(), time),
+                "{line}"
+            );
             assert_eq!(first.params(), second.params(), "{line}");
         }
         assert_eq!(first.records(), second.records());
@@ -218,10 +255,16 @@ fn a_restored_miner_gives_every_line_the_same_id() {
 
 #[test]
 fn what_a_model_brings_is_known_and_stays_as_it_is() {
-    let mut miner = Miner::new(Limits { templates_max: 32, ..Limits::default() });
+    let mut miner = Miner::new(Limits {
+        templates_max: 32,
+        ..Limits::default()
+    });
     miner.seed("user <*> logged in");
     let seeded = miner.parse(b"user ann logged in", T).id;
-    assert_eq!(miner.resolve(seeded).map(|t| t.text.as_ref()), Some("user <*> logged in"));
+    assert_eq!(
+        miner.resolve(seeded).map(|t| t.text.as_ref()),
+        Some("user <*> logged in")
+    );
     for number in 0..2_000 {
         let line = format!("{} {}", word(number), word(number + 100_000));
         miner.parse(line.as_bytes(), T);
@@ -231,7 +274,10 @@ fn what_a_model_brings_is_known_and_stays_as_it_is() {
 
 #[test]
 fn a_stream_of_nothing_but_new_templates_is_quarantined_within_a_minute_of_its_time() {
-    let limits = Limits { births_per_minute_max: Some(500), ..Limits::default() };
+    let limits = Limits {
+        births_per_minute_max: Some(500),
+        ..Limits::default()
+    };
     let mut miner = Miner::new(limits);
     let at = |second: usize| Timestamp::from_nanos(second as u64 * 1_000_000_000);
     let calm = feed(&mut miner, &["all is well"])[0];
@@ -244,9 +290,16 @@ fn a_stream_of_nothing_but_new_templates_is_quarantined_within_a_minute_of_its_t
             quarantined_at = Some(number / 50);
         }
     }
-    assert!(quarantined_at.is_some_and(|second| second < 60), "{quarantined_at:?}");
+    assert!(
+        quarantined_at.is_some_and(|second| second < 60),
+        "{quarantined_at:?}"
+    );
     assert!(miner.templates().count() <= 502);
-    assert_eq!(miner.parse(b"all is well", at(1_100)).id, calm, "what is known is still known");
+    assert_eq!(
+        miner.parse(b"all is well", at(1_100)).id,
+        calm,
+        "what is known is still known"
+    );
     // After the quarantine it may learn again.
     let later = miner.parse(b"a new line at last", at(1_100 + 3_600)).id;
     assert!(!Miner::is_overflow(later));
@@ -270,10 +323,15 @@ fn the_five_signs_show_on_streams_that_have_them() {
     (0..200).for_each(|_| drop(feed(&mut same, &["always the same"])));
     assert!(same.health().single_template);
     let mut wild = Miner::default();
-    let lines: Vec<String> = (0..200).map(|n| format!("{} {}", word(n), word(n + 9_999))).collect();
+    let lines: Vec<String> = (0..200)
+        .map(|n| format!("{} {}", word(n), word(n + 9_999)))
+        .collect();
     feed(&mut wild, &lines);
     let health = wild.health();
-    assert!(health.mostly_rare && health.too_many_templates && health.none_frequent, "{health:?}");
+    assert!(
+        health.mostly_rare && health.too_many_templates && health.none_frequent,
+        "{health:?}"
+    );
     let mut good = Miner::default();
     (0..5).for_each(|_| drop(feed(&mut good, &service())));
     good.settle();

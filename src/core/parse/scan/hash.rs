@@ -33,7 +33,10 @@ impl Keys {
         let mut key = Key(a ^ bytes.len() as u64, b);
         for chunk in bytes.chunks(CHUNK * BLOCK) {
             let mut sums = [0_u128; 2];
-            for (part, keys) in chunk.chunks(BLOCK).zip(self.words.windows(BLOCK_WORDS + 2).step_by(BLOCK_WORDS)) {
+            for (part, keys) in chunk
+                .chunks(BLOCK)
+                .zip(self.words.windows(BLOCK_WORDS + 2).step_by(BLOCK_WORDS))
+            {
                 let mut block = [0; BLOCK];
                 block[..part.len()].copy_from_slice(part);
                 add_block(&mut sums, &block, keys);
@@ -78,7 +81,6 @@ fn add_block(sums: &mut [u128; 2], block: &[u8; BLOCK], keys: &[u64]) {
             *sum = sum.wrapping_add(u128::from(low) * u128::from(high));
         }
     }
-
 }
 
 #[inline(always)]
