@@ -15,7 +15,7 @@ mod view;
 mod write;
 
 pub use line::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
-pub use shape::{Shape, TOKENS_MAX, Token, TokenKind};
+pub use shape::{Shape, TOKENS_MAX};
 
 pub(super) use line::mask_into;
 
@@ -26,6 +26,7 @@ type Step = fn(&View<'_>) -> Option<Found>;
 
 /// The rules in the order of their precedence: what is longer and surer comes first.
 const STEPS: &[(&str, Step)] = &[
+    ("wildcard", name::wildcard),
     ("url", address::url),
     ("email", address::email),
     ("ip", address::ip),
@@ -35,11 +36,13 @@ const STEPS: &[(&str, Step)] = &[
     ("date", moment::date),
     ("clock", moment::clock),
     ("host", address::host),
+    ("label", name::label),
     ("compound", name::compound),
     ("number", number::number),
     ("literal", number::literal),
     ("account", name::account),
     ("user", name::user),
+    ("blob", name::blob),
     ("rest", name::rest),
     ("list", list::list),
 ];

@@ -14,9 +14,7 @@ mod miner;
 mod param;
 mod time;
 
-pub use mask::{
-    LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, Token, TokenKind, WILDCARD, shape_of,
-};
+pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of};
 pub use miner::{
     BIRTHS_MAX, CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX,
     TEMPLATES_MAX, Template, VALUES_MAX,

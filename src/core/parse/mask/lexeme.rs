@@ -48,6 +48,8 @@ pub(super) enum Notation {
     /// A wildcard for each of its parts, with the separators between them; parts that blanks
     /// separate are one.
     Parts,
+    /// A wildcard for each thing that varies; letters and separators stay.
+    Stem,
 }
 
 const NUMBER: u8 = 1;

@@ -1,6 +1,6 @@
 //! Rules for names of one thing among many.
 
-use super::lexeme::{Class, Lexeme};
+use super::lexeme::{Class, Lexeme, Notation};
 use super::view::{Found, View};
 use crate::core::parse::param::ParamKind;
 
@@ -75,6 +75,44 @@ fn starts(view: &View<'_>) -> bool {
         Class::Mark(mark) => !b"_-.".contains(&mark),
         _ => false,
     }
+}
+
+/// `init2()`, `r24=`, `sum_v2(`: the digits in the name of a function or of a key tell versions
+/// and registers apart, not values; the letters stay so that the name can be read.
+pub(super) fn label(view: &View<'_>) -> Option<Found> {
+    if !starts(view) {
+        return None;
+    }
+    let Joined { len, varies, .. } = joined(view);
+    let lettered = (0..len).any(|at| matches!(view.class(at), Class::Word | Class::Named));
+    let names = view.is(len, b'(') || view.is(len, b'=');
+    (varies && lettered && names).then_some(Found {
+        skip: 0,
+        len,
+        kind: ParamKind::Identifier,
+        notation: Notation::Stem,
+    })
+}
+
+/// `<*>` in a message: a template that somebody logged. It is a value like any other, so that
+/// every wildcard in a shape is one.
+pub(super) fn wildcard(view: &View<'_>) -> Option<Found> {
+    let written = view.is(0, b'<') && view.is(1, b'*') && view.is(2, b'>');
+    written
+        .then_some(Found::whole(3, ParamKind::Word))
+        .flatten()
+}
+
+/// Longest word that a person would write; longer runs of letters are data.
+const WORD_LEN_MAX: usize = 64;
+
+/// Encoded data that happens to hold no digit.
+pub(super) fn blob(view: &View<'_>) -> Option<Found> {
+    let word = view.bytes(0);
+    let long = view.class(0) == Class::Word && word.len() > WORD_LEN_MAX;
+    (long && word.is_ascii())
+        .then_some(Found::whole(1, ParamKind::Identifier))
+        .flatten()
 }
 
 /// Anything left with a digit in it.

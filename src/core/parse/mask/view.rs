@@ -105,7 +105,8 @@ pub(super) fn rewrite(
             before: lexemes.get(..to).unwrap_or_default(),
             rest: lexemes.get(from..).unwrap_or_default(),
         };
-        let found = rule(&view).filter(|found| found.len > 0);
+        let blank = view.class(0) == Class::Blank;
+        let found = if blank { None } else { rule(&view) }.filter(|found| found.len > 0);
         let (first, len) = match found {
             Some(found) => (from + found.skip, found.len),
             None => (from, 1),

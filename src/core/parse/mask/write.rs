@@ -1,7 +1,7 @@
 //! Lexemes → the text, tokens and values of a [`Shape`].
 
 use super::lexeme::{Class, Lexeme, Notation, is_placeholder};
-use super::shape::{Shape, TOKENS_MAX, Token, TokenKind};
+use super::shape::{Shape, TOKENS_MAX, Token};
 use super::{SHAPE_LEN_MAX, WILDCARD};
 use crate::core::parse::param::{AnchoredParam, PARAMS_MAX, ParamKind, Place};
 
@@ -15,26 +15,25 @@ pub(super) fn write(form: &[u8], lexemes: &[Lexeme], whole: bool) -> Shape {
         spaced: false,
     };
     let mut rest = lexemes;
-    let mut complete = whole;
-    while let Some((first, _)) = rest.split_first() {
-        let len = writer.token_len(rest);
+    while let Some((first, next)) = rest.split_first() {
+        let len = 1 + next.iter().take_while(|each| joins(first, each)).count();
         let (token, next) = rest.split_at(len);
-        if first.class == Class::Blank {
-            writer.spaced = true;
-        } else if first.class == Class::Mark(b')') {
-            writer.fill_brackets();
-        }
-        if first.class == Class::Blank {
-        } else if !writer.push(token) {
-            complete = false;
+        if !writer.push(token) {
             break;
         }
         rest = next;
     }
+    let complete = whole && rest.is_empty();
     if !complete {
         writer.cut();
     }
     writer.shape
+}
+
+/// Whether a lexeme goes on where another is literal text too: both are one token.
+fn joins(first: &Lexeme, next: &Lexeme) -> bool {
+    let literal = |class| matches!(class, Class::Word | Class::Mark(_));
+    literal(first.class) && literal(next.class) && next.class != Class::Mark(b')')
 }
 
 struct Writer<'a> {
@@ -46,48 +45,31 @@ struct Writer<'a> {
     spaced: bool,
 }
 
-/// Marks that hold the parts of one word together: `java.io.File`, `read-only`, `user_id`.
-const INNER: &[u8] = b"._-$'";
-
 impl Writer<'_> {
-    /// Lexemes of the token at the head: words joined from the inside, marks of one kind, or one.
-    fn token_len(&self, rest: &[Lexeme]) -> usize {
-        let class = |at: usize| rest.get(at).map_or(Class::Blank, |each| each.class);
-        let mut len = 1;
-        match class(0) {
-            Class::Mark(mark) => {
-                while class(len) == Class::Mark(mark) {
-                    len += 1;
-                }
-            }
-            Class::Word => {
-                while let (Class::Mark(mark), Class::Word) = (class(len), class(len + 1))
-                    && INNER.contains(&mark)
-                {
-                    len += 2;
-                }
-            }
-            _ => {}
-        }
-        len
-    }
-
     /// Adds a token; false when there is no room for it.
     fn push(&mut self, lexemes: &[Lexeme]) -> bool {
         let (Some(first), Some(last)) = (lexemes.first(), lexemes.last()) else {
             return true;
         };
+        match first.class {
+            Class::Blank => {
+                self.spaced = true;
+                return true;
+            }
+            Class::Mark(b')') => self.fill_brackets(),
+            _ => {}
+        }
         let from = self.place_of(usize::from(first.start));
         let to = self.place_of(usize::from(last.end));
         let bytes = self
             .form
             .get(usize::from(first.start)..usize::from(last.end))
             .unwrap_or_default();
-        let (kind, text) = match first.class {
-            Class::Value(kind, Notation::Whole) => (TokenKind::Value(kind), WILDCARD.to_owned()),
-            Class::Value(kind, Notation::Parts) => (TokenKind::Value(kind), parts(bytes)),
-            Class::Mark(_) => (TokenKind::Mark, lossy(bytes)),
-            _ => (TokenKind::Word, lossy(bytes)),
+        let text = match first.class {
+            Class::Value(_, Notation::Whole) => WILDCARD.to_owned(),
+            Class::Value(_, Notation::Parts) => parts(bytes),
+            Class::Value(_, Notation::Stem) => stem(bytes),
+            _ => lossy(bytes),
         };
         let room = SHAPE_LEN_MAX - WILDCARD.len() - 1;
         if self.shape.text.len() + 1 + text.len() > room
@@ -95,15 +77,9 @@ impl Writer<'_> {
         {
             return false;
         }
-        self.write(&text, kind, from, to);
-        if let TokenKind::Value(kind) = kind
-            && self.shape.params.len() < PARAMS_MAX
-        {
-            self.shape.params.push(AnchoredParam {
-                kind,
-                start: from,
-                end: to,
-            });
+        match first.class {
+            Class::Value(kind, _) => self.write_value(&text, kind, from, to),
+            _ => self.write(&text, true, from, to),
         }
         true
     }
@@ -113,18 +89,24 @@ impl Writer<'_> {
     fn fill_brackets(&mut self) {
         let place = self.place;
         if self.shape.text.ends_with(" (") && !self.spaced {
-            self.write(WILDCARD, TokenKind::Value(ParamKind::Word), place, place);
+            self.write_value(WILDCARD, ParamKind::Word, place, place);
         }
     }
 
     /// What is left out becomes one wildcard.
     fn cut(&mut self) {
-        let place = self.place;
         self.spaced = true;
-        self.write(WILDCARD, TokenKind::Value(ParamKind::Word), place, place);
+        self.write(WILDCARD, false, self.place, self.place);
     }
 
-    fn write(&mut self, text: &str, kind: TokenKind, from: Place, to: Place) {
+    fn write_value(&mut self, text: &str, kind: ParamKind, start: Place, end: Place) {
+        if self.shape.params.len() < PARAMS_MAX {
+            self.shape.params.push(AnchoredParam { kind, start, end });
+        }
+        self.write(text, false, start, end);
+    }
+
+    fn write(&mut self, text: &str, literal: bool, from: Place, to: Place) {
         if std::mem::take(&mut self.spaced) && !self.shape.text.is_empty() {
             self.shape.text.push(' ');
         }
@@ -134,7 +116,7 @@ impl Writer<'_> {
         self.shape.tokens.push(Token {
             start,
             end,
-            kind,
+            literal,
             from,
             to,
         });
@@ -182,6 +164,15 @@ fn parts(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// A wildcard for each placeholder, everything else as it is.
+fn stem(bytes: &[u8]) -> String {
+    let parts: Vec<String> = bytes
+        .split(|byte| is_placeholder(*byte))
+        .map(lossy)
+        .collect();
+    parts.join(WILDCARD)
 }
 
 fn lossy(bytes: &[u8]) -> String {
