@@ -48,9 +48,9 @@ pub(super) fn saturate(rows: Vec<Vec<u32>>, rules: &Rules) -> Rows {
         now.entry(row).or_default().push(at);
     }
     while now.len() > VALUES_MAX {
-        let next = match step(&now, rules, single_candidates) {
+        let next = match step(&now, rules, Reach::Single, single_places) {
             Some(next) => Some(next),
-            None if rules.leaps => step(&now, rules, |row| leap_candidates(row, &often)),
+            None if rules.leaps => step(&now, rules, Reach::Leap, |row| rarest_places(row, &often)),
             None => None,
         };
         match next {
@@ -61,20 +61,24 @@ pub(super) fn saturate(rows: Vec<Vec<u32>>, rules: &Rules) -> Rows {
     now
 }
 
-/// A set of places that could be opened in a row.
-type Candidate = Vec<usize>;
-
-/// Every place alone.
-fn single_candidates(row: &[u32]) -> Vec<Candidate> {
-    (0..row.len())
-        .filter(|&place| row.get(place) != Some(&OPEN_SYMBOL))
-        .map(|place| vec![place])
-        .collect()
+/// Which sets of places may be opened in a row, given a list of its places.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// Each place alone.
+    Single,
+    /// The first two of the list, the first three, and so on.
+    Leap,
 }
 
-/// The two rarest words, the three rarest, and so on: where a line has several parameters, their
-/// words are rarer than the constants beside them (as in Brain, 2023).
-fn leap_candidates(row: &[u32], often: &FxHashMap<(usize, u32), u32>) -> Vec<Candidate> {
+fn single_places(row: &[u32]) -> Vec<usize> {
+    let closed = |place: &usize| row.get(*place) != Some(&OPEN_SYMBOL);
+    (0..row.len()).filter(closed).collect()
+}
+
+/// The places of words, rare words first. Where a line has several parameters their words are
+/// rarer than the constants beside them (as in Brain, 2023), so that one of the leaps over this
+/// list opens all parameters and nothing else.
+fn rarest_places(row: &[u32], often: &FxHashMap<(usize, u32), u32>) -> Vec<usize> {
     let mut places: Vec<(u32, usize)> = row
         .iter()
         .enumerate()
@@ -82,80 +86,130 @@ fn leap_candidates(row: &[u32], often: &FxHashMap<(usize, u32), u32>) -> Vec<Can
         .map(|(place, &symbol)| (often.get(&(place, symbol)).copied().unwrap_or(0), place))
         .collect();
     places.sort_unstable();
-    let order: Vec<usize> = places.into_iter().map(|(_, place)| place).collect();
-    (2..=order.len())
-        .filter_map(|len| order.get(..len).map(<[usize]>::to_vec))
-        .collect()
+    places.into_iter().map(|(_, place)| place).collect()
 }
 
-/// Opens in each row the first of its candidates, or the one most rows agree on, that has shown
-/// enough values. `None` when no row changed.
-fn step(now: &Rows, rules: &Rules, candidates: impl Fn(&[u32]) -> Vec<Candidate>) -> Option<Rows> {
-    let rows: Vec<&Vec<u32>> = now.keys().collect();
-    let all: Vec<Vec<Candidate>> = rows.iter().map(|row| candidates(row)).collect();
-    let mut counts: FxHashMap<u64, u32> = FxHashMap::default();
-    for (row, places) in rows.iter().zip(&all).flat_map(each) {
-        *counts.entry(key_of(row, places)).or_default() += 1;
+/// A set of places of a row that could be opened.
+struct Candidate<'a> {
+    places: &'a [usize],
+    /// The same for all rows that differ in these places only.
+    key: u64,
+    /// Constant words that would be left.
+    solid: usize,
+}
+
+/// A row and its list of places.
+struct Ranked<'a> {
+    row: &'a [u32],
+    places: Vec<usize>,
+}
+
+impl Ranked<'_> {
+    fn candidates(&self, rules: &Rules, reach: Reach) -> impl Iterator<Item = Candidate<'_>> {
+        let all = self
+            .row
+            .iter()
+            .filter(|symbol| rules.is_solid(**symbol))
+            .count();
+        let mut start = (sum(self.row), all);
+        self.places
+            .iter()
+            .enumerate()
+            .filter_map(move |(at, &place)| {
+                let symbol = self.row.get(place).copied().unwrap_or_default();
+                let (key, solid) = start;
+                let key = key
+                    .wrapping_sub(mix(place, symbol))
+                    .wrapping_add(mix(place, OPEN_SYMBOL));
+                let solid = solid - usize::from(rules.is_solid(symbol));
+                let places = match reach {
+                    Reach::Single => self.places.get(at..=at)?,
+                    Reach::Leap => {
+                        start = (key, solid);
+                        self.places.get(..=at).filter(|places| places.len() > 1)?
+                    }
+                };
+                Some(Candidate { places, key, solid })
+            })
     }
+}
+
+/// Opens in each row the smallest of its candidates that has shown enough values; of equals the
+/// one most rows agree on. `None` when no row changed.
+fn step(
+    now: &Rows,
+    rules: &Rules,
+    reach: Reach,
+    list: impl Fn(&[u32]) -> Vec<usize>,
+) -> Option<Rows> {
+    let ranked: Vec<Ranked<'_>> = now
+        .keys()
+        .map(|row| Ranked {
+            row,
+            places: list(row),
+        })
+        .collect();
+    let mut counts: FxHashMap<u64, u32> = FxHashMap::default();
+    for candidate in ranked.iter().flat_map(|row| row.candidates(rules, reach)) {
+        *counts.entry(candidate.key).or_default() += 1;
+    }
+    let agreed = |candidate: &Candidate<'_>| {
+        let count = counts.get(&candidate.key).copied().unwrap_or(0);
+        count as usize >= rules.needed(candidate)
+    };
     let mut evidence: FxHashMap<u64, Evidence<'_>> = FxHashMap::default();
-    for (row, places) in rows.iter().zip(&all).flat_map(each) {
-        let key = key_of(row, places);
-        if counts
-            .get(&key)
-            .is_some_and(|count| *count as usize >= needed(row, places, rules))
-        {
-            let shown = evidence
-                .entry(key)
-                .or_insert_with(|| Evidence::new(row, places));
-            shown.add(row, places);
+    for one in &ranked {
+        for candidate in one.candidates(rules, reach).filter(agreed) {
+            let new = || Evidence::new(one.row, candidate.places);
+            let shown = evidence.entry(candidate.key).or_insert_with(new);
+            shown.add(one.row, candidate.places);
         }
     }
     let mut changed = false;
     let mut next = Rows::new();
-    for ((row, members), candidates) in now.iter().zip(&all) {
-        let best = candidates
-            .iter()
-            .filter_map(|places| {
-                let shown = evidence.get(&key_of(row, places))?;
-                (shown.is_enough() && shown.is_of(row, places)).then_some((places, shown.rows))
+    for (one, members) in ranked.iter().zip(now.values()) {
+        let best = one
+            .candidates(rules, reach)
+            .filter_map(|candidate| {
+                let shown = evidence.get(&candidate.key)?;
+                let enough = shown.is_enough() && shown.is_of(one.row, candidate.places);
+                enough.then_some((candidate.places, shown.rows))
             })
             .min_by_key(|(places, rows)| (places.len(), Reverse(*rows)));
-        let mut wide = row.clone();
+        let mut wide = one.row.to_vec();
         if let Some((places, _)) = best {
             changed = true;
-            for &place in places {
-                if let Some(symbol) = wide.get_mut(place) {
-                    *symbol = OPEN_SYMBOL;
-                }
-            }
+            open(&mut wide, places);
         }
         next.entry(wide).or_default().extend(members);
     }
     changed.then_some(next)
 }
 
-fn each<'a>(
-    (row, candidates): (&&'a Vec<u32>, &'a Vec<Candidate>),
-) -> impl Iterator<Item = (&'a Vec<u32>, &'a Candidate)> {
-    let row: &'a Vec<u32> = row;
-    candidates.iter().map(move |places| (row, places))
+fn open(row: &mut [u32], places: &[usize]) {
+    for &place in places {
+        if let Some(symbol) = row.get_mut(place) {
+            *symbol = OPEN_SYMBOL;
+        }
+    }
 }
 
-/// How many rows must agree before `places` may be opened in `row`.
-fn needed(row: &[u32], places: &[usize], rules: &Rules) -> usize {
-    let solid = |symbol: &u32| rules.solid.get(*symbol as usize) == Some(&true);
-    let all = row.iter().filter(|symbol| solid(symbol)).count();
-    let opened = places.iter().filter_map(|&place| row.get(place));
-    let left = all - opened.filter(|symbol| solid(symbol)).count();
-    let base = VALUES_MAX + 1;
-    if left == 0 {
-        let told = places.len() == 1 || rules.marks >= BARE_MARKS_MIN;
-        return if told { base * BARE_FACTOR } else { usize::MAX };
+impl Rules {
+    fn is_solid(&self, symbol: u32) -> bool {
+        self.solid.get(symbol as usize) == Some(&true)
     }
-    if left < SOLID_MIN || left < places.len() {
-        return base * THIN_FACTOR;
+
+    /// How many rows must agree on a candidate.
+    fn needed(&self, candidate: &Candidate<'_>) -> usize {
+        let base = VALUES_MAX + 1;
+        let opened = candidate.places.len();
+        match candidate.solid {
+            0 if opened == 1 || self.marks >= BARE_MARKS_MIN => base * BARE_FACTOR,
+            0 => usize::MAX,
+            left if left < SOLID_MIN || left < opened => base * THIN_FACTOR,
+            _ => base,
+        }
     }
-    base
 }
 
 /// The values that a set of places has shown in rows that are otherwise the same.
@@ -209,11 +263,11 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// The same for all rows that differ in `places` only.
-fn key_of(row: &[u32], places: &[usize]) -> u64 {
-    places.iter().fold(sum(row), |key, &place| {
+/// The sum of the row with `places` opened.
+fn opened_sum(row: &[u32], places: &[usize]) -> u64 {
+    places.iter().fold(sum(row), |sum, &place| {
         let symbol = row.get(place).copied().unwrap_or_default();
-        key.wrapping_sub(mix(place, symbol))
+        sum.wrapping_sub(mix(place, symbol))
             .wrapping_add(mix(place, OPEN_SYMBOL))
     })
 }
@@ -258,12 +312,8 @@ fn absorb(rows: Rows) -> Rows {
         let mut wide = row;
         // Masks come narrow first, so one pass follows a chain of ever wider rows.
         for ((_, mask), sums) in &masks {
-            if sums.contains(&key_of(&wide, mask)) {
-                for &place in mask {
-                    if let Some(symbol) = wide.get_mut(place) {
-                        *symbol = OPEN_SYMBOL;
-                    }
-                }
+            if sums.contains(&opened_sum(&wide, mask)) {
+                open(&mut wide, mask);
             }
         }
         merged.entry(wide).or_default().extend(members);
