@@ -71,6 +71,7 @@ impl Dataset {
                 )
             }
             Layout::HdfsOwn => hdfs_own::read(train, test),
+            Layout::Parsing => bail!("this layout has lines, not sequences"),
         }
     }
 

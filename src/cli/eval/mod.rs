@@ -1,20 +1,24 @@
-//! `knothole eval`: how good the detectors are on labelled sequences, beside simple baselines.
+//! `knothole eval`: how good the detectors are on labelled sequences, beside simple baselines,
+//! and how good the templates are on lines with labelled templates.
 //!
 //! A layout gives the sequences to train on and the labelled ones to score; everything after is
-//! the same for all layouts.
+//! the same for all layouts but [`parsing`].
 
 mod baselines;
 mod dataset;
 mod hdfs_own;
 mod metrics;
 mod order;
+mod parsing;
 mod report;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 use self::dataset::Dataset;
 use self::report::Report;
@@ -29,10 +33,10 @@ pub(crate) struct EvalArgs {
     /// How the folders are laid out
     #[arg(long, value_enum)]
     layout: Layout,
-    /// Folder with the sequences to train on
-    #[arg(long, value_name = "DIR")]
-    train: PathBuf,
-    /// Folder with the sequences to score; may be the same
+    /// Folder with the sequences to train on; `parsing` has none
+    #[arg(long, value_name = "DIR", required_if_eq_any = [("layout", "hdfs"), ("layout", "seq"), ("layout", "hdfs-own")])]
+    train: Option<PathBuf>,
+    /// Folder with the sequences to score, or with the labelled lines; may be the same
     #[arg(long, value_name = "DIR")]
     test: PathBuf,
     /// Print one JSON object instead of a table
@@ -56,6 +60,9 @@ enum Layout {
     /// Raw lines: hdfs.log (or .zst, .xz), train.ids and labels.tsv, as knothole's own HDFS set.
     /// With one folder for both, what is not in train.ids is scored
     HdfsOwn,
+    /// Lines with their templates: X_2k.log_structured_corrected.csv and X_2k.log_structured.csv
+    /// for any system X, as in Loghub and Loghub-2.0, in the folder or one below
+    Parsing,
 }
 
 const EXAMPLES: &str = "\
@@ -66,7 +73,8 @@ and only show what a lucky choice would give.
 Examples:
   knothole eval --layout hdfs --train hdfs/ --test hdfs/
   knothole eval --layout hdfs-own --train datasets/hdfs/train --test datasets/hdfs/small
-  knothole eval --layout seq --train set/ --test set/ --seed 2 --json | jq .rows";
+  knothole eval --layout seq --train set/ --test set/ --seed 2 --json | jq .rows
+  knothole eval --layout parsing --test parsing_2k/";
 
 impl Layout {
     fn name(self) -> &'static str {
@@ -74,15 +82,22 @@ impl Layout {
             Self::Hdfs => "hdfs",
             Self::Seq => "seq",
             Self::HdfsOwn => "hdfs-own",
+            Self::Parsing => "parsing",
         }
     }
 }
 
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
-    let report = measure(args).or_use()?;
+    match args.layout {
+        Layout::Hdfs | Layout::Seq | Layout::HdfsOwn => print(&measure(args).or_use()?, args.json),
+        Layout::Parsing => print(&parsing::measure(&args.test).or_use()?, args.json),
+    }
+}
+
+fn print(report: &(impl Serialize + Display), json: bool) -> Result<Outcome, Failure> {
     let mut out = out();
-    if args.json {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
+    if json {
+        serde_json::to_writer_pretty(&mut out, report).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
         write!(out, "{report}")?;
@@ -92,7 +107,8 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
 }
 
 fn measure(args: &EvalArgs) -> anyhow::Result<Report> {
-    let dataset = Dataset::read(args.layout, &args.train, &args.test)?;
+    let train = args.train.as_deref().context("this layout needs --train")?;
+    let dataset = Dataset::read(args.layout, train, &args.test)?;
     let settings = TrainSettings {
         seed: args.seed,
         epochs_max: args.epochs,

@@ -122,7 +122,8 @@ fn again(args: &EvalArgs) -> String {
         seed,
         epochs,
     } = args;
-    let (layout, train, test) = (layout.name(), train.display(), test.display());
+    let train = train.as_deref().unwrap_or(test).display();
+    let (layout, test) = (layout.name(), test.display());
     format!(
         "knothole eval --layout {layout} --train {train} --test {test} --seed {seed} --epochs {epochs}"
     )

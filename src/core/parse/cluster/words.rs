@@ -1,0 +1,141 @@
+//! What clustering compares: the words of a text and the marks between them.
+
+use rustc_hash::FxHashMap;
+
+use super::super::mask::WILDCARD;
+use super::pattern::{OPEN, OPEN_TEXT};
+use super::saturate::{OPEN_SYMBOL, VALUE_SYMBOL};
+
+/// Stands for each word in what [`marks_of`] gives.
+const WORD: char = '\0';
+
+/// Words and their numbers. The numbers follow the order of first sight.
+#[derive(Debug, Default)]
+pub(super) struct Symbols<'a> {
+    numbers: FxHashMap<&'a str, u32>,
+    texts: Vec<&'a str>,
+}
+
+impl<'a> Symbols<'a> {
+    pub(super) fn of(&mut self, text: &'a str) -> u32 {
+        if text == WILDCARD {
+            return VALUE_SYMBOL;
+        }
+        let Self { numbers, texts } = self;
+        *numbers.entry(text).or_insert_with(|| {
+            texts.push(text);
+            u32::try_from(texts.len()).unwrap_or(u32::MAX) + VALUE_SYMBOL
+        })
+    }
+
+    pub(super) fn text(&self, symbol: u32) -> &'a str {
+        match symbol {
+            OPEN_SYMBOL => OPEN_TEXT,
+            VALUE_SYMBOL => WILDCARD,
+            _ => {
+                let at = (symbol - VALUE_SYMBOL - 1) as usize;
+                self.texts.get(at).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    /// By symbol, whether the text says something by itself: two letters at least.
+    pub(super) fn solid(&self) -> Vec<bool> {
+        let says = |text: &&str| text.chars().filter(|c| c.is_alphabetic()).count() > 1;
+        let own = self.texts.iter().map(says);
+        [false, false].into_iter().chain(own).collect()
+    }
+
+    /// `marks` with the words of `row` put in.
+    pub(super) fn fill(&self, marks: &str, row: &[u32]) -> String {
+        let mut words = row.iter().map(|&symbol| self.text(symbol));
+        let mut text = String::with_capacity(2 * marks.len());
+        for mark in marks.chars() {
+            match mark {
+                WORD => text.push_str(words.next().unwrap_or_default()),
+                _ => text.push(mark),
+            }
+        }
+        text
+    }
+}
+
+/// The runs of letters, digits and wildcards of a text.
+pub(super) fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = rest.len() - rest.trim_start_matches(is_mark).len();
+        let mut from = rest.get(start..)?;
+        // `<` is a mark unless it begins a wildcard.
+        while !from.is_empty() && word_len(from) == 0 {
+            let mut chars = from.chars();
+            chars.next();
+            from = chars.as_str();
+        }
+        let (word, next) = from.split_at_checked(word_len(from))?;
+        rest = next;
+        (!word.is_empty()).then_some(word)
+    })
+}
+
+/// The text with a NUL for each word.
+pub(super) fn marks_of(text: &str) -> String {
+    let mut marks = String::with_capacity(text.len() / 3);
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let len = word_len(rest);
+        marks.push(if len > 0 { WORD } else { first });
+        rest = rest.get(len.max(first.len_utf8())..).unwrap_or_default();
+    }
+    marks
+}
+
+/// Characters that never belong to a word.
+fn is_mark(c: char) -> bool {
+    c != '<' && c != OPEN && c.is_ascii() && !c.is_ascii_alphanumeric()
+}
+
+/// Bytes of the word that `text` begins with; 0 when it begins with a mark.
+fn word_len(text: &str) -> usize {
+    let mut rest = text;
+    loop {
+        let plain = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || c == OPEN;
+        let next = rest.trim_start_matches(plain);
+        match next.strip_prefix(WILDCARD) {
+            Some(after) => rest = after,
+            None => return text.len() - next.len(),
+        }
+    }
+}
+
+/// One token for many: what all have in front and behind, up to a mark, and the open place
+/// between.
+pub(super) fn common_ends(values: &[&str]) -> String {
+    let first = values.first().copied().unwrap_or_default();
+    let mut head = first.len();
+    let mut tail = first.len();
+    let mut shortest = first.len();
+    for value in values {
+        let same = |(a, b): &(u8, u8)| a == b;
+        let (a, b) = (first.bytes(), value.bytes());
+        head = head.min(a.clone().zip(b.clone()).take_while(same).count());
+        tail = tail.min(a.rev().zip(b.rev()).take_while(same).count());
+        shortest = shortest.min(value.len());
+    }
+    let head = first.get(..head).map_or("", head_end);
+    let tail = tail.min(shortest - head.len());
+    let tail = first.get(first.len() - tail..).map_or("", tail_start);
+    format!("{head}{OPEN}{tail}")
+}
+
+/// `head` up to and with its last mark that introduces a value.
+fn head_end(head: &str) -> &str {
+    let at = head.rfind(['=', ':', '(', '[', '{', '"', '\'', '-', '_', '@', '#']);
+    at.and_then(|at| head.get(..=at)).unwrap_or_default()
+}
+
+/// `tail` from its first mark that may end a value.
+fn tail_start(tail: &str) -> &str {
+    let at = tail.find([',', ';', ':', ')', ']', '}', '"', '\'', '-', '_', '@', '#']);
+    at.and_then(|at| tail.get(at..)).unwrap_or_default()
+}
