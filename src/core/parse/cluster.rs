@@ -24,7 +24,8 @@ pub use pattern::Pattern;
 pub use saturate::VALUES_MAX;
 
 use super::mask::WILDCARD;
-use pattern::{OPEN, OPEN_TEXT};
+pub(super) use pattern::OPEN;
+use pattern::OPEN_TEXT;
 use saturate::{OPEN_SYMBOL, Rules, saturate};
 use words::{Symbols, marks_of, words_of};
 

@@ -136,9 +136,9 @@ pub struct Miner {
     groups: Groups,
     patterns: Patterns,
     recall: Recall,
-    /// Where the texts of shapes and templates belong, with the version of the slot. It can be
-    /// worked out again at any time.
-    known: FxHashMap<Key, (Slot, u32)>,
+    /// The templates of the texts of shapes and templates; out of date where the template is no
+    /// more. It can be worked out again at any time.
+    known: FxHashMap<Key, TemplateId>,
     changes: Vec<Change>,
     quarantine: Quarantine,
     params: Vec<Param>,
@@ -260,7 +260,7 @@ impl Miner {
         self.know(text, slot);
         self.table.set_origin(slot, Origin::Given);
         if text.contains(super::WILDCARD) {
-            self.patterns.insert(slot, Pattern::new(text));
+            self.patterns.insert(slot, Pattern::of_template(text));
         }
     }
 
@@ -382,8 +382,9 @@ impl Miner {
     fn recalled(&mut self, shape: &str) -> Option<Slot> {
         let pattern = self.recall.take(shape)?;
         self.make_room()?;
-        let slot = self.table.insert(pattern.text(), self.records);
-        self.know(pattern.text(), slot);
+        let text = pattern.text();
+        let slot = self.table.insert(&text, self.records);
+        self.know(&text, slot);
         self.table.set_origin(slot, Origin::Recalled);
         self.patterns.insert(slot, pattern);
         Some(slot)
@@ -415,19 +416,17 @@ impl Miner {
         }
     }
 
-    /// Where a text belongs that came before, or is a template's own.
+    /// The template of a text that came before, or is a template's own.
     fn known(&self, text: &str) -> Option<Slot> {
         let known = self.known.get(&self.scan.key_of(text.as_bytes()));
-        let valid = known.filter(|(slot, version)| self.table.version(*slot) == *version);
-        match valid {
-            Some((slot, _)) => Some(*slot),
-            None => self.table.slot_of(id_of(text)),
-        }
+        let slot = known.and_then(|id| self.table.slot_of(*id));
+        slot.or_else(|| self.table.slot_of(id_of(text)))
     }
 
     fn know(&mut self, text: &str, slot: Slot) {
-        let key = self.scan.key_of(text.as_bytes());
-        self.known.insert(key, (slot, self.table.version(slot)));
+        if let Some(id) = self.table.id(slot) {
+            self.known.insert(self.scan.key_of(text.as_bytes()), id);
+        }
     }
 
     /// Works out anew which texts are known, once most of them are no longer needed.
@@ -439,14 +438,12 @@ impl Miner {
     }
 
     fn know_all(&mut self) {
-        let templates = self
-            .table
-            .iter()
-            .map(|(slot, entry)| (&*entry.template.text, slot));
+        let templates = self.table.iter();
+        let templates = templates.map(|(slot, entry)| (&*entry.template.text, slot));
         let shapes = self.groups.shapes().map(|seen| (&*seen.text, seen.slot));
-        let known = templates.chain(shapes).map(|(text, slot)| {
+        let known = templates.chain(shapes).filter_map(|(text, slot)| {
             let key = self.scan.key_of(text.as_bytes());
-            (key, (slot, self.table.version(slot)))
+            Some((key, self.table.id(slot)?))
         });
         self.known = known.collect();
     }

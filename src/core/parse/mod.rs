@@ -18,7 +18,7 @@ mod param;
 mod scan;
 mod time;
 
-pub use cache::{Cache, Entry, FORMS_MAX, emit};
+pub use cache::{Cache, Entry, FORMS_MAX, VALUES_PER_FORM, emit};
 pub use cluster::{Cluster, Pattern, VALUES_MAX, cluster, group_of};
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of};
 pub use miner::{

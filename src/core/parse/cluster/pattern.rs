@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::mask::WILDCARD;
 
 /// Stands in a key where clustering put a wildcard. Shapes hold no control characters.
-pub(super) const OPEN: char = '\u{1}';
+pub(in crate::core::parse) const OPEN: char = '\u{1}';
 pub(super) const OPEN_TEXT: &str = "\u{1}";
 
 /// A shape some places of which clustering has opened for any value. The wildcards that the mask

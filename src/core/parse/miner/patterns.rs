@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 
 use super::table::Slot;
-use crate::core::parse::cluster::Pattern;
-use crate::core::parse::mask::WILDCARD;
+use crate::core::parse::cluster::{OPEN, Pattern};
 
 /// Patterns by one of their constant words, so that a shape is held against few of them.
 #[derive(Debug, Default)]
@@ -20,10 +19,7 @@ impl Patterns {
     /// Files a slot's pattern, in place of the one it had.
     pub(super) fn insert(&mut self, slot: Slot, pattern: Pattern) {
         self.remove(slot);
-        let words = pattern
-            .text()
-            .split(' ')
-            .filter(|word| !word.contains(WILDCARD));
+        let words = pattern.key().split(' ').filter(|word| !word.contains(OPEN));
         let filed_under = |word: &&str| self.by_word.get(*word).map_or(0, Vec::len);
         let word: Box<str> = words.min_by_key(filed_under).unwrap_or_default().into();
         self.words.insert(slot, word.clone());
@@ -53,18 +49,18 @@ impl Patterns {
         let words = std::iter::once("").chain(shape.split(' '));
         let filed = words.filter_map(|word| self.by_word.get(word)).flatten();
         let matching = filed.filter(|(_, pattern)| pattern.matches(shape));
-        let best = matching.min_by_key(|(_, pattern)| {
-            let wildcards = pattern.text().matches(WILDCARD).count();
-            (wildcards, pattern.text())
-        });
+        let best = matching.min_by_key(|(_, pattern)| (pattern.open_count(), pattern.key()));
         best.map(|(slot, _)| *slot)
     }
 
-    /// The slots with a pattern, ascending.
-    pub(super) fn slots(&self) -> Vec<Slot> {
-        let mut slots: Vec<Slot> = self.words.keys().copied().collect();
-        slots.sort_unstable();
-        slots
+    /// The slots with a pattern, ascending, and the keys of these.
+    pub(super) fn keys(&self) -> Vec<(Slot, Box<str>)> {
+        let filed = self.by_word.values().flatten();
+        let mut keys: Vec<(Slot, Box<str>)> = filed
+            .map(|(slot, pattern)| (*slot, pattern.key().into()))
+            .collect();
+        keys.sort_unstable();
+        keys
     }
 }
 
@@ -97,9 +93,9 @@ impl Recall {
         self.patterns.remove(number)
     }
 
-    /// The texts, oldest first.
-    pub(super) fn texts(&self) -> Vec<Box<str>> {
+    /// The keys of the patterns, oldest first.
+    pub(super) fn keys(&self) -> Vec<Box<str>> {
         let patterns = self.order.iter().filter_map(|at| self.patterns.get(*at));
-        patterns.map(|pattern| pattern.text().into()).collect()
+        patterns.map(|pattern| pattern.key().into()).collect()
     }
 }

@@ -7,7 +7,7 @@ use rustc_hash::FxHashSet;
 use super::groups::Group;
 use super::table::{Origin, Slot};
 use super::{Change, Miner};
-use crate::core::parse::cluster::Cluster;
+use crate::core::parse::cluster::{Cluster, Pattern};
 
 /// How many shapes went from one template to others.
 type Moves = BTreeMap<Slot, BTreeMap<Slot, usize>>;
@@ -47,7 +47,7 @@ impl Miner {
 
     /// The slot of a cluster's template, which may be new. `None` when there is no room for it.
     fn target(&mut self, cluster: &Cluster, group: &Group) -> Option<Slot> {
-        let text = cluster.pattern.text();
+        let text = &*cluster.pattern.text();
         let first = group.shapes.get(*cluster.members.first()?)?;
         let is_its_own = |slot| {
             let entry = self.table.get(slot);
@@ -64,13 +64,22 @@ impl Miner {
         } else {
             return None;
         };
-        let is_wide = cluster.members.len() > 1 || &*first.text != text;
-        if is_wide && self.patterns.get(slot).is_none() {
-            self.patterns.insert(slot, cluster.pattern.clone());
-        } else if !is_wide && self.table.origin(slot) == Origin::Learned {
-            self.patterns.remove(slot);
-        }
+        self.set_pattern(slot, &cluster.pattern);
         Some(slot)
+    }
+
+    /// What is remembered of a template's forms is out of date when other places of it are open.
+    fn set_pattern(&mut self, slot: Slot, pattern: &Pattern) {
+        let had = self.patterns.get(slot);
+        let has = Some(pattern).filter(|pattern| !pattern.is_exact());
+        if had == has || self.table.origin(slot) != Origin::Learned {
+            return;
+        }
+        self.patterns.remove(slot);
+        if let Some(pattern) = has {
+            self.patterns.insert(slot, pattern.clone());
+        }
+        self.table.bump(slot);
     }
 
     /// Gives a cluster's shapes to its template.

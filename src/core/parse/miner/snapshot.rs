@@ -13,9 +13,9 @@ use crate::core::parse::cluster::Pattern;
 pub struct MinerSnapshot {
     table: TableSnapshot,
     groups: Groups,
-    /// The slots of the templates that are wider than any one shape.
-    wide: Vec<Slot>,
-    /// The texts of those that gave way, oldest first.
+    /// The patterns of the templates that are wider than any one shape.
+    wide: Vec<(Slot, Box<str>)>,
+    /// Those of templates that gave way, oldest first.
     recall: Vec<Box<str>>,
     quarantine: Quarantine,
     records: u64,
@@ -25,12 +25,11 @@ pub struct MinerSnapshot {
 impl Miner {
     /// Everything that cannot be worked out again.
     pub fn snapshot(&self) -> MinerSnapshot {
-        let wide = self.patterns.slots();
         MinerSnapshot {
             table: self.table.snapshot(),
             groups: self.groups.clone(),
-            wide,
-            recall: self.recall.texts(),
+            wide: self.patterns.keys(),
+            recall: self.recall.keys(),
             quarantine: self.quarantine.clone(),
             records: self.records,
             overflow: self.overflow,
@@ -42,14 +41,13 @@ impl Miner {
         let mut miner = Self::new(limits);
         miner.table = Table::restore(snapshot.table);
         miner.groups = snapshot.groups;
-        for slot in snapshot.wide {
-            if let Some(entry) = miner.table.get(slot) {
-                let pattern = Pattern::new(&entry.template.text);
-                miner.patterns.insert(slot, pattern);
+        for (slot, key) in snapshot.wide {
+            if miner.table.get(slot).is_some() {
+                miner.patterns.insert(slot, Pattern::from_key(&key));
             }
         }
-        for text in snapshot.recall {
-            let pattern = Pattern::new(&text);
+        for key in snapshot.recall {
+            let pattern = Pattern::from_key(&key);
             miner.recall.insert(pattern, limits.templates_max);
         }
         miner.quarantine = snapshot.quarantine;

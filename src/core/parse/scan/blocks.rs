@@ -183,18 +183,21 @@ impl Found {
         }
     }
 
-    /// Takes `write`'s word for what it wrote: bytes to the form and variables.
+    /// Where the next bytes of the form and the next variables belong; a block more than is left of
+    /// the message fits.
     #[inline(always)]
-    pub(super) fn append_with(
-        &mut self,
-        write: impl FnOnce(&mut [u8], &mut [(u32, u32)]) -> (usize, usize),
-    ) {
-        let (bytes, variables) = write(
+    pub(super) fn room(&mut self) -> (&mut [u8], &mut [(u32, u32)]) {
+        (
             &mut self.form[self.form_len..],
             &mut self.variables[self.variables_len..],
-        );
-        self.form_len += bytes;
-        self.variables_len += variables;
+        )
+    }
+
+    /// Appends what was written to the [`room`](Self::room).
+    #[inline(always)]
+    pub(super) fn wrote(&mut self, bytes: u32, variables: u32) {
+        self.form_len += bytes as usize;
+        self.variables_len += variables as usize;
     }
 
     /// Appends a stretch without a place to cut a block at; gives its length.

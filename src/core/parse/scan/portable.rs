@@ -24,13 +24,13 @@ impl Kernel for Portable {
 
     #[inline(always)]
     fn classes(self, block: Self::Block) -> Classes {
-        let mut masks = [0_u64; 8];
-        for (place, eight) in block[..BLOCK].as_chunks::<8>().0.iter().enumerate() {
-            let rows = u64::from_le_bytes(eight.map(|byte| CLASSES[usize::from(byte)]));
-            for (mask, column) in masks.iter_mut().zip(transposed(rows).to_le_bytes()) {
-                *mask |= u64::from(column) << (8 * place);
-            }
+        let mut eights = [[0; 8]; BLOCK / 8];
+        for (columns, bytes) in eights.iter_mut().zip(block.as_chunks::<8>().0) {
+            let rows = u64::from_le_bytes(bytes.map(|byte| CLASSES[usize::from(byte)]));
+            *columns = transposed(rows).to_le_bytes();
         }
+        let masks: [u64; 8] =
+            std::array::from_fn(|class| u64::from_le_bytes(eights.map(|columns| columns[class])));
         let [digit, hex, letter, high, x, zero, dash, control] = masks;
         Classes {
             digit,

@@ -63,42 +63,55 @@ impl Kernel for Avx2 {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn classes_avx2(block: &[u8; BLOCK + STRETCH]) -> Classes {
-    let (chunks, _) = block.as_chunks::<32>();
-    let [low, high] = [chunks[0], chunks[1]].map(|half| half_classes(half));
-    let mask = |class: usize| u64::from(low[class]) | u64::from(high[class]) << 32;
+    let halves = block.as_chunks().0;
+    let (low, high) = (half_classes(halves[0]), half_classes(halves[1]));
+    let mask = |low: __m256i, high: __m256i| {
+        let bits = |of| u64::from(_mm256_movemask_epi8(of) as u32);
+        bits(low) | bits(high) << 32
+    };
     Classes {
-        digit: mask(0),
-        hex: mask(1),
-        letter: mask(2),
-        high: mask(3),
-        x: mask(4),
-        zero: mask(5),
-        dash: mask(6),
-        control: mask(7),
+        digit: mask(low.digit, high.digit),
+        hex: mask(low.hex, high.hex),
+        letter: mask(low.letter, high.letter),
+        high: mask(low.bytes, high.bytes),
+        x: mask(low.x, high.x),
+        zero: mask(low.zero, high.zero),
+        dash: mask(low.dash, high.dash),
+        control: mask(low.control, high.control),
     }
+}
+
+/// [`Classes`] as bytes of which the highest bit is set.
+struct HalfClasses {
+    bytes: __m256i,
+    digit: __m256i,
+    hex: __m256i,
+    letter: __m256i,
+    x: __m256i,
+    zero: __m256i,
+    dash: __m256i,
+    control: __m256i,
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn half_classes(half: [u8; 32]) -> [u32; 8] {
+fn half_classes(half: [u8; 32]) -> HalfClasses {
     // SAFETY: both are 32 bytes of any value.
     let bytes = unsafe { transmute::<[u8; 32], __m256i>(half) };
     let all = |byte: u8| _mm256_set1_epi8(byte as i8);
     let at_most = |bytes, most| _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, all(most)), bytes);
-    let digits = _mm256_sub_epi8(bytes, all(b'0'));
-    let letters = _mm256_sub_epi8(_mm256_or_si256(bytes, all(0x20)), all(b'a'));
     let equal = |bytes, byte| _mm256_cmpeq_epi8(bytes, all(byte));
-    [
-        at_most(digits, 9),
-        at_most(letters, 5),
-        at_most(letters, 25),
+    let letters = _mm256_sub_epi8(_mm256_or_si256(bytes, all(0x20)), all(b'a'));
+    HalfClasses {
         bytes,
-        equal(letters, b'x' - b'a'),
-        equal(digits, 0),
-        equal(bytes, b'-'),
-        _mm256_or_si256(at_most(bytes, 0x1f), equal(bytes, 0x7f)),
-    ]
-    .map(|class| _mm256_movemask_epi8(class) as u32)
+        digit: at_most(_mm256_sub_epi8(bytes, all(b'0')), 9),
+        hex: at_most(letters, 5),
+        letter: at_most(letters, 25),
+        x: equal(letters, b'x' - b'a'),
+        zero: equal(bytes, b'0'),
+        dash: equal(bytes, b'-'),
+        control: _mm256_or_si256(at_most(bytes, 0x1f), equal(bytes, 0x7f)),
+    }
 }
 
 /// A processor with AVX-512 as of Ice Lake and Zen 4. Only [`detect`](Self::detect) makes one,
@@ -153,10 +166,13 @@ impl Kernel for Avx512 {
 
     #[inline(always)]
     fn append(self, block: Self::Block, marks: &Marks, at: usize, found: &mut Found) {
+        let (form, variables) = found.room();
         // SAFETY: there is an `Avx512`, so the processor has all of it.
-        found.append_with(|form, variables| unsafe {
-            append_avx512(block, marks, at, form, variables)
-        });
+        unsafe {
+            write_form(block, marks, form);
+            write_variables(marks, at, variables);
+        }
+        found.wrote(marks.kept().count_ones(), marks.starts().count_ones());
     }
 }
 
@@ -196,48 +212,52 @@ fn starts_avx512(marked: u64, ends: u64, starts: u64) -> u64 {
     _pdep_u64(_pext_u64(marked, ends), starts)
 }
 
+/// Writes the form of a block, and of no matter what behind it.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi2,popcnt")]
-fn append_avx512(
-    block: __m512i,
-    marks: &Marks,
-    at: usize,
-    form: &mut [u8],
-    variables: &mut [(u32, u32)],
-) -> (usize, usize) {
-    let all = |byte: u8| _mm512_set1_epi8(byte as i8);
-    let put = |bytes, mask, byte| _mm512_mask_mov_epi8(bytes, mask, all(byte));
-    let (starts, ends, kept) = (marks.starts(), marks.ends(), marks.kept());
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
+fn write_form(block: __m512i, marks: &Marks, form: &mut [u8]) {
+    let put =
+        |bytes, mask, byte: u8| _mm512_mask_mov_epi8(bytes, mask, _mm512_set1_epi8(byte as i8));
     let block = put(block, marks.control, b' ');
-    let block = put(block, starts, NUMBER);
+    let block = put(block, marks.starts(), NUMBER);
     let block = put(block, marks.hex, HEX);
     let block = put(block, marks.mixed, MIXED);
     let block = put(block, marks.uuid, UUID);
-    if let Some(target) = form.first_chunk_mut() {
-        // SAFETY: both are 64 bytes of any value.
-        *target =
-            unsafe { transmute::<__m512i, [u8; BLOCK]>(_mm512_maskz_compress_epi8(kept, block)) };
+    if let Some(form) = form.first_chunk_mut() {
+        *form = bytes_of(_mm512_maskz_compress_epi8(marks.kept(), block));
     }
-    // SAFETY: both are 64 bytes of any value.
-    let places =
-        unsafe { transmute::<[u8; BLOCK], __m512i>(std::array::from_fn(|place| place as u8)) };
-    let compress = |mask| {
-        let places = _mm512_castsi512_si256(_mm512_maskz_compress_epi8(mask, places));
-        // SAFETY: both are 32 bytes of any value.
-        unsafe { transmute::<__m256i, [u8; BLOCK / 2]>(places) }
+}
+
+/// Writes the variables of a block that begins at byte `at`, and of no matter what behind them.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vbmi2,popcnt")]
+fn write_variables(marks: &Marks, at: usize, variables: &mut [(u32, u32)]) {
+    const PLACES: [u8; BLOCK] = {
+        let mut places = [0; BLOCK];
+        let mut place = 0;
+        while place < BLOCK {
+            places[place] = place as u8;
+            place += 1;
+        }
+        places
     };
-    let (first, past) = (compress(starts), compress(ends));
-    let count = starts.count_ones() as usize;
-    for done in (0..count).step_by(8) {
-        let Some(target) = variables[done..].first_chunk_mut::<8>() else {
-            break;
-        };
-        for (place, target) in target.iter_mut().enumerate() {
-            *target = (
-                at as u32 + u32::from(first[done + place]),
-                at as u32 + u32::from(past[done + place]),
-            );
+    // SAFETY: both are 64 bytes of any value.
+    let places = unsafe { transmute::<[u8; BLOCK], __m512i>(PLACES) };
+    let starts = bytes_of(_mm512_maskz_compress_epi8(marks.starts(), places));
+    let ends = bytes_of(_mm512_maskz_compress_epi8(marks.ends(), places));
+    let eights = (marks.starts().count_ones() as usize).div_ceil(8);
+    let (variables, _) = variables.as_chunks_mut::<8>();
+    for (eight, variables) in variables.iter_mut().take(eights).enumerate() {
+        for (place, variable) in variables.iter_mut().enumerate() {
+            let byte = |of: &[u8; BLOCK]| at as u32 + u32::from(of[(8 * eight + place) % BLOCK]);
+            *variable = (byte(&starts), byte(&ends));
         }
     }
-    (kept.count_ones() as usize, count)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn bytes_of(vector: __m512i) -> [u8; BLOCK] {
+    // SAFETY: both are 64 bytes of any value.
+    unsafe { transmute::<__m512i, [u8; BLOCK]>(vector) }
 }
