@@ -26,7 +26,7 @@ pub use saturate::VALUES_MAX;
 use super::mask::WILDCARD;
 pub(super) use pattern::OPEN;
 use pattern::OPEN_TEXT;
-use saturate::{OPEN_SYMBOL, Rules, saturate};
+use saturate::{OPEN_SYMBOL, saturate};
 use words::{Symbols, marks_of, words_of};
 
 /// The shapes that share a template.
@@ -87,13 +87,10 @@ fn by_words(shapes: &[&str]) -> Draft {
         let rows: Vec<Vec<u32>> = members
             .iter()
             .filter_map(|&index| shapes.get(index))
-            .map(|shape| words_of(shape).map(|word| symbols.of(word)).collect())
+            .map(|shape| symbols.row(words_of(shape)))
             .collect();
-        let rules = Rules {
-            solid: symbols.solid(),
-            marks: marks.bytes().filter(|b| !matches!(b, 0 | b' ')).count(),
-            leaps: true,
-        };
+        let marks_count = marks.bytes().filter(|b| !matches!(b, 0 | b' ')).count();
+        let rules = symbols.rules(marks_count, true);
         for (row, at) in saturate(rows, &rules) {
             let shapes = at.into_iter().filter_map(|at| members.get(at).copied());
             draft
@@ -111,13 +108,9 @@ fn by_tokens(draft: Draft) -> Draft {
     let mut symbols = Symbols::default();
     let rows: Vec<Vec<u32>> = keys
         .iter()
-        .map(|key| key.split(' ').map(|token| symbols.of(token)).collect())
+        .map(|key| symbols.row(key.split(' ')))
         .collect();
-    let rules = Rules {
-        solid: symbols.solid(),
-        marks: 0,
-        leaps: false,
-    };
+    let rules = symbols.rules(0, false);
     let mut wide = Draft::new();
     for (row, at) in saturate(rows.clone(), &rules) {
         let tokens: Vec<String> = row

@@ -27,6 +27,8 @@ const BARE_MARKS_MIN: usize = 2;
 pub(super) struct Rules {
     /// By symbol, whether it says something by itself.
     pub(super) solid: Vec<bool>,
+    /// By symbol, in how many of the given rows it stands.
+    pub(super) often: Vec<u32>,
     /// Marks that all rows share.
     pub(super) marks: usize,
     /// Whether several places may be opened at once.
@@ -39,19 +41,14 @@ type Rows = BTreeMap<Vec<u32>, Vec<usize>>;
 /// Opens the places of `rows`, which are of one length, that are parameters; gives each row that
 /// came out with the positions of the given rows that it covers.
 pub(super) fn saturate(rows: Vec<Vec<u32>>, rules: &Rules) -> Rows {
-    let mut often: FxHashMap<(usize, u32), u32> = FxHashMap::default();
-    for word in rows.iter().flat_map(|row| row.iter().copied().enumerate()) {
-        *often.entry(word).or_default() += 1;
-    }
     let mut now = Rows::new();
     for (at, row) in rows.into_iter().enumerate() {
         now.entry(row).or_default().push(at);
     }
     while now.len() > VALUES_MAX {
-        let next = match step(&now, rules, Reach::Single, single_places) {
-            Some(next) => Some(next),
-            None if rules.leaps => step(&now, rules, Reach::Leap, |row| rarest_places(row, &often)),
-            None => None,
+        let next = match step(&now, rules, Reach::Single) {
+            None if rules.leaps => step(&now, rules, Reach::Leap),
+            next => next,
         };
         match next {
             Some(next) => now = absorb(next),
@@ -61,32 +58,15 @@ pub(super) fn saturate(rows: Vec<Vec<u32>>, rules: &Rules) -> Rows {
     now
 }
 
-/// Which sets of places may be opened in a row, given a list of its places.
+/// Which sets of places may be opened in a row.
 #[derive(Clone, Copy)]
 enum Reach {
     /// Each place alone.
     Single,
-    /// The first two of the list, the first three, and so on.
+    /// The rarest words together, the two rarest, the three rarest, and so on. Where a line has
+    /// several parameters their words are rarer than the constants beside them (as in Brain,
+    /// 2023), so one of these leaps opens all parameters and nothing else.
     Leap,
-}
-
-fn single_places(row: &[u32]) -> Vec<usize> {
-    let closed = |place: &usize| row.get(*place) != Some(&OPEN_SYMBOL);
-    (0..row.len()).filter(closed).collect()
-}
-
-/// The places of words, rare words first. Where a line has several parameters their words are
-/// rarer than the constants beside them (as in Brain, 2023), so that one of the leaps over this
-/// list opens all parameters and nothing else.
-fn rarest_places(row: &[u32], often: &FxHashMap<(usize, u32), u32>) -> Vec<usize> {
-    let mut places: Vec<(u32, usize)> = row
-        .iter()
-        .enumerate()
-        .filter(|(_, symbol)| **symbol > VALUE_SYMBOL)
-        .map(|(place, &symbol)| (often.get(&(place, symbol)).copied().unwrap_or(0), place))
-        .collect();
-    places.sort_unstable();
-    places.into_iter().map(|(_, place)| place).collect()
 }
 
 /// A set of places of a row that could be opened.
@@ -98,71 +78,77 @@ struct Candidate<'a> {
     solid: usize,
 }
 
-/// A row and its list of places.
+/// A row and those of its places that can be opened, rare words first.
 struct Ranked<'a> {
     row: &'a [u32],
     places: Vec<usize>,
+    /// How many words are in too few rows to be constant.
+    rare: usize,
 }
 
-impl Ranked<'_> {
+impl<'a> Ranked<'a> {
+    fn new(row: &'a [u32], rules: &Rules, reach: Reach) -> Self {
+        let often = |place: &usize| {
+            let symbol = row.get(*place).copied().unwrap_or_default();
+            rules.often.get(symbol as usize).copied().unwrap_or_default()
+        };
+        let can_open = |place: &usize| match (row.get(*place), reach) {
+            (Some(&OPEN_SYMBOL), _) => false,
+            (Some(&VALUE_SYMBOL), Reach::Leap) => false,
+            _ => true,
+        };
+        let mut places: Vec<usize> = (0..row.len()).filter(can_open).collect();
+        let rare = places.iter().filter(|place| often(place) as usize <= VALUES_MAX).count();
+        match reach {
+            // A word that is left constant is shared by all who agree.
+            Reach::Single if rare > 1 => places.clear(),
+            Reach::Single if rare == 1 => places.retain(|place| often(place) as usize <= VALUES_MAX),
+            Reach::Single => {}
+            Reach::Leap => places.sort_by_key(often),
+        }
+        Self { row, places, rare }
+    }
+
     fn candidates(&self, rules: &Rules, reach: Reach) -> impl Iterator<Item = Candidate<'_>> {
-        let all = self
-            .row
-            .iter()
-            .filter(|symbol| rules.is_solid(**symbol))
-            .count();
-        let mut start = (sum(self.row), all);
-        self.places
-            .iter()
-            .enumerate()
-            .filter_map(move |(at, &place)| {
-                let symbol = self.row.get(place).copied().unwrap_or_default();
-                let (key, solid) = start;
-                let key = key
-                    .wrapping_sub(mix(place, symbol))
-                    .wrapping_add(mix(place, OPEN_SYMBOL));
-                let solid = solid - usize::from(rules.is_solid(symbol));
-                let places = match reach {
-                    Reach::Single => self.places.get(at..=at)?,
-                    Reach::Leap => {
-                        start = (key, solid);
-                        self.places.get(..=at).filter(|places| places.len() > 1)?
-                    }
-                };
-                Some(Candidate { places, key, solid })
-            })
+        let all = self.row.iter().filter(|symbol| rules.is_solid(**symbol)).count();
+        let mut left = (sum(self.row), all);
+        self.places.iter().enumerate().filter_map(move |(at, &place)| {
+            let symbol = self.row.get(place).copied().unwrap_or_default();
+            let key = left.0.wrapping_sub(mix(place, symbol)).wrapping_add(mix(place, OPEN_SYMBOL));
+            let solid = left.1 - usize::from(rules.is_solid(symbol));
+            let places = match reach {
+                Reach::Single => self.places.get(at..=at)?,
+                Reach::Leap => {
+                    left = (key, solid);
+                    let enough = |places: &&[usize]| places.len() >= self.rare.max(2);
+                    self.places.get(..=at).filter(enough)?
+                }
+            };
+            Some(Candidate { places, key, solid })
+        })
     }
 }
 
 /// Opens in each row the smallest of its candidates that has shown enough values; of equals the
 /// one most rows agree on. `None` when no row changed.
-fn step(
-    now: &Rows,
-    rules: &Rules,
-    reach: Reach,
-    list: impl Fn(&[u32]) -> Vec<usize>,
-) -> Option<Rows> {
+fn step(now: &Rows, rules: &Rules, reach: Reach) -> Option<Rows> {
     let ranked: Vec<Ranked<'_>> = now
         .keys()
-        .map(|row| Ranked {
-            row,
-            places: list(row),
-        })
+        .map(|row| Ranked::new(row, rules, reach))
         .collect();
-    let mut counts: FxHashMap<u64, u32> = FxHashMap::default();
-    for candidate in ranked.iter().flat_map(|row| row.candidates(rules, reach)) {
-        *counts.entry(candidate.key).or_default() += 1;
+    let mut tally = Tally::new(ranked.iter().map(|one| one.places.len()).sum());
+    for candidate in ranked.iter().flat_map(|one| one.candidates(rules, reach)) {
+        tally.add(candidate.key);
     }
-    let agreed = |candidate: &Candidate<'_>| {
-        let count = counts.get(&candidate.key).copied().unwrap_or(0);
-        count as usize >= rules.needed(candidate)
-    };
     let mut evidence: FxHashMap<u64, Evidence<'_>> = FxHashMap::default();
     for one in &ranked {
-        for candidate in one.candidates(rules, reach).filter(agreed) {
-            let new = || Evidence::new(one.row, candidate.places);
-            let shown = evidence.entry(candidate.key).or_insert_with(new);
-            shown.add(one.row, candidate.places);
+        for candidate in one.candidates(rules, reach) {
+            let needed = rules.needed(&candidate);
+            if tally.at_most(candidate.key) >= needed {
+                let new = || Evidence::new(one.row, candidate.places, needed);
+                let shown = evidence.entry(candidate.key).or_insert_with(new);
+                shown.add(one.row, candidate.places);
+            }
         }
     }
     let mut changed = false;
@@ -212,16 +198,48 @@ impl Rules {
     }
 }
 
+/// Upper bounds of how often keys came. Nearly all come once; counted in a byte each, which may
+/// be shared by several, they cost a tenth of a map. What passes is counted again, exactly.
+struct Tally {
+    counts: Vec<u8>,
+    shift: u32,
+}
+
+impl Tally {
+    fn new(keys: usize) -> Self {
+        let len = (2 * keys).next_power_of_two().max(2);
+        Self {
+            counts: vec![0; len],
+            shift: u64::BITS - len.trailing_zeros(),
+        }
+    }
+
+    fn add(&mut self, key: u64) {
+        if let Some(count) = self.counts.get_mut((key >> self.shift) as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn at_most(&self, key: u64) -> usize {
+        match self.counts.get((key >> self.shift) as usize) {
+            Some(&u8::MAX) => usize::MAX,
+            Some(&count) => usize::from(count),
+            None => 0,
+        }
+    }
+}
+
 /// The values that a set of places has shown in rows that are otherwise the same.
 struct Evidence<'a> {
     first: &'a [u32],
     places: Vec<usize>,
     values: Vec<FxHashSet<u32>>,
     rows: usize,
+    needed: usize,
 }
 
 impl<'a> Evidence<'a> {
-    fn new(first: &'a [u32], places: &[usize]) -> Self {
+    fn new(first: &'a [u32], places: &[usize], needed: usize) -> Self {
         let mut places = places.to_vec();
         places.sort_unstable();
         Self {
@@ -229,6 +247,7 @@ impl<'a> Evidence<'a> {
             values: vec![FxHashSet::default(); places.len()],
             places,
             rows: 0,
+            needed,
         }
     }
 
@@ -259,7 +278,7 @@ impl<'a> Evidence<'a> {
     }
 
     fn is_enough(&self) -> bool {
-        self.values.iter().all(|values| values.len() > VALUES_MAX)
+        self.rows >= self.needed && self.values.iter().all(|values| values.len() > VALUES_MAX)
     }
 }
 

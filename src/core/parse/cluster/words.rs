@@ -4,28 +4,39 @@ use rustc_hash::FxHashMap;
 
 use super::super::mask::WILDCARD;
 use super::pattern::{OPEN, OPEN_TEXT};
-use super::saturate::{OPEN_SYMBOL, VALUE_SYMBOL};
+use super::saturate::{OPEN_SYMBOL, Rules, VALUE_SYMBOL};
 
 /// Stands for each word in what [`marks_of`] gives.
 const WORD: char = '\0';
 
-/// Words and their numbers. The numbers follow the order of first sight.
+/// Words by place and their numbers, in the order of first sight.
 #[derive(Debug, Default)]
 pub(super) struct Symbols<'a> {
-    numbers: FxHashMap<&'a str, u32>,
+    numbers: FxHashMap<(u32, &'a str), u32>,
     texts: Vec<&'a str>,
+    often: Vec<u32>,
 }
 
 impl<'a> Symbols<'a> {
-    pub(super) fn of(&mut self, text: &'a str) -> u32 {
+    /// The row that `words` make.
+    pub(super) fn row(&mut self, words: impl Iterator<Item = &'a str>) -> Vec<u32> {
+        (0..).zip(words).map(|(place, word)| self.of(place, word)).collect()
+    }
+
+    fn of(&mut self, place: u32, text: &'a str) -> u32 {
         if text == WILDCARD {
             return VALUE_SYMBOL;
         }
-        let Self { numbers, texts } = self;
-        *numbers.entry(text).or_insert_with(|| {
+        let Self { numbers, texts, often } = self;
+        let number = *numbers.entry((place, text)).or_insert_with(|| {
             texts.push(text);
-            u32::try_from(texts.len()).unwrap_or(u32::MAX) + VALUE_SYMBOL
-        })
+            often.push(0);
+            u32::try_from(texts.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(count) = often.get_mut(number as usize) {
+            *count += 1;
+        }
+        number.saturating_add(VALUE_SYMBOL + 1)
     }
 
     pub(super) fn text(&self, symbol: u32) -> &'a str {
@@ -39,11 +50,16 @@ impl<'a> Symbols<'a> {
         }
     }
 
-    /// By symbol, whether the text says something by itself: two letters at least.
-    pub(super) fn solid(&self) -> Vec<bool> {
+    /// What saturation has to know of the rows made here, which share `marks` marks.
+    pub(super) fn rules(&self, marks: usize, leaps: bool) -> Rules {
         let says = |text: &&str| text.chars().filter(|c| c.is_alphabetic()).count() > 1;
-        let own = self.texts.iter().map(says);
-        [false, false].into_iter().chain(own).collect()
+        let bare = [false, false].into_iter();
+        Rules {
+            solid: bare.chain(self.texts.iter().map(says)).collect(),
+            often: [u32::MAX, u32::MAX].into_iter().chain(self.often.iter().copied()).collect(),
+            marks,
+            leaps,
+        }
     }
 
     /// `marks` with the words of `row` put in.
