@@ -12,8 +12,12 @@ use super::table::Slot;
 /// Shapes kept of one template: enough to tell which of its places vary. Those with the smallest
 /// hash are kept, so that which they are does not depend on the order they came in.
 pub const MEMBERS_MAX: usize = 256;
-/// A group is worked out anew when one shape in so many is new in it.
-const GROWN_SHARE: usize = 8;
+/// A small group, of fewer than [`SMALL_MAX`] shapes, is worked out anew when one shape in so many
+/// is new in it; that costs little, and templates settle early.
+const GROWN_SHARE_SMALL: usize = 8;
+/// The same for other groups. The work over the life of a group grows in step with its shapes.
+const GROWN_SHARE: usize = 3;
+const SMALL_MAX: usize = 256;
 
 /// One distinct shape, and the template it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,8 @@ pub(super) struct Group {
     pub(super) shapes: Vec<Seen>,
     /// Shapes that came since the templates of the group were worked out.
     grown: usize,
+    /// Whether no shape came since then.
+    is_settled: bool,
     /// For each template with shapes here: how many, and the hash they are all below.
     kept: BTreeMap<Slot, (usize, u64)>,
     /// Templates that say what a wider one says too.
@@ -62,13 +68,19 @@ impl Groups {
         }
         *kept += 1;
         let full = *kept >= 2 * MEMBERS_MAX;
+        // One more shape of a template that has shown so many says next to nothing.
+        group.grown += usize::from(*below == u64::MAX);
+        group.is_settled = false;
         let text = text.into();
         group.shapes.push(Seen { text, slot });
-        group.grown += 1;
         if full {
             group.thin(slot);
         }
-        match group.grown * GROWN_SHARE >= group.shapes.len() {
+        let share = match group.shapes.len() {
+            0..SMALL_MAX => GROWN_SHARE_SMALL,
+            _ => GROWN_SHARE,
+        };
+        match group.grown > 0 && group.grown * share >= group.shapes.len() {
             true => Added::Grown(of),
             false => Added::Kept,
         }
@@ -91,8 +103,8 @@ impl Groups {
 
     /// The groups with shapes that came since their templates were worked out.
     pub(super) fn unsettled(&self) -> Vec<u64> {
-        let grown = self.groups.iter().filter(|(_, group)| group.grown > 0);
-        grown.map(|(of, _)| *of).collect()
+        let unsettled = self.groups.iter().filter(|(_, group)| !group.is_settled);
+        unsettled.map(|(of, _)| *of).collect()
     }
 
     /// Takes a group out, to be worked out and put back.
@@ -118,8 +130,14 @@ impl Group {
     /// The templates of the shapes, as lists of places in [`shapes`](Self::shapes).
     pub(super) fn work_out(&mut self) -> Vec<Cluster> {
         self.grown = 0;
+        self.is_settled = true;
         let texts: Vec<&str> = self.shapes.iter().map(|seen| &*seen.text).collect();
         cluster(&texts)
+    }
+
+    /// Whether shapes of a template were left out.
+    pub(super) fn is_thinned(&self, slot: Slot) -> bool {
+        self.kept.get(&slot).is_some_and(|(_, below)| *below < u64::MAX)
     }
 
     /// Counts the shapes of each template anew, after their slots changed.

@@ -49,6 +49,9 @@ impl Miner {
     fn target(&mut self, cluster: &Cluster, group: &Group) -> Option<Slot> {
         let text = &*cluster.pattern.text();
         let first = group.shapes.get(*cluster.members.first()?)?;
+        if group.is_thinned(first.slot) && self.is_all_of(cluster, first.slot, group) {
+            return Some(first.slot);
+        }
         let is_its_own = |slot| {
             let entry = self.table.get(slot);
             entry.is_some_and(|entry| &*entry.template.text == text)
@@ -66,6 +69,15 @@ impl Miner {
         };
         self.set_pattern(slot, &cluster.pattern);
         Some(slot)
+    }
+
+    /// Whether a cluster holds shapes of one template alone, and says no more than that one says.
+    /// Where shapes were left out, what is left may look narrower than all were.
+    fn is_all_of(&self, cluster: &Cluster, slot: Slot, group: &Group) -> bool {
+        let mut members = cluster.members.iter();
+        let is_its = |at: &usize| group.shapes.get(*at).is_some_and(|seen| seen.slot == slot);
+        let pattern = self.patterns.get(slot);
+        members.all(is_its) && pattern.is_some_and(|wide| wide.matches(&cluster.pattern.text()))
     }
 
     /// What is remembered of a template's forms is out of date when other places of it are open.
