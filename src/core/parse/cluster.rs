@@ -106,10 +106,7 @@ fn by_words(shapes: &[&str]) -> Draft {
 fn by_tokens(draft: Draft) -> Draft {
     let (keys, groups): (Vec<String>, Vec<Vec<usize>>) = draft.into_iter().unzip();
     let mut symbols = Symbols::default();
-    let rows: Vec<Vec<u32>> = keys
-        .iter()
-        .map(|key| symbols.row(key.split(' ')))
-        .collect();
+    let rows: Vec<Vec<u32>> = keys.iter().map(|key| symbols.row(key.split(' '))).collect();
     let rules = symbols.rules(0, false);
     let mut wide = Draft::new();
     for (row, at) in saturate(rows.clone(), &rules) {
@@ -183,7 +180,11 @@ fn join_values(draft: Draft) -> Draft {
 /// the pattern that stands for both.
 fn bare_sibling(key: &str, draft: &Draft) -> Option<(String, String)> {
     let tokens: Vec<&str> = key.split(' ').collect();
+    let solid = tokens.iter().filter(|token| words::is_solid(token)).count();
     tokens.iter().enumerate().find_map(|(place, token)| {
+        if solid - usize::from(words::is_solid(token)) < 2 {
+            return None;
+        }
         let core = token.trim_end_matches([',', '.', ':', ';']);
         if core == WILDCARD || !(core.contains(WILDCARD) || core.contains(OPEN)) {
             return None;
