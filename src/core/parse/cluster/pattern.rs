@@ -1,0 +1,106 @@
+//! A template as clustering found it.
+
+use std::ops::Range;
+
+use super::super::mask::WILDCARD;
+
+/// Stands in a key where clustering put a wildcard. Shapes hold no control characters.
+pub(super) const OPEN: char = '\u{1}';
+pub(super) const OPEN_TEXT: &str = "\u{1}";
+
+/// A shape some places of which clustering has opened for any value. The wildcards that the mask
+/// wrote are constants here: a word where others have a number is another shape.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern {
+    key: Box<str>,
+}
+
+impl Pattern {
+    /// The pattern of one shape alone.
+    pub fn exact(shape: &str) -> Self {
+        Self { key: shape.into() }
+    }
+
+    /// The pattern of a template that comes from elsewhere: all its wildcards stand for any value.
+    pub fn of_template(text: &str) -> Self {
+        Self {
+            key: text.replace(WILDCARD, OPEN_TEXT).into(),
+        }
+    }
+
+    /// The pattern that [`key`](Self::key) wrote.
+    pub fn from_key(key: &str) -> Self {
+        Self { key: key.into() }
+    }
+
+    /// What a snapshot keeps of the pattern: the text, with U+0001 for the opened places.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The text of the template.
+    pub fn text(&self) -> String {
+        self.key.replace(OPEN, WILDCARD)
+    }
+
+    /// Whether the pattern says no more than one shape did.
+    pub fn is_exact(&self) -> bool {
+        !self.key.contains(OPEN)
+    }
+
+    /// How many places were opened.
+    pub fn open_count(&self) -> usize {
+        self.key.matches(OPEN).count()
+    }
+
+    /// Whether `shape` is of this pattern.
+    pub fn matches(&self, shape: &str) -> bool {
+        let mut tokens = shape.split(' ');
+        let same = self
+            .key
+            .split(' ')
+            .all(|piece| tokens.next().is_some_and(|token| covers(piece, token)));
+        same && tokens.next().is_none()
+    }
+
+    /// What the opened places stand for in a shape, as ascending byte ranges of its text; `None`
+    /// when the shape is not of this pattern. A range may hold wildcards of the mask.
+    pub fn open_ranges(&self, shape: &str) -> Option<Vec<Range<usize>>> {
+        let mut ranges = Vec::new();
+        let mut start = 0;
+        let mut tokens = shape.split(' ');
+        for piece in self.key.split(' ') {
+            let token = tokens.next()?;
+            each_gap(piece, token, |gap| {
+                ranges.push(start + gap.start..start + gap.end);
+            })?;
+            start += token.len() + 1;
+        }
+        tokens.next().is_none().then_some(ranges)
+    }
+}
+
+/// Whether the token of a pattern covers a token of a shape, or of another pattern.
+pub(super) fn covers(piece: &str, token: &str) -> bool {
+    each_gap(piece, token, |_| ()).is_some()
+}
+
+/// Calls `gap` with what each open place of `piece` stands for in `token`; `None` when `piece`
+/// does not cover it.
+fn each_gap(piece: &str, token: &str, mut gap: impl FnMut(Range<usize>)) -> Option<()> {
+    let Some((head, mut piece)) = piece.split_once(OPEN) else {
+        return (piece == token).then_some(());
+    };
+    let mut rest = token.strip_prefix(head)?;
+    let mut at = head.len();
+    while let Some((middle, next)) = piece.split_once(OPEN) {
+        let len = rest.find(middle)?;
+        gap(at..at + len);
+        at += len + middle.len();
+        rest = rest.get(len + middle.len()..)?;
+        piece = next;
+    }
+    let inside = rest.strip_suffix(piece)?;
+    gap(at..at + inside.len());
+    Some(())
+}
