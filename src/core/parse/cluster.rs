@@ -105,10 +105,7 @@ fn by_words(shapes: &[&str]) -> Draft {
 fn by_tokens(draft: Draft) -> Draft {
     let (keys, groups): (Vec<String>, Vec<Vec<usize>>) = draft.into_iter().unzip();
     let mut symbols = Symbols::default();
-    let rows: Vec<Vec<u32>> = keys
-        .iter()
-        .map(|key| symbols.row(key.split(' ')))
-        .collect();
+    let rows: Vec<Vec<u32>> = keys.iter().map(|key| symbols.row(key.split(' '))).collect();
     let rules = symbols.rules(0, false);
     let mut wide = Draft::new();
     for (row, at) in saturate(rows.clone(), &rules) {

@@ -90,7 +90,11 @@ impl<'a> Ranked<'a> {
     fn new(row: &'a [u32], rules: &Rules, reach: Reach) -> Self {
         let often = |place: &usize| {
             let symbol = row.get(*place).copied().unwrap_or_default();
-            rules.often.get(symbol as usize).copied().unwrap_or_default()
+            rules
+                .often
+                .get(symbol as usize)
+                .copied()
+                .unwrap_or_default()
         };
         let can_open = |place: &usize| match (row.get(*place), reach) {
             (Some(&OPEN_SYMBOL), _) => false,
@@ -98,11 +102,16 @@ impl<'a> Ranked<'a> {
             _ => true,
         };
         let mut places: Vec<usize> = (0..row.len()).filter(can_open).collect();
-        let rare = places.iter().filter(|place| often(place) as usize <= VALUES_MAX).count();
+        let rare = places
+            .iter()
+            .filter(|place| often(place) as usize <= VALUES_MAX)
+            .count();
         match reach {
             // A word that is left constant is shared by all who agree.
             Reach::Single if rare > 1 => places.clear(),
-            Reach::Single if rare == 1 => places.retain(|place| often(place) as usize <= VALUES_MAX),
+            Reach::Single if rare == 1 => {
+                places.retain(|place| often(place) as usize <= VALUES_MAX)
+            }
             Reach::Single => {}
             Reach::Leap => places.sort_by_key(often),
         }
@@ -110,22 +119,32 @@ impl<'a> Ranked<'a> {
     }
 
     fn candidates(&self, rules: &Rules, reach: Reach) -> impl Iterator<Item = Candidate<'_>> {
-        let all = self.row.iter().filter(|symbol| rules.is_solid(**symbol)).count();
+        let all = self
+            .row
+            .iter()
+            .filter(|symbol| rules.is_solid(**symbol))
+            .count();
         let mut left = (sum(self.row), all);
-        self.places.iter().enumerate().filter_map(move |(at, &place)| {
-            let symbol = self.row.get(place).copied().unwrap_or_default();
-            let key = left.0.wrapping_sub(mix(place, symbol)).wrapping_add(mix(place, OPEN_SYMBOL));
-            let solid = left.1 - usize::from(rules.is_solid(symbol));
-            let places = match reach {
-                Reach::Single => self.places.get(at..=at)?,
-                Reach::Leap => {
-                    left = (key, solid);
-                    let enough = |places: &&[usize]| places.len() >= self.rare.max(2);
-                    self.places.get(..=at).filter(enough)?
-                }
-            };
-            Some(Candidate { places, key, solid })
-        })
+        self.places
+            .iter()
+            .enumerate()
+            .filter_map(move |(at, &place)| {
+                let symbol = self.row.get(place).copied().unwrap_or_default();
+                let key = left
+                    .0
+                    .wrapping_sub(mix(place, symbol))
+                    .wrapping_add(mix(place, OPEN_SYMBOL));
+                let solid = left.1 - usize::from(rules.is_solid(symbol));
+                let places = match reach {
+                    Reach::Single => self.places.get(at..=at)?,
+                    Reach::Leap => {
+                        left = (key, solid);
+                        let enough = |places: &&[usize]| places.len() >= self.rare.max(2);
+                        self.places.get(..=at).filter(enough)?
+                    }
+                };
+                Some(Candidate { places, key, solid })
+            })
     }
 }
 

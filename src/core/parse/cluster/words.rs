@@ -20,14 +20,21 @@ pub(super) struct Symbols<'a> {
 impl<'a> Symbols<'a> {
     /// The row that `words` make.
     pub(super) fn row(&mut self, words: impl Iterator<Item = &'a str>) -> Vec<u32> {
-        (0..).zip(words).map(|(place, word)| self.of(place, word)).collect()
+        (0..)
+            .zip(words)
+            .map(|(place, word)| self.of(place, word))
+            .collect()
     }
 
     fn of(&mut self, place: u32, text: &'a str) -> u32 {
         if text == WILDCARD {
             return VALUE_SYMBOL;
         }
-        let Self { numbers, texts, often } = self;
+        let Self {
+            numbers,
+            texts,
+            often,
+        } = self;
         let number = *numbers.entry((place, text)).or_insert_with(|| {
             texts.push(text);
             often.push(0);
@@ -56,7 +63,10 @@ impl<'a> Symbols<'a> {
         let bare = [false, false].into_iter();
         Rules {
             solid: bare.chain(self.texts.iter().map(says)).collect(),
-            often: [u32::MAX, u32::MAX].into_iter().chain(self.often.iter().copied()).collect(),
+            often: [u32::MAX, u32::MAX]
+                .into_iter()
+                .chain(self.often.iter().copied())
+                .collect(),
             marks,
             leaps,
         }

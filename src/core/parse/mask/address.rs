@@ -58,7 +58,7 @@ fn root_len(view: &View<'_>) -> Option<usize> {
         view.class(at).is_run()
             || matches!(
                 view.class(at),
-                Class::Mark(b'.' | b'_' | b'~' | b'*' | b'-')
+                Class::Mark(b'.' | b'_' | b'~' | b'*' | b'-' | b'?')
             )
     };
     let drive = view.class(0) == Class::Word
@@ -143,9 +143,11 @@ pub(super) fn colons(view: &View<'_>) -> Option<Found> {
     if !view.opens() || view.previous() == Class::Mark(b':') {
         return None;
     }
-    let (mut len, mut groups, mut double) = (0, 0, false);
+    let (mut len, mut groups) = (0, 0);
+    let (mut double, mut varies) = (false, false);
     loop {
         if is_hex(view, len) {
+            varies |= view.class(len).varies();
             len += 1;
             groups += 1;
         }
@@ -162,7 +164,7 @@ pub(super) fn colons(view: &View<'_>) -> Option<Found> {
         (false, 6..) => ParamKind::Identifier,
         _ => return None,
     };
-    (!view.class(len).is_run()).then_some(Found::whole(len, kind))
+    (varies && !view.class(len).is_run()).then_some(Found::whole(len, kind))
 }
 
 fn is_hex(view: &View<'_>, at: usize) -> bool {
