@@ -9,7 +9,7 @@
 //! follows ByteBrain (2025).
 
 mod cache;
-mod cluster;
+pub mod cluster;
 mod mask;
 mod miner;
 mod param;

@@ -96,7 +96,8 @@ fn addresses_stay_apart_from_their_ports() {
 fn host_names_are_values_and_packages_are_not() {
     gives(&[
         ("to mail.example.com:25", "to <*>:<*>"),
-        ("at a.shop.example.hk now", "at <*> now"),
+        ("at a.shop.com.hk or web-1.shop.de", "at <*> or <*>"),
+        ("use job.task.attempt.id now", "use job.task.attempt.id now"),
         ("in com.example.api.Main", "in com.example.api.Main"),
         ("in org.example.io failed", "in org.example.io failed"),
         (
