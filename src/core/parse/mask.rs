@@ -54,6 +54,7 @@ const PASSES: [&[Rule]; 3] = [
         Rule::always(word::literal),
         Rule::always(word::account),
         Rule::always(word::user),
+        Rule::always(word::hex),
         Rule::always(word::blob),
         Rule::on_digits(name::rest),
     ],
@@ -70,3 +71,6 @@ pub fn shape_of(form: &[u8]) -> Shape {
     }
     write::write(form, &lexed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,7 @@ fn root_len(view: &View<'_>) -> Option<usize> {
         view.class(at).is_run()
             || matches!(
                 view.class(at),
-                Class::Mark(b'.' | b'_' | b'~' | b'*' | b'-')
+                Class::Mark(b'.' | b'_' | b'~' | b'*' | b'-' | b'?')
             )
     };
     let drive = view.class(0) == Class::Word
@@ -143,9 +143,11 @@ pub(super) fn colons(view: &View<'_>) -> Option<Found> {
     if !view.opens() || view.previous() == Class::Mark(b':') {
         return None;
     }
-    let (mut len, mut groups, mut double) = (0, 0, false);
+    let (mut len, mut groups) = (0, 0);
+    let (mut double, mut varies) = (false, false);
     loop {
         if is_hex(view, len) {
+            varies |= view.class(len).varies();
             len += 1;
             groups += 1;
         }
@@ -162,7 +164,7 @@ pub(super) fn colons(view: &View<'_>) -> Option<Found> {
         (false, 6..) => ParamKind::Identifier,
         _ => return None,
     };
-    (!view.class(len).is_run()).then_some(Found::whole(len, kind))
+    (varies && !view.class(len).is_run()).then_some(Found::whole(len, kind))
 }
 
 fn is_hex(view: &View<'_>, at: usize) -> bool {
@@ -174,9 +176,8 @@ fn is_hex(view: &View<'_>, at: usize) -> bool {
     }
 }
 
-/// Last labels that make a dotted name a host. Two letters are a country, from two dots on, as
-/// with one they are as often the ending of a file.
-const TOP_LABELS: [&[u8]; 12] = [
+/// Labels that make a dotted name a host when they are its last, or the last before a country.
+const TOP_LABELS: [&[u8]; 14] = [
     b"com",
     b"org",
     b"net",
@@ -185,14 +186,17 @@ const TOP_LABELS: [&[u8]; 12] = [
     b"mil",
     b"info",
     b"biz",
+    b"ac",
+    b"co",
     b"local",
     b"internal",
     b"lan",
     b"arpa",
 ];
 
-/// `db.example.com`, `a7.isp.net`, `x.y.example.hk`: a dotted name that ends as host names do. One
-/// that starts so (`com.example.api`) is the name of a package.
+/// `db.example.com`, `a7.isp.net`, `x.example.ac.uk`, `web-1.x.de`: a dotted name that ends as host
+/// names do. One that starts so (`com.example.api`) is the name of a package, and two letters are a
+/// country only in a name that has more of a host, as they also end keys (`job.task.id`).
 pub(super) fn host(view: &View<'_>) -> Option<Found> {
     if !(view.opens() || view.previous() == Class::Mark(b'@')) {
         return None;
@@ -202,9 +206,17 @@ pub(super) fn host(view: &View<'_>) -> Option<Found> {
     if dots == 0 || view.is(len, b'(') {
         return None;
     }
-    let is_top = |label: &[u8]| TOP_LABELS.iter().any(|top| label.eq_ignore_ascii_case(top));
+    let is_top = |at: Option<usize>| {
+        at.is_some_and(|at| {
+            let label = view.bytes(at);
+            TOP_LABELS.iter().any(|top| label.eq_ignore_ascii_case(top))
+        })
+    };
     let last = view.bytes(len - 1);
-    let country = dots > 1 && last.len() == 2 && last.iter().all(u8::is_ascii_lowercase);
+    let country = last.len() == 2 && last.iter().all(u8::is_ascii_lowercase);
+    let numbered = (0..len).any(|at| view.class(at).varies()) || view.count(len, b'-') > 0;
+    let ported = view.is(len, b':') && view.class(len + 1) == Class::Number;
+    let abroad = country && dots > 1 && (is_top(len.checked_sub(3)) || numbered || ported);
     let found = Found::whole(len, ParamKind::Identifier);
-    ((is_top(last) || country) && !is_top(view.bytes(0))).then_some(found)
+    ((abroad || is_top(len.checked_sub(1))) && !is_top(Some(0))).then_some(found)
 }

@@ -1,6 +1,7 @@
 //! The pieces of a form: words, values, punctuation and blanks.
 
 use crate::core::parse::param::ParamKind;
+use crate::core::parse::scan::{HEX, NUMBER, UUID};
 
 /// Lexemes of a form; what follows is one wildcard. It bounds the work on a line of any length.
 pub(super) const LEXEMES_MAX: usize = 1024;
@@ -53,10 +54,6 @@ pub(super) enum Notation {
     /// The scheme of an address and `://` stay, one wildcard is for what follows.
     Scheme,
 }
-
-const NUMBER: u8 = 1;
-const HEX: u8 = 2;
-const UUID: u8 = 4;
 
 impl Class {
     /// Whether a digit or a UUID is in it.

@@ -33,7 +33,8 @@ fn starts(digits: &View<'_>, signed: bool) -> bool {
     match digits.class(0) {
         Class::Number => true,
         Class::Named => matches!(digits.bytes(0), [b'v' | b'V', _]),
-        Class::Hex | Class::Measured => signed,
+        // Dots or a sign make a number of them; alone they are for a later rule.
+        Class::Hex | Class::Measured | Class::Mixed => signed || dotted_len(digits) > 1,
         _ => false,
     }
 }

@@ -4,12 +4,25 @@ use super::lexeme::{Class, Lexeme};
 use super::view::{Found, View, bytes_of};
 use crate::core::parse::param::ParamKind;
 
-/// `true`, `False`, `null`: literals are values wherever they stand.
+/// `true`, `False`, `null`, `n/a`: literals are values wherever they stand.
 pub(super) fn literal(view: &View<'_>) -> Option<Found> {
     const LITERALS: [&[u8]; 3] = [b"true", b"false", b"null"];
-    let word = view.bytes(0);
-    let known = LITERALS.iter().any(|each| word.eq_ignore_ascii_case(each));
+    let says = |at, word: &[u8]| view.bytes(at).eq_ignore_ascii_case(word);
+    if view.is(1, b'/') && says(0, b"n") && says(2, b"a") && view.opens() {
+        return Some(Found::whole(3, ParamKind::Word));
+    }
+    let known = LITERALS.iter().any(|each| says(0, each));
     (known && stands_alone(view)).then_some(Found::whole(1, ParamKind::Word))
+}
+
+/// Shortest run of the letters a to f that is a number: shorter ones are words (`facade`).
+const HEX_LEN_MIN: usize = 8;
+
+/// `deadbeef`: hexadecimal digits that happen to hold no decimal one.
+pub(super) fn hex(view: &View<'_>) -> Option<Found> {
+    let word = view.bytes(0);
+    let hex = word.len() >= HEX_LEN_MIN && word.iter().all(u8::is_ascii_hexdigit);
+    (hex && view.class(0) == Class::Word).then_some(Found::whole(1, ParamKind::Hex))
 }
 
 /// `(root)`, `from=admin`: accounts that every system has, unless the word is a key.
