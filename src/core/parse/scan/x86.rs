@@ -183,7 +183,8 @@ fn block_avx512(rest: &[u8]) -> __m512i {
         0 => 0,
         len => u64::MAX >> (BLOCK - len.min(BLOCK)),
     };
-    // SAFETY: bytes after the end of `rest` are masked out, and so not read.
+    debug_assert!(there.count_ones() as usize <= rest.len());
+    // SAFETY: `there` has no bit for a byte after the end of `rest`, and what has none is not read.
     unsafe { _mm512_maskz_loadu_epi8(there, rest.as_ptr().cast()) }
 }
 
