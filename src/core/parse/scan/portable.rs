@@ -1,7 +1,9 @@
 //! A block's classes without vectors: a table for each byte, and a transposition of 8 × 8 bits.
 
-use super::blocks::{BLOCK, Classes, Found, Kernel, Marks, STRETCH, read, search_starts};
+use super::blocks::{BLOCK, Kernel, read};
+use super::found::{Found, STRETCH};
 use super::hash::{Key, Keys};
+use super::marks::{Classes, Marks, search_starts};
 
 /// Any processor.
 #[derive(Clone, Copy, Debug)]

@@ -245,11 +245,7 @@ fn what_counts_of_a_long_line_is_bounded_and_ends_with_a_character() {
         }
     }
     // What is not UTF-8 has no characters to keep whole.
-    for (words, others) in [
-        (0, LINE_LEN_MAX),
-        (LINE_LEN_MAX - 5, 10),
-        (LINE_LEN_MAX - 4, 10),
-    ] {
+    for (words, others) in [(0, LINE_LEN_MAX + 9), (LINE_LEN_MAX - 3, 10)] {
         let message = [vec![b'a'; words], vec![0x80; others]].concat();
         assert_eq!(reference(&message).0.len(), LINE_LEN_MAX);
         checked_key(scans, &message);

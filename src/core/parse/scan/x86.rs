@@ -8,8 +8,10 @@
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
-use super::blocks::{BLOCK, Classes, Found, Kernel, Marks, STRETCH, read, search_starts};
+use super::blocks::{BLOCK, Kernel, read};
+use super::found::{Found, STRETCH};
 use super::hash::{Key, Keys};
+use super::marks::{Classes, Marks, search_starts};
 use super::portable::padded_block;
 use super::{HEX, MIXED, NUMBER, UUID};
 
