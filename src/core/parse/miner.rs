@@ -392,6 +392,9 @@ impl Miner {
 
     /// Lets a template be born, if there is room.
     fn born(&mut self, text: &str, time: Timestamp) -> Slot {
+        if let Some(slot) = self.table.slot_of(id_of(text)) {
+            return slot;
+        }
         let births_max = self.limits.births_per_minute_max.unwrap_or(u64::MAX);
         if !self.quarantine.admits(time, self.records, births_max) || self.make_room().is_none() {
             return OVERFLOW;
@@ -418,9 +421,8 @@ impl Miner {
 
     /// The template of a text that came before, or is a template's own.
     fn known(&self, text: &str) -> Option<Slot> {
-        let known = self.known.get(&self.scan.key_of(text.as_bytes()));
-        let slot = known.and_then(|id| self.table.slot_of(*id));
-        slot.or_else(|| self.table.slot_of(id_of(text)))
+        let id = self.known.get(&self.scan.key_of(text.as_bytes()))?;
+        self.table.slot_of(*id)
     }
 
     fn know(&mut self, text: &str, slot: Slot) {

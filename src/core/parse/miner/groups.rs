@@ -11,7 +11,9 @@ use super::table::Slot;
 
 /// Shapes kept of one template: enough to tell which of its places vary. Those with the smallest
 /// hash are kept, so that which they are does not depend on the order they came in.
-pub const MEMBERS_MAX: usize = 256;
+pub const MEMBERS_MAX: usize = 128;
+/// How many more may come before those too many go.
+const MEMBERS_SPARE: usize = MEMBERS_MAX / 2;
 /// A small group, of fewer than [`SMALL_MAX`] shapes, is worked out anew when one shape in so many
 /// is new in it; that costs little, and templates settle early.
 const GROWN_SHARE_SMALL: usize = 8;
@@ -67,7 +69,7 @@ impl Groups {
             return Added::LeftOut;
         }
         *kept += 1;
-        let full = *kept >= 2 * MEMBERS_MAX;
+        let full = *kept >= MEMBERS_MAX + MEMBERS_SPARE;
         // One more shape of a template that has shown so many says next to nothing.
         group.grown += usize::from(*below == u64::MAX);
         group.is_settled = false;
@@ -151,7 +153,7 @@ impl Group {
         let full: Vec<Slot> = self
             .kept
             .iter()
-            .filter(|(_, (kept, _))| *kept >= 2 * MEMBERS_MAX)
+            .filter(|(_, (kept, _))| *kept >= MEMBERS_MAX + MEMBERS_SPARE)
             .map(|(slot, _)| *slot)
             .collect();
         full.into_iter().for_each(|slot| self.thin(slot));
