@@ -15,7 +15,7 @@ mod param;
 mod scan;
 mod time;
 
-pub use cache::{Cache, Entry, FORMS_MAX, VALUES_PER_FORM, emit};
+pub use cache::{Cache, Entry, FORMS_MAX, Hit, VALUES_PER_FORM, emit};
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
 pub use miner::{
     BIRTHS_MAX, CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX,
