@@ -1,10 +1,10 @@
 //! Form key → template and typed values, bounded.
 
-use super::param::{AnchoredParam, Param, Place};
+use super::param::{AnchoredParam, Param, ParamKind, Place};
 use super::scan::Key;
 
-/// Most forms remembered of one stream. They take 48 bytes each, and 10 for a typed value: with
-/// [`VALUES_PER_FORM`] values each, 14 MB.
+/// Most forms remembered of one stream. They take 72 bytes each, and 10 for a typed value where
+/// there are more than three: with [`VALUES_PER_FORM`] values each, 15 MB.
 pub const FORMS_MAX: usize = 65_536;
 /// Most typed values remembered, for each form that there is room for.
 pub const VALUES_PER_FORM: usize = 16;
@@ -18,6 +18,17 @@ pub struct Entry {
     pub version: u32,
     /// The typed values of a message of this form.
     pub params: Box<[AnchoredParam]>,
+}
+
+/// An [`Entry`] that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit<'a> {
+    /// As in [`Entry::template`].
+    pub template: u32,
+    /// As in [`Entry::version`].
+    pub version: u32,
+    /// As in [`Entry::params`].
+    pub params: &'a [AnchoredParam],
 }
 
 /// Remembers the forms that come often.
@@ -36,7 +47,8 @@ pub struct Cache {
     sets_max: usize,
 }
 
-/// Slots of one set: the first halves of their keys fill a line of the processor's cache.
+/// Slots of one set. A set fills one line of the processor's cache and a slot another, so that a
+/// look-up touches two.
 const WAYS: usize = 8;
 
 /// Most typed values of one set.
@@ -45,8 +57,8 @@ const SET_VALUES_MAX: usize = WAYS * VALUES_PER_FORM;
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct Set {
-    /// The first half of each slot's key.
-    keys: [u64; WAYS],
+    /// A part of each slot's key.
+    tags: [u32; WAYS],
     /// How often each form was seen again since it came, less what was forgotten.
     seen_again: [u8; WAYS],
     newcomers: u8,
@@ -56,11 +68,29 @@ struct Set {
 const SEEN_AGAIN_MAX: u8 = 3;
 
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 struct Slot {
-    /// The second half of the key.
-    key: u64,
-    entry: Option<Entry>,
+    key: Key,
+    known: Option<Known>,
 }
+
+/// What an [`Entry`] says, with few typed values in place.
+#[derive(Clone, Debug)]
+struct Known {
+    template: u32,
+    version: u32,
+    params: Params,
+}
+
+#[derive(Clone, Debug)]
+enum Params {
+    Few(u8, [AnchoredParam; FEW]),
+    Many(Box<[AnchoredParam]>),
+}
+
+/// As many as leave a slot at 64 bytes.
+const FEW: usize = 3;
+const _: () = assert!(size_of::<Slot>() == 64 && size_of::<Set>() == 64);
 
 impl Cache {
     /// A cache for at most `forms_max` forms, or eight if that is more. It begins small.
@@ -77,11 +107,16 @@ impl Cache {
 
     /// What is remembered of the form with `key`.
     #[inline]
-    pub fn get(&mut self, key: Key) -> Option<&Entry> {
+    pub fn get(&mut self, key: Key) -> Option<Hit<'_>> {
         let (at, way) = self.find(key)?;
         let seen_again = &mut self.sets[at].seen_again[way];
         *seen_again = (*seen_again + 1).min(SEEN_AGAIN_MAX);
-        self.slots[at][way].entry.as_ref()
+        let known = self.slots[at][way].known.as_ref()?;
+        Some(Hit {
+            template: known.template,
+            version: known.version,
+            params: known.params.as_slice(),
+        })
     }
 
     /// Remembers `entry` as what is known of the form with `key`, unless it has more typed values
@@ -97,7 +132,12 @@ impl Cache {
         let at = self.set_of(key);
         let way = self.make_room(at, entry.params.len());
         self.forms += 1;
-        self.put(at, way, key, entry);
+        let known = Known {
+            template: entry.template,
+            version: entry.version,
+            params: Params::new(entry.params),
+        };
+        self.put(at, way, key, known);
     }
 
     /// Forms remembered.
@@ -127,7 +167,7 @@ impl Cache {
         while ways != 0 {
             let way = ways.trailing_zeros() as usize;
             let slot = &self.slots[at][way];
-            if slot.key == key.1 && slot.entry.is_some() {
+            if slot.key == key && slot.known.is_some() {
                 return Some((at, way));
             }
             ways &= ways - 1;
@@ -142,16 +182,15 @@ impl Cache {
             && self.room(self.set_of(key), values).is_none()
         {
             let doubled = self.sets.len() * 2;
-            let sets = std::mem::replace(&mut self.sets, vec![Set::default(); doubled]);
+            self.sets = vec![Set::default(); doubled];
             let slots = std::mem::take(&mut self.slots);
             self.slots.resize_with(doubled, Default::default);
-            for (set, slots) in sets.into_iter().zip(slots) {
-                for (way, slot) in slots.into_iter().enumerate() {
-                    let key = Key(set.keys[way], slot.key);
-                    let at = self.set_of(key);
-                    if let Some(entry) = slot.entry {
-                        self.put(at, way, key, entry);
-                    }
+            for (way, slot) in slots
+                .into_iter()
+                .flat_map(|set| set.into_iter().enumerate())
+            {
+                if let Some(known) = slot.known {
+                    self.put(self.set_of(slot.key), way, slot.key, known);
                 }
             }
         }
@@ -159,9 +198,10 @@ impl Cache {
 
     /// An empty slot of a set that has room for `values`.
     fn room(&self, at: usize, values: usize) -> Option<usize> {
-        let entries = || self.slots[at].iter().map(|slot| slot.entry.as_ref());
-        let taken: usize = entries().flatten().map(|entry| entry.params.len()).sum();
-        let empty = entries().position(|entry| entry.is_none());
+        let slots = &self.slots[at];
+        let known = slots.iter().flat_map(|slot| &slot.known);
+        let taken: usize = known.map(|known| known.params.as_slice().len()).sum();
+        let empty = slots.iter().position(|slot| slot.known.is_none());
         empty.filter(|_| taken + values <= SET_VALUES_MAX)
     }
 
@@ -171,24 +211,23 @@ impl Cache {
                 return way;
             }
             let slots = &self.slots[at];
-            let way = self.sets[at].seldom_seen(|way| slots[way].entry.is_some());
+            let way = self.sets[at].seldom_seen(|way| slots[way].known.is_some());
             self.empty(at, way);
         }
     }
 
-    fn put(&mut self, at: usize, way: usize, key: Key, entry: Entry) {
-        self.sets[at].keys[way] = key.0;
+    fn put(&mut self, at: usize, way: usize, key: Key, known: Known) {
+        self.sets[at].tags[way] = tag_of(key);
         self.slots[at][way] = Slot {
-            key: key.1,
-            entry: Some(entry),
+            key,
+            known: Some(known),
         };
     }
 
     fn empty(&mut self, at: usize, way: usize) {
         let removed = std::mem::take(&mut self.slots[at][way]);
-        self.sets[at].keys[way] = 0;
         self.sets[at].seen_again[way] = 0;
-        self.forms -= usize::from(removed.entry.is_some());
+        self.forms -= usize::from(removed.known.is_some());
     }
 }
 
@@ -220,12 +259,44 @@ impl Set {
     #[inline]
     fn ways_of(&self, key: Key) -> u32 {
         // All are compared at once, without a branch for each.
-        let ways = self.keys.iter().enumerate();
-        ways.fold(0, |same, (way, first)| {
-            same | u32::from(*first == key.0) << way
+        let ways = self.tags.iter().enumerate();
+        ways.fold(0, |same, (way, &tag)| {
+            same | u32::from(tag == tag_of(key)) << way
         })
     }
 }
+
+fn tag_of(key: Key) -> u32 {
+    key.0 as u32
+}
+
+impl Params {
+    fn new(params: Box<[AnchoredParam]>) -> Self {
+        match params.len() {
+            len @ ..=FEW => {
+                let mut few = [NO_VALUE; FEW];
+                few[..len].copy_from_slice(&params);
+                Self::Few(len as u8, few)
+            }
+            _ => Self::Many(params),
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[AnchoredParam] {
+        match self {
+            Self::Few(len, few) => &few[..usize::from(*len)],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// Fills the places of typed values that there are not.
+const NO_VALUE: AnchoredParam = AnchoredParam {
+    kind: ParamKind::Word,
+    start: Place { after: 0, delta: 0 },
+    end: Place { after: 0, delta: 0 },
+};
 
 /// Writes the typed values of a message to `out`, in place of what it held. `variables` are those
 /// of the message.
@@ -252,7 +323,6 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::param::ParamKind;
     use super::*;
 
     fn entry(template: u32, values: usize) -> Entry {
@@ -299,7 +369,7 @@ mod tests {
                     prop_assert_eq!(Some(&found), remembered.get(&key));
                 }
                 prop_assert!(cache.len() <= forms_max.max(WAYS));
-                let forms = cache.slots.iter().flatten().filter(|slot| slot.entry.is_some());
+                let forms = cache.slots.iter().flatten().filter(|slot| slot.known.is_some());
                 prop_assert_eq!(cache.len(), forms.count());
             }
         }
@@ -357,8 +427,8 @@ mod tests {
     }
 
     fn values(cache: &Cache) -> usize {
-        let entries = cache.slots.iter().flatten().flat_map(|slot| &slot.entry);
-        entries.map(|entry| entry.params.len()).sum()
+        let entries = cache.slots.iter().flatten().flat_map(|slot| &slot.known);
+        entries.map(|known| known.params.as_slice().len()).sum()
     }
 
     #[test]
