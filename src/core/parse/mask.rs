@@ -1,7 +1,16 @@
 //! Stage 2 of parsing: the form of a message → its [`Shape`].
 //!
-//! A form is cut into lexemes; the [`STEPS`], one after the other, replace what looks like a value
-//! with one lexeme that says so; what is left is written down.
+//! A form is cut into lexemes: runs of letters and digits, punctuation, blanks. Three [`PASSES`]
+//! from left to right put one lexeme in the place of what looks like a value: what has a syntax of
+//! its own (addresses, dates), then names, numbers and words that stand for one thing among many,
+//! then lists of such values. What is left is written down with a wildcard for each value.
+//!
+//! The notation, in words: a value is one wildcard and takes its sign and its unit along (`-5`,
+//! `30ms`, `v1.2.3`, `blk_12`). What joins two values stays where both can be read alone: address
+//! and port (`<*>:<*>`), the parts of a date and of a time of day (`<*>-<*>-<*> <*>:<*>:<*>`). A
+//! word before a single hyphen or a dot stays (`node-<*>`, `core.<*>`). Keys, quotes and brackets
+//! stay. Nothing depends on a list of products; the few words known here are units, months, zones,
+//! literals, endings of host names and accounts that every system has.
 
 mod address;
 mod lexeme;
@@ -12,6 +21,7 @@ mod name;
 mod number;
 mod shape;
 mod view;
+mod word;
 mod write;
 
 pub use line::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
@@ -19,52 +29,48 @@ pub use shape::{Shape, TOKENS_MAX};
 
 pub(super) use line::mask_into;
 
-use view::{Found, View};
+use lexeme::Lexed;
+use view::Rule;
 
-/// Finds a value at a place of a line.
-type Step = fn(&View<'_>) -> Option<Found>;
-
-/// The rules in the order of their precedence: what is longer and surer comes first.
-const STEPS: &[(&str, Step)] = &[
-    ("wildcard", name::wildcard),
-    ("url", address::url),
-    ("email", address::email),
-    ("ip", address::ip),
-    ("path", address::path),
-    ("colons", address::colons),
-    ("worded", moment::worded),
-    ("date", moment::date),
-    ("clock", moment::clock),
-    ("host", address::host),
-    ("label", name::label),
-    ("compound", name::compound),
-    ("number", number::number),
-    ("literal", number::literal),
-    ("account", name::account),
-    ("user", name::user),
-    ("blob", name::blob),
-    ("rest", name::rest),
-    ("list", list::list),
+/// In each pass, at each place, the first rule that finds a value wins: the longer and surer ones
+/// come first.
+const PASSES: [&[Rule]; 3] = [
+    &[
+        Rule::on(b"<", name::wildcard),
+        Rule::on(b"/", address::url),
+        Rule::on(b"@", address::email),
+        Rule::on(b".", address::ip),
+        Rule::on(b"/\\", address::path),
+        Rule::on(b":", address::colons),
+        Rule::on_digits(moment::worded),
+        Rule::on(b"-/", moment::date),
+        Rule::on(b":", moment::clock),
+        Rule::on(b".", address::host),
+    ],
+    &[
+        Rule::on(b"(=", name::label),
+        Rule::on(b"_-", name::compound),
+        Rule::on_digits(number::number),
+        Rule::always(word::literal),
+        Rule::always(word::account),
+        Rule::always(word::user),
+        Rule::always(word::hex),
+        Rule::always(word::blob),
+        Rule::on_digits(name::rest),
+    ],
+    &[Rule::always(list::list)],
 ];
 
 /// The shape of a form: every value a wildcard, blanks normalised. A pure function, total on any
-/// bytes.
+/// bytes; its work is bounded whatever the length.
 pub fn shape_of(form: &[u8]) -> Shape {
-    shape_with(form, |_| true)
-}
-
-pub(crate) fn shape_with(form: &[u8], takes: impl Fn(&str) -> bool) -> Shape {
-    let mut lexemes = Vec::with_capacity(64);
-    let whole = lexeme::lex(form, &mut lexemes);
-    for &(name, step) in STEPS {
-        if takes(name) {
-            view::rewrite(form, &mut lexemes, step);
-        }
+    let mut lexed = Lexed::of(form);
+    for rules in PASSES {
+        let rules: Vec<_> = rules.iter().filter(|rule| rule.applies(&lexed)).collect();
+        view::rewrite(form, &mut lexed.lexemes, &rules);
     }
-    write::write(form, &lexemes, whole)
+    write::write(form, &lexed)
 }
 
-#[cfg(lab)]
-pub fn step_names() -> Vec<&'static str> {
-    STEPS.iter().map(|s| s.0).collect()
-}
+#[cfg(test)]
+mod tests;

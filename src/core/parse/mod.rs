@@ -8,18 +8,22 @@
 //! two templates. Drain (He et al., ICWS 2017) gives the grouping by token count; the saturation
 //! follows ByteBrain (2025).
 
+mod cache;
 pub mod cluster;
 mod mask;
 mod miner;
 mod param;
+mod scan;
 mod time;
 
+pub use cache::{Cache, Entry, FORMS_MAX, VALUES_PER_FORM, emit};
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of};
 pub use miner::{
     BIRTHS_MAX, CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX,
     TEMPLATES_MAX, Template, VALUES_MAX,
 };
 pub use param::{AnchoredParam, PARAMS_MAX, Param, ParamKind, Place};
+pub use scan::{HEX, Key, MIXED, NUMBER, Scan, UUID, form_of};
 pub use time::{Head, read_head};
 
 /// Names the masking rules; a bundle made under other rules has other template ids.

@@ -1,6 +1,7 @@
 //! The pieces of a form: words, values, punctuation and blanks.
 
 use crate::core::parse::param::ParamKind;
+use crate::core::parse::scan::{HEX, NUMBER, UUID};
 
 /// Lexemes of a form; what follows is one wildcard. It bounds the work on a line of any length.
 pub(super) const LEXEMES_MAX: usize = 1024;
@@ -50,12 +51,9 @@ pub(super) enum Notation {
     Parts,
     /// A wildcard for each thing that varies; letters and separators stay.
     Stem,
+    /// The scheme of an address and `://` stay, one wildcard is for what follows.
+    Scheme,
 }
-
-const NUMBER: u8 = 1;
-const HEX: u8 = 2;
-const MIXED: u8 = 3;
-const UUID: u8 = 4;
 
 impl Class {
     /// Whether a digit or a UUID is in it.
@@ -69,31 +67,52 @@ impl Class {
     }
 }
 
-/// Cuts a form into lexemes; true when all of it found room.
-pub(super) fn lex(form: &[u8], lexemes: &mut Vec<Lexeme>) -> bool {
-    let form = form.get(..usize::from(u16::MAX)).unwrap_or(form);
-    let mut at = 0;
-    while let Some(&first) = form.get(at) {
-        if lexemes.len() == LEXEMES_MAX {
-            return false;
-        }
-        let rest = form.get(at..).unwrap_or_default();
-        let (len, class) = if is_blank(first) {
-            (count(rest, is_blank), Class::Blank)
-        } else if is_run_byte(first) {
-            let len = count(rest, is_run_byte);
-            (len, class_of(rest.get(..len).unwrap_or_default()))
-        } else {
-            (1, Class::Mark(first))
+/// A form in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Lexed {
+    pub(super) lexemes: Vec<Lexeme>,
+    /// Bit `n` says that the punctuation with the ASCII code `n` occurs.
+    pub(super) marks: u128,
+    /// Whether anything has a digit.
+    pub(super) varies: bool,
+    /// Whether all of the form found room.
+    pub(super) whole: bool,
+}
+
+impl Lexed {
+    /// Cuts a form into its first [`LEXEMES_MAX`] lexemes.
+    pub(super) fn of(form: &[u8]) -> Self {
+        let form = form.get(..usize::from(u16::MAX)).unwrap_or(form);
+        let mut lexed = Self {
+            lexemes: Vec::with_capacity(64),
+            ..Self::default()
         };
-        lexemes.push(Lexeme {
-            class,
-            start: at as u16,
-            end: (at + len) as u16,
-        });
-        at += len;
+        let mut at = 0;
+        while let Some(&first) = form.get(at) {
+            if lexed.lexemes.len() == LEXEMES_MAX {
+                return lexed;
+            }
+            let rest = form.get(at..).unwrap_or_default();
+            let (len, class) = if is_run_byte(first) {
+                let len = count(rest, is_run_byte);
+                (len, class_of(rest.get(..len).unwrap_or_default()))
+            } else if is_blank(first) {
+                (count(rest, is_blank), Class::Blank)
+            } else {
+                lexed.marks |= 1_u128 << (first & 0x7f);
+                (1, Class::Mark(first))
+            };
+            lexed.varies |= class.varies();
+            lexed.lexemes.push(Lexeme {
+                class,
+                start: at as u16,
+                end: (at + len) as u16,
+            });
+            at += len;
+        }
+        lexed.whole = true;
+        lexed
     }
-    true
 }
 
 fn class_of(run: &[u8]) -> Class {

@@ -1,118 +1,88 @@
 //! Rules for names of one thing among many.
 
-use super::lexeme::{Class, Lexeme, Notation};
+use super::lexeme::{Class, Notation};
+use super::number::unit_kind;
 use super::view::{Found, View};
 use crate::core::parse::param::ParamKind;
-
-/// `attempt_12_r_0`, `blk_-12`, `db-eu-7`, `R02-M1-N0`: parts joined by `_` or by more than one
-/// `-`, one of them with a digit, are one name. A single `-` keeps what is before it:
-/// `node-12` → `node-<*>`.
-pub(super) fn compound(view: &View<'_>) -> Option<Found> {
-    if !starts(view) {
-        return None;
-    }
-    let Joined {
-        len,
-        varies,
-        joins,
-        scores,
-    } = joined(view);
-    if !varies || joins == 0 {
-        return None;
-    }
-    if scores == 0 && joins == 1 && !view.class(0).varies() {
-        return None;
-    }
-    if scores == 0 && joins == 1 && view.class(2) == Class::Word {
-        return None;
-    }
-    if scores == 0 && joins == 1 && view.class(0) == Class::Number && view.class(2) == Class::Number
-    {
-        return None;
-    }
-    Found::whole(len, ParamKind::Identifier)
-}
-
-struct Joined {
-    len: usize,
-    varies: bool,
-    joins: usize,
-    scores: usize,
-}
-
-fn joined(view: &View<'_>) -> Joined {
-    let mut found = Joined {
-        len: 0,
-        varies: false,
-        joins: 0,
-        scores: 0,
-    };
-    loop {
-        let class = view.class(found.len);
-        if !class.is_run() {
-            break;
-        }
-        found.varies |= class.varies();
-        found.len += 1;
-        let (mut marks, mut scores) = (0, 0);
-        while let Class::Mark(mark @ (b'_' | b'-')) = view.class(found.len + marks) {
-            marks += 1;
-            scores += usize::from(mark == b'_');
-        }
-        if marks == 0 || marks > 4 || !view.class(found.len + marks).is_run() {
-            break;
-        }
-        found.len += marks;
-        found.joins += 1;
-        found.scores += scores;
-    }
-    found
-}
-
-fn starts(view: &View<'_>) -> bool {
-    match view.previous() {
-        Class::Blank => true,
-        Class::Mark(mark) => !b"_-.".contains(&mark),
-        _ => false,
-    }
-}
-
-/// `init2()`, `r24=`, `sum_v2(`: the digits in the name of a function or of a key tell versions
-/// and registers apart, not values; the letters stay so that the name can be read.
-pub(super) fn label(view: &View<'_>) -> Option<Found> {
-    if !starts(view) {
-        return None;
-    }
-    let Joined { len, varies, .. } = joined(view);
-    let lettered = (0..len).any(|at| matches!(view.class(at), Class::Word | Class::Named));
-    let names = view.is(len, b'(') || view.is(len, b'=');
-    (varies && lettered && names).then_some(Found {
-        skip: 0,
-        len,
-        kind: ParamKind::Identifier,
-        notation: Notation::Stem,
-    })
-}
 
 /// `<*>` in a message: a template that somebody logged. It is a value like any other, so that
 /// every wildcard in a shape is one.
 pub(super) fn wildcard(view: &View<'_>) -> Option<Found> {
     let written = view.is(0, b'<') && view.is(1, b'*') && view.is(2, b'>');
-    written
-        .then_some(Found::whole(3, ParamKind::Word))
-        .flatten()
+    written.then_some(Found::whole(3, ParamKind::Word))
 }
 
-/// Longest word that a person would write; longer runs of letters are data.
-const WORD_LEN_MAX: usize = 64;
+/// `init2()`, `r24=`, `sum_v2(`: the digits in the name of a function or of a key tell versions
+/// and registers apart, not values; the letters stay so that the name can be read.
+pub(super) fn label(view: &View<'_>) -> Option<Found> {
+    let Joined { len, varies, .. } = joined(view)?;
+    let lettered = (0..len).any(|at| matches!(view.class(at), Class::Word | Class::Named));
+    let names = view.is(len, b'(') || view.is(len, b'=');
+    let found = Found::whole(len, ParamKind::Identifier).written(Notation::Stem);
+    (varies && lettered && names).then_some(found)
+}
 
-/// Encoded data that happens to hold no digit.
-pub(super) fn blob(view: &View<'_>) -> Option<Found> {
-    let word = view.bytes(0);
-    let long = view.class(0) == Class::Word && word.len() > WORD_LEN_MAX;
-    (long && word.is_ascii())
-        .then_some(Found::whole(1, ParamKind::Identifier))
-        .flatten()
+/// `attempt_12_r_0`, `blk_-12`, `db-eu-7`, `R02-M1-N0`: parts joined by `_` or by more than one
+/// `-`, one of them with a digit, are one name. A single `-` keeps a word beside it, and it keeps
+/// two numbers apart: `node-12` → `node-<*>`, `3-7` → `<*>-<*>`.
+pub(super) fn compound(view: &View<'_>) -> Option<Found> {
+    let Joined {
+        len,
+        varies,
+        hyphens,
+        underscores,
+    } = joined(view)?;
+    let one = match (view.class(0), hyphens, underscores) {
+        (_, 0, 0) => false,
+        (Class::Word, 1, 0) => false,
+        (Class::Number, 1, 0) => !matches!(view.class(2), Class::Number | Class::Word),
+        (_, 1, 0) => view.class(2) != Class::Word,
+        _ => true,
+    };
+    (one && varies).then_some(Found::whole(len, ParamKind::Identifier))
+}
+
+/// Most marks in a row that join two parts of a name.
+const JOINS_MAX: usize = 4;
+
+/// Parts of a name.
+#[derive(Default)]
+struct Joined {
+    len: usize,
+    varies: bool,
+    hyphens: usize,
+    underscores: usize,
+}
+
+/// Runs joined by `_` and `-`; numbers after a dot belong to what is before it.
+fn joined(view: &View<'_>) -> Option<Joined> {
+    let mut found = Joined::default();
+    if !view.is_free() || !view.class(0).is_run() {
+        return None;
+    }
+    loop {
+        found.varies |= view.class(found.len).varies();
+        found.len += 1;
+        while found.varies && view.is(found.len, b'.') && view.class(found.len + 1) == Class::Number
+        {
+            found.len += 2;
+        }
+        let (mut hyphens, mut underscores) = (0, 0);
+        while hyphens + underscores <= JOINS_MAX {
+            match view.class(found.len + hyphens + underscores) {
+                Class::Mark(b'-') => hyphens += 1,
+                Class::Mark(b'_') => underscores += 1,
+                _ => break,
+            }
+        }
+        let next = found.len + hyphens + underscores;
+        if next == found.len || !view.class(next).is_run() {
+            return Some(found);
+        }
+        found.len = next;
+        found.hyphens += hyphens;
+        found.underscores += underscores;
+    }
 }
 
 /// Anything left with a digit in it.
@@ -123,50 +93,7 @@ pub(super) fn rest(view: &View<'_>) -> Option<Found> {
         Class::Hex => ParamKind::Hex,
         Class::Uuid => ParamKind::Uuid,
         Class::Mixed | Class::Named => ParamKind::Identifier,
-        Class::Measured => super::number::unit_kind(view.bytes(0).get(1..).unwrap_or_default()),
+        Class::Measured => unit_kind(view.bytes(0).get(1..).unwrap_or_default()),
     };
-    Found::whole(1, kind)
-}
-
-/// Accounts that every system has: they are users, wherever they are named.
-const ACCOUNTS: [&[u8]; 4] = [b"root", b"admin", b"administrator", b"nobody"];
-
-/// `root`, `uid=0(root)`, `from=admin`: an account that every system has, unless it is a key.
-pub(super) fn account(view: &View<'_>) -> Option<Found> {
-    let known = view.class(0) == Class::Word && ACCOUNTS.contains(&view.bytes(0));
-    let stands = view.opens()
-        && !matches!(view.class(1), Class::Mark(mark) if !b",;)]}>'\":".contains(&mark));
-    (known && stands)
-        .then_some(Found::whole(1, ParamKind::Identifier))
-        .flatten()
-}
-
-/// `for user ann`: what follows the word `user` in a sentence about one.
-pub(super) fn user(view: &View<'_>) -> Option<Found> {
-    if view.class(0) != Class::Word || view.previous() != Class::Blank {
-        return None;
-    }
-    let [
-        ..,
-        article,
-        blank,
-        user,
-        Lexeme {
-            class: Class::Blank,
-            ..
-        },
-    ] = view.before
-    else {
-        return None;
-    };
-    let word = |lexeme: &Lexeme| super::view::bytes_of(view.form, lexeme).to_ascii_lowercase();
-    let role = word(user) == b"user" && blank.class == Class::Blank;
-    let named = matches!(
-        word(article).as_slice(),
-        b"for" | b"as" | b"by" | b"of" | b"invalid"
-    );
-    if role && named {
-        return Found::whole(1, ParamKind::Identifier);
-    }
-    None
+    Some(Found::whole(1, kind))
 }

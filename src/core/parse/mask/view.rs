@@ -1,6 +1,6 @@
 //! What a rule sees of a line: one place, what is before it and what comes.
 
-use super::lexeme::{Class, Lexeme, Notation};
+use super::lexeme::{Class, Lexed, Lexeme, Notation};
 use crate::core::parse::param::ParamKind;
 
 /// A place between two lexemes.
@@ -25,22 +25,22 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn whole(len: usize, kind: ParamKind) -> Option<Self> {
-        Some(Self {
+    /// A value of `len` lexemes that is one wildcard.
+    pub(super) fn whole(len: usize, kind: ParamKind) -> Self {
+        Self {
             skip: 0,
             len,
             kind,
             notation: Notation::Whole,
-        })
+        }
     }
 
-    pub(super) fn parts(len: usize, kind: ParamKind) -> Option<Self> {
-        Self::whole(len, kind).map(|found| Self {
-            notation: Notation::Parts,
-            ..found
-        })
+    /// The same value, written as `notation` says.
+    pub(super) fn written(self, notation: Notation) -> Self {
+        Self { notation, ..self }
     }
 
+    /// The same value after `skip` lexemes that are left out.
     pub(super) fn after(self, skip: usize) -> Self {
         Self { skip, ..self }
     }
@@ -77,6 +77,33 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether a name or a number may start here: not in the middle of one.
+    pub(super) fn is_free(&self) -> bool {
+        match self.previous() {
+            Class::Blank => true,
+            Class::Mark(mark) => !b"._-".contains(&mark),
+            _ => false,
+        }
+    }
+
+    /// Lexemes that are runs joined by single marks out of `joins`.
+    pub(super) fn joined_len(&self, joins: &[u8]) -> usize {
+        let mut len = 0;
+        while self.class(len).is_run() {
+            len += 1;
+            match (self.class(len), self.class(len + 1)) {
+                (Class::Mark(mark), next) if joins.contains(&mark) && next.is_run() => len += 1,
+                _ => break,
+            }
+        }
+        len
+    }
+
+    /// How often `mark` is among the next `len` lexemes.
+    pub(super) fn count(&self, len: usize, mark: u8) -> usize {
+        (0..len).filter(|at| self.is(*at, mark)).count()
+    }
+
     /// The same place, `len` lexemes further on.
     pub(super) fn ahead(&self, len: usize) -> View<'a> {
         View {
@@ -92,12 +119,51 @@ pub(super) fn bytes_of<'a>(form: &'a [u8], lexeme: &Lexeme) -> &'a [u8] {
         .unwrap_or_default()
 }
 
-/// Puts one lexeme in the place of each value that `rule` finds, from left to right.
-pub(super) fn rewrite(
-    form: &[u8],
-    lexemes: &mut Vec<Lexeme>,
-    rule: fn(&View<'_>) -> Option<Found>,
-) {
+/// Finds a value at a place, and says when it could.
+pub(super) struct Rule {
+    find: fn(&View<'_>) -> Option<Found>,
+    /// The rule needs one of these marks in the line, unless it is 0.
+    marks: u128,
+    /// The rule needs a digit in the line.
+    digits: bool,
+}
+
+impl Rule {
+    /// A rule for every line.
+    pub(super) const fn always(find: fn(&View<'_>) -> Option<Found>) -> Self {
+        Self {
+            find,
+            marks: 0,
+            digits: false,
+        }
+    }
+
+    /// A rule for lines with a digit.
+    pub(super) const fn on_digits(find: fn(&View<'_>) -> Option<Found>) -> Self {
+        Self {
+            digits: true,
+            ..Self::always(find)
+        }
+    }
+
+    /// A rule for lines with one of the `marks`.
+    pub(super) const fn on(marks: &[u8], find: fn(&View<'_>) -> Option<Found>) -> Self {
+        let mut rule = Self::always(find);
+        let mut at = 0;
+        while at < marks.len() {
+            rule.marks |= 1 << marks[at];
+            at += 1;
+        }
+        rule
+    }
+
+    pub(super) fn applies(&self, line: &Lexed) -> bool {
+        (self.marks == 0 || self.marks & line.marks != 0) && (line.varies || !self.digits)
+    }
+}
+
+/// Puts one lexeme in the place of each value that one of the `rules` finds, from left to right.
+pub(super) fn rewrite(form: &[u8], lexemes: &mut Vec<Lexeme>, rules: &[&Rule]) {
     let (mut from, mut to) = (0, 0);
     while from < lexemes.len() {
         let view = View {
@@ -105,12 +171,12 @@ pub(super) fn rewrite(
             before: lexemes.get(..to).unwrap_or_default(),
             rest: lexemes.get(from..).unwrap_or_default(),
         };
-        let blank = view.class(0) == Class::Blank;
-        let found = if blank { None } else { rule(&view) }.filter(|found| found.len > 0);
-        let (first, len) = match found {
-            Some(found) => (from + found.skip, found.len),
-            None => (from, 1),
+        let found = match view.class(0) {
+            Class::Blank => None,
+            _ => rules.iter().find_map(|rule| (rule.find)(&view)),
         };
+        let (skip, len) = found.map_or((0, 1), |found| (found.skip, found.len.max(1)));
+        let first = from + skip;
         let last = (first + len - 1).min(lexemes.len() - 1);
         let (Some(&head), Some(&tail)) = (lexemes.get(first), lexemes.get(last)) else {
             break;

@@ -1,20 +1,26 @@
 //! Lexemes → the text, tokens and values of a [`Shape`].
 
-use super::lexeme::{Class, Lexeme, Notation, is_placeholder};
+use std::borrow::Cow;
+
+use super::lexeme::{Class, Lexed, Lexeme, Notation, is_placeholder};
 use super::shape::{Shape, TOKENS_MAX, Token};
 use super::{SHAPE_LEN_MAX, WILDCARD};
 use crate::core::parse::param::{AnchoredParam, PARAMS_MAX, ParamKind, Place};
 
-/// Writes the shape of `lexemes`; unless `whole`, more of the form follows them.
-pub(super) fn write(form: &[u8], lexemes: &[Lexeme], whole: bool) -> Shape {
+/// Writes the shape of a form whose values have been found.
+pub(super) fn write(form: &[u8], lexed: &Lexed) -> Shape {
     let mut writer = Writer {
         form,
-        shape: Shape::default(),
+        shape: Shape {
+            text: String::with_capacity(SHAPE_LEN_MAX.min(4 * form.len())),
+            tokens: Vec::with_capacity(TOKENS_MAX.min(lexed.lexemes.len())),
+            params: Vec::with_capacity(8),
+        },
         read: 0,
         place: Place::default(),
         spaced: false,
     };
-    let mut rest = lexemes;
+    let mut rest = lexed.lexemes.as_slice();
     while let Some((first, next)) = rest.split_first() {
         let len = 1 + next.iter().take_while(|each| joins(first, each)).count();
         let (token, next) = rest.split_at(len);
@@ -23,8 +29,7 @@ pub(super) fn write(form: &[u8], lexemes: &[Lexeme], whole: bool) -> Shape {
         }
         rest = next;
     }
-    let complete = whole && rest.is_empty();
-    if !complete {
+    if !(lexed.whole && rest.is_empty()) {
         writer.cut();
     }
     writer.shape
@@ -66,10 +71,11 @@ impl Writer<'_> {
             .get(usize::from(first.start)..usize::from(last.end))
             .unwrap_or_default();
         let text = match first.class {
-            Class::Value(_, Notation::Whole) => WILDCARD.to_owned(),
-            Class::Value(_, Notation::Parts) => parts(bytes),
-            Class::Value(_, Notation::Stem) => stem(bytes),
-            _ => lossy(bytes),
+            Class::Value(_, Notation::Whole) => Cow::Borrowed(WILDCARD),
+            Class::Value(_, Notation::Parts) => Cow::Owned(parts(bytes)),
+            Class::Value(_, Notation::Stem) => Cow::Owned(stem(bytes)),
+            Class::Value(_, Notation::Scheme) => Cow::Owned(scheme(bytes)),
+            _ => String::from_utf8_lossy(bytes),
         };
         let room = SHAPE_LEN_MAX - WILDCARD.len() - 1;
         if self.shape.text.len() + 1 + text.len() > room
@@ -166,15 +172,18 @@ fn parts(bytes: &[u8]) -> String {
     text
 }
 
-/// A wildcard for each placeholder, everything else as it is.
-fn stem(bytes: &[u8]) -> String {
-    let parts: Vec<String> = bytes
-        .split(|byte| is_placeholder(*byte))
-        .map(lossy)
-        .collect();
-    parts.join(WILDCARD)
+/// What follows the scheme is a wildcard, the digits in it too: `s3://<*>` is `s<*>://<*>`.
+fn scheme(bytes: &[u8]) -> String {
+    let len = bytes.iter().position(|byte| *byte == b':').unwrap_or(0);
+    let mut text = stem(bytes.get(..len).unwrap_or_default());
+    text.push_str("://");
+    text.push_str(WILDCARD);
+    text
 }
 
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// A wildcard for each placeholder, everything else as it is.
+fn stem(bytes: &[u8]) -> String {
+    let parts = bytes.split(|byte| is_placeholder(*byte));
+    let parts: Vec<Cow<'_, str>> = parts.map(String::from_utf8_lossy).collect();
+    parts.join(WILDCARD)
 }
