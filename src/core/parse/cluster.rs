@@ -18,6 +18,7 @@ mod saturate;
 mod words;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 pub use index::Index;
 pub use pattern::Pattern;
@@ -48,23 +49,13 @@ pub fn group_of(shape: &str) -> u64 {
 /// The templates of the distinct `shapes` of one group, ordered by [`Pattern::key`]. No two have
 /// the same text.
 pub fn cluster(shapes: &[&str]) -> Vec<Cluster> {
-    let draft = join_values(by_words(shapes));
-    let draft = absorb(by_tokens(absorb(draft)));
-    let mut texts: BTreeMap<String, (Pattern, Vec<usize>)> = BTreeMap::new();
-    for (key, members) in draft {
-        let pattern = Pattern::from_key(&key);
-        let slot = texts.entry(pattern.text());
-        let (kept, all) = slot.or_insert_with(|| (pattern.clone(), Vec::new()));
-        // Of two that read the same, the one that stands for more is kept.
-        if kept.open_count() < pattern.open_count() {
-            *kept = pattern;
-        }
-        all.extend(members);
-    }
-    let mut clusters: Vec<Cluster> = texts
-        .into_values()
-        .map(|(pattern, mut members)| {
+    let draft = absorb(unify(join_values(by_words(shapes))));
+    let draft = absorb(unify(by_tokens(draft)));
+    let mut clusters: Vec<Cluster> = draft
+        .into_iter()
+        .map(|(key, mut members)| {
             members.sort_unstable();
+            let pattern = Pattern::from_key(&key);
             Cluster { pattern, members }
         })
         .collect();
@@ -127,6 +118,28 @@ fn by_tokens(draft: Draft) -> Draft {
     wide
 }
 
+/// Patterns that read the same become one, in which is open what is open in any of them.
+fn unify(draft: Draft) -> Draft {
+    let mut texts: BTreeMap<String, (Pattern, Vec<usize>)> = BTreeMap::new();
+    for (key, members) in draft {
+        let pattern = Pattern::from_key(&key);
+        match texts.entry(pattern.text()) {
+            Entry::Vacant(slot) => {
+                slot.insert((pattern, members));
+            }
+            Entry::Occupied(mut slot) => {
+                let (kept, all) = slot.get_mut();
+                *kept = kept.or(&pattern);
+                all.extend(members);
+            }
+        }
+    }
+    let unified = texts.into_values();
+    unified
+        .map(|(pattern, members)| (pattern.key().to_owned(), members))
+        .collect()
+}
+
 /// Gives the shapes of a pattern that another one covers to the narrowest such.
 fn absorb(draft: Draft) -> Draft {
     let patterns: Vec<Pattern> = draft.keys().map(|key| Pattern::from_key(key)).collect();
@@ -179,7 +192,11 @@ fn join_values(draft: Draft) -> Draft {
 /// the pattern that stands for both.
 fn bare_sibling(key: &str, draft: &Draft) -> Option<(String, String)> {
     let tokens: Vec<&str> = key.split(' ').collect();
+    let solid = tokens.iter().filter(|token| words::is_solid(token)).count();
     tokens.iter().enumerate().find_map(|(place, token)| {
+        if solid - usize::from(words::is_solid(token)) < 2 {
+            return None;
+        }
         let core = token.trim_end_matches([',', '.', ':', ';']);
         if core == WILDCARD || !(core.contains(WILDCARD) || core.contains(OPEN)) {
             return None;
@@ -196,3 +213,6 @@ fn bare_sibling(key: &str, draft: &Draft) -> Option<(String, String)> {
         draft.contains_key(&sibling).then_some((sibling, open))
     })
 }
+
+#[cfg(test)]
+mod tests;

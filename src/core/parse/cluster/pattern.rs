@@ -48,9 +48,25 @@ impl Pattern {
         !self.key.contains(OPEN)
     }
 
-    /// How many places were opened.
-    pub fn open_count(&self) -> usize {
-        self.key.matches(OPEN).count()
+    /// Of two patterns with one text, the pattern that is open wherever one of them is.
+    pub(super) fn or(&self, other: &Self) -> Self {
+        let mut key = String::with_capacity(self.key.len());
+        let (mut mine, mut theirs) = (&*self.key, &*other.key);
+        while let (Some(a), Some(b)) = (mine.chars().next(), theirs.chars().next()) {
+            let next = match (a, b) {
+                (OPEN, _) | (_, OPEN) => OPEN,
+                (same, _) => same,
+            };
+            key.push(next);
+            // Where one is open the other may have the mask's wildcard.
+            let step = |text: &'_ str, first: char| match text.strip_prefix(WILDCARD) {
+                Some(after) if next == OPEN => text.len() - after.len(),
+                _ => first.len_utf8(),
+            };
+            mine = mine.get(step(mine, a)..).unwrap_or_default();
+            theirs = theirs.get(step(theirs, b)..).unwrap_or_default();
+        }
+        Self { key: key.into() }
     }
 
     /// Whether `shape` is of this pattern.

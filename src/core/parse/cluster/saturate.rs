@@ -14,13 +14,13 @@ pub(super) const OPEN_SYMBOL: u32 = 0;
 pub(super) const VALUE_SYMBOL: u32 = 1;
 
 /// A pattern keeps at least this many constant words, or it needs more evidence.
-const SOLID_MIN: usize = 3;
+pub(super) const SOLID_MIN: usize = 3;
 /// How many times the evidence a pattern needs that keeps fewer constant words, or fewer than it
 /// has open places.
 const THIN_FACTOR: usize = 4;
 /// The same for a pattern without any constant word.
 const BARE_FACTOR: usize = 16;
-/// Such a pattern needs at least this many marks to be told by.
+/// Such a pattern must have at least this many marks to be told by, or it would say nothing.
 const BARE_MARKS_MIN: usize = 2;
 
 /// What the rows are rows of.
@@ -209,7 +209,7 @@ impl Rules {
         let base = VALUES_MAX + 1;
         let opened = candidate.places.len();
         match candidate.solid {
-            0 if opened == 1 || self.marks >= BARE_MARKS_MIN => base * BARE_FACTOR,
+            0 if self.marks >= BARE_MARKS_MIN => base * BARE_FACTOR,
             0 => usize::MAX,
             left if left < SOLID_MIN || left < opened => base * THIN_FACTOR,
             _ => base,

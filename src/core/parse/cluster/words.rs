@@ -59,10 +59,11 @@ impl<'a> Symbols<'a> {
 
     /// What saturation has to know of the rows made here, which share `marks` marks.
     pub(super) fn rules(&self, marks: usize, leaps: bool) -> Rules {
-        let says = |text: &&str| text.chars().filter(|c| c.is_alphabetic()).count() > 1;
         let bare = [false, false].into_iter();
         Rules {
-            solid: bare.chain(self.texts.iter().map(says)).collect(),
+            solid: bare
+                .chain(self.texts.iter().map(|text| is_solid(text)))
+                .collect(),
             often: [u32::MAX, u32::MAX]
                 .into_iter()
                 .chain(self.often.iter().copied())
@@ -84,6 +85,11 @@ impl<'a> Symbols<'a> {
         }
         text
     }
+}
+
+/// Whether a text says something by itself: two letters at least.
+pub(super) fn is_solid(text: &str) -> bool {
+    text.chars().filter(|c| c.is_alphabetic()).count() > 1
 }
 
 /// The runs of letters, digits and wildcards of a text.
@@ -130,6 +136,43 @@ fn word_len(text: &str) -> usize {
         match next.strip_prefix(WILDCARD) {
             Some(after) => rest = after,
             None => return text.len() - next.len(),
+        }
+    }
+}
+
+/// The text with values joined by a separator written as one, where clustering opened one of them:
+/// a host name is one value, however many parts it has.
+pub(super) fn join_open(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let len = joined_len(rest);
+        match rest.get(..len) {
+            Some(run) if run.contains(OPEN) => joined.push(OPEN),
+            Some(run) if len > 0 => joined.push_str(run),
+            _ => joined.push(first),
+        }
+        rest = rest.get(len.max(first.len_utf8())..).unwrap_or_default();
+    }
+    joined
+}
+
+/// Bytes of the values, and the separators between them, that `text` begins with.
+fn joined_len(text: &str) -> usize {
+    let value = |text: &str| {
+        [OPEN_TEXT, WILDCARD]
+            .iter()
+            .find_map(|v| text.starts_with(v).then_some(v.len()))
+    };
+    let Some(mut len) = value(text) else {
+        return 0;
+    };
+    loop {
+        let rest = text.get(len..).unwrap_or_default();
+        let next = rest.strip_prefix(['.', '-', '_', '/', '\\', '+', '$', '@']);
+        match next.and_then(value) {
+            Some(more) => len += 1 + more,
+            None => return len,
         }
     }
 }
