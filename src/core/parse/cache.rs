@@ -151,7 +151,6 @@ impl Cache {
                     let at = self.set_of(key);
                     if let Some(entry) = slot.entry {
                         self.put(at, way, key, entry);
-                        self.sets[at].seen_again[way] = set.seen_again[way];
                     }
                 }
             }

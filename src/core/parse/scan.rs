@@ -19,7 +19,9 @@
 //! a line of a known form costs one pass over its bytes and a look-up of its [`Key`].
 
 mod blocks;
+mod found;
 mod hash;
+mod marks;
 mod portable;
 mod reference;
 #[cfg(target_arch = "x86_64")]
@@ -28,7 +30,7 @@ mod x86;
 pub use hash::Key;
 pub use reference::form_of;
 
-use blocks::Found;
+use found::Found;
 use hash::Keys;
 use portable::Portable;
 #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,7 @@
 //! Form → key.
 
-use super::blocks::{BLOCK, Found};
+use super::blocks::BLOCK;
+use super::found::Found;
 
 /// Stands for a form. Two forms have one key by chance alone, for who does not know the seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,7 +1,9 @@
 //! A block's classes without vectors: a table for each byte, and a transposition of 8 × 8 bits.
 
-use super::blocks::{BLOCK, Classes, Found, Kernel, Marks, STRETCH, read, search_starts};
+use super::blocks::{BLOCK, Kernel, read};
+use super::found::{Found, STRETCH};
 use super::hash::{Key, Keys};
+use super::marks::{Classes, Marks, search_starts};
 
 /// Any processor.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +62,28 @@ impl Kernel for Portable {
 pub(super) fn padded_block(message: &[u8], at: usize) -> [u8; BLOCK + STRETCH] {
     let mut block = [0; BLOCK + STRETCH];
     let rest = &message[at..];
-    if let Some(whole) = rest.first_chunk::<BLOCK>() {
-        block[..BLOCK].copy_from_slice(whole);
-    } else {
-        block[..rest.len()].copy_from_slice(rest);
+    let copied = copy_ends::<BLOCK>(&mut block, &rest[..rest.len().min(BLOCK)])
+        || copy_ends::<32>(&mut block, rest)
+        || copy_ends::<16>(&mut block, rest)
+        || copy_ends::<8>(&mut block, rest);
+    if !copied {
+        for (byte, of) in block.iter_mut().zip(rest) {
+            *byte = *of;
+        }
     }
     block
+}
+
+/// Copies `rest`, of at most 2 · `N` bytes, if it has `N`: by its first and its last `N`, which
+/// takes no loop and no call.
+#[inline(always)]
+fn copy_ends<const N: usize>(block: &mut [u8; BLOCK + STRETCH], rest: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (rest.first_chunk::<N>(), rest.last_chunk::<N>()) else {
+        return false;
+    };
+    block[..N].copy_from_slice(first);
+    block[rest.len() - N..][..N].copy_from_slice(last);
+    true
 }
 
 /// The classes of each byte, one bit for each in the order of [`Classes`].

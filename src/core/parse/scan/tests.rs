@@ -245,9 +245,10 @@ fn what_counts_of_a_long_line_is_bounded_and_ends_with_a_character() {
         }
     }
     // What is not UTF-8 has no characters to keep whole.
-    for byte in [0x80, 0xbf, 0xff] {
-        checked_key(scans, &vec![byte; LINE_LEN_MAX + 9]);
-        assert!(reference(&vec![byte; LINE_LEN_MAX + 9]).0.len() > LINE_LEN_MAX - 4);
+    for (words, others) in [(0, LINE_LEN_MAX + 9), (LINE_LEN_MAX - 3, 10)] {
+        let message = [vec![b'a'; words], vec![0x80; others]].concat();
+        assert_eq!(reference(&message).0.len(), LINE_LEN_MAX);
+        checked_key(scans, &message);
     }
     let same = |len| checked_key(&mut self::scans(), &vec![b'a'; len]);
     assert_eq!(same(LINE_LEN_MAX), same(LINE_LEN_MAX + 1));
@@ -264,25 +265,53 @@ fn a_short_line_after_a_long_one_keeps_nothing_of_it() {
 }
 
 #[test]
-fn keys_tell_forms_apart_by_place_length_and_kind_and_depend_on_the_seed() {
+fn what_is_almost_a_uuid_is_none() {
+    let scans = &mut scans();
+    let uuid = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+    for place in 0..uuid.len() {
+        for other in [b'g', b'-', b' ', b'a', 0x80, 0] {
+            let mut message = format!("id={uuid}, gone").into_bytes();
+            message[3 + place] = other;
+            let is_one = matches!(place, 8 | 13 | 18 | 23) == (other == b'-')
+                && (other == b'-' || other == b'a');
+            assert_eq!(
+                reference(&message).0.contains(&UUID),
+                is_one,
+                "{place} {other}"
+            );
+            checked_key(scans, &message);
+        }
+    }
+}
+
+#[test]
+fn either_half_of_a_key_tells_forms_apart() {
     let mut scan = Scan::new(SEED);
-    let mut seen = std::collections::BTreeMap::new();
+    let mut halves = [
+        std::collections::BTreeSet::new(),
+        std::collections::BTreeSet::new(),
+    ];
+    let mut add = |message: &[u8]| {
+        let key = scan.scan(message);
+        assert!(halves[0].insert(key.0) && halves[1].insert(key.1));
+    };
     // Lines of one byte repeated, and each with one byte changed, across chunks of the hash.
     for len in (0..1_200).chain([LINE_LEN_MAX]) {
         let mut message = vec![b'a'; len];
-        assert_eq!(seen.insert(scan.scan(&message), message.clone()), None);
+        add(&message);
         for place in (0..len).step_by(len / 8 + 1) {
             message[place] = b' ';
-            assert_eq!(seen.insert(scan.scan(&message), message.clone()), None);
+            add(&message);
             message[place] = b'a';
         }
     }
-    let kinds = ["1", "f1", "1zz1", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"];
-    for message in kinds {
-        assert_eq!(
-            seen.insert(scan.scan(message.as_bytes()), message.into()),
-            None
-        );
+    for kind in ["1", "f1", "1zz1", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"] {
+        add(kind.as_bytes());
     }
-    assert_ne!(Scan::new(1).scan(b"a line"), Scan::new(2).scan(b"a line"));
+}
+
+#[test]
+fn keys_depend_on_the_seed() {
+    let (one, other) = (Scan::new(1).scan(b"a line"), Scan::new(2).scan(b"a line"));
+    assert!(one.0 != other.0 && one.1 != other.1);
 }

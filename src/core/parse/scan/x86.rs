@@ -8,8 +8,10 @@
 use std::arch::x86_64::*;
 use std::mem::transmute;
 
-use super::blocks::{BLOCK, Classes, Found, Kernel, Marks, STRETCH, read, search_starts};
+use super::blocks::{BLOCK, Kernel, read};
+use super::found::{Found, STRETCH};
 use super::hash::{Key, Keys};
+use super::marks::{Classes, Marks, search_starts};
 use super::portable::padded_block;
 use super::{HEX, MIXED, NUMBER, UUID};
 
@@ -183,7 +185,8 @@ fn block_avx512(rest: &[u8]) -> __m512i {
         0 => 0,
         len => u64::MAX >> (BLOCK - len.min(BLOCK)),
     };
-    // SAFETY: bytes after the end of `rest` are masked out, and so not read.
+    debug_assert!(there.count_ones() as usize <= rest.len());
+    // SAFETY: `there` has no bit for a byte after the end of `rest`, and what has none is not read.
     unsafe { _mm512_maskz_loadu_epi8(there, rest.as_ptr().cast()) }
 }
 
