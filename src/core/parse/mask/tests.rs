@@ -176,6 +176,11 @@ fn a_list_is_one_value_whatever_its_length() {
         ("no answer from n1", "no answer from <*>"),
         ("no answer from n1 n2 n3 n4", "no answer from <*>"),
         ("via 10.0.0.1,10.0.0.2", "via <*>"),
+        ("to 10.0.0.1:80", "to <*>:<*>"),
+        (
+            "to 10.0.0.1:80, 10.0.0.2:80, 10.0.0.3:81 now",
+            "to <*>:<*> now",
+        ),
         ("point 1 2 3", "point <*> <*> <*>"),
         ("sums 1 2 3 4 5 6 7 8 9 10 11", "sums <*>"),
         ("moved job_1 to_2", "moved <*> <*>"),
