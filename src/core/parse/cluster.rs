@@ -85,7 +85,7 @@ fn by_words(shapes: &[&str]) -> Draft {
         for (row, at) in saturate(rows, &rules) {
             let shapes = at.into_iter().filter_map(|at| members.get(at).copied());
             draft
-                .entry(symbols.fill(&marks, &row))
+                .entry(words::join_open(&symbols.fill(&marks, &row)))
                 .or_default()
                 .extend(shapes);
         }

@@ -96,10 +96,9 @@ impl<'a> Ranked<'a> {
                 .copied()
                 .unwrap_or_default()
         };
-        let can_open = |place: &usize| match (row.get(*place), reach) {
-            (Some(&OPEN_SYMBOL), _) => false,
-            (Some(&VALUE_SYMBOL), Reach::Leap) => false,
-            _ => true,
+        let can_open = |place: &usize| match reach {
+            Reach::Single => row.get(*place) != Some(&OPEN_SYMBOL),
+            Reach::Leap => row.get(*place).is_some_and(|symbol| *symbol > VALUE_SYMBOL),
         };
         let mut places: Vec<usize> = (0..row.len()).filter(can_open).collect();
         let rare = places
