@@ -1,7 +1,10 @@
 //! knothole beside its rivals, in one process. `docs/benchmarks.md` says how to run it and what to
 //! make of the numbers.
 
-#[cfg_attr(not(feature = "daemon"), allow(dead_code, reason = "parsing needs a part of it"))]
+#[cfg_attr(
+    not(feature = "daemon"),
+    allow(dead_code, reason = "parsing needs a part of it")
+)]
 mod contest;
 #[cfg(feature = "daemon")]
 mod decoding;

@@ -112,23 +112,32 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Result<()> {
     Ok(())
 }
 
-/// Templates made of a stream whose every parameter is a random word.
+/// Templates made of two streams: every word parameter a random word, as the goal has it, and the
+/// harder one, numbers and addresses turned into random words too.
 fn explosion(settings: &Settings) -> Result<()> {
     let templates = labelled::templates(&settings.shared)?;
-    let truth = templates.len() as f64;
+    let every = templates.len();
+    let (words, count) = Stream::word_explosion(&settings.shared)?;
+    explode("every word parameter a random word", words, count)?;
+    let harder = Stream::explosion(templates);
+    explode("every parameter a random word", harder, every)
+}
+
+fn explode(what: &str, mut stream: Stream, truth: usize) -> Result<()> {
     let mut lines = vec![String::new(); EXPLOSION_LINES];
-    Stream::explosion(templates).fill(&mut lines)?;
+    stream.fill(&mut lines)?;
     println!(
-        "| explosion, {EXPLOSION_LINES} lines of {truth} templates | templates | times the true number | bar |"
+        "| explosion, {what}, {EXPLOSION_LINES} lines of {truth} templates | templates | \
+         times the true number | bar |"
     );
     println!("|---|---:|---:|---|");
     for who in Who::ALL {
-        eprintln!("explosion: {}", who.name());
-        let mut entrant = who.start(None)?;
+        eprintln!("explosion, {what}: {}", who.name());
+        let mut entrant = who.start(Some(EXPLOSION_LINES))?;
         entrant.feed(&lines);
         entrant.settle();
         let found = entrant.templates();
-        let ratio = found as f64 / truth;
+        let ratio = found as f64 / truth as f64;
         let bar = match who {
             Who::Knothole => format!("{EXPLOSION_MAX:.0} × {}", verdict(ratio <= EXPLOSION_MAX)),
             _ => String::new(),
@@ -137,9 +146,10 @@ fn explosion(settings: &Settings) -> Result<()> {
     }
     if let Some(drain3) = Drain3::find() {
         for (kind, name) in KINDS {
-            eprintln!("explosion: {name}");
+            eprintln!("explosion, {what}: {name}");
             let found = drain3.speed(kind, &lines)?.templates;
-            println!("| {name} | {found} | {:.1} × | |", found as f64 / truth);
+            let ratio = found as f64 / truth as f64;
+            println!("| {name} | {found} | {ratio:.1} × | |");
         }
     }
     println!();

@@ -25,8 +25,11 @@ const MISS_TEMPLATES: usize = 1_000;
 /// Words of the longest hostile line.
 const HOSTILE_WORDS: usize = 20_000;
 
+/// Adds the next line to the text it is given.
+type Next = dyn FnMut(&mut String) -> Result<()>;
+
 /// A stream: puts its next line in place of the text it is given.
-pub(crate) struct Stream(Box<dyn FnMut(&mut String) -> Result<()>>);
+pub(crate) struct Stream(Box<Next>);
 
 impl Stream {
     /// One of [`NAMES`].
@@ -106,6 +109,32 @@ impl Stream {
                 line.push_str(constant);
             }
         })
+    }
+
+    /// True templates at random, with new values in an example line of each: a random word for a
+    /// value without digits, other digits in the rest. With it the number of templates.
+    pub(crate) fn word_explosion(shared: &Path) -> Result<(Self, usize)> {
+        let systems = labelled::systems(shared, labelled::Labels::Corrected)?;
+        let mut examples = std::collections::BTreeMap::new();
+        for line in systems.into_values().flatten() {
+            let values = values(&line.template, &line.content);
+            examples.entry(line.template).or_insert(values);
+        }
+        let examples: Vec<_> = examples.into_values().collect();
+        let count = examples.len();
+        let mut draw = Draw::new(1);
+        let stream = Self::of(move |line| {
+            let template = draw.below(count);
+            for (constant, value) in &examples[template] {
+                line.push_str(constant);
+                if value.bytes().any(|byte| byte.is_ascii_digit()) {
+                    draw.other_digits(value, line);
+                } else if !value.is_empty() {
+                    draw.word(line);
+                }
+            }
+        });
+        Ok((stream, count))
     }
 
     /// Messages of real OpenStack services in their order, over and over: what stands behind the
