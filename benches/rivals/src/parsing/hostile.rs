@@ -15,7 +15,7 @@ const TURN: usize = 8_192;
 const OTHER: usize = 512;
 /// Lines that the benign rate is measured on.
 const BENIGN: usize = 1_000_000;
-/// The most that the process may grow by: the miner's bound with its defaults.
+/// The most that the process may grow by. A figure of this bench: the miner names no bound in bytes.
 const GROWTH_MAX: u64 = 64 << 20;
 /// Turns between two progress lines.
 const NEWS_EVERY: usize = 64;
@@ -90,7 +90,7 @@ pub(crate) fn report(settings: &Settings) -> Result<()> {
     );
     let same = other.templates() == quiet.templates() && other.overflow() == quiet.overflow();
     println!(
-        "| its templates are what they are alone | {} | {} |\n",
+        "| its templates are as many as alone | {} | {} |\n",
         other.templates(),
         verdict(same)
     );
