@@ -1,21 +1,42 @@
-//! knothole beside its rivals, in one process, on the bundled HDFS log. `docs/benchmarks.md` says
-//! how to run it and what to make of the numbers.
+//! knothole beside its rivals, in one process. `docs/benchmarks.md` says how to run it and what to
+//! make of the numbers.
 
+#[cfg_attr(
+    not(feature = "daemon"),
+    allow(dead_code, reason = "parsing needs a part of it")
+)]
+mod contest;
+#[cfg(feature = "daemon")]
+mod decoding;
+#[cfg(feature = "daemon")]
 #[path = "../../hdfs/mod.rs"]
 mod hdfs;
-mod contest;
-mod decoding;
+#[cfg(feature = "daemon")]
 mod lstm;
 mod memory;
 mod parsing;
+#[cfg(feature = "daemon")]
 mod road;
+#[cfg(feature = "daemon")]
 mod stages;
 
 use anyhow::Result;
 
-/// Runs all parts, or those named on the command line: `road`, `contests`, `stages`.
+/// `parse …`: parsing alone, on many streams. Otherwise all parts on the bundled HDFS log, or
+/// those named: `road`, `contests`, `stages`.
 fn main() -> Result<()> {
-    let named: Vec<String> = std::env::args().skip(1).collect();
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if(|word| word == "parse").is_some() {
+        return parsing::run(words);
+    }
+    #[cfg(feature = "daemon")]
+    return bundled(&words.collect::<Vec<_>>());
+    #[cfg(not(feature = "daemon"))]
+    anyhow::bail!("built without the daemon there is only `parse`");
+}
+
+#[cfg(feature = "daemon")]
+fn bundled(named: &[String]) -> Result<()> {
     let wanted = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     // First, while nothing else has taken memory.
     if wanted("road") {

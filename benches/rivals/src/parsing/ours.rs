@@ -1,0 +1,53 @@
+//! The one place that calls knothole's miner.
+
+use std::hint::black_box;
+
+use knothole::core::parse::Miner;
+use knothole::core::record::{TemplateId, Timestamp};
+
+/// The daemon's miner with its defaults: masks, ids and bounds.
+pub(crate) struct Knothole(Miner);
+
+impl Knothole {
+    pub(crate) fn new() -> Self {
+        Self(Miner::default())
+    }
+
+    /// With room for `count` templates. Today the bound is fixed.
+    pub(crate) fn with_room_for(_count: usize) -> Self {
+        Self::new()
+    }
+
+    pub(crate) fn feed(&mut self, lines: &[String]) {
+        for line in lines {
+            black_box(self.0.parse(line, Timestamp::ZERO));
+        }
+    }
+
+    pub(crate) fn id(&mut self, line: &str) -> TemplateId {
+        self.0.parse(line, Timestamp::ZERO).id
+    }
+
+    /// The text of a template as it is by now.
+    pub(crate) fn text(&self, id: TemplateId) -> String {
+        let template = self.0.resolve(id);
+        template.map_or_else(String::new, |template| template.text.to_string())
+    }
+
+    /// Does what waits for the end of a stream.
+    pub(crate) fn settle(&mut self) {}
+
+    pub(crate) fn templates(&self) -> usize {
+        self.0.templates().count()
+    }
+
+    /// Records, less those counted for a template or as overflow; 0 when nothing is lost.
+    pub(crate) fn lost(&self) -> i64 {
+        let counted: u64 = self.0.templates().map(|template| template.count).sum();
+        self.0.records() as i64 - counted as i64 - self.0.overflow() as i64
+    }
+
+    pub(crate) fn overflow(&self) -> u64 {
+        self.0.overflow()
+    }
+}
