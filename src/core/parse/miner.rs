@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::mask::{WILDCARD, mask_into};
+use super::mask::{SHAPE_LEN_MAX, WILDCARD, mask_into};
 use crate::core::record::{TemplateId, Timestamp};
 
 /// Most templates of one stream. Lines beyond it count in the overflow template.
@@ -21,6 +21,11 @@ pub const SKELETONS_MAX: usize = 200_000;
 pub const VALUES_MAX: usize = 4;
 /// The text of the template that counts what the bounds leave no room for.
 pub const OVERFLOW_TEXT: &str = "<overflow>";
+
+/// Most names of one template that senders gave it and that are kept.
+pub const ALIASES_MAX: usize = 8;
+/// Stands between the masked text and what belongs to a template whatever varies.
+const CONSTANT: &str = "<-";
 
 /// Words of a shape that take part in saturation; longer shapes are kept as they are.
 const TOKENS_MAX: usize = 96;
@@ -38,6 +43,9 @@ pub struct Template {
     pub first_seen: Timestamp,
     /// Templates that were merged into this one, oldest first.
     pub merged: Vec<TemplateId>,
+    /// What senders call it (`log.record.template`), in order of arrival. At most
+    /// [`ALIASES_MAX`], each at most [`SHAPE_LEN_MAX`] bytes long.
+    pub aliases: Vec<Box<str>>,
 }
 
 /// What the miner says of one record.
@@ -76,8 +84,17 @@ enum Skeleton {
 impl Miner {
     /// The template of a record whose message is `text`; new templates are born here.
     pub fn parse(&mut self, text: &str, time: Timestamp) -> Parsed {
+        self.parse_with(text, "", time)
+    }
+
+    /// As [`parse`](Self::parse), of a record of which `constant` belongs to the template and never
+    /// becomes a wildcard: the types of what was thrown.
+    pub fn parse_with(&mut self, text: &str, constant: &str, time: Timestamp) -> Parsed {
         let mut shape = std::mem::take(&mut self.shape);
         mask_into(text, &mut shape);
+        if !constant.is_empty() {
+            shape.extend([" ", CONSTANT, " ", constant]);
+        }
         let index = self.find(&shape, time);
         self.shape = shape;
         self.count(index, time)
@@ -90,6 +107,22 @@ impl Miner {
             None => self.born(name, time),
         };
         self.count(index, time)
+    }
+
+    /// Notes that a sender calls the template `name`. What is too long or too many is not kept:
+    /// a name is for people to find, nothing stands on it.
+    pub fn alias(&mut self, id: TemplateId, name: &str) {
+        let Some(&index) = self.by_id.get(&id) else {
+            return;
+        };
+        let index = self.current(index);
+        let Some(template) = self.templates.get_mut(index) else {
+            return;
+        };
+        let is_known = template.aliases.iter().any(|known| known.as_ref() == name);
+        if !is_known && template.aliases.len() < ALIASES_MAX && name.len() <= SHAPE_LEN_MAX {
+            template.aliases.push(name.into());
+        }
     }
 
     /// The templates in use, in order of birth.
@@ -223,6 +256,9 @@ impl Miner {
     fn saturated(&mut self, index: usize, tokens: &[&str]) -> Option<usize> {
         let mut found = None;
         for (position, token) in tokens.iter().enumerate() {
+            if *token == CONSTANT {
+                break;
+            }
             if token.contains(WILDCARD) {
                 continue;
             }
@@ -324,6 +360,7 @@ impl Miner {
             count: 0,
             first_seen: time,
             merged: Vec::new(),
+            aliases: Vec::new(),
         };
         self.templates.push(template);
         self.by_id.insert(id, index);

@@ -8,13 +8,15 @@
 //! two templates. Drain (He et al., ICWS 2017) gives the grouping by token count; the saturation
 //! follows ByteBrain (2025).
 
+mod lane;
 mod mask;
 mod miner;
 mod time;
 
+pub use lane::{CAUSED_BY, Folder, KEY_SET_LEN_MAX, KEYS_MAX, Lane, Message, NESTED_MAX, message};
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
 pub use miner::{
-    BIRTHS_MAX, CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX,
+    ALIASES_MAX, BIRTHS_MAX, CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX,
     TEMPLATES_MAX, Template, VALUES_MAX,
 };
 pub use time::{Head, read_head};
