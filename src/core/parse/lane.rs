@@ -10,6 +10,7 @@ mod envelope;
 mod fields;
 mod fold;
 mod json;
+mod keys;
 mod logfmt;
 mod trace;
 
@@ -19,8 +20,8 @@ use std::ops::Range;
 use super::time::read_head;
 use crate::core::record::{Severity, SpanId, Timestamp, TraceId};
 
-pub use fold::Folder;
-pub use json::{KEY_SET_LEN_MAX, KEYS_MAX};
+pub use fold::{Folder, RECORD_LINES_MAX};
+pub use keys::{KEY_SET_LEN_MAX, KEYS_MAX};
 
 /// Envelopes that are opened one inside the other.
 pub const NESTED_MAX: usize = 6;
@@ -253,7 +254,9 @@ pub fn message(body: &str, near: Option<Timestamp>) -> Message<'_> {
     }
     if let Some(found) = trace::lines(message.text()) {
         message.learn(&found);
-        message.lane = found.lane;
+        if found.lane != Lane::Plain {
+            message.lane = found.lane;
+        }
         message.narrow(found.part);
     }
     message
@@ -266,7 +269,10 @@ fn open(text: &str, near: Option<Timestamp>) -> Option<Found> {
         b'<' => envelope::syslog(text, near),
         b'0'..=b'9' | b'[' | b' ' | b'\t' => after_time(text, near),
         b'I' | b'W' | b'E' | b'F' if envelope::is_klog(text) => envelope::klog(text, near),
-        b'A'..=b'Z' => after_time(text, near).or_else(|| logfmt::read(text)),
+        b'A'..=b'Z' if text.as_bytes().get(3) == Some(&b' ') => {
+            after_time(text, near).or_else(|| logfmt::read(text))
+        }
+        b'A'..=b'Z' => logfmt::read(text),
         b'a'..=b'z' | b'_' | b'@' => logfmt::read(text),
         _ => None,
     }

@@ -13,7 +13,10 @@ mod mask;
 mod miner;
 mod time;
 
-pub use lane::{CAUSED_BY, Folder, KEY_SET_LEN_MAX, KEYS_MAX, Lane, Message, NESTED_MAX, message};
+pub use lane::{
+    CAUSED_BY, Folder, KEY_SET_LEN_MAX, KEYS_MAX, Lane, Message, NESTED_MAX, RECORD_LINES_MAX,
+    message,
+};
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
 pub use miner::{
     ALIASES_MAX, BIRTHS_MAX, CACHE_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SKELETONS_MAX,

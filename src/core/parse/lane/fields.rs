@@ -35,6 +35,9 @@ const MESSAGES: [&[u8]; 17] = [
 /// The rank of `log`, which is where Docker puts a line.
 pub(super) const LOG: u8 = 6;
 
+/// The ranks of `error` and `err`.
+pub(super) const ERRORS: [u8; 2] = [12, 13];
+
 /// What the name of a field says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
@@ -50,7 +53,7 @@ pub(super) enum Field {
     Span,
     /// The type of what was thrown.
     ThrownType,
-    /// What was thrown: a stack trace, or an object that has one.
+    /// What was thrown: a stack trace, or an object that tells of it.
     Thrown,
     /// An object that may hold the message (`fields` of Rust's tracing, `jsonPayload`).
     Holder,

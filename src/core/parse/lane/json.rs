@@ -2,23 +2,20 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::fields::{
-    Field, LOG, field, level_of_number, level_of_text, span_of_text, time_of_number, time_of_text,
-    trace_of_text,
+    ERRORS, Field, LOG, field, level_of_number, level_of_text, span_of_text, time_of_number,
+    time_of_text, trace_of_text,
 };
+use super::keys::key_set;
 use super::{Found, Lane, Part, trace};
-use crate::core::parse::WILDCARD;
 use crate::core::record::Severity;
 
 /// Objects in objects that are looked into; what is deeper is one value.
-const DEPTH_MAX: u8 = 3;
-/// Fields whose names make the template of an object without a message.
-pub const KEYS_MAX: usize = 64;
-/// Bytes of those names.
-pub const KEY_SET_LEN_MAX: usize = 1024;
+pub(super) const DEPTH_MAX: u8 = 3;
 
 /// The message of `text`, if it is a JSON object and nothing else. One that was cut off counts if
 /// the message came before the cut. Broken and deeper than serde_json follows (128 levels): none.
@@ -59,7 +56,7 @@ pub(super) fn read(text: &str) -> Option<Found> {
 }
 
 /// Where `part`, a slice of `whole`, lies in it.
-fn place(whole: &str, part: &str) -> Option<std::ops::Range<usize>> {
+fn place(whole: &str, part: &str) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     let end = start + part.len();
     (whole.get(start..end)? == part).then_some(start..end)
@@ -182,9 +179,13 @@ impl Visitor<'_> for Name {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Field, E> {
-        let is_thrown = matches!(self.holder, Field::Thrown | Field::Message(_));
+        let is_thrown = match self.holder {
+            Field::Thrown => true,
+            Field::Message(rank) => ERRORS.contains(&rank),
+            _ => false,
+        };
         Ok(match name {
-            "type" | "name" | "class" | "kind" if is_thrown => Field::ThrownType,
+            "type" | "name" | "class" if is_thrown => Field::ThrownType,
             _ => field(name),
         })
     }
@@ -266,145 +267,4 @@ impl<'a> Visitor<'a> for Value<'_, 'a> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(())
     }
-}
-
-/// The names of all fields of an object, those of inner objects behind the outer's, sorted, each
-/// with [`WILDCARD`] for a value. Digits in names are wildcards too: an object with an entry for
-/// each of its users is one template.
-fn key_set(text: &str) -> Option<String> {
-    let mut keys = Vec::new();
-    let mut json = serde_json::Deserializer::from_str(text);
-    let names = Names {
-        keys: &mut keys,
-        prefix: "",
-        depth: 0,
-    };
-    names.deserialize(&mut json).ok()?;
-    keys.sort_unstable();
-    keys.dedup();
-    let mut set = String::new();
-    for key in &keys {
-        if set.len() + key.len() + WILDCARD.len() + 2 > KEY_SET_LEN_MAX {
-            break;
-        }
-        if !set.is_empty() {
-            set.push(' ');
-        }
-        set.extend([key.as_str(), "=", WILDCARD]);
-    }
-    Some(set)
-}
-
-struct Names<'k> {
-    keys: &'k mut Vec<String>,
-    prefix: &'k str,
-    depth: u8,
-}
-
-impl<'a> DeserializeSeed<'a> for Names<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Names<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut is_empty = true;
-        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
-            is_empty = false;
-            if self.keys.len() >= KEYS_MAX {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let path = path(self.prefix, &name);
-            if self.depth + 1 < DEPTH_MAX {
-                map.next_value_seed(Names {
-                    keys: &mut *self.keys,
-                    prefix: &path,
-                    depth: self.depth + 1,
-                })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-                self.keys.push(path);
-            }
-        }
-        if is_empty {
-            self.add();
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        self.add();
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.add();
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.add();
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.add();
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.add();
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.add();
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.add();
-        Ok(())
-    }
-}
-
-impl Names<'_> {
-    /// The value is there, whatever it is.
-    fn add(self) {
-        if !self.prefix.is_empty() {
-            self.keys.push(self.prefix.to_owned());
-        }
-    }
-}
-
-/// `outer.name`, with runs of digits as wildcards and without blanks and controls.
-fn path(outer: &str, name: &str) -> String {
-    let mut path = String::with_capacity(outer.len() + name.len() + 1);
-    path.push_str(outer);
-    if !outer.is_empty() {
-        path.push('.');
-    }
-    let mut in_digits = false;
-    for c in name.chars().take(KEY_SET_LEN_MAX) {
-        let is_digit = c.is_ascii_digit();
-        match c {
-            _ if is_digit && in_digits => {}
-            _ if is_digit => path.push_str(WILDCARD),
-            c if c.is_whitespace() || c.is_control() => path.push('_'),
-            c => path.push(c),
-        }
-        in_digits = is_digit;
-    }
-    path
 }

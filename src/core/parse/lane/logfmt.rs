@@ -5,14 +5,13 @@ use std::ops::Range;
 use super::fields::{
     Field, field, level_of_text, span_of_text, time_of_number, time_of_text, trace_of_text,
 };
+use super::keys::KEY_SET_LEN_MAX;
 use super::{Found, Lane, Part};
 use crate::core::parse::WILDCARD;
 use crate::core::record::Severity;
 
 /// Pairs that are read; what comes after them is not looked at.
 const PAIRS_MAX: usize = 256;
-/// Bytes of keys that make a template where there is no message.
-const KEYS_LEN_MAX: usize = 1024;
 /// Longest key in bytes.
 const KEY_LEN_MAX: usize = 64;
 
@@ -35,7 +34,7 @@ pub(super) fn read(text: &str) -> Option<Found> {
             }
             known => note(&mut found, known, inner),
         }
-        if best.is_none() && keys.len() + key.len() < KEYS_LEN_MAX {
+        if best.is_none() && keys.len() + key.len() < KEY_SET_LEN_MAX {
             if !keys.is_empty() {
                 keys.push(' ');
             }

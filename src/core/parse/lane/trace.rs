@@ -12,8 +12,7 @@ const LINES_MAX: usize = 2_000;
 
 /// The message of a text of several lines; `None` for a single line.
 pub(super) fn lines(text: &str) -> Option<Found> {
-    let bytes = text.as_bytes();
-    let first_end = memchr_newline(bytes)?;
+    let first_end = text.find('\n')?;
     let is_said = |line: &str| {
         line.bytes()
             .any(|byte| byte.is_ascii_alphanumeric() || byte >= 0x80)
@@ -39,10 +38,6 @@ pub(super) fn lines(text: &str) -> Option<Found> {
         found.thrown = thrown;
     }
     Some(found)
-}
-
-fn memchr_newline(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| *byte == b'\n')
 }
 
 /// The types of what was thrown in a stack trace, joined by [`CAUSED_BY`]. `None` if `text` has no
@@ -161,7 +156,7 @@ fn panic(line: &str) -> Option<&'static str> {
 }
 
 /// A type at the head of a line, or behind a thread's name, that may have been thrown.
-fn thrown_at(line: &str) -> Option<&str> {
+pub(super) fn thrown_at(line: &str) -> Option<&str> {
     let line = match line.strip_prefix("Exception in thread \"") {
         Some(rest) => rest.split_once("\" ")?.1,
         None => line.strip_prefix("Uncaught ").unwrap_or(line),
@@ -187,6 +182,20 @@ fn is_type(name: &str) -> bool {
     .iter()
     .any(|ending| last.ends_with(ending));
     is_error || (name.contains('.') && last.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// Whether a name ends as those of errors do.
+pub(super) fn is_error(name: &str) -> bool {
+    const ENDINGS: [&str; 7] = [
+        "Error",
+        "Exception",
+        "Throwable",
+        "Failure",
+        "Warning",
+        "Exit",
+        "Interrupt",
+    ];
+    ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether a line, without its indent, is a frame of a stack.
