@@ -176,7 +176,7 @@ impl Message<'_> {
     }
 
     /// The outer envelope was there first, and what it does not say the inner one may.
-    fn learn(&mut self, found: &Found) {
+    fn learn(&mut self, found: &mut Found) {
         if self.severity == Severity::Unspecified {
             self.severity = found.severity;
         }
@@ -184,7 +184,7 @@ impl Message<'_> {
         self.trace_id = self.trace_id.or(found.trace_id);
         self.span_id = self.span_id.or(found.span_id);
         if self.constant.is_empty() {
-            self.constant.clone_from(&found.thrown);
+            self.constant = std::mem::take(&mut found.thrown);
         }
     }
 }
@@ -231,14 +231,14 @@ pub fn message(body: &str, near: Option<Timestamp>) -> Message<'_> {
     };
     let mut had_time = false;
     for _ in 0..NESTED_MAX {
-        let Some(found) = open(message.text(), near) else {
+        let Some(mut found) = open(message.text(), near) else {
             break;
         };
         if found.lane == Lane::Plain && std::mem::replace(&mut had_time, true) {
             // One time is the record's; a second is part of what it says.
             break;
         }
-        message.learn(&found);
+        message.learn(&mut found);
         if found.lane != Lane::Plain {
             message.lane = found.lane;
             had_time = false;
@@ -252,8 +252,8 @@ pub fn message(body: &str, near: Option<Timestamp>) -> Message<'_> {
             Lane::Json | Lane::Logfmt | Lane::Lines | Lane::Trace => {}
         }
     }
-    if let Some(found) = trace::lines(message.text()) {
-        message.learn(&found);
+    if let Some(mut found) = trace::lines(message.text()) {
+        message.learn(&mut found);
         if found.lane != Lane::Plain {
             message.lane = found.lane;
         }

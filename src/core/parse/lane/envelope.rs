@@ -151,9 +151,6 @@ fn host_and_program(text: &str, bare: bool) -> Option<usize> {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':')
     })?;
     let (host, rest) = text.split_at_checked(host)?;
-    if Severity::from_text(host).is_some() {
-        return None;
-    }
     let rest = rest.strip_prefix(' ')?;
     let program = name_len(rest, |byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b'(' | b')')
@@ -170,7 +167,9 @@ fn host_and_program(text: &str, bare: bool) -> Option<usize> {
         Some(message) => message,
         None => Some(rest).filter(|rest| rest.is_empty())?,
     };
-    Some(text.len() - rest.len())
+    // `ERROR main: …` has a level where the host would be.
+    let is_host = Severity::from_text(host).is_none();
+    is_host.then_some(text.len() - rest.len())
 }
 
 fn name_len(text: &str, belongs: impl Fn(u8) -> bool) -> Option<usize> {

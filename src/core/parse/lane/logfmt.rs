@@ -17,6 +17,9 @@ const KEY_LEN_MAX: usize = 64;
 
 /// The message of a text that is pairs from end to end; a single pair is no logfmt.
 pub(super) fn read(text: &str) -> Option<Found> {
+    if !begins_with_key(text) {
+        return None;
+    }
     let mut pairs = Pairs { text, at: 0 };
     let mut found = Found::slice(Lane::LogfmtKeys, 0..0);
     let mut best: Option<(u8, Value)> = None;
@@ -53,6 +56,12 @@ pub(super) fn read(text: &str) -> Option<Found> {
         None => found.part = Part::Unescaped(keys),
     }
     Some(found)
+}
+
+/// Tells most texts apart from pairs at the first word.
+fn begins_with_key(text: &str) -> bool {
+    let mut rest = text.bytes().take(KEY_LEN_MAX + 1);
+    rest.find(|byte| !is_key(*byte)) == Some(b'=')
 }
 
 fn note(found: &mut Found, field: Field, value: &str) {
