@@ -1,5 +1,7 @@
 //! Log text → template.
 //!
+//! A record's message is found first, whatever it is wrapped in: [`message`]. Then it is mined.
+//!
 //! The miner is streaming and bounded. One pass masks what varies by its shape (numbers,
 //! addresses, ids, paths): [`mask`]. Lines with one masked shape share a template, found through a
 //! hash cache. A word that varies without looking like a value is found by saturation: shapes that

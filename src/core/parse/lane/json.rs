@@ -86,7 +86,9 @@ impl<'a> Seen<'a> {
                 self.found.trace_id = self.found.trace_id.or_else(|| trace_of_text(&text));
             }
             Field::Span => self.found.span_id = self.found.span_id.or_else(|| span_of_text(&text)),
-            Field::Thrown => self.thrown(trace::thrown_in(&text)),
+            Field::Thrown => {
+                self.thrown(trace::thrown_in(&text).or_else(|| trace::error_at(&text)))
+            }
             Field::ThrownType => self.thrown(trace::type_name(&text).map(str::to_owned)),
             Field::Stream if depth == 0 => self.is_docker[1] = true,
             Field::Stream | Field::Level | Field::Holder | Field::Other => {}

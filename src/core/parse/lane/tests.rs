@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::parse::Miner;
 
 /// 21 November 2026, 07:43:17.
 const THEN: u64 = 1_795_246_997;
@@ -449,6 +450,16 @@ fn a_stack_trace_is_its_first_line_and_what_was_thrown() {
             "Unhandled exception. System.InvalidOperationException: no <- System.InvalidOperationException <- System.IO.IOException",
         ),
         (
+            r#"{"msg":"request 7 failed","exception":"java.io.IOException: gone"}"#,
+            Lane::Json,
+            "request 7 failed <- java.io.IOException",
+        ),
+        (
+            r#"{"msg":"request 7 failed","exc_info":"nothing known"}"#,
+            Lane::Json,
+            "request 7 failed",
+        ),
+        (
             r#"{"msg":"request 7 failed","stack_trace":"java.io.IOException: gone\n\tat a.B.c(B.java:1)"}"#,
             Lane::Json,
             "request 7 failed <- java.io.IOException",
@@ -474,6 +485,28 @@ fn frames_and_line_numbers_never_matter_but_what_was_thrown_does() {
         )))
     };
     assert_eq!(made_up(14), made_up(99));
+}
+
+#[test]
+fn one_line_with_many_exceptions_stays_as_many_templates() {
+    let mut miner = Miner::default();
+    let mut ids = Vec::new();
+    for kind in ["A", "B", "C", "D", "E", "F", "G", "H", "I", "A"] {
+        let body = format!("order 7 failed\nshop.{kind}Exception: no\n\tat a.B.c(B.java:1)");
+        let message = read(&body);
+        ids.push(
+            miner
+                .parse_with(message.text(), &message.constant, then())
+                .id,
+        );
+    }
+    let texts: Vec<&str> = miner
+        .templates()
+        .map(|template| template.text.as_ref())
+        .collect();
+    assert_eq!(texts.len(), 9, "{texts:?}");
+    assert_eq!(texts[0], "order <*> failed <- shop.AException");
+    assert_eq!(ids[0], ids[9]);
 }
 
 #[test]

@@ -167,6 +167,12 @@ pub(super) fn thrown_at(line: &str) -> Option<&str> {
     (is_alone && is_type(name)).then_some(name)
 }
 
+/// The type of an error that a text without a stack begins with (`java.io.IOException: gone`).
+pub(super) fn error_at(text: &str) -> Option<String> {
+    let name = thrown_at(text).filter(|name| is_error(name))?;
+    Some(name.to_owned())
+}
+
 /// Whether a name is one that types of errors have.
 fn is_type(name: &str) -> bool {
     let last = name.rsplit(['.', '$', '+']).next().unwrap_or(name);
