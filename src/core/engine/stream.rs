@@ -13,7 +13,7 @@ use super::{Ledger, ModelStatus, Output, Pace, Settings, State, Status};
 use crate::core::detect::{EventSequence, Question, Trail};
 use crate::core::event::{ContextLine, TemplateRef};
 use crate::core::model::{Bundle, WINDOW_LEN};
-use crate::core::parse::{Miner, message};
+use crate::core::parse::{Change, Miner, message};
 use crate::core::record::{
     Record, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,
 };
@@ -76,7 +76,7 @@ impl Stream {
     pub(super) fn new(key: StreamKey, settings: &Settings) -> Self {
         Self {
             key,
-            miner: Miner::default(),
+            miner: Miner::new(settings.mining),
             hold: Hold::new(settings.reorder_delay, settings.held_max),
             open: Sequences::new(settings.idle_timeout, settings.open_max),
             kept: Kept::new(settings.learn.corpus_events_max),
@@ -191,7 +191,7 @@ impl Stream {
         }
         let was = self.state();
         self.generation += 1;
-        self.judge = Some(Judge::new(bundle, self.generation));
+        self.judge = Some(Judge::new(bundle, self.generation, &self.miner));
         self.trained_at = Some(now);
         self.training = false;
         if was != State::Active {
@@ -230,6 +230,9 @@ impl Stream {
             records: self.miner.records(),
             templates: self.miner.templates().count(),
             new_template_chance: self.miner.new_template_chance(),
+            overflow: self.miner.overflow(),
+            health: self.miner.health(),
+            quarantined_until: self.miner.quarantined_until(),
             sequences_open: self.open.len(),
             sequences_learned: self.kept.len(),
             pending: self.hold.len(),
@@ -279,6 +282,15 @@ impl Stream {
         self.newest.plus(now.since(self.heard))
     }
 
+    /// Lets the model follow templates that became others.
+    fn follow(&mut self) {
+        let changes = self.miner.take_changes();
+        let is_new = |change: &Change| matches!(change, Change::New(_));
+        if let Some(judge) = self.judge.as_mut().filter(|_| !changes.iter().all(is_new)) {
+            judge.follow(&self.miner);
+        }
+    }
+
     fn process(
         &mut self,
         chunk: Vec<(Timestamp, Held)>,
@@ -286,6 +298,7 @@ impl Stream {
         settings: &Settings,
         out: &mut Outbox,
     ) {
+        self.follow();
         self.warm(&chunk, out);
         match self.judge {
             Some(_) => out.ledger.scored += chunk.len() as u64,
