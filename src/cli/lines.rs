@@ -14,9 +14,12 @@ use thiserror::Error;
 
 use super::progress::Progress;
 use super::terminal::printable;
+use crate::core::parse::Folder;
 
 /// Longest line in bytes; what is beyond is dropped and counted in [`Lines::cut`].
 pub(crate) const LINE_LEN_MAX: usize = 1 << 20;
+/// Longest record of several lines in bytes, as the daemon's longest body.
+const RECORD_LEN_MAX: usize = 64 << 10;
 /// How many lines are read before the progress is shown anew.
 const PROGRESS_EVERY: u64 = 1024;
 
@@ -55,6 +58,17 @@ pub(crate) struct Lines {
     replaced: String,
     number: u64,
     cut: u64,
+    records: Records,
+}
+
+/// Lines on their way to becoming records.
+#[derive(Default)]
+struct Records {
+    folder: Folder,
+    record: String,
+    /// The first line of the next record, which was read to see where this one ends.
+    next: String,
+    has_next: bool,
 }
 
 impl Lines {
@@ -98,6 +112,7 @@ impl Lines {
             replaced: String::new(),
             number: 0,
             cut: 0,
+            records: Records::default(),
         })
     }
 
@@ -123,6 +138,44 @@ impl Lines {
             return Ok(Some(&self.replaced));
         }
         Ok(std::str::from_utf8(&self.line).ok())
+    }
+
+    /// The next record: a line and those that go on with it, such as a stack trace
+    /// ([`Folder`]). Lines that would make it longer than [`RECORD_LEN_MAX`] are left out: of a
+    /// trace they are the outermost frames, which tell nothing apart.
+    pub(crate) fn next_record(&mut self) -> Result<Option<&str>, LinesError> {
+        let mut records = std::mem::take(&mut self.records);
+        let read = self.fill_record(&mut records);
+        self.records = records;
+        Ok(read?.then_some(self.records.record.as_str()))
+    }
+
+    /// Reads up to the first line of the record after; false at the end.
+    fn fill_record(&mut self, records: &mut Records) -> Result<bool, LinesError> {
+        std::mem::swap(&mut records.record, &mut records.next);
+        let mut any = std::mem::take(&mut records.has_next);
+        if !any {
+            records.record.clear();
+        }
+        while let Some(line) = self.next_line()? {
+            if !records.folder.goes_on(line) {
+                let begun = if any {
+                    &mut records.next
+                } else {
+                    &mut records.record
+                };
+                begun.clear();
+                begun.push_str(line);
+                if std::mem::replace(&mut any, true) {
+                    records.has_next = true;
+                    break;
+                }
+            } else if records.record.len() + line.len() < RECORD_LEN_MAX {
+                records.record.push('\n');
+                records.record.push_str(line);
+            }
+        }
+        Ok(any)
     }
 
     /// Moves the progress bar on.
@@ -335,6 +388,41 @@ mod tests {
         assert_eq!(lines.cut(), 1);
         assert_eq!(lines.next_line().unwrap(), Some("next"));
         assert_eq!(lines.next_line().unwrap(), None);
+    }
+
+    fn records(text: &str) -> Vec<String> {
+        let mut lines = Lines::over(Cursor::new(text.to_owned()), "test", None).unwrap();
+        let mut read = Vec::new();
+        while let Some(record) = lines.next_record().unwrap() {
+            read.push(record.to_owned());
+        }
+        read
+    }
+
+    #[test]
+    fn a_stack_trace_is_one_record_with_the_line_before_it() {
+        let trace = "order 7 failed\n\tat a.B.c(B.java:1)\nCaused by: d.E: f\n\tat d.E.g(E.java:2)";
+        let text = format!("ready\n{trace}\n\nstopped\n{trace}\n");
+        assert_eq!(records(&text), ["ready", trace, "", "stopped", trace]);
+        assert_eq!(records(""), Vec::<String>::new());
+        assert_eq!(records("one"), ["one"]);
+    }
+
+    #[test]
+    fn a_record_too_long_is_cut_and_the_next_is_whole() {
+        let text = format!(
+            "head\n{}next\n",
+            format!("\t{}\n", "x".repeat(1_000)).repeat(100)
+        );
+        let mut lines = Lines::over(Cursor::new(text), "test", None).unwrap();
+        let len = lines.next_record().unwrap().unwrap().len();
+        assert!(
+            (RECORD_LEN_MAX - 1_002..RECORD_LEN_MAX).contains(&len),
+            "{len}"
+        );
+        assert_eq!(lines.next_record().unwrap(), Some("next"));
+        assert_eq!(lines.next_record().unwrap(), None);
+        assert_eq!(lines.number(), 102);
     }
 
     #[test]

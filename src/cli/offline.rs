@@ -64,7 +64,7 @@ pub(crate) fn feed(
 fn next_records(lines: &mut Lines) -> Result<Vec<Record>, Failure> {
     let mut records = Vec::new();
     while records.len() < BATCH_LEN {
-        let Some(line) = lines.next_line().or_use()? else {
+        let Some(line) = lines.next_record().or_use()? else {
             break;
         };
         if !line.is_empty() {

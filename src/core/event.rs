@@ -78,6 +78,8 @@ pub struct Anomaly {
     pub span_id: Option<SpanId>,
     /// The template of the abnormal record; `None` when a sequence ended too soon.
     pub template: Option<TemplateRef>,
+    /// What the sender of the abnormal record calls its template (`log.record.template`).
+    pub sent_template: Option<Arc<str>>,
     /// Why this is an anomaly.
     pub explanation: Explanation,
     /// The detectors that agree, by name.

@@ -353,6 +353,9 @@ pub struct Record {
     pub span_id: Option<SpanId>,
     /// OTLP `event_name`: such a record names its own template.
     pub event_name: Option<Box<str>>,
+    /// The attribute `log.record.template`: what a sender, such as the Collector's `drain`
+    /// processor, calls the record's template. Kept and shown, but ours decides: early ones change.
+    pub template: Option<Arc<str>>,
     /// The value of the attribute that the user named as the key of sequences.
     pub sequence_attribute: Option<Box<str>>,
 }

@@ -200,6 +200,7 @@ mod tests {
             trace_id: None,
             span_id: None,
             template: None,
+            sent_template: None,
             explanation: Explanation {
                 reason: "restart namespace=kube-system now".into(),
                 expected: vec![],

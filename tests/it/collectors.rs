@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::hdfs::{self, Label};
 use crate::knothole::{Knothole, Place};
-use crate::parts::{Sink, Tail, alone, append_line, part, write_lines};
+use crate::parts::{Sink, Tail, alone, append_line, flattened, part, write_lines};
 use crate::process::{Process, SOON, until};
 
 /// Kinds of fault with messages of their own: a detector that misses one of these is broken.
@@ -209,18 +209,6 @@ fn records_of(knothole: &Knothole, service: &str) -> u64 {
     until(SOON, "the service to be shown", || {
         knothole.service(service)?["records"].as_u64()
     })
-}
-
-/// An OTLP log record as one object: its own fields and its attributes side by side.
-fn flattened(record: &Value) -> Value {
-    let mut flat = record.clone();
-    for attribute in record["attributes"].as_array().unwrap() {
-        let value = attribute["value"].as_object().unwrap();
-        let value = value.values().next().cloned().unwrap_or_default();
-        flat[attribute["key"].as_str().unwrap()] = value;
-    }
-    flat["sequence"] = flat["knothole.sequence"].clone();
-    flat
 }
 
 fn assert_same(expected: &BTreeSet<String>, found: &BTreeSet<String>) {

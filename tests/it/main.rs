@@ -19,4 +19,5 @@ mod clients;
 mod collectors;
 mod life;
 mod restart;
+mod templates;
 mod webhooks;

@@ -48,12 +48,21 @@ pub(crate) struct Tail<'a> {
 
 impl Tail<'_> {
     pub(crate) fn start(&self, otelcol: &OsString) -> Process {
+        self.start_with(otelcol, &[])
+    }
+
+    /// `configs` are laid over the usual one.
+    pub(crate) fn start_with(&self, otelcol: &OsString, configs: &[&str]) -> Process {
+        let over = configs
+            .iter()
+            .flat_map(|config| [OsString::from("--config"), recipe(config).into_os_string()]);
         let name = format!("the Collector of {}", self.file.display());
         Process::start(
             &name,
             Command::new(otelcol)
                 .arg("--config")
                 .arg(recipe("collector/configs/tail.yaml"))
+                .args(over)
                 .env("LOG_FILE", self.file)
                 .env("KNOTHOLE_GRPC", self.to.to_string())
                 .env("SERVICE_NAME", self.service)
@@ -104,6 +113,18 @@ impl Sink {
             .flat_map(|scope| list(&scope, "logRecords"))
             .collect()
     }
+}
+
+/// An OTLP log record as one object: its own fields and its attributes side by side.
+pub(crate) fn flattened(record: &serde_json::Value) -> serde_json::Value {
+    let mut flat = record.clone();
+    for attribute in record["attributes"].as_array().unwrap() {
+        let value = attribute["value"].as_object().unwrap();
+        let value = value.values().next().cloned().unwrap_or_default();
+        flat[attribute["key"].as_str().unwrap()] = value;
+    }
+    flat["sequence"] = flat["knothole.sequence"].clone();
+    flat
 }
 
 fn list(holder: &serde_json::Value, name: &str) -> Vec<serde_json::Value> {

@@ -66,7 +66,7 @@ collector() {
     command -v go >/dev/null || { skip collector "no go"; return; }
     local version place
     version=$(cd "$here/collector" && go version) || { skip collector "go does not run"; return; }
-    place=$root/otelcol-$(key "$version" "$here"/collector/{main.go,go.mod,go.sum})
+    place=$root/otelcol-$(key "$version" "$here"/collector/{main.go,drain/drain.go,go.mod,go.sum})
     if [ ! -x "$place/otelcol" ]; then
         attempt collector build_collector "$tmp/collector" || return 0
         publish "$tmp/collector" "$place"

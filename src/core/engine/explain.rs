@@ -14,6 +14,7 @@ use crate::core::record::{Severity, StreamKey, Timestamp};
 use crate::core::sequence::{OpenSequence, SequenceKey};
 
 use super::judge::SequenceState;
+use super::stream::Held;
 
 /// What was found, where, and when.
 pub(super) struct Surprise<'a> {
@@ -23,7 +24,7 @@ pub(super) struct Surprise<'a> {
     pub(super) time: Timestamp,
     pub(super) severity: Severity,
     /// The abnormal record; `None` when the sequence ended.
-    pub(super) record: Option<(&'a Arc<str>, TemplateRef)>,
+    pub(super) record: Option<(&'a Held, TemplateRef)>,
     /// What came before it, as the model sees it.
     pub(super) window: Window,
     /// What the model thinks of it; `None` for a template it does not know.
@@ -81,10 +82,14 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &Judge) -> Anomaly {
             .record
             .as_ref()
             .map(|(_, template)| template.clone()),
+        sent_template: surprise
+            .record
+            .as_ref()
+            .and_then(|(held, _)| held.sent_template.clone()),
         explanation: Explanation {
             reason: reason(surprise, &expected, bundle.manifest().trained_on.sequences).into(),
             observed: match &surprise.record {
-                Some((text, _)) => Observed::Record(Arc::clone(text)),
+                Some((held, _)) => Observed::Record(Arc::clone(&held.text)),
                 None => Observed::End,
             },
             probability: surprise
@@ -103,10 +108,10 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &Judge) -> Anomaly {
 
 fn context(surprise: &Surprise<'_>) -> Vec<ContextLine> {
     let mut lines: Vec<ContextLine> = surprise.sequence.context.iter().cloned().collect();
-    if let Some((text, _)) = &surprise.record {
+    if let Some((held, _)) = &surprise.record {
         lines.push(ContextLine {
             time: surprise.time,
-            text: Arc::clone(text),
+            text: Arc::clone(&held.text),
         });
     }
     lines

@@ -11,7 +11,7 @@ use crate::core::record::{StreamKey, TemplateId, Timestamp};
 use crate::core::sequence::{OpenSequence, SequenceKey};
 
 /// The version of the layout below.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Bytes that cannot be taken up.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use super::{Ledger, ModelStatus, Output, Pace, Settings, State, Status};
 use crate::core::detect::{EventSequence, Question, Trail};
 use crate::core::event::{ContextLine, TemplateRef};
 use crate::core::model::{Bundle, WINDOW_LEN};
-use crate::core::parse::{Change, Miner, read_head};
+use crate::core::parse::{Change, Miner, message};
 use crate::core::record::{
     Record, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,
 };
@@ -40,6 +40,8 @@ const COMMON_MAX: usize = 1_024;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Held {
     pub(super) template: TemplateId,
+    /// What the sender calls the template.
+    pub(super) sent_template: Option<Arc<str>>,
     pub(super) severity: Severity,
     pub(super) text: Arc<str>,
     pub(super) keys: Box<[SequenceKey]>,
@@ -94,34 +96,41 @@ impl Stream {
     /// Takes a record in; it is judged when its wait is over.
     pub(super) fn push(
         &mut self,
-        record: Record,
+        mut record: Record,
         resource: &Arc<Resource>,
         now: Timestamp,
         settings: &Settings,
     ) {
-        let head = read_head(&record.body, record.observed.or(Some(now)));
-        let message = record.body.get(head.len..).unwrap_or_default();
+        let message = message(&record.body, record.observed.or(Some(now)));
+        let sent = record.time.or(message.time);
         let now = match settings.pace {
             Pace::Live => now,
-            Pace::Replay => record
-                .time
-                .or(head.time)
-                .unwrap_or(self.heard)
-                .max(self.heard),
+            Pace::Replay => sent.unwrap_or(self.heard).max(self.heard),
         };
-        let time = believable(record.time.or(head.time), record.observed, now);
+        let time = believable(sent, record.observed, now);
         let parsed = match &record.event_name {
             Some(name) => self.miner.named(name, time),
-            None => self.miner.parse(message, time),
+            None => self
+                .miner
+                .parse_with(message.text(), &message.constant, time),
         };
-        let severity = match record.severity {
-            Severity::Unspecified => level_word(message),
-            sent => sent,
-        };
+        if let Some(name) = &record.template {
+            self.miner.alias(parsed.id, name);
+        }
+        let severity = [
+            record.severity,
+            message.severity,
+            level_word(message.text()),
+        ]
+        .into_iter()
+        .find(|severity| *severity != Severity::Unspecified);
+        record.trace_id = record.trace_id.or(message.trace_id);
+        record.span_id = record.span_id.or(message.span_id);
         let held = Held {
             template: parsed.id,
-            severity,
-            text: quotable(message),
+            sent_template: record.template.clone(),
+            severity: severity.unwrap_or_default(),
+            text: quotable(message.record()),
             keys: settings.keys.keys(&record, resource).into(),
             resource: Arc::clone(resource),
             trace: (record.trace_id, record.span_id),
@@ -403,7 +412,7 @@ impl Stream {
             sequence,
             time,
             severity: held.severity,
-            record: Some((&held.text, template_ref(&self.miner, held.template))),
+            record: Some((held, template_ref(&self.miner, held.template))),
             window,
             judgement,
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Output, Pace, Settings, Shard, State};
 use crate::core::event::{Anomaly, AnomalyKind, Observed};
 use crate::core::model::Bundle;
-use crate::core::record::{Batch, Record, Resource, StreamKey, Timestamp};
+use crate::core::record::{Batch, Record, Resource, Severity, StreamKey, Timestamp};
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
 use crate::core::train::{TrainSettings, train};
 
@@ -336,4 +336,129 @@ fn a_shard_far_behind_works_in_steps_and_says_that_more_is_due() {
     }
     assert_eq!(shard.ledger().scored, records.len() as u64);
     assert!(anomalies(shard.take_outputs()).is_empty());
+}
+
+#[test]
+fn orders_are_judged_the_same_whatever_envelope_their_lines_come_in() {
+    let expected = sequences(&judge(mixed()));
+    let json = |line: &str| serde_json::json!({ "logger": "shop", "msg": line }).to_string();
+    let envelopes: [&dyn Fn(&str) -> String; 5] = [
+        &|line| json(line),
+        &|line| format!("2026-11-21T07:43:17.000000001Z stdout F {line}"),
+        &|line| format!("2026-11-21T07:43:17Z stdout F {}", json(line)),
+        &|line| format!("<14>Nov 21 07:43:17 host shop[7]: {line}"),
+        &|line| format!("thread=4 msg={}", serde_json::Value::from(line)),
+    ];
+    for (number, envelope) in envelopes.iter().enumerate() {
+        let mut records = mixed();
+        for record in &mut records {
+            record.body = envelope(&record.body).into();
+        }
+        assert_eq!(sequences(&judge(records)), expected, "envelope {number}");
+    }
+}
+
+/// What a stream that knows nothing makes of these bodies.
+fn mined(bodies: &[&str]) -> Shard {
+    let mut shard = Shard::new(settings());
+    let records: Vec<Record> = bodies
+        .iter()
+        .map(|body| Record {
+            body: (*body).into(),
+            ..Record::default()
+        })
+        .collect();
+    shard.push(batch(&records), Timestamp::from_millis(1_000_000));
+    shard
+}
+
+#[test]
+fn one_line_with_many_exceptions_stays_as_many_templates() {
+    let kinds = ["A", "B", "C", "D", "E", "F", "G", "H", "I"].map(|kind| {
+        format!(
+            "order 7 failed\nshop.{kind}Exception: no\n\tat a.B.c(B.java:1)\n\tat a.B.d(B.java:2)"
+        )
+    });
+    let again = kinds[0].replace("B.java:1", "B.java:99").replace("7", "8");
+    let bodies: Vec<&str> = kinds.iter().chain([&again]).map(String::as_str).collect();
+    let shard = mined(&bodies);
+    let miner = shard.miner(&stream()).expect("the stream exists");
+    let texts: Vec<&str> = miner
+        .templates()
+        .map(|template| template.text.as_ref())
+        .collect();
+    assert_eq!(texts.len(), kinds.len(), "{texts:?}");
+    assert_eq!(texts[0], "order <*> failed <- shop.AException");
+}
+
+#[test]
+fn an_anomaly_has_the_level_and_the_trace_that_its_envelope_gives() {
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let body = format!(
+        r#"{{"level":"fatal","trace_id":"{trace}","span_id":"b7ad6b7169203331","msg":"disk melted"}}"#
+    );
+    let record = Record {
+        time: Some(Timestamp::from_millis(1_000_000)),
+        body: body.as_str().into(),
+        ..Record::default()
+    };
+    let found = judge(vec![record]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].severity, Severity::Fatal);
+    assert_eq!(found[0].sequence.as_ref(), trace);
+    assert_eq!(
+        found[0].trace_id.map(|id| id.to_string()).as_deref(),
+        Some(trace)
+    );
+    assert!(found[0].span_id.is_some());
+    assert_eq!(found[0].explanation.observed, Observed::Record(body.into()));
+}
+
+#[test]
+fn what_a_sender_calls_a_template_is_kept_beside_ours() {
+    let record = |body: &str, sent: &str| Record {
+        time: Some(Timestamp::from_millis(1_000_000)),
+        body: body.into(),
+        template: Some(sent.into()),
+        ..Record::default()
+    };
+    let early = record(
+        "ERROR card 17 refused for ord_1000001",
+        "ERROR card 17 refused <*>",
+    );
+    let later = record(
+        "ERROR card 18 refused for ord_1000002",
+        "ERROR card <*> refused <*>",
+    );
+    let mut shard = active_shard(Settings {
+        pace: Pace::Replay,
+        ..settings()
+    });
+    shard.push(batch(&[early.clone(), later, early]), Timestamp::ZERO);
+    shard.finish(Timestamp::ZERO);
+    let found = anomalies(shard.take_outputs());
+    let names: Vec<_> = found
+        .iter()
+        .map(|one| one.sent_template.as_deref())
+        .collect();
+    assert_eq!(
+        names[..2],
+        [
+            Some("ERROR card 17 refused <*>"),
+            Some("ERROR card <*> refused <*>")
+        ]
+    );
+    let ours = found[0].template.as_ref().expect("a record has a template");
+    let miner = shard.miner(&stream()).expect("the stream exists");
+    let template = miner.resolve(ours.id).expect("is known");
+    assert!(
+        template.text.starts_with("ERROR card <*> refused for "),
+        "{}",
+        template.text
+    );
+    let aliases: Vec<&str> = template.aliases.iter().map(AsRef::as_ref).collect();
+    assert_eq!(
+        aliases,
+        ["ERROR card 17 refused <*>", "ERROR card <*> refused <*>"]
+    );
 }

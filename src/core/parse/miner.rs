@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::{Cache, Entry, FORMS_MAX, emit};
 use super::cluster::Pattern;
+use super::lane::CAUSED_BY;
 use super::mask::{Shape, shape_of};
 use super::param::{AnchoredParam, PARAMS_MAX, Param, ParamKind};
 use super::scan::{Key, Scan};
@@ -174,13 +175,28 @@ impl Miner {
 
     /// The template of a record with the text `message`; new templates are born here.
     pub fn parse(&mut self, message: impl AsRef<[u8]>, time: Timestamp) -> Parsed {
-        let key = self.scan.scan(message.as_ref());
+        self.parse_with(message, "", time)
+    }
+
+    /// As [`parse`](Self::parse), of a record of which `constant` belongs to the template behind
+    /// [`CAUSED_BY`] and never becomes a wildcard: the types of what was thrown.
+    pub fn parse_with(
+        &mut self,
+        message: impl AsRef<[u8]>,
+        constant: &str,
+        time: Timestamp,
+    ) -> Parsed {
+        let mut key = self.scan.scan(message.as_ref());
+        if !constant.is_empty() {
+            let Key(first, second) = self.scan.key_of(constant.as_bytes());
+            key = Key(key.0 ^ first, key.1 ^ second);
+        }
         let slot = match self.cache.get(key) {
             Some(entry) if entry.version == self.table.version(entry.template) => {
                 emit(&entry.params, self.scan.variables(), &mut self.params);
                 entry.template
             }
-            _ => self.parse_new(key, time),
+            _ => self.parse_new(key, constant, time),
         };
         self.count(slot, time)
     }
@@ -305,8 +321,11 @@ impl Miner {
     }
 
     /// Finds the template of a form that is not remembered, and remembers it.
-    fn parse_new(&mut self, key: Key, time: Timestamp) -> Slot {
-        let shape = shape_of(self.scan.form());
+    fn parse_new(&mut self, key: Key, constant: &str, time: Timestamp) -> Slot {
+        let mut shape = shape_of(self.scan.form());
+        if !constant.is_empty() {
+            shape.text.extend([CAUSED_BY, constant]);
+        }
         let slot = self.place(&shape.text, time);
         let params = self.params_of(&shape, slot);
         emit(&params, self.scan.variables(), &mut self.params);
@@ -449,4 +468,10 @@ impl Miner {
         });
         self.known = known.collect();
     }
+}
+
+/// What belongs to a template whatever varies: from [`CAUSED_BY`] on, or nothing.
+fn constant_of(text: &str) -> &str {
+    let at = text.find(CAUSED_BY);
+    at.and_then(|at| text.get(at..)).unwrap_or_default()
 }

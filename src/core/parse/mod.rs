@@ -1,10 +1,12 @@
 //! Log text → template and typed values.
 //!
 //! ```text
+//! record ─ lane ─▶ message
 //! message ─ scan ─▶ form key ─ cache ─▶ template + values           a form that is known
 //!                      └─▶ form ─ mask ─▶ shape ─ cluster ─▶ template   a new one
 //! ```
 //!
+//! [`lane`] finds the message of a record, whatever it is wrapped in.
 //! [`scan`] cuts out what varies by its bytes alone in one pass. What is left, the *form*, decides
 //! everything else, so that it is decided once per form: [`mask`] turns a form into a readable
 //! *shape*, [`cluster`] tells which shapes are one template, and [`miner`] keeps the templates of a
@@ -12,6 +14,7 @@
 
 mod cache;
 mod cluster;
+mod lane;
 mod mask;
 mod miner;
 mod param;
@@ -20,6 +23,10 @@ mod time;
 
 pub use cache::{Cache, Entry, FORMS_MAX, VALUES_PER_FORM, emit};
 pub use cluster::{Cluster, Pattern, VALUES_MAX, cluster, group_of};
+pub use lane::{
+    CAUSED_BY, Folder, KEY_SET_LEN_MAX, KEYS_MAX, Lane, Message, NESTED_MAX, RECORD_LINES_MAX,
+    message,
+};
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of};
 pub use miner::{
     ALIASES_MAX, Change, Health, LINEAGE_MAX, Limits, MEMBERS_MAX, Miner, MinerSnapshot,

@@ -36,6 +36,24 @@ pub fn read_head(line: &str, near: Option<Timestamp>) -> Head {
     }
 }
 
+/// The time of klog, `mmdd hh:mm:ss.uuuuuu`, and its length in bytes. The time is `None` where
+/// `near` lends no year.
+pub(super) fn read_klog_time(
+    text: &str,
+    near: Option<Timestamp>,
+) -> Option<(Option<Timestamp>, usize)> {
+    let mut cursor = Cursor {
+        rest: text.as_bytes(),
+    };
+    let (month, day) = (cursor.digits(2)?, cursor.digits(2)?);
+    cursor.one_of(b" ")?;
+    let seconds = cursor.clock()?;
+    let nanos = cursor.fraction();
+    let len = text.len() - cursor.rest.len();
+    let whole = near.and_then(|near| at(year_of(near), month, day, seconds));
+    Some((whole.map(|whole| Timestamp::from_nanos(whole + nanos)), len))
+}
+
 fn read_time(cursor: &mut Cursor<'_>, near: Option<Timestamp>) -> Option<Timestamp> {
     let formats: [Format; 5] = [iso, compact, slashed, syslog, epoch];
     formats.iter().find_map(|read| {

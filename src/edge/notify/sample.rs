@@ -52,6 +52,7 @@ pub(super) fn anomaly() -> Anomaly {
         trace_id: TraceId::from_bytes(&[0x5b; 16]),
         span_id: SpanId::from_bytes(&[0xee; 8]),
         template: Some(template(3, "payment retry <num>")),
+        sent_template: None,
         explanation: Explanation {
             reason: "expected \"cart lock released\" (93 %), came \"payment retry 3\" \
                      (3 in 100,000)"

@@ -1,6 +1,6 @@
 //! A decoded OTLP request → batches of records. Pure: no clock, no IO.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -8,13 +8,17 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 
-use super::text::{canonical, cut};
+use super::text::{canonical, cut, text_of_body};
 use crate::core::record::{
     Batch, Record, Resource, Severity, SpanId, StreamKey, Timestamp, TraceId,
 };
 
 /// The scope attribute by which knothole knows the events it sent itself.
 pub const INSTANCE_ATTRIBUTE: &str = "knothole.instance.id";
+
+/// The attribute in which the Collector's `drain` processor puts the template of a record, and
+/// knothole that of an anomaly.
+const TEMPLATE_ATTRIBUTE: &str = "log.record.template";
 
 /// How requests become records.
 #[derive(Clone, Debug)]
@@ -90,6 +94,7 @@ pub fn convert(request: ExportLogsServiceRequest, settings: &ConvertSettings) ->
         settings,
         decoded: Decoded::default(),
         index: HashMap::new(),
+        templates: HashSet::new(),
     };
     for resource_logs in request.resource_logs {
         let attributes = resource_logs
@@ -124,6 +129,8 @@ struct Sorter<'a> {
     settings: &'a ConvertSettings,
     decoded: Decoded,
     index: HashMap<(StreamKey, Arc<Resource>), usize>,
+    /// The names of templates met so far.
+    templates: HashSet<Arc<str>>,
 }
 
 impl Sorter<'_> {
@@ -183,8 +190,9 @@ impl Sorter<'_> {
 
     fn record(&mut self, resource: &Resource, sent: LogRecord) -> Record {
         let event_name = event_name(&sent).map(|name| self.attribute(name.to_owned()));
+        let template = self.template(&sent.attributes);
         let sequence_attribute = self.sequence_attribute(resource, &sent.attributes);
-        let mut body = sent.body.and_then(canonical).unwrap_or_default();
+        let mut body = sent.body.and_then(text_of_body).unwrap_or_default();
         self.decoded.cut += u64::from(cut(&mut body, self.settings.body_len_max));
         Record {
             time: Timestamp::known(sent.time_unix_nano),
@@ -194,8 +202,23 @@ impl Sorter<'_> {
             trace_id: TraceId::from_bytes(&sent.trace_id),
             span_id: SpanId::from_bytes(&sent.span_id),
             event_name,
+            template,
             sequence_attribute,
         }
+    }
+
+    /// Many records of a request have one template, whose name is kept once.
+    fn template(&mut self, sent: &[KeyValue]) -> Option<Arc<str>> {
+        let name = find(sent, TEMPLATE_ATTRIBUTE).filter(|name| !name.is_empty())?;
+        let name = name
+            .get(..name.floor_char_boundary(self.settings.attribute_len_max))
+            .unwrap_or_default();
+        if let Some(known) = self.templates.get(name) {
+            return Some(Arc::clone(known));
+        }
+        let new: Arc<str> = name.into();
+        self.templates.insert(Arc::clone(&new));
+        Some(new)
     }
 
     fn sequence_attribute(&self, resource: &Resource, sent: &[KeyValue]) -> Option<Box<str>> {
@@ -268,6 +291,7 @@ fn find<'a>(attributes: &'a [KeyValue], name: &str) -> Option<&'a str> {
 fn bytes_of(record: &Record) -> usize {
     let texts = [
         record.event_name.as_deref(),
+        record.template.as_deref(),
         record.sequence_attribute.as_deref(),
     ];
     let texts: usize = texts.into_iter().flatten().map(str::len).sum();

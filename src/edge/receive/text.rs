@@ -24,6 +24,18 @@ pub(super) fn canonical(value: AnyValue) -> Option<String> {
     Some(text)
 }
 
+/// The text of a body: as [`canonical`], but bytes that are a text are that text, as from a
+/// Collector that reads files without decoding them.
+pub(super) fn text_of_body(body: AnyValue) -> Option<String> {
+    match body.value? {
+        Value::BytesValue(bytes) => {
+            let text = String::from_utf8(bytes);
+            Some(text.unwrap_or_else(|error| BASE64.encode(error.as_bytes())))
+        }
+        other => canonical(AnyValue { value: Some(other) }),
+    }
+}
+
 /// Cuts `text` to at most `len_max` bytes, never inside a character. Tells whether it was longer.
 pub(super) fn cut(text: &mut String, len_max: usize) -> bool {
     if text.len() <= len_max {

@@ -62,7 +62,11 @@ pub(super) struct Groups {
 impl Groups {
     /// Keeps a new shape, if it may tell something about its template.
     pub(super) fn add(&mut self, text: &str, slot: Slot) -> Added {
-        let of = group_of(text);
+        // Texts with other constants never share a template.
+        let of = match super::constant_of(text) {
+            "" => group_of(text),
+            constant => group_of(text) ^ hash_of(constant),
+        };
         let group = self.groups.entry(of).or_default();
         let (kept, below) = group.kept.entry(slot).or_insert((0, u64::MAX));
         if hash_of(text) >= *below {

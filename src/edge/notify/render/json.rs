@@ -78,6 +78,9 @@ pub(super) struct AnomalyObject {
     trace_id: Option<String>,
     span_id: Option<String>,
     template: Option<Template>,
+    /// What the sender of the record calls its template, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_template: Option<String>,
     explanation: ExplanationObject,
     /// Something was left out to keep the message small.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -167,6 +170,7 @@ impl AnomalyObject {
             trace_id: anomaly.trace_id.map(|id| id.to_string()),
             span_id: anomaly.span_id.map(|id| id.to_string()),
             template: anomaly.template.as_ref().map(|t| Template::of(t, room)),
+            sent_template: anomaly.sent_template.as_ref().map(|name| room.cut(name)),
             explanation: ExplanationObject::of(&anomaly.explanation, room),
             truncated: *room != Room::AMPLE,
         }

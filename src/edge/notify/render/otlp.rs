@@ -125,6 +125,9 @@ fn anomaly_attributes(anomaly: &Anomaly) -> Vec<KeyValue> {
         let id = template.id.to_string();
         attributes.push(attribute("knothole.template.id", text(&id)));
     }
+    if let Some(sent) = &anomaly.sent_template {
+        attributes.push(attribute("knothole.template.sent", text(sent)));
+    }
     attributes
 }
 

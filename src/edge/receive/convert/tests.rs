@@ -431,3 +431,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_template_that_a_sender_gives_is_kept() {
+    let named = |name: &str| only_record(line("x", &[("log.record.template", name)])).template;
+    assert_eq!(named("user <*> left").as_deref(), Some("user <*> left"));
+    assert_eq!(named(""), None);
+    assert_eq!(only_record(line("x", &[])).template, None);
+    let long = named(&"é".repeat(5_000)).unwrap();
+    assert_eq!(long.len(), 4 << 10);
+}
+
+#[test]
+fn a_body_of_bytes_is_the_text_that_it_is() {
+    let bytes = |bytes: &[u8]| {
+        let body = AnyValue {
+            value: Some(Value::BytesValue(bytes.to_vec())),
+        };
+        let sent = LogRecord {
+            body: Some(body),
+            ..LogRecord::default()
+        };
+        only_record(sent).body
+    };
+    assert_eq!(bytes("café open".as_bytes()).as_ref(), "café open");
+    assert_eq!(bytes(&[0xff, 0]).as_ref(), "/wA=");
+}
