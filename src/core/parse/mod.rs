@@ -10,9 +10,15 @@
 
 mod mask;
 mod miner;
+mod hand;
 mod param;
 mod time;
 
+pub use hand::{
+    Class, HAND_TEMPLATES_MAX, Hand, HandProblem, HandSpec, HandTemplate, MASKS_MAX, MaskSpec,
+    Masked, Pattern, Placed, REST, SPLIT_VALUES_MAX, Split, SplitSpec, TEXT_LEN_MAX, TemplateSpec,
+    classify, form_of, kind_of,
+};
 pub use mask::{
     LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, Token, TokenKind, WILDCARD, shape_of,
 };
