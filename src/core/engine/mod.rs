@@ -22,6 +22,7 @@ use serde::Serialize;
 pub use self::shard::Shard;
 pub use self::snapshot::SnapshotError;
 use crate::core::event::Anomaly;
+use crate::core::parse::Hand;
 use crate::core::record::StreamKey;
 use crate::core::sequence::KeyFinder;
 use crate::core::train::Corpus;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub held_max: usize,
     /// Most streams of a shard; records of further ones are suppressed and counted.
     pub streams_max: usize,
+    /// Templates, masks and seeds by hand.
+    pub hand: Arc<Hand>,
     /// When a stream has learned enough.
     pub learn: Learn,
     /// Whether time passes by the clock or by the records.
@@ -94,6 +97,7 @@ impl Settings {
             open_max: 20_000,
             held_max: 200_000,
             streams_max: 256,
+            hand: Arc::default(),
             learn: Learn::default(),
             pace: Pace::Live,
         }

@@ -29,7 +29,7 @@ pub use spec::{
 
 use mask::Masks;
 
-use super::param::AnchoredParam;
+use super::param::{AnchoredParam, Param};
 
 /// Most templates in one file, and most seeds.
 pub const HAND_TEMPLATES_MAX: usize = 1_000;
@@ -123,6 +123,17 @@ impl Hand {
         self.templates.is_empty() && self.masks.is_empty() && self.seeds.is_empty() && !self.frozen
     }
 
+    /// The text of the template by hand that takes `message`, its splits looked at.
+    pub fn text_for(&self, message: &[u8]) -> Option<&str> {
+        let (form, variables) = form::seen(message);
+        let placed = self.place(&form)?;
+        let split = placed.template.split.as_ref().and_then(|split| {
+            let param = resolved(*placed.params.get(split.at)?, &variables);
+            split.choose(message.get(param.start as usize..param.end as usize)?)
+        });
+        Some(split.unwrap_or(&placed.template.text))
+    }
+
     /// The template by hand with this text, itself or one of its splits: for its name and class.
     pub fn named(&self, text: &str) -> Option<&HandTemplate> {
         self.templates.iter().find(|template| {
@@ -135,6 +146,27 @@ impl Hand {
     pub fn class_of(&self, text: &str) -> Class {
         let set = self.named(text).and_then(|template| template.class);
         set.unwrap_or_else(|| classify(text))
+    }
+}
+
+/// What the wildcards of a template's `text` stand for in `message`, with their kinds; `None` if
+/// the message is not of that template, as far as its text can tell.
+pub fn values_of(text: &str, message: &[u8]) -> Option<Vec<Param>> {
+    let (form, variables) = form::seen(message);
+    let found = Pattern::of_template(text).find(&form)?;
+    let param = |range: std::ops::Range<usize>| {
+        let kind = kind_of(form.get(range.clone()).unwrap_or_default());
+        resolved(form::anchored(&form, range, kind), &variables)
+    };
+    Some(found.into_iter().map(param).collect())
+}
+
+fn resolved(param: AnchoredParam, variables: &[std::ops::Range<usize>]) -> Param {
+    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Param {
+        kind: param.kind,
+        start: narrow(form::offset_of(param.start, variables)),
+        end: narrow(form::offset_of(param.end, variables)),
     }
 }
 

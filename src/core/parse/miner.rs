@@ -1,11 +1,13 @@
 //! Masked shapes → templates, with one bounded table each for shapes, templates and skeletons.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::hand::Hand;
 use super::mask::{WILDCARD, mask_into};
 use crate::core::record::{TemplateId, Timestamp};
 
@@ -62,6 +64,7 @@ pub struct Miner {
     /// Merged templates by token count, to match a shape that differs in several words.
     generalised: BTreeMap<usize, Vec<usize>>,
     shape: String,
+    hand: Arc<Hand>,
     records: u64,
     overflow: u64,
 }
@@ -76,11 +79,39 @@ enum Skeleton {
 impl Miner {
     /// The template of a record whose message is `text`; new templates are born here.
     pub fn parse(&mut self, text: &str, time: Timestamp) -> Parsed {
+        if let Some(index) = self.by_hand(text, time) {
+            return self.count(index, time);
+        }
         let mut shape = std::mem::take(&mut self.shape);
         mask_into(text, &mut shape);
         let index = self.find(&shape, time);
         self.shape = shape;
         self.count(index, time)
+    }
+
+    /// Templates by hand go before what is learned from now on. Counts stay where they are.
+    pub fn set_hand(&mut self, hand: &Arc<Hand>) {
+        self.hand = Arc::clone(hand);
+        for seed in hand.seeds() {
+            self.seed(seed);
+        }
+    }
+
+    /// The templates by hand that the miner goes by.
+    pub fn hand(&self) -> &Hand {
+        &self.hand
+    }
+
+    fn by_hand(&mut self, text: &str, time: Timestamp) -> Option<usize> {
+        if self.hand.templates().is_empty() {
+            return None;
+        }
+        let hand = Arc::clone(&self.hand);
+        let text = hand.text_for(text.as_bytes())?;
+        match self.by_id.get(&id_of(text)) {
+            Some(&index) => Some(self.current(index)),
+            None => Some(self.born(text, time)),
+        }
     }
 
     /// The template of a record that names it itself (`event_name`, `log.record.template`).
@@ -176,6 +207,10 @@ impl Miner {
             Some(&index) => self.current(index),
             None => self.place(shape, time),
         };
+        if index == usize::MAX && self.hand.is_frozen() {
+            // A file that no longer freezes lets it be born later.
+            return index;
+        }
         if self.by_shape.len() >= CACHE_MAX {
             self.by_shape.clear();
         }
@@ -186,11 +221,14 @@ impl Miner {
     /// Finds the template of a shape that was never seen, or lets one be born.
     fn place(&mut self, shape: &str, time: Timestamp) -> usize {
         let tokens: Vec<&str> = shape.split(' ').collect();
-        if tokens.len() > TOKENS_MAX {
+        if tokens.len() > TOKENS_MAX && !self.hand.is_frozen() {
             return self.born(shape, time);
         }
         if let Some(index) = self.matching(&tokens) {
             return index;
+        }
+        if self.hand.is_frozen() {
+            return usize::MAX;
         }
         let index = self.born(shape, time);
         if index == usize::MAX {

@@ -32,25 +32,38 @@ pub(super) fn is_blank(byte: u8) -> bool {
 ///
 /// Slow and plain; at most the first 32 KiB of the message count.
 pub fn form_of(message: &[u8]) -> Vec<u8> {
+    seen(message).0
+}
+
+/// The byte ranges of a message that became placeholders, in order.
+pub(super) type Variables = Vec<Range<usize>>;
+
+/// The form of a message and its variables.
+pub(super) fn seen(message: &[u8]) -> (Vec<u8>, Variables) {
     let message = cut(message);
     let mut form = Vec::with_capacity(message.len());
+    let mut variables = Variables::new();
     let mut at = 0;
     while let Some(&byte) = message.get(at) {
         let rest = message.get(at..).unwrap_or_default();
         let is_in_word = at.checked_sub(1).and_then(|before| message.get(before));
         if !is_in_word.is_some_and(|before| is_run(*before)) && begins_with_uuid(rest) {
             form.push(UUID);
+            variables.push(at..at + UUID_LEN);
             at += UUID_LEN;
         } else if is_run(byte) {
             let run_end = run_end(message, at);
-            push_run(message.get(at..run_end).unwrap_or_default(), &mut form);
+            let run = message.get(at..run_end).unwrap_or_default();
+            if let Some(variable) = push_run(run, &mut form) {
+                variables.push(at + variable.start..at + variable.end);
+            }
             at = run_end;
         } else {
             form.push(if byte.is_ascii_control() { b' ' } else { byte });
             at += 1;
         }
     }
-    form
+    (form, variables)
 }
 
 const UUID_LEN: usize = 36;
@@ -92,36 +105,34 @@ fn begins_with_uuid(text: &[u8]) -> bool {
     uuid.iter().enumerate().all(fits) && !after.first().is_some_and(|byte| is_run(*byte))
 }
 
-fn push_run(run: &[u8], form: &mut Vec<u8>) {
+/// Adds the form of a run; the part of it that became a placeholder.
+fn push_run(run: &[u8], form: &mut Vec<u8>) -> Option<Range<usize>> {
     let Some(first_digit) = run.iter().position(u8::is_ascii_digit) else {
         form.extend_from_slice(run);
-        return;
+        return None;
     };
     let digits = run.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let prefixed = match run {
+    let is_prefixed = match run {
         [b'0', b'x' | b'X', hex @ ..] => !hex.is_empty() && hex.iter().all(u8::is_ascii_hexdigit),
         _ => false,
     };
     let (head, tail) = run.split_at(first_digit);
-    let unit = tail.get(digits..).unwrap_or_default();
-    let is_one_number = tail.iter().take(digits).all(u8::is_ascii_digit);
+    let (number, unit) = tail.split_at(digits);
+    let is_one_number = number.iter().all(u8::is_ascii_digit);
+    let is_unit = unit.len() <= UNIT_LEN_MAX && unit.iter().all(u8::is_ascii_alphabetic);
     if digits == run.len() {
         form.push(NUMBER);
-    } else if prefixed || run.iter().all(u8::is_ascii_hexdigit) {
+    } else if is_prefixed || run.iter().all(u8::is_ascii_hexdigit) {
         form.push(HEX);
-    } else if is_one_number && unit.is_empty() {
+    } else if is_one_number && (unit.is_empty() || head.is_empty() && is_unit) {
         form.extend_from_slice(head);
         form.push(NUMBER);
-    } else if is_one_number
-        && head.is_empty()
-        && unit.len() <= UNIT_LEN_MAX
-        && unit.iter().all(u8::is_ascii_alphabetic)
-    {
-        form.push(NUMBER);
         form.extend_from_slice(unit);
+        return Some(first_digit..first_digit + digits);
     } else {
         form.push(MIXED);
     }
+    Some(0..run.len())
 }
 
 /// The value in `range` of a form, as it lies in every message of the form.
@@ -158,6 +169,13 @@ pub(super) fn position_of(form: &[u8], place: Place) -> usize {
     placeholders
         .nth(nth)
         .map_or(form.len(), |(at, _)| at + 1 + delta)
+}
+
+/// The position in a message with these variables that a place stands for.
+pub(super) fn offset_of(place: Place, variables: &[Range<usize>]) -> usize {
+    let nth = usize::from(place.after).checked_sub(1);
+    let variable = nth.and_then(|nth| variables.get(nth));
+    variable.map_or(0, |range| range.end) + usize::from(place.delta)
 }
 
 #[cfg(test)]

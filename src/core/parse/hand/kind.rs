@@ -13,17 +13,19 @@ pub fn kind_of(form: &[u8]) -> ParamKind {
         [HEX] => ParamKind::Hex,
         [UUID] => ParamKind::Uuid,
         [MIXED] => ParamKind::Identifier,
-        [NUMBER, b'.', NUMBER, b'.', NUMBER, b'.', NUMBER, rest @ ..]
-            if matches!(rest, [] | [b':', NUMBER]) =>
-        {
-            ParamKind::Ip
-        }
+        _ if is_address(form) => ParamKind::Ip,
         [b'/', rest @ ..] if rest.iter().all(|byte| *byte != b' ') && !rest.is_empty() => {
             ParamKind::Path
         }
         _ if is_time(form) => ParamKind::Timestamp,
         _ => with_unit(form).unwrap_or_else(|| by_marks(form)),
     }
+}
+
+/// `#.#.#.#`, with a port or without.
+fn is_address(form: &[u8]) -> bool {
+    const ADDRESS: [u8; 7] = [NUMBER, b'.', NUMBER, b'.', NUMBER, b'.', NUMBER];
+    matches!(form.strip_prefix(&ADDRESS), Some([] | [b':', NUMBER]))
 }
 
 /// `#:#:#`, `#-#-#`, with fractions, a `T`, or both.

@@ -31,7 +31,7 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it and what would be right, as one sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let pattern = Self::of_pieces(text);
+        let pattern = Self::of_template(text);
         let is_wild = |part: &Part| matches!(part, Part::Word | Part::Rest);
         let side_by_side = |pair: &[Part]| pair.iter().all(is_wild);
         if pattern.parts.windows(2).any(side_by_side) {
@@ -60,7 +60,8 @@ impl Pattern {
         Ok(pattern)
     }
 
-    fn of_pieces(text: &str) -> Self {
+    /// The pattern of a template that was learned, whatever it says.
+    pub(super) fn of_template(text: &str) -> Self {
         let mut parts = Vec::new();
         for piece in pieces(text) {
             match piece {
