@@ -22,7 +22,7 @@ pub use class::{Class, classify};
 pub use form::form_of;
 pub use kind::kind_of;
 pub use mask::{MASKS_MAX, Masked};
-pub use pattern::{Pattern, REST};
+pub use pattern::{Pattern, REST, masked_text};
 pub use spec::{
     HandProblem, HandSpec, MaskSpec, SPLIT_VALUES_MAX, SplitSpec, TEXT_LEN_MAX, TemplateSpec,
 };
@@ -101,6 +101,22 @@ impl Hand {
     /// learned is learned from the result.
     pub fn mask(&self, form: &[u8]) -> Option<Masked> {
         self.masks.apply(form)
+    }
+
+    /// The message with what the masks take out written as `0`; `None` where they take out nothing.
+    pub fn masked_message(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let (form, variables) = form::seen(message);
+        let masked = self.mask(&form)?;
+        let mut text = Vec::with_capacity(message.len());
+        let mut behind = 0;
+        for (from, to) in masked.taken_out() {
+            let offset = |position| form::offset_of(form::place_of(&form, position), &variables);
+            text.extend_from_slice(message.get(behind..offset(from)).unwrap_or_default());
+            text.push(b'0');
+            behind = offset(to);
+        }
+        text.extend_from_slice(message.get(behind..).unwrap_or_default());
+        Some(text)
     }
 
     /// All templates, in the order of the file, which is their precedence.

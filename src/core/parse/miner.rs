@@ -83,7 +83,10 @@ impl Miner {
             return self.count(index, time);
         }
         let mut shape = std::mem::take(&mut self.shape);
-        mask_into(text, &mut shape);
+        match self.hand.masked_message(text.as_bytes()) {
+            Some(masked) => mask_into(&String::from_utf8_lossy(&masked), &mut shape),
+            None => mask_into(text, &mut shape),
+        }
         let index = self.find(&shape, time);
         self.shape = shape;
         self.count(index, time)

@@ -17,7 +17,7 @@ mod time;
 pub use hand::{
     Class, HAND_TEMPLATES_MAX, Hand, HandProblem, HandSpec, HandTemplate, MASKS_MAX, MaskSpec,
     Masked, Pattern, Placed, REST, SPLIT_VALUES_MAX, Split, SplitSpec, TEXT_LEN_MAX, TemplateSpec,
-    classify, form_of, kind_of, values_of,
+    classify, form_of, kind_of, masked_text, values_of,
 };
 pub use mask::{
     LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, Token, TokenKind, WILDCARD, shape_of,

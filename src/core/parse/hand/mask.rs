@@ -170,6 +170,11 @@ impl Masked {
         }
     }
 
+    /// What was taken out, as positions in the original form.
+    pub(super) fn taken_out(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.edits.iter().map(|edit| (edit.from, edit.to))
+    }
+
     fn original_position(&self, position: usize) -> usize {
         let before = self
             .edits

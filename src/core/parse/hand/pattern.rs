@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::form::{form_of, is_blank, is_placeholder};
+use super::spec::one_blank;
 use crate::core::parse::mask::WILDCARD;
 
 /// Stands in a template by hand for anything, blanks and nothing included.
@@ -248,7 +249,11 @@ fn blank(byte: u8) -> bool {
     is_blank(byte) || byte.is_ascii_control()
 }
 
-/// The text with what messages have masked replaced by a wildcard, as in all templates.
+/// The text of a template with what is masked in messages as wildcards, as in all templates.
+pub fn masked_text(text: &str) -> String {
+    masked(&one_blank(text))
+}
+
 pub(super) fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     for piece in pieces(text) {

@@ -212,7 +212,7 @@ fn check_len(text: &str) -> Result<(), String> {
 }
 
 /// The text with one blank for each run of blanks and control characters, none at the ends.
-fn one_blank(text: &str) -> String {
+pub(super) fn one_blank(text: &str) -> String {
     let is_blank = |c: char| c == ' ' || c.is_ascii_control();
     let words: Vec<&str> = text
         .split(is_blank)
