@@ -6,9 +6,9 @@ use rustc_hash::FxHashMap;
 
 use super::super::lines::{Lines, LinesError};
 use super::report::{Parameter, Report, Row, Sample, Span};
-use super::signs::Signs;
+use super::signs::signs;
 use super::timeline::{Counts, Timeline};
-use crate::core::parse::{Hand, Miner, OVERFLOW_TEXT, ParamKind, Template, read_head, values_of};
+use crate::core::parse::{Hand, Miner, ParamKind, TEMPLATES_MAX, Template, read_head, values_of};
 use crate::core::record::{TemplateId, Timestamp};
 
 /// Longest part of a line that is kept as an example, in bytes.
@@ -17,6 +17,8 @@ const EXAMPLE_LEN_MAX: usize = 1024;
 const SAMPLES_MAX: usize = 6;
 /// Most bytes of examples kept of all templates beyond the first of each.
 const SAMPLES_BYTES_MAX: usize = 32 << 20;
+/// Most templates of which something is kept; then those that were merged or let go are tidied up.
+const KEPT_MAX: usize = 4 * TEMPLATES_MAX;
 /// Most distinct values shown of one parameter.
 const VALUES_MAX: usize = 4;
 
@@ -32,6 +34,8 @@ pub(super) struct Census {
 /// What is kept of one template.
 #[derive(Default)]
 struct Kept {
+    /// The order in which templates came.
+    rank: usize,
     lines: u64,
     samples: Vec<Line>,
     seen: Option<(Timestamp, Timestamp)>,
@@ -39,7 +43,6 @@ struct Kept {
 }
 
 /// A line of the log, and where its message begins.
-#[derive(Clone)]
 struct Line {
     text: Box<str>,
     head_len: usize,
@@ -74,7 +77,14 @@ impl Census {
         let message = line.get(head.len..).unwrap_or(line);
         let time = head.time;
         let parsed = self.miner.parse(message, time.unwrap_or(Timestamp::ZERO));
-        let kept = self.kept.entry(parsed.id).or_default();
+        if self.kept.len() >= KEPT_MAX {
+            self.tidy();
+        }
+        let rank = self.kept.len();
+        let kept = self.kept.entry(parsed.id).or_insert_with(|| Kept {
+            rank,
+            ..Kept::default()
+        });
         kept.lines += 1;
         if let Some(time) = time {
             let (first, last) = kept.seen.unwrap_or((time, time));
@@ -97,13 +107,37 @@ impl Census {
         }
     }
 
+    /// Puts what is kept of templates that were merged with what is kept of those they became
+    /// part of, and drops what is kept of those that were let go.
+    fn tidy(&mut self) {
+        let mut all: Vec<(TemplateId, Kept)> = self.kept.drain().collect();
+        all.sort_unstable_by_key(|(_, kept)| kept.rank);
+        self.sample_bytes = 0;
+        for (id, kept) in all {
+            let Some(template) = self.miner.resolve(id) else {
+                continue;
+            };
+            let rank = self.kept.len();
+            let into = self.kept.entry(template.id).or_insert_with(|| Kept {
+                rank,
+                ..Kept::default()
+            });
+            into.merge(kept);
+        }
+        let beyond_first = self
+            .kept
+            .values()
+            .flat_map(|kept| kept.samples.iter().skip(1));
+        self.sample_bytes = beyond_first.map(|line| line.text.len()).sum();
+    }
+
     /// What was found, the most frequent template first.
-    pub(super) fn report(&self, source: &str) -> Report {
-        let mut templates: Vec<&Template> =
-            self.miner.templates().filter(|t| t.count > 0).collect();
+    pub(super) fn report(mut self, source: &str) -> Report {
+        self.miner.settle();
+        self.tidy();
+        let used = self.miner.templates().filter(|template| template.count > 0);
+        let mut templates: Vec<&Template> = used.collect();
         templates.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.text.cmp(&b.text)));
-        let counts: Vec<u64> = templates.iter().map(|template| template.count).collect();
-        let records = self.miner.records();
         let rows: Vec<Row> = templates
             .into_iter()
             .map(|template| self.row(template))
@@ -111,31 +145,23 @@ impl Census {
         let seen = rows.iter().filter_map(|row| row.seen);
         Report {
             source: source.to_owned(),
-            records,
+            records: self.miner.records(),
             found: rows.len(),
             overflow: self.miner.overflow(),
             cut: self.cut,
             new_template_chance: self.miner.new_template_chance(),
             seen: seen.reduce(|(a, b), (c, d)| (a.min(c), b.max(d))),
             step_s: self.timeline.step_s(),
-            signs: Signs::of(&counts, records),
+            signs: signs(&self.miner.health()),
             rows,
         }
     }
 
     fn row(&self, template: &Template) -> Row {
-        let mut all = Kept::default();
-        // A template that grew out of several has their lines under their ids.
-        for id in template.merged.iter().chain([&template.id]) {
-            if let Some(kept) = self.kept.get(id) {
-                all.merge(kept);
-            }
-        }
-        let samples: Vec<Sample> = all
-            .samples
-            .iter()
-            .map(|line| sample(line, &template.text))
-            .collect();
+        let nothing = Kept::default();
+        let kept = self.kept.get(&template.id).unwrap_or(&nothing);
+        let samples = kept.samples.iter().map(|line| sample(line, &template.text));
+        let samples: Vec<Sample> = samples.collect();
         let hand = self.miner.hand();
         let by_hand = hand.named(&template.text);
         Row {
@@ -148,8 +174,8 @@ impl Census {
             is_by_hand: by_hand.is_some(),
             params: parameters(&template.text, &samples),
             samples,
-            seen: all.seen,
-            series: self.timeline.series(&all.counts),
+            seen: kept.seen,
+            series: self.timeline.series(&kept.counts),
         }
     }
 }
@@ -169,11 +195,10 @@ impl Kept {
         std::mem::replace(slot, line).text.len()
     }
 
-    fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, other: Self) {
         self.lines += other.lines;
         let room = SAMPLES_MAX - self.samples.len().min(SAMPLES_MAX);
-        self.samples
-            .extend(other.samples.iter().take(room).cloned());
+        self.samples.extend(other.samples.into_iter().take(room));
         self.counts.merge(&other.counts);
         self.seen = match (self.seen, other.seen) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
@@ -199,9 +224,6 @@ fn sample(line: &Line, text: &str) -> Sample {
 
 /// One for each wildcard of `text`: what its values are, and some of them.
 fn parameters(text: &str, samples: &[Sample]) -> Vec<Parameter> {
-    if text == OVERFLOW_TEXT {
-        return Vec::new();
-    }
     let wildcards = super::report::wildcards(text);
     let parameter = |at: usize| {
         let mut kinds: Vec<ParamKind> = Vec::new();
@@ -288,6 +310,7 @@ mod tests {
             census.count(&format!("step {number} {}", "x".repeat(4_000)));
         }
         let kept = census.kept.values().next().unwrap();
+        assert_eq!(census.kept.len(), 1);
         assert_eq!(kept.samples.len(), SAMPLES_MAX);
         assert!(
             kept.samples

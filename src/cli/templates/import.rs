@@ -36,7 +36,7 @@ enum Tool {
 
 const EXAMPLES: &str = "\
 Writes a file of templates by hand to standard output, with the templates as seeds: known from the
-start, and learned on. Numbers in them become <*>, as they do in all templates of knothole, and so do
+start, after masking, and kept as they are. Numbers in them become <*>, as they do in all templates of knothole, and so do
 the names of Drain3's masks (<IP>, <:NUM:>).
 
 From the Collector: `seed_templates` as they are, `seed_logs` as the templates found in them. From
@@ -279,4 +279,93 @@ fn is_mask_name(name: &str) -> bool {
     let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '*');
     let name = colons.unwrap_or(inner);
     !name.is_empty() && name.chars().all(is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::config::hand_from_text;
+
+    fn written(found: Vec<Found>) -> String {
+        let mut text = Vec::new();
+        Seeds::of(found).write("test", &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    /// States that Drain3 0.9.11 saved of lines made up for this test, with a mask for addresses.
+    const STATES: [&[u8]; 2] = [
+        include_bytes!("fixtures/drain3.json"),
+        include_bytes!("fixtures/drain3.bin"),
+    ];
+
+    #[test]
+    fn a_drain3_state_becomes_a_file_of_seeds_packed_or_not() {
+        for state in STATES {
+            let text = written(drain3(state).unwrap());
+            let hand = hand_from_text("x", &text).unwrap();
+            let seeds: Vec<&str> = hand.seeds().iter().map(|seed| &**seed).collect();
+            assert_eq!(
+                seeds,
+                [
+                    "order <*> taken from shelf <*> by <*>",
+                    "lid of jar <*> does not close",
+                    "reader <*> returned book to room north",
+                    "peer <*> answered in <*> ms",
+                    "oven is hot: do not touch",
+                ]
+            );
+            assert!(
+                text.contains("answered in <*> ms\"   # 9 lines\n"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_settings_of_a_collector_give_templates_and_those_of_its_lines() {
+        let settings = "receivers: {otlp: {}}\nprocessors:\n  batch: {}\n  drain:\n    \
+                        seed_templates:\n      - 'user <*> logged in'\n      - \"took 30 ms \\e[2J\"\n  \
+                        drain/web:\n    seed_logs: [GET gave 200, GET gave 404]\n";
+        let text = written(otel_drain(settings.as_bytes()).unwrap());
+        let hand = hand_from_text("x", &text).unwrap();
+        let seeds: Vec<&str> = hand.seeds().iter().map(|seed| &**seed).collect();
+        assert_eq!(
+            seeds,
+            ["user <*> logged in", "took <*> ms [<*>J", "GET gave <*>"]
+        );
+        assert!(!text.contains('\u{1b}'));
+        let refused = otel_drain(b"processors: {batch: {}}").unwrap_err();
+        assert!(refused.contains("seed_templates"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_no_state_is_refused_in_words() {
+        for (bytes, expected) in [
+            (&b"{}"[..], "it has no clusters"),
+            (b"{\"a\": ", "it is not JSON"),
+            (b"hello world", "neither JSON nor base64"),
+            (b"aGVsbG8=", "cannot be decompressed"),
+        ] {
+            let refused = drain3(bytes).unwrap_err();
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
+
+    #[test]
+    fn templates_that_are_equal_once_masked_are_one_and_long_ones_are_left_out() {
+        let found = |text: &str| (text.to_owned(), 2);
+        let long = "x ".repeat(TEXT_LEN_MAX);
+        let seeds = Seeds::of(vec![
+            found("a 1"),
+            found("a <:NUM:>"),
+            found("a <b>"),
+            found(&long),
+        ]);
+        assert_eq!(
+            seeds.texts,
+            [("a <*>".to_owned(), 4), ("a <b>".to_owned(), 2)]
+        );
+        assert_eq!((seeds.equal, seeds.unfit), (1, 1));
+        assert_eq!(seeds.notes().len(), 2);
+    }
 }

@@ -191,7 +191,10 @@ fn chosen(mut report: Report, args: &ListArgs) -> Report {
     match args.sort {
         Order::Count => {}
         Order::Rare => report.rows.reverse(),
-        Order::First => report.rows.sort_by_key(|row| row.seen),
+        // Without times the order of counts stays.
+        Order::First => report
+            .rows
+            .sort_by_key(|row| (row.seen.is_none(), row.seen)),
         Order::New => {
             let first = |row: &Row| std::cmp::Reverse(row.seen.map(|(first, _)| first));
             report.rows.sort_by_key(first);

@@ -74,7 +74,7 @@ fn summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
         out,
         "<ul class=\"signs\" aria-label=\"Is this log told apart well?\">"
     )?;
-    for sign in &report.signs.0 {
+    for sign in &report.signs {
         let (class, mark, text) = match sign.is_odd {
             true => ("odd", "!", sign.odd),
             false => ("well", "\u{2713}", sign.well),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::super::terminal::{grouped, printable};
-use super::signs::Signs;
+use super::signs::Sign;
 use crate::core::parse::{Class, ParamKind, WILDCARD};
 use crate::core::record::{TemplateId, Timestamp};
 
@@ -32,7 +32,7 @@ pub(super) struct Report {
     pub(super) seen: Option<(Timestamp, Timestamp)>,
     /// Seconds of one step of each row's series.
     pub(super) step_s: u64,
-    pub(super) signs: Signs,
+    pub(super) signs: Vec<Sign>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -105,7 +105,7 @@ impl Report {
                 grouped(self.overflow)
             )?;
         }
-        for sign in self.signs.odd() {
+        for sign in self.signs.iter().filter(|sign| sign.is_odd) {
             writeln!(out, "{:>12}  {}", "odd", sign.odd)?;
         }
         if let Some((first, last)) = self.seen {
@@ -146,7 +146,7 @@ impl Row {
         if self.class != Class::Info {
             notes.push(self.class.name().to_owned());
         }
-        notes.extend(self.params.iter().map(Parameter::shown));
+        notes.extend(self.params.iter().filter_map(Parameter::shown));
         if !notes.is_empty() {
             let notes = printable(&notes.join("  "), SHOWN_LEN_MAX);
             writeln!(out, "{:INDENT$}{notes}", "")?;
@@ -163,17 +163,15 @@ impl Row {
 
 impl Parameter {
     /// `number 5, 7, 12`
-    fn shown(&self) -> String {
-        let kind = self.kind.map_or("?", ParamKind::name);
+    fn shown(&self) -> Option<String> {
+        let kind = self.kind?.name();
         let values: Vec<String> = self
             .values
             .iter()
             .take(3)
             .map(|value| printable(value, VALUE_LEN_MAX))
             .collect();
-        format!("{kind} {}", values.join(", "))
-            .trim_end()
-            .to_owned()
+        Some(format!("{kind} {}", values.join(", ")))
     }
 }
 
@@ -225,7 +223,6 @@ impl<'a> Document<'a> {
     fn of(report: &'a Report) -> Self {
         let signs = report
             .signs
-            .0
             .iter()
             .map(|sign| (sign.name.to_owned(), sign.is_odd.into()));
         Self {

@@ -11,7 +11,7 @@ use super::super::failure::{Failure, OrFailure as _, Outcome};
 use super::super::lines::Lines;
 use super::super::serve::config_failure;
 use super::super::terminal::{out, printable};
-use crate::core::parse::{Hand, Miner, form_of, read_head, values_of};
+use crate::core::parse::{Hand, Miner, read_head, seen_as};
 use crate::core::record::Timestamp;
 use crate::daemon::config::load_hand;
 
@@ -39,7 +39,7 @@ pub(crate) struct TestArgs {
 const EXAMPLES: &str = "\
 Shows for each line which rule took it, its template and its values:
   templates[0]   a template by hand; the first in the file that fits takes the line
-  seed           a seed of the file, known from the start
+  seed           a seed of the file
   learned        none of these: the template is learned from the lines tried so far
   frozen         as learned, but the file says freeze: true, so the line goes to the overflow
 
@@ -140,8 +140,7 @@ impl Bench {
 
     fn tries<'a>(&mut self, line: &'a str, hand: &'a Hand) -> Tried<'a> {
         let message = line.get(read_head(line, None).len..).unwrap_or(line);
-        let form = form_of(message.as_bytes());
-        let placed = hand.place(&form);
+        let placed = hand.place_message(message.as_bytes());
         let parsed = self.miner.parse(message, Timestamp::ZERO);
         let template = self
             .miner
@@ -155,25 +154,22 @@ impl Bench {
         };
         self.tried += 1;
         self.left += u64::from(matches!(rule, "frozen" | "learned"));
-        // A split fills a wildcard in; its values are those of the whole.
-        let whole = placed
-            .as_ref()
-            .map_or(template, |placed| &placed.template.text);
-        let params = values_of(whole, message.as_bytes()).unwrap_or_default();
         let value = |start: u32, end: u32| message.get(start as usize..end as usize);
         Tried {
             line,
-            seen_as: seen_as(&form),
+            seen_as: seen_as(message.as_bytes()),
             rule,
             index: placed.as_ref().map(|placed| placed.index),
             name: placed
                 .as_ref()
                 .and_then(|placed| placed.template.name.as_deref()),
-            masked: placed.is_none() && hand.mask(&form).is_some(),
+            masked: placed.is_none() && hand.masks_message(message.as_bytes()),
             template: template.to_owned(),
             id: parsed.id.to_string(),
             class: hand.class_of(template).name(),
-            params: params
+            params: self
+                .miner
+                .params()
                 .iter()
                 .map(|param| Value {
                     kind: param.kind.name(),
@@ -219,15 +215,6 @@ impl Tried<'_> {
     }
 }
 
-/// The form as people read it: a 0 for each number and the like.
-fn seen_as(form: &[u8]) -> String {
-    let shown: Vec<u8> = form
-        .iter()
-        .map(|byte| if byte.is_ascii_control() { b'0' } else { *byte })
-        .collect();
-    String::from_utf8_lossy(&shown).into_owned()
-}
-
 fn summary(hand: &Hand) -> String {
     let frozen = if hand.is_frozen() {
         ", nothing new is learned"
@@ -239,4 +226,119 @@ fn summary(hand: &Hand) -> String {
         hand.templates().len(),
         hand.seeds().len()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::config::hand_from_text;
+
+    const FILE: &str = "templates:\n\
+        - {text: 'user <*> logged in from <*>', name: login, class: info}\n\
+        - {text: '<*> answered <*>', split: {at: 2, values: [404]}}\n\
+        masks: [{pattern: 'tenant=(\\S+)', kind: word}]\n\
+        seeds: ['door <*> is open']\n";
+
+    fn tried(file: &str, lines: &[&str]) -> (Bench, String) {
+        let mut bench = Bench::new(Arc::new(hand_from_text("x", file).unwrap()));
+        let mut shown = Vec::new();
+        for line in lines {
+            bench.show(line, false, &mut shown).unwrap();
+        }
+        (bench, String::from_utf8(shown).unwrap())
+    }
+
+    #[test]
+    fn each_line_tells_its_rule_its_template_and_its_values() {
+        let (_, shown) = tried(
+            FILE,
+            &["2026-11-21 07:00:00 user ann17 logged in from 10.0.0.7"],
+        );
+        let (head, tail) = shown.split_once("          id ").unwrap();
+        assert_eq!(
+            head,
+            "line      2026-11-21 07:00:00 user ann17 logged in from 10.0.0.7\n\
+             seen as   user ann0 logged in from 0.0.0.0\n\
+             rule      templates[0]  login\n\
+             template  user <*> logged in from <*>\n"
+        );
+        assert!(
+            tail.ends_with(
+                "class info\nvalues    identifier  ann17\n          ip          10.0.0.7\n\n"
+            ),
+            "{tail}"
+        );
+    }
+
+    fn rules(file: &str, lines: &[&str]) -> Vec<(String, String)> {
+        let mut bench = Bench::new(Arc::new(hand_from_text("x", file).unwrap()));
+        let tell = |line: &&str| {
+            let mut json = Vec::new();
+            bench.show(line, true, &mut json).unwrap();
+            let tried: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            let text = |name: &str| tried[name].as_str().unwrap().to_owned();
+            (text("rule"), text("template"))
+        };
+        lines.iter().map(tell).collect()
+    }
+
+    #[test]
+    fn a_template_goes_before_a_seed_and_a_seed_before_what_is_learned() {
+        let lines = [
+            "peer answered 404",
+            "peer answered 200",
+            "door red is open",
+            "lamp is lit",
+        ];
+        let expected = [
+            ("template", "<*> answered 404"),
+            ("template", "<*> answered <*>"),
+            ("seed", "door <*> is open"),
+            ("learned", "lamp is lit"),
+        ];
+        let expected = expected.map(|(rule, text)| (rule.to_owned(), text.to_owned()));
+        assert_eq!(rules(FILE, &lines), expected);
+        let with_template = FILE.replace("masks:", "- {text: 'door <*> <**>'}\nmasks:");
+        assert_eq!(rules(&with_template, &lines)[2].1, "door <*> <**>");
+    }
+
+    #[test]
+    fn a_mask_makes_one_template_of_what_would_be_many() {
+        let lines = [
+            "load of tenant=ann/x done",
+            "load of tenant=bob done",
+            "load of tenant=c-d done",
+        ];
+        let masked = rules(FILE, &lines);
+        assert!(
+            masked
+                .iter()
+                .all(|(_, text)| text == "load of tenant=<*> done"),
+            "{masked:?}"
+        );
+        let (_, shown) = tried(FILE, &lines[..1]);
+        assert!(
+            shown.contains("rule      learned, after masks\n"),
+            "{shown}"
+        );
+        assert!(shown.contains("word        ann/x\n"), "{shown}");
+    }
+
+    #[test]
+    fn nothing_new_is_learned_where_the_file_says_freeze() {
+        let frozen = format!("{FILE}freeze: true\n");
+        let rules = rules(&frozen, &["lamp is lit", "door red is open"]);
+        assert_eq!(
+            (rules[0].0.as_str(), rules[1].0.as_str()),
+            ("frozen", "seed")
+        );
+        let (bench, _) = tried(&frozen, &["lamp is lit", "door red is open"]);
+        assert_eq!((bench.tried, bench.left), (2, 1));
+    }
+
+    #[test]
+    fn hostile_lines_cannot_drive_the_terminal() {
+        let (_, shown) = tried("templates: [{text: 'x <**>'}]", &["x \u{1b}[2J\u{202e}y"]);
+        assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
+    }
 }

@@ -41,16 +41,33 @@ impl SequenceState {
 pub(super) struct Judge {
     scorer: NextEvent,
     generation: u32,
-    /// Templates looked up before. Bounded by the templates of the stream.
-    keys: FxHashMap<TemplateId, Option<Key>>,
+    /// The keys of the model's templates by the ids they have today.
+    keys: FxHashMap<TemplateId, Key>,
 }
 
 impl Judge {
-    pub(super) fn new(bundle: Arc<Bundle>, generation: u32) -> Self {
-        Self {
+    pub(super) fn new(bundle: Arc<Bundle>, generation: u32, miner: &Miner) -> Self {
+        let mut judge = Self {
             scorer: NextEvent::new(bundle),
             generation,
             keys: FxHashMap::default(),
+        };
+        judge.follow(miner);
+        judge
+    }
+
+    /// Looks up what the templates that the model was trained on are today. Of two that were
+    /// merged, what they are has the key of the one the model knew first.
+    pub(super) fn follow(&mut self, miner: &Miner) {
+        let vocabulary = self.scorer.bundle().vocabulary();
+        self.keys.clear();
+        for known in vocabulary.templates() {
+            let Some(key) = vocabulary.key_of(known.id) else {
+                continue;
+            };
+            if let Some(today) = miner.resolve(known.id) {
+                self.keys.entry(today.id).or_insert(key);
+            }
         }
     }
 
@@ -58,28 +75,17 @@ impl Judge {
         self.scorer.bundle()
     }
 
-    /// The model's key for a template: its own, or that of the oldest template merged into it, so
-    /// that a template which widens is followed without training again.
-    pub(super) fn key_of(&mut self, id: TemplateId, miner: &Miner) -> Option<Key> {
-        if let Some(key) = self.keys.get(&id) {
-            return *key;
-        }
-        let vocabulary = self.scorer.bundle().vocabulary();
-        let key = vocabulary.key_of(id).or_else(|| {
-            let template = miner.resolve(id)?;
-            let lineage = std::iter::once(&template.id).chain(&template.merged);
-            lineage
-                .copied()
-                .find_map(|ancestor| vocabulary.key_of(ancestor))
-        });
-        self.keys.insert(id, key);
-        key
+    /// The model's key for a template, under whatever id the template goes today, so that a
+    /// template which widens is followed without training again.
+    pub(super) fn key_of(&self, id: TemplateId, miner: &Miner) -> Option<Key> {
+        let known = self.scorer.bundle().vocabulary().key_of(id);
+        known.or_else(|| self.keys.get(&miner.resolve(id)?.id).copied())
     }
 
     /// Where a sequence stands in this model's keys, worked out from its events when the model
     /// is newer than the sequence's state.
     pub(super) fn trail(
-        &mut self,
+        &self,
         state: &SequenceState,
         events: &[TemplateId],
         begins: bool,

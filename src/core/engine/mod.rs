@@ -22,8 +22,8 @@ use serde::Serialize;
 pub use self::shard::Shard;
 pub use self::snapshot::SnapshotError;
 use crate::core::event::Anomaly;
-use crate::core::parse::Hand;
-use crate::core::record::StreamKey;
+use crate::core::parse::{Hand, Health, Limits};
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::sequence::KeyFinder;
 use crate::core::train::Corpus;
 
@@ -42,6 +42,8 @@ pub struct Settings {
     pub held_max: usize,
     /// Most streams of a shard; records of further ones are suppressed and counted.
     pub streams_max: usize,
+    /// What the templates of one stream may take.
+    pub mining: Limits,
     /// Templates, masks and seeds by hand.
     pub hand: Arc<Hand>,
     /// When a stream has learned enough.
@@ -97,6 +99,7 @@ impl Settings {
             open_max: 20_000,
             held_max: 200_000,
             streams_max: 256,
+            mining: Limits::default(),
             hand: Arc::default(),
             learn: Learn::default(),
             pace: Pace::Live,
@@ -180,6 +183,12 @@ pub struct Status {
     pub templates: usize,
     /// The Good–Turing estimate of the chance that the next record is of a new template.
     pub new_template_chance: f64,
+    /// Records that found no room for a template, or whose template had to give way.
+    pub overflow: u64,
+    /// Five signs that the templates tell little.
+    pub health: Health,
+    /// Until when no template is born, because there were too many.
+    pub quarantined_until: Option<Timestamp>,
     /// Sequences that may still go on.
     pub sequences_open: usize,
     /// Sequences kept for training.

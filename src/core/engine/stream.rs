@@ -13,7 +13,7 @@ use super::{Ledger, ModelStatus, Output, Pace, Settings, State, Status};
 use crate::core::detect::{EventSequence, Question, Trail};
 use crate::core::event::{ContextLine, TemplateRef};
 use crate::core::model::{Bundle, WINDOW_LEN};
-use crate::core::parse::{Miner, read_head};
+use crate::core::parse::{Change, Miner, read_head};
 use crate::core::record::{
     Record, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,
 };
@@ -72,7 +72,7 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(key: StreamKey, settings: &Settings) -> Self {
-        let mut miner = Miner::default();
+        let mut miner = Miner::new(settings.mining);
         miner.set_hand(&settings.hand);
         Self {
             key,
@@ -184,7 +184,7 @@ impl Stream {
         }
         let was = self.state();
         self.generation += 1;
-        self.judge = Some(Judge::new(bundle, self.generation));
+        self.judge = Some(Judge::new(bundle, self.generation, &self.miner));
         self.trained_at = Some(now);
         self.training = false;
         if was != State::Active {
@@ -223,6 +223,9 @@ impl Stream {
             records: self.miner.records(),
             templates: self.miner.templates().count(),
             new_template_chance: self.miner.new_template_chance(),
+            overflow: self.miner.overflow(),
+            health: self.miner.health(),
+            quarantined_until: self.miner.quarantined_until(),
             sequences_open: self.open.len(),
             sequences_learned: self.kept.len(),
             pending: self.hold.len(),
@@ -272,6 +275,15 @@ impl Stream {
         self.newest.plus(now.since(self.heard))
     }
 
+    /// Lets the model follow templates that became others.
+    fn follow(&mut self) {
+        let changes = self.miner.take_changes();
+        let is_new = |change: &Change| matches!(change, Change::New(_));
+        if let Some(judge) = self.judge.as_mut().filter(|_| !changes.iter().all(is_new)) {
+            judge.follow(&self.miner);
+        }
+    }
+
     fn process(
         &mut self,
         chunk: Vec<(Timestamp, Held)>,
@@ -279,6 +291,7 @@ impl Stream {
         settings: &Settings,
         out: &mut Outbox,
     ) {
+        self.follow();
         self.warm(&chunk, out);
         match self.judge {
             Some(_) => out.ledger.scored += chunk.len() as u64,

@@ -5,9 +5,9 @@
 //! all its lines, and the cache of the miner stays right. The one exception is a
 //! [`Split`], which looks at one value of each line of its template.
 //!
-//! Precedence: a template by hand takes a line before anything learned does, the first in the file
-//! first; masks shape only what is learned; a seed is known from the start but may be widened or
-//! merged by what is learned.
+//! Precedence: a template by hand takes a line before anything else does, the first in the file
+//! first. What it leaves is masked and goes to the seed or the learned template that says most about
+//! it. Seeds are known from the start and stay as they are; no seed is learned twice.
 
 mod class;
 mod form;
@@ -19,17 +19,20 @@ mod pattern;
 mod tests;
 
 pub use class::{Class, classify};
-pub use form::form_of;
-pub use kind::kind_of;
 pub use mask::{MASKS_MAX, Masked};
-pub use pattern::{Pattern, REST, masked_text};
+pub use pattern::{REST, masked_text};
 pub use spec::{
     HandProblem, HandSpec, MaskSpec, SPLIT_VALUES_MAX, SplitSpec, TEXT_LEN_MAX, TemplateSpec,
 };
 
 use mask::Masks;
 
-use super::param::{AnchoredParam, Param};
+use kind::kind_of;
+use pattern::Pattern;
+
+use super::cache::emit;
+use super::mask::shape_of;
+use super::param::{AnchoredParam, PARAMS_MAX, Param, ParamKind};
 
 /// Most templates in one file, and most seeds.
 pub const HAND_TEMPLATES_MAX: usize = 1_000;
@@ -84,17 +87,23 @@ impl Hand {
     pub fn place(&self, form: &[u8]) -> Option<Placed<'_>> {
         let mut templates = self.templates.iter().enumerate();
         templates.find_map(|(index, template)| {
-            let found = template.pattern.find(form)?;
-            let params = found.into_iter().map(|range| {
-                let kind = kind_of(form.get(range.clone()).unwrap_or_default());
-                form::anchored(form, range, kind)
-            });
+            let params = values_in_form(&template.pattern, form)?;
             Some(Placed {
                 template,
                 index,
-                params: params.collect(),
+                params,
             })
         })
+    }
+
+    /// The first template by hand that takes `message`, as [`place`](Self::place) of its form does.
+    pub fn place_message(&self, message: &[u8]) -> Option<Placed<'_>> {
+        self.place(&form::seen(message).0)
+    }
+
+    /// Whether a mask takes something out of `message`.
+    pub fn masks_message(&self, message: &[u8]) -> bool {
+        self.mask(&form::seen(message).0).is_some()
     }
 
     /// The form with what the masks take out replaced; `None` where they take out nothing. What is
@@ -103,28 +112,12 @@ impl Hand {
         self.masks.apply(form)
     }
 
-    /// The message with what the masks take out written as `0`; `None` where they take out nothing.
-    pub fn masked_message(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let (form, variables) = form::seen(message);
-        let masked = self.mask(&form)?;
-        let mut text = Vec::with_capacity(message.len());
-        let mut behind = 0;
-        for (from, to) in masked.taken_out() {
-            let offset = |position| form::offset_of(form::place_of(&form, position), &variables);
-            text.extend_from_slice(message.get(behind..offset(from)).unwrap_or_default());
-            text.push(b'0');
-            behind = offset(to);
-        }
-        text.extend_from_slice(message.get(behind..).unwrap_or_default());
-        Some(text)
-    }
-
     /// All templates, in the order of the file, which is their precedence.
     pub fn templates(&self) -> &[HandTemplate] {
         &self.templates
     }
 
-    /// Texts that are known from the start and then learned on, in the order of the file.
+    /// Texts that are known from the start and stay as they are, in the order of the file.
     pub fn seeds(&self) -> &[Box<str>] {
         &self.seeds
     }
@@ -137,17 +130,6 @@ impl Hand {
     /// Whether it says nothing at all.
     pub fn is_empty(&self) -> bool {
         self.templates.is_empty() && self.masks.is_empty() && self.seeds.is_empty() && !self.frozen
-    }
-
-    /// The text of the template by hand that takes `message`, its splits looked at.
-    pub fn text_for(&self, message: &[u8]) -> Option<&str> {
-        let (form, variables) = form::seen(message);
-        let placed = self.place(&form)?;
-        let split = placed.template.split.as_ref().and_then(|split| {
-            let param = resolved(*placed.params.get(split.at)?, &variables);
-            split.choose(message.get(param.start as usize..param.end as usize)?)
-        });
-        Some(split.unwrap_or(&placed.template.text))
     }
 
     /// The template by hand with this text, itself or one of its splits: for its name and class.
@@ -165,24 +147,60 @@ impl Hand {
     }
 }
 
-/// What the wildcards of a template's `text` stand for in `message`, with their kinds; `None` if
-/// the message is not of that template, as far as its text can tell.
+/// What the wildcards of a template's `text` stand for in `message`, with their kinds, as far as the
+/// text can tell; `None` if the message does not look like that template.
 pub fn values_of(text: &str, message: &[u8]) -> Option<Vec<Param>> {
     let (form, variables) = form::seen(message);
-    let found = Pattern::of_template(text).find(&form)?;
-    let param = |range: std::ops::Range<usize>| {
-        let kind = kind_of(form.get(range.clone()).unwrap_or_default());
-        resolved(form::anchored(&form, range, kind), &variables)
-    };
-    Some(found.into_iter().map(param).collect())
+    let pattern = Pattern::of_template(text);
+    let anchored = values_in_shape(&pattern, &form).or_else(|| values_in_form(&pattern, &form))?;
+    let mut values = Vec::new();
+    emit(&anchored, &variables, &mut values);
+    Some(values)
 }
 
-fn resolved(param: AnchoredParam, variables: &[std::ops::Range<usize>]) -> Param {
-    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Param {
-        kind: param.kind,
-        start: narrow(form::offset_of(param.start, variables)),
-        end: narrow(form::offset_of(param.end, variables)),
+/// A learned template says what shapes say.
+fn values_in_shape(pattern: &Pattern, form: &[u8]) -> Option<Vec<AnchoredParam>> {
+    let shape = shape_of(form);
+    let found = pattern.find(shape.text.as_bytes())?;
+    let value = |range| {
+        let (start, end) = shape.places(range)?;
+        let is_part = |param: &&AnchoredParam| param.start <= start && end <= param.end;
+        let kind = shape.params.iter().find(is_part).map(|param| param.kind);
+        let kind = kind.unwrap_or(ParamKind::Word);
+        Some(AnchoredParam { kind, start, end })
+    };
+    found.into_iter().map(value).collect()
+}
+
+/// A template by hand says what forms say.
+fn values_in_form(pattern: &Pattern, form: &[u8]) -> Option<Vec<AnchoredParam>> {
+    let found = pattern.find(form)?;
+    let values = found.into_iter().take(PARAMS_MAX).map(|range| {
+        let kind = kind_of(form.get(range.clone()).unwrap_or_default());
+        form::anchored(form, range, kind)
+    });
+    Some(values.collect())
+}
+
+/// A message as templates and masks by hand see it: each number, hexadecimal string, mixed run and
+/// UUID is one `0`, a control character is a blank.
+pub fn seen_as(message: &[u8]) -> String {
+    let shown = |byte: &u8| {
+        if form::is_placeholder(*byte) {
+            b'0'
+        } else {
+            *byte
+        }
+    };
+    let seen: Vec<u8> = form::seen(message).0.iter().map(shown).collect();
+    String::from_utf8_lossy(&seen).into_owned()
+}
+
+impl HandTemplate {
+    /// The text and those of its splits.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let splits = self.split.iter().flat_map(|split| &split.values);
+        std::iter::once(&*self.text).chain(splits.map(|(_, text)| &**text))
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a value is, by its form.
 
-use super::form::{HEX, MIXED, NUMBER, UUID, is_placeholder};
+use super::form::is_placeholder;
 use crate::core::parse::param::ParamKind;
+use crate::core::parse::scan::{HEX, MIXED, NUMBER, UUID};
 
 /// What the value with this form is.
-pub fn kind_of(form: &[u8]) -> ParamKind {
+pub(super) fn kind_of(form: &[u8]) -> ParamKind {
     match form {
         [NUMBER]
         | [b'-' | b'+', NUMBER]
@@ -70,7 +71,7 @@ fn by_marks(form: &[u8]) -> ParamKind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::form_of;
+    use super::super::form::seen;
     use super::*;
 
     #[test]
@@ -94,7 +95,7 @@ mod tests {
             ("red", ParamKind::Word),
             ("", ParamKind::Word),
         ] {
-            assert_eq!(kind_of(&form_of(value.as_bytes())), kind, "{value}");
+            assert_eq!(kind_of(&seen(value.as_bytes()).0), kind, "{value}");
         }
     }
 }

@@ -8,8 +8,9 @@
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::form::{MIXED, is_placeholder, is_word, place_of, position_of};
+use super::form::{is_placeholder, is_word, place_of, position_of};
 use crate::core::parse::param::{AnchoredParam, ParamKind, Place};
+use crate::core::parse::scan::MIXED;
 
 /// Most masks in one file.
 pub const MASKS_MAX: usize = 100;
@@ -168,11 +169,6 @@ impl Masked {
             start: self.place(param.start),
             end: self.place(param.end),
         }
-    }
-
-    /// What was taken out, as positions in the original form.
-    pub(super) fn taken_out(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.edits.iter().map(|edit| (edit.from, edit.to))
     }
 
     fn original_position(&self, position: usize) -> usize {

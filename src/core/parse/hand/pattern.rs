@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::form::{form_of, is_blank, is_placeholder};
+use super::form::{is_blank, is_placeholder, seen};
 use super::spec::one_blank;
 use crate::core::parse::mask::WILDCARD;
 
@@ -14,7 +14,7 @@ pub const REST: &str = "<**>";
 /// [`WILDCARD`] stands for one or more characters other than a blank, [`REST`] for any number of
 /// any; a blank for one or more; all else for itself. The whole message has to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
+pub(super) struct Pattern {
     parts: Vec<Part>,
 }
 
@@ -31,7 +31,7 @@ impl Pattern {
     ///
     /// # Errors
     /// What is wrong with it and what would be right, as one sentence.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let pattern = Self::of_template(text);
         let is_wild = |part: &Part| matches!(part, Part::Word | Part::Rest);
         let side_by_side = |pair: &[Part]| pair.iter().all(is_wild);
@@ -81,7 +81,7 @@ impl Pattern {
     }
 
     /// How many wildcards it has.
-    pub fn wildcards(&self) -> usize {
+    pub(super) fn wildcards(&self) -> usize {
         let wild = |part: &&Part| matches!(part, Part::Word | Part::Rest);
         self.parts.iter().filter(wild).count()
     }
@@ -99,7 +99,7 @@ impl Pattern {
     ///
     /// A wildcard takes as little as it can, the first before the second. Takes time linear in the
     /// form for texts that people write; at worst the product of both lengths.
-    pub fn find(&self, form: &[u8]) -> Option<Vec<Range<usize>>> {
+    pub(super) fn find(&self, form: &[u8]) -> Option<Vec<Range<usize>>> {
         let end = form.len()
             - form
                 .iter()
@@ -274,7 +274,7 @@ pub(super) fn masked(text: &str) -> String {
 const UUID_LEN: usize = 36;
 
 fn push_masked(text: &str, masked: &mut String) {
-    let form = form_of(text.as_bytes());
+    let (form, _) = seen(text.as_bytes());
     if !form.iter().any(|byte| is_placeholder(*byte)) {
         return masked.push_str(text);
     }

@@ -1,8 +1,9 @@
 //! What a file says, and all that is wrong with it.
 
+use super::form::seen;
 use super::mask::{MASKS_MAX, Mask, Masks};
 use super::pattern::{Pattern, REST, masked};
-use super::{Class, HAND_TEMPLATES_MAX, Hand, HandTemplate, Split, form_of};
+use super::{Class, HAND_TEMPLATES_MAX, Hand, HandTemplate, Split};
 use crate::core::parse::mask::{SHAPE_LEN_MAX, WILDCARD};
 use crate::core::parse::param::ParamKind;
 
@@ -165,7 +166,7 @@ impl Checked {
         // Any line of the template looks like these to the earlier ones, or is shorter.
         let lines = [WORD, TWO_WORDS, ""].map(|filling| {
             let line = text.replace(REST, filling).replace(WILDCARD, WORD);
-            form_of(line.as_bytes())
+            seen(line.as_bytes()).0
         });
         let takes = |template: &HandTemplate| {
             lines

@@ -1,5 +1,9 @@
 use super::*;
-use crate::core::parse::param::{ParamKind, Place};
+
+fn form_of(message: &[u8]) -> Vec<u8> {
+    form::seen(message).0
+}
+use crate::core::parse::param::Place;
 
 fn template(text: &str) -> TemplateSpec {
     TemplateSpec {

@@ -1,0 +1,158 @@
+//! The distinct shapes of a stream, from which its templates are worked out.
+
+use std::collections::BTreeMap;
+use std::hash::Hasher;
+
+use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
+
+use super::super::cluster::{Cluster, cluster, group_of};
+use super::table::Slot;
+
+/// Shapes kept of one template: enough to tell which of its places vary. Those with the smallest
+/// hash are kept, so that which they are does not depend on the order they came in.
+pub const MEMBERS_MAX: usize = 256;
+/// A group is worked out anew when one shape in so many is new in it.
+const GROWN_SHARE: usize = 8;
+
+/// One distinct shape, and the template it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seen {
+    pub(super) text: Box<str>,
+    pub(super) slot: Slot,
+}
+
+/// The shapes that may share templates with one another.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Group {
+    pub(super) shapes: Vec<Seen>,
+    /// Shapes that came since the templates of the group were worked out.
+    grown: usize,
+    /// For each template with shapes here: how many, and the hash they are all below.
+    kept: BTreeMap<Slot, (usize, u64)>,
+    /// Templates that say what a wider one says too.
+    pub(super) dead: usize,
+}
+
+/// What became of a shape that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// Enough of its template's shapes are kept.
+    LeftOut,
+    /// It is kept.
+    Kept,
+    /// It is kept, and the templates of this group should be worked out anew.
+    Grown(u64),
+}
+
+/// All shapes of a stream, by group.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Groups {
+    groups: BTreeMap<u64, Group>,
+}
+
+impl Groups {
+    /// Keeps a new shape, if it may tell something about its template.
+    pub(super) fn add(&mut self, text: &str, slot: Slot) -> Added {
+        let of = group_of(text);
+        let group = self.groups.entry(of).or_default();
+        let (kept, below) = group.kept.entry(slot).or_insert((0, u64::MAX));
+        if hash_of(text) >= *below {
+            return Added::LeftOut;
+        }
+        *kept += 1;
+        let full = *kept >= 2 * MEMBERS_MAX;
+        let text = text.into();
+        group.shapes.push(Seen { text, slot });
+        group.grown += 1;
+        if full {
+            group.thin(slot);
+        }
+        match group.grown * GROWN_SHARE >= group.shapes.len() {
+            true => Added::Grown(of),
+            false => Added::Kept,
+        }
+    }
+
+    /// Templates that say what a wider one says too.
+    pub(super) fn dead(&self) -> usize {
+        self.groups.values().map(|group| group.dead).sum()
+    }
+
+    /// Shapes kept.
+    pub(super) fn len(&self) -> usize {
+        self.groups.values().map(|group| group.shapes.len()).sum()
+    }
+
+    /// The shapes kept.
+    pub(super) fn shapes(&self) -> impl Iterator<Item = &Seen> {
+        self.groups.values().flat_map(|group| &group.shapes)
+    }
+
+    /// The groups with shapes that came since their templates were worked out.
+    pub(super) fn unsettled(&self) -> Vec<u64> {
+        let grown = self.groups.iter().filter(|(_, group)| group.grown > 0);
+        grown.map(|(of, _)| *of).collect()
+    }
+
+    /// Takes a group out, to be worked out and put back.
+    pub(super) fn take(&mut self, of: u64) -> Option<Group> {
+        self.groups.remove(&of)
+    }
+
+    pub(super) fn put(&mut self, of: u64, group: Group) {
+        self.groups.insert(of, group);
+    }
+
+    /// Forgets the shapes of templates that are no more.
+    pub(super) fn forget(&mut self, gone: &FxHashSet<Slot>) {
+        for group in self.groups.values_mut() {
+            group.shapes.retain(|seen| !gone.contains(&seen.slot));
+            group.kept.retain(|slot, _| !gone.contains(slot));
+        }
+        self.groups.retain(|_, group| !group.shapes.is_empty());
+    }
+}
+
+impl Group {
+    /// The templates of the shapes, as lists of places in [`shapes`](Self::shapes).
+    pub(super) fn work_out(&mut self) -> Vec<Cluster> {
+        self.grown = 0;
+        let texts: Vec<&str> = self.shapes.iter().map(|seen| &*seen.text).collect();
+        cluster(&texts)
+    }
+
+    /// Counts the shapes of each template anew, after their slots changed.
+    pub(super) fn count_kept(&mut self) {
+        let mut kept: BTreeMap<Slot, (usize, u64)> = BTreeMap::new();
+        for seen in &self.shapes {
+            let below = self.kept.get(&seen.slot).map_or(u64::MAX, |known| known.1);
+            kept.entry(seen.slot).or_insert((0, below)).0 += 1;
+        }
+        self.kept = kept;
+        let full: Vec<Slot> = self
+            .kept
+            .iter()
+            .filter(|(_, (kept, _))| *kept >= 2 * MEMBERS_MAX)
+            .map(|(slot, _)| *slot)
+            .collect();
+        full.into_iter().for_each(|slot| self.thin(slot));
+    }
+
+    /// Keeps [`MEMBERS_MAX`] shapes of a template.
+    fn thin(&mut self, slot: Slot) {
+        let mine = self.shapes.iter().filter(|seen| seen.slot == slot);
+        let mut hashes: Vec<u64> = mine.map(|seen| hash_of(&seen.text)).collect();
+        hashes.sort_unstable();
+        let below = hashes.get(MEMBERS_MAX).copied().unwrap_or(u64::MAX);
+        self.shapes
+            .retain(|seen| seen.slot != slot || hash_of(&seen.text) < below);
+        self.kept.insert(slot, (MEMBERS_MAX, below));
+    }
+}
+
+fn hash_of(text: &str) -> u64 {
+    let mut hasher = rustc_hash::FxHasher::default();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}

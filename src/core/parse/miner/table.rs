@@ -1,0 +1,324 @@
+//! The templates of one stream: their ids, what became of them, and the room they take.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Limits, Template};
+use crate::core::record::{TemplateId, Timestamp};
+
+/// Of full room, the share that is freed at once, so that freeing is rare.
+const FREED_SHARE: usize = 16;
+/// A template stays this many records longer for each record it took.
+const STAY_PER_RECORD: u64 = 64;
+/// Templates named in [`Template::merged`]; the alias table knows the others.
+pub const LINEAGE_MAX: usize = 64;
+/// Names other parsers gave to one template that are kept.
+pub const ALIASES_MAX: usize = 8;
+
+/// A place in the table. It may be taken by another template later; ids are never reused.
+pub(super) type Slot = u32;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) template: Template,
+    /// In the order of birth over the life of the stream.
+    pub(super) rank: u32,
+    /// The number of the latest record it took.
+    last_record: u64,
+    pub(super) origin: Origin,
+}
+
+/// Where a template comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Origin {
+    /// From shapes that came; more of them may widen it.
+    Learned,
+    /// Learned before, let go, and come back. It stays as it was.
+    Recalled,
+    /// From a model or by hand. It stays as it is and never gives way.
+    Given,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    entries: Vec<Option<Entry>>,
+    /// Counted up whenever what a slot stands for changes, so that whoever remembers a slot knows.
+    versions: Vec<u32>,
+    free: Vec<Slot>,
+    by_id: FxHashMap<TemplateId, Slot>,
+    /// Where the ids of templates went that are no more.
+    aliases: FxHashMap<TemplateId, TemplateId>,
+    aliases_order: VecDeque<TemplateId>,
+    births: u32,
+    /// Records of templates that were let go.
+    pub(super) let_go: u64,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
+        self.entries.get(slot as usize)?.as_ref()
+    }
+
+    fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+        self.entries.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(super) fn version(&self, slot: Slot) -> u32 {
+        self.versions
+            .get(slot as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The entries in order of birth.
+    pub(super) fn in_order(&self) -> Vec<(Slot, &Entry)> {
+        let mut all: Vec<(Slot, &Entry)> = self.iter().collect();
+        all.sort_unstable_by_key(|(_, entry)| entry.rank);
+        all
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
+        let slots = self.entries.iter().enumerate();
+        slots.filter_map(|(slot, entry)| Some((slot as Slot, entry.as_ref()?)))
+    }
+
+    pub(super) fn slot_of(&self, id: TemplateId) -> Option<Slot> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The slot of what `id` names today.
+    pub(super) fn resolve(&self, mut id: TemplateId) -> Option<Slot> {
+        // An alias always leads to a younger name; the bound is for tables that are not ours.
+        for _ in 0..=self.aliases.len() {
+            if let Some(slot) = self.by_id.get(&id) {
+                return Some(*slot);
+            }
+            id = *self.aliases.get(&id)?;
+        }
+        None
+    }
+
+    pub(super) fn id(&self, slot: Slot) -> Option<TemplateId> {
+        self.get(slot).map(|entry| entry.template.id)
+    }
+
+    pub(super) fn origin(&self, slot: Slot) -> Origin {
+        self.get(slot).map_or(Origin::Learned, |entry| entry.origin)
+    }
+
+    /// How many templates were ever born.
+    pub(super) fn births(&self) -> u32 {
+        self.births
+    }
+
+    /// Whether a template was born after so many others, and has nothing merged into it yet.
+    pub(super) fn is_unused_since(&self, slot: Slot, births: u32) -> bool {
+        let entry = self.get(slot);
+        entry.is_some_and(|entry| entry.rank >= births && entry.template.merged.is_empty())
+    }
+
+    /// Counts a record for a template.
+    pub(super) fn count(&mut self, slot: Slot, time: Timestamp, record: u64) -> Option<&Entry> {
+        let entry = self.get_mut(slot)?;
+        let template = &mut entry.template;
+        template.count += 1;
+        template.first_seen = template.first_seen.min(time);
+        template.last_seen = template.last_seen.max(time);
+        entry.last_record = record;
+        Some(entry)
+    }
+
+    /// Adds a template with the text `text`, which no template has.
+    pub(super) fn insert(&mut self, text: &str, record: u64) -> Slot {
+        let id = id_of(text);
+        let entry = Entry {
+            template: Template {
+                id,
+                text: text.into(),
+                count: 0,
+                first_seen: Timestamp::from_nanos(u64::MAX),
+                last_seen: Timestamp::ZERO,
+                merged: Vec::new(),
+                aliases: Vec::new(),
+            },
+            rank: self.births,
+            last_record: record,
+            origin: Origin::Learned,
+        };
+        self.births = self.births.saturating_add(1);
+        // A template that comes back is itself again, not what it was merged into before.
+        self.aliases.remove(&id);
+        let slot = self.place(entry);
+        self.by_id.insert(id, slot);
+        slot
+    }
+
+    fn place(&mut self, entry: Entry) -> Slot {
+        if let Some(slot) = self.free.pop() {
+            if let Some(place) = self.entries.get_mut(slot as usize) {
+                *place = Some(entry);
+            }
+            return slot;
+        }
+        self.entries.push(Some(entry));
+        self.versions.push(0);
+        (self.entries.len() - 1) as Slot
+    }
+
+    /// Moves what `from` counted to `into`, whose lineage it joins; `from` is free afterwards.
+    pub(super) fn merge(&mut self, from: Slot, into: Slot, limits: &Limits) {
+        if from == into {
+            return;
+        }
+        let Some(gone) = self.remove(from) else {
+            return;
+        };
+        let Some(entry) = self.get_mut(into) else {
+            return;
+        };
+        // The older of the two ranks, so that what came first still comes first.
+        entry.rank = entry.rank.min(gone.rank);
+        entry.last_record = entry.last_record.max(gone.last_record);
+        let gone = gone.template;
+        let kept = &mut entry.template;
+        kept.count += gone.count;
+        kept.first_seen = kept.first_seen.min(gone.first_seen);
+        kept.last_seen = kept.last_seen.max(gone.last_seen);
+        let lineage = gone.merged.into_iter().chain([gone.id]);
+        kept.merged
+            .extend(lineage.take(LINEAGE_MAX.saturating_sub(kept.merged.len())));
+        let names = gone.aliases.into_iter();
+        kept.aliases
+            .extend(names.take(ALIASES_MAX.saturating_sub(kept.aliases.len())));
+        let into_id = kept.id;
+        self.alias(gone.id, into_id, limits);
+    }
+
+    fn alias(&mut self, from: TemplateId, to: TemplateId, limits: &Limits) {
+        if from == to {
+            return;
+        }
+        if self.aliases.insert(from, to).is_none() {
+            self.aliases_order.push_back(from);
+        }
+        while self.aliases_order.len() > limits.aliases_max
+            && let Some(oldest) = self.aliases_order.pop_front()
+        {
+            self.aliases.remove(&oldest);
+        }
+    }
+
+    /// Whatever remembers this slot has to look again.
+    pub(super) fn bump(&mut self, slot: Slot) {
+        if let Some(version) = self.versions.get_mut(slot as usize) {
+            *version = version.wrapping_add(1);
+        }
+    }
+
+    pub(super) fn set_origin(&mut self, slot: Slot, origin: Origin) {
+        if let Some(entry) = self.get_mut(slot) {
+            entry.origin = origin;
+        }
+    }
+
+    /// Notes what another parser calls this template.
+    pub(super) fn name(&mut self, slot: Slot, alias: &str) {
+        let Some(entry) = self.get_mut(slot) else {
+            return;
+        };
+        let names = &mut entry.template.aliases;
+        if names.len() < ALIASES_MAX && names.iter().all(|known| &**known != alias) {
+            names.push(alias.into());
+        }
+    }
+
+    /// Lets go of the templates that were used least and longest ago, in order of birth. They come
+    /// back with their old id when their lines do.
+    pub(super) fn let_go(&mut self, limits: &Limits) -> Vec<(Slot, Template)> {
+        let mut loose: Vec<(u64, u32, Slot)> = self
+            .iter()
+            .filter(|(_, entry)| entry.origin != Origin::Given)
+            .map(|(slot, entry)| {
+                let stay = entry.template.count.saturating_mul(STAY_PER_RECORD);
+                (entry.last_record.saturating_add(stay), entry.rank, slot)
+            })
+            .collect();
+        loose.sort_unstable();
+        loose.truncate((limits.templates_max / FREED_SHARE).max(1));
+        let mut gone = Vec::with_capacity(loose.len());
+        for (_, _, slot) in loose {
+            if let Some(entry) = self.remove(slot) {
+                self.let_go += entry.template.count;
+                gone.push((slot, entry.template));
+            }
+        }
+        gone
+    }
+
+    /// Everything that cannot be worked out again.
+    pub(super) fn snapshot(&self) -> TableSnapshot {
+        let order = self.aliases_order.iter();
+        TableSnapshot {
+            entries: self.entries.clone(),
+            aliases: order
+                .filter_map(|from| Some((*from, *self.aliases.get(from)?)))
+                .collect(),
+            births: self.births,
+            let_go: self.let_go,
+        }
+    }
+
+    pub(super) fn restore(snapshot: TableSnapshot) -> Self {
+        let entries = snapshot.entries;
+        let vacant =
+            |(slot, entry): (usize, &Option<Entry>)| entry.is_none().then_some(slot as Slot);
+        Self {
+            versions: vec![0; entries.len()],
+            free: entries.iter().enumerate().filter_map(vacant).collect(),
+            by_id: entries
+                .iter()
+                .enumerate()
+                .filter_map(|(slot, entry)| Some((entry.as_ref()?.template.id, slot as Slot)))
+                .collect(),
+            entries,
+            aliases_order: snapshot.aliases.iter().map(|(from, _)| *from).collect(),
+            aliases: snapshot.aliases.into_iter().collect(),
+            births: snapshot.births,
+            let_go: snapshot.let_go,
+        }
+    }
+
+    fn remove(&mut self, slot: Slot) -> Option<Entry> {
+        let entry = self.entries.get_mut(slot as usize)?.take()?;
+        self.by_id.remove(&entry.template.id);
+        self.bump(slot);
+        self.free.push(slot);
+        Some(entry)
+    }
+}
+
+/// What a [`Table`] needs to go on after a restart.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct TableSnapshot {
+    entries: Vec<Option<Entry>>,
+    aliases: Vec<(TemplateId, TemplateId)>,
+    births: u32,
+    let_go: u64,
+}
+
+/// The first eight bytes of the SHA-256 of a template's text.
+pub(super) fn id_of(text: &str) -> TemplateId {
+    let digest = Sha256::digest(text.as_bytes());
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(digest.iter()) {
+        *to = *from;
+    }
+    TemplateId(u64::from_be_bytes(first))
+}
