@@ -61,15 +61,16 @@ fn head(report: &Report, out: &mut impl Write) -> io::Result<()> {
 fn summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let records = grouped(report.records);
     let found = grouped(report.found as u64);
+    let chance = report.new_template_chance * 100.0;
     writeln!(
         out,
         "<p class=\"facts\"><b>{records}</b> lines, <b>{found}</b> templates, chance that the next \
-         line is of a new kind <b>{:.2}&nbsp;%</b>{}</p>",
-        report.new_template_chance * 100.0,
-        report.seen.map_or(String::new(), |(first, last)| {
-            format!("<br>from {} to {}", shown_time(first), shown_time(last))
-        }),
+         line is of a new kind <b>{chance:.2}&nbsp;%</b></p>",
     )?;
+    if let Some((first, last)) = report.seen {
+        let (first, last) = (shown_time(first), shown_time(last));
+        writeln!(out, "<p class=\"facts\">from {first} to {last}</p>")?;
+    }
     writeln!(
         out,
         "<ul class=\"signs\" aria-label=\"Is this log told apart well?\">"

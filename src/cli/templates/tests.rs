@@ -29,7 +29,7 @@ const LOG: &str = "2026-11-21 07:00:00 lamp lit\n2026-11-21 07:00:01 took 5 ms a
 fn the_table_tells_count_share_values_and_the_first_line() {
     let shown = table(LOG);
     let expected = "           2   66.7 %  took <*> ms at <*>\n                       \
-                    latency  duration 5 ms, 17 ms  ip 10.0.0.7, 10.0.0.9\n                 e.g.  \
+                    latency  number 5, 17  ip 10.0.0.7, 10.0.0.9\n                 e.g.  \
                     2026-11-21 07:00:01 took 5 ms at 10.0.0.7\n";
     assert!(shown.starts_with(expected), "{shown}");
     assert!(shown.ends_with(

@@ -249,7 +249,7 @@ mod tests {
         );
         for expected in [
             "by-hand.yaml:3:5  unknown setting \"txt\" in templates[1]; did you mean \"text\"?",
-            "by-hand.yaml:5:31  masks[0].kind: unknown value \"wrod\"; did you mean \"word\"?",
+            "by-hand.yaml:5:30  masks[0].kind: unknown value \"wrod\"; did you mean \"word\"?",
         ] {
             assert!(
                 wrong.contains(expected),
@@ -262,7 +262,7 @@ mod tests {
             "by-hand.yaml:3:11  templates[0].text: numbers are masked before templates are matched, so \
              it would take no line; write \"took <*> ms\"",
             "    3 |   - text: took 30 ms",
-            "by-hand.yaml:4:18  masks[0].pattern: ",
+            "by-hand.yaml:4:19  masks[0].pattern: ",
             "2 problems",
         ] {
             assert!(
