@@ -212,6 +212,105 @@ fn templates_of_a_real_log_add_up() {
 }
 
 #[test]
+fn templates_of_a_pipe_become_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let page = page.to_str().unwrap();
+    let output = with_stdin(
+        &["templates", "--html", page],
+        b"lamp 1 lit\nlamp 2 lit\n<b>\n",
+    );
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "", "the page is a file");
+    assert!(stderr(&output).contains("page.html is written"));
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(
+        html.contains("Templates of <bdi>standard input</bdi>"),
+        "{html}"
+    );
+    assert!(
+        html.contains("&lt;b&gt;") && !html.contains("<b>\n"),
+        "{html}"
+    );
+    let nowhere = with_stdin(&["templates", "--html", "no/such/page.html"], b"a\n");
+    assert_eq!(nowhere.status.code(), Some(3));
+    assert!(stderr(&nowhere).contains("cannot write no/such/page.html: "));
+}
+
+#[test]
+fn templates_by_hand_are_tried_and_mistakes_are_told_with_their_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = write(
+        folder.path(),
+        "good.yaml",
+        "templates:\n  - text: door <*> is open\n",
+    );
+    let log = write(folder.path(), "app.log", "door 5 is open\nlamp is lit\n");
+    let output = run(&["templates", "test", &good, "door red is open"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("rule      templates[0]\ntemplate  door <*> is open\n"));
+    let strict = [
+        "templates",
+        "test",
+        &good,
+        "--strict",
+        "--json",
+        "--lines",
+        &log,
+    ];
+    let output = run(&strict);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "the lamp is left to learning"
+    );
+    assert_eq!(stdout(&output).lines().count(), 2);
+    let listed = json(&run(&["templates", "--json", "--by-hand", &good, &log]));
+    assert_eq!(listed["templates"][0]["text"], "door <*> is open");
+    assert_eq!(listed["templates"][0]["by_hand"], true);
+
+    let bad = write(
+        folder.path(),
+        "bad.yaml",
+        "templates:\n  - text: door 5 is open\n",
+    );
+    let output = run(&["templates", "test", &bad]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = stderr(&output);
+    assert!(
+        told.contains("bad.yaml:2:11") && told.contains("write \"door <*> is open\""),
+        "{told}"
+    );
+    assert_eq!(
+        run(&["templates", "test", "no/such.yaml"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn what_another_tool_learned_is_imported_and_can_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "processors: {drain: {seed_templates: ['user <*> left after 5 s']}}\n";
+    let collector = write(folder.path(), "collector.yaml", settings);
+    let output = run(&["templates", "import", "--from", "otel-drain", &collector]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let mine = write(folder.path(), "mine.yaml", stdout(&output));
+    let output = run(&["templates", "test", &mine, "user ann left after 17 s"]);
+    assert!(
+        stdout(&output).contains("rule      seed\n"),
+        "{}",
+        stdout(&output)
+    );
+    let output = run(&["templates", "import", "--from", "drain3", &collector]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("neither JSON nor base64"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_ends_it_quietly() {
     let mut child = knothole(&["templates", &hdfs_small()])
         .stdout(Stdio::piped())

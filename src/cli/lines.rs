@@ -180,7 +180,8 @@ impl Lines {
 
     /// Moves the progress bar on.
     pub(crate) fn show_progress(&mut self) {
-        self.progress.set(self.read.load(Ordering::Relaxed));
+        self.progress
+            .set(self.read.load(Ordering::Relaxed), self.number);
     }
 
     /// Lines read so far.

@@ -1,9 +1,12 @@
-//! A progress bar for a person who waits: on a terminal only, and only once it takes long.
+//! A progress bar for a person who waits: on a terminal only, and only once it takes long. It says
+//! how much is done, how fast, and how long it will take.
 
 use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::terminal::grouped;
 
 /// What ends sooner shows no bar.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -13,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Progress {
     /// `None` where nobody watches.
     bar: Option<ProgressBar>,
+    what: String,
     started: Instant,
     shown: bool,
 }
@@ -24,19 +28,26 @@ impl Progress {
         let bar = watched.then(|| bar(total, what));
         Self {
             bar,
+            what: what.to_owned(),
             started: Instant::now(),
             shown: false,
         }
     }
 
-    /// `done` bytes are behind us.
-    pub(crate) fn set(&mut self, done: u64) {
+    /// `bytes` are behind us, with `lines` in them.
+    pub(crate) fn set(&mut self, bytes: u64, lines: u64) {
         let Some(bar) = &self.bar else { return };
-        if !self.shown && self.started.elapsed() >= PATIENCE {
+        let elapsed = self.started.elapsed();
+        if elapsed < PATIENCE {
+            return bar.set_position(bytes);
+        }
+        if !self.shown {
             self.shown = true;
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        bar.set_position(done);
+        let rate = lines as f64 / elapsed.as_secs_f64();
+        bar.set_message(format!("{}  {} lines/s", self.what, grouped(rate as u64)));
+        bar.set_position(bytes);
     }
 }
 

@@ -149,7 +149,8 @@ async fn reload(daemon: &Daemon, args: &ServeArgs, log_level: Option<&str>) {
     };
     match daemon.reload(&settings).await {
         Ok(()) => say(
-            "settings read again: sinks, actions, and learning of services; for the rest restart",
+            "settings read again: sinks, actions, templates by hand, and learning of services; for the \
+             rest restart",
         ),
         Err(error) => say(&format!("the settings stay as they were: {error}")),
     }

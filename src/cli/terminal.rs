@@ -26,7 +26,8 @@ pub(crate) fn printable(text: &str, len_max: usize) -> String {
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
-        // Bidirectional overrides can make a line read as another.
+        // Bidirectional marks and overrides can make a line read as another.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         c if c.is_control() => '\u{fffd}',
         c => c,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::knothole::{Knothole, Place, knothole};
-use crate::otlp::Client;
+use crate::otlp::{Client, record};
 use crate::parts::alone;
 use crate::process::SOON;
 use crate::shop::{LEARN_QUICKLY, STEPS, WELL, of_shop, steps_of, trace_name};
@@ -140,6 +140,61 @@ fn a_hangup_reads_the_settings_again_and_keeps_the_old_ones_if_they_are_wrong() 
     knothole
         .process
         .stdout_until(|line| line.contains("knothole.anomaly.detected").then_some(()));
+    assert!(knothole.process.stop().success());
+}
+
+#[test]
+fn a_hangup_reads_the_templates_by_hand_again_and_keeps_the_old_ones_if_they_are_wrong() {
+    let _alone = alone();
+    let place = Place::new();
+    let by_hand = place.path("by-hand.yaml");
+    std::fs::write(&by_hand, "templates: [{text: 'walk <**>'}]\n").unwrap();
+    let settings = format!(
+        "{SEQUENCE}templates: {{ by_hand: {} }}\n",
+        by_hand.display()
+    );
+    let mut knothole = place.serve(&settings);
+    let mut client = Client::connect(knothole.grpc);
+    let mut sent = 0;
+    let mut templates_after = |knothole: &Knothole, bodies: &[&str]| {
+        let records = bodies.iter().map(|body| record(body)).collect();
+        client.export(of_shop(records)).unwrap();
+        sent += bodies.len() as u64;
+        knothole.ledger_when_settled(sent, SOON);
+        knothole.service("shop").unwrap()["templates"].clone()
+    };
+    assert_eq!(
+        templates_after(&knothole, &["walk", "walk home", "walk to the sea"]),
+        2
+    );
+    assert_eq!(
+        templates_after(&knothole, &["swim home"]),
+        3,
+        "this one is learned"
+    );
+
+    std::fs::write(
+        &by_hand,
+        "templates: [{text: 'walk <**>'}, {text: 'swim <**>'}]\n",
+    )
+    .unwrap();
+    knothole.process.signal(Signal::HUP);
+    knothole.process.says("settings read again");
+    assert_eq!(
+        templates_after(&knothole, &["swim home", "swim in the cold sea"]),
+        4
+    );
+
+    std::fs::write(&by_hand, "templates: [{text: 'fly 5 <**>'}]\n").unwrap();
+    knothole.process.signal(Signal::HUP);
+    knothole.process.says("the settings stay as they were");
+    let told = knothole.process.stderr();
+    assert!(
+        told.iter()
+            .any(|line| line.contains("by-hand.yaml:1:20") && line.contains("fly <*> <**>")),
+        "{told:#?}"
+    );
+    assert_eq!(templates_after(&knothole, &["swim to the other side"]), 4);
     assert!(knothole.process.stop().success());
 }
 

@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use self::shard::Shard;
 pub use self::snapshot::SnapshotError;
 use crate::core::event::Anomaly;
-use crate::core::parse::{Health, Limits};
+use crate::core::parse::{Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
 use crate::core::sequence::KeyFinder;
 use crate::core::train::Corpus;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub streams_max: usize,
     /// What the templates of one stream may take.
     pub mining: Limits,
+    /// Templates, masks and seeds by hand.
+    pub hand: Arc<Hand>,
     /// When a stream has learned enough.
     pub learn: Learn,
     /// Whether time passes by the clock or by the records.
@@ -98,6 +100,7 @@ impl Settings {
             held_max: 200_000,
             streams_max: 256,
             mining: Limits::default(),
+            hand: Arc::default(),
             learn: Learn::default(),
             pace: Pace::Live,
         }

@@ -88,6 +88,7 @@ pub(super) fn read(
     let snapshot: StreamSnapshot = postcard::from_bytes(rest)?;
     let mut stream = Stream::new(snapshot.key, settings);
     stream.miner = crate::core::parse::Miner::restore(snapshot.miner, settings.mining);
+    stream.miner.set_hand(&settings.hand);
     for (time, rank, held) in snapshot.held {
         stream.hold.push(time, rank, now, held);
     }

@@ -74,9 +74,11 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(key: StreamKey, settings: &Settings) -> Self {
+        let mut miner = Miner::new(settings.mining);
+        miner.set_hand(&settings.hand);
         Self {
             key,
-            miner: Miner::new(settings.mining),
+            miner,
             hold: Hold::new(settings.reorder_delay, settings.held_max),
             open: Sequences::new(settings.idle_timeout, settings.open_max),
             kept: Kept::new(settings.learn.corpus_events_max),

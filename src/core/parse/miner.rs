@@ -1,5 +1,6 @@
 //! The template miner of one stream.
 
+mod by_hand;
 mod groups;
 mod health;
 mod patterns;
@@ -10,11 +11,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::cache::{Cache, Entry, FORMS_MAX, emit};
 use super::cluster::Pattern;
+use super::hand::Hand;
 use super::lane::CAUSED_BY;
 use super::mask::{Shape, shape_of};
 use super::param::{AnchoredParam, PARAMS_MAX, Param, ParamKind};
@@ -143,6 +147,9 @@ pub struct Miner {
     changes: Vec<Change>,
     quarantine: Quarantine,
     params: Vec<Param>,
+    hand: Arc<Hand>,
+    /// The templates by hand that are split, by slot: the slot's version and the place in the file.
+    splits: FxHashMap<Slot, (u32, usize)>,
     records: u64,
     overflow: u64,
 }
@@ -168,6 +175,8 @@ impl Miner {
             changes: Vec::new(),
             quarantine: Quarantine::default(),
             params: Vec::new(),
+            hand: Arc::default(),
+            splits: FxHashMap::default(),
             records: 0,
             overflow: 0,
         }
@@ -186,18 +195,22 @@ impl Miner {
         constant: &str,
         time: Timestamp,
     ) -> Parsed {
-        let mut key = self.scan.scan(message.as_ref());
+        let message = message.as_ref();
+        let mut key = self.scan.scan(message);
         if !constant.is_empty() {
             let Key(first, second) = self.scan.key_of(constant.as_bytes());
             key = Key(key.0 ^ first, key.1 ^ second);
         }
-        let slot = match self.cache.get(key) {
+        let mut slot = match self.cache.get(key) {
             Some(entry) if entry.version == self.table.version(entry.template) => {
                 emit(&entry.params, self.scan.variables(), &mut self.params);
                 entry.template
             }
             _ => self.parse_new(key, constant, time),
         };
+        if !self.splits.is_empty() {
+            slot = self.split(slot, message);
+        }
         self.count(slot, time)
     }
 
@@ -283,6 +296,9 @@ impl Miner {
     /// Works out the templates of everything seen so far. Two miners that saw the same records, in
     /// whatever order, agree afterwards, as long as neither reached a bound.
     pub fn settle(&mut self) {
+        if self.hand.is_frozen() {
+            return;
+        }
         for of in self.groups.unsettled() {
             self.work_out(of);
         }
@@ -322,12 +338,14 @@ impl Miner {
 
     /// Finds the template of a form that is not remembered, and remembers it.
     fn parse_new(&mut self, key: Key, constant: &str, time: Timestamp) -> Slot {
-        let mut shape = shape_of(self.scan.form());
-        if !constant.is_empty() {
-            shape.text.extend([CAUSED_BY, constant]);
-        }
-        let slot = self.place(&shape.text, time);
-        let params = self.params_of(&shape, slot);
+        let hand = Arc::clone(&self.hand);
+        let (slot, params) = match hand.place(self.scan.form()) {
+            Some(placed) => (
+                self.by_hand(placed.template, placed.index),
+                placed.params.into(),
+            ),
+            None => self.place_form(&hand, constant, time),
+        };
         emit(&params, self.scan.variables(), &mut self.params);
         if slot != OVERFLOW {
             let version = self.table.version(slot);
@@ -341,6 +359,29 @@ impl Miner {
             );
         }
         slot
+    }
+
+    /// The template of a form that none by hand takes, and its values.
+    fn place_form(
+        &mut self,
+        hand: &Hand,
+        constant: &str,
+        time: Timestamp,
+    ) -> (Slot, Box<[AnchoredParam]>) {
+        let masked = hand.mask(self.scan.form());
+        let form = masked
+            .as_ref()
+            .map_or(self.scan.form(), |masked| &masked.form);
+        let mut shape = shape_of(form);
+        if !constant.is_empty() {
+            shape.text.extend([CAUSED_BY, constant]);
+        }
+        let slot = self.place(&shape.text, time);
+        let mut params = self.params_of(&shape, slot);
+        if let Some(masked) = masked {
+            params = params.iter().map(|param| masked.param(*param)).collect();
+        }
+        (slot, params)
     }
 
     /// The values of a shape, and the words that stand for wildcards of its template.
@@ -380,7 +421,7 @@ impl Miner {
             Some(slot) => slot,
             None => self.born(shape, time),
         };
-        if slot == OVERFLOW || self.table.origin(slot) != Origin::Learned {
+        if slot == OVERFLOW || self.table.origin(slot) != Origin::Learned || self.hand.is_frozen() {
             return slot;
         }
         match self.groups.add(shape, slot) {
@@ -413,6 +454,9 @@ impl Miner {
     fn born(&mut self, text: &str, time: Timestamp) -> Slot {
         if let Some(slot) = self.table.slot_of(id_of(text)) {
             return slot;
+        }
+        if self.hand.is_frozen() {
+            return OVERFLOW;
         }
         let births_max = self.limits.births_per_minute_max.unwrap_or(u64::MAX);
         if !self.quarantine.admits(time, self.records, births_max) || self.make_room().is_none() {

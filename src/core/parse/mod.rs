@@ -10,10 +10,12 @@
 //! [`scan`] cuts out what varies by its bytes alone in one pass. What is left, the *form*, decides
 //! everything else, so that it is decided once per form: [`mask`] turns a form into a readable
 //! *shape*, [`cluster`] tells which shapes are one template, and [`miner`] keeps the templates of a
-//! stream: their ids, their counts, and the room they take.
+//! stream: their ids, their counts, and the room they take. [`hand`] holds what people wrote down:
+//! it goes before what is learned.
 
 mod cache;
 mod cluster;
+mod hand;
 mod lane;
 mod mask;
 mod miner;
@@ -23,6 +25,11 @@ mod time;
 
 pub use cache::{Cache, Entry, FORMS_MAX, VALUES_PER_FORM, emit};
 pub use cluster::{Cluster, Pattern, VALUES_MAX, cluster, group_of};
+pub use hand::{
+    Class, HAND_TEMPLATES_MAX, Hand, HandProblem, HandSpec, HandTemplate, MASKS_MAX, MaskSpec,
+    Masked, Placed, REST, SPLIT_VALUES_MAX, Split, SplitSpec, TEXT_LEN_MAX, TemplateSpec, classify,
+    masked_text, seen_as, values_of,
+};
 pub use lane::{
     CAUSED_BY, Folder, KEY_SET_LEN_MAX, KEYS_MAX, Lane, Message, NESTED_MAX, RECORD_LINES_MAX,
     message,

@@ -32,6 +32,42 @@ pub enum ParamKind {
     Word,
 }
 
+impl ParamKind {
+    /// All kinds.
+    pub const ALL: [Self; 12] = [
+        Self::Number,
+        Self::Hex,
+        Self::Ip,
+        Self::Uuid,
+        Self::Duration,
+        Self::Size,
+        Self::Path,
+        Self::Timestamp,
+        Self::Url,
+        Self::Email,
+        Self::Identifier,
+        Self::Word,
+    ];
+
+    /// The name used in files and in every output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Hex => "hex",
+            Self::Ip => "ip",
+            Self::Uuid => "uuid",
+            Self::Duration => "duration",
+            Self::Size => "size",
+            Self::Path => "path",
+            Self::Timestamp => "timestamp",
+            Self::Url => "url",
+            Self::Email => "email",
+            Self::Identifier => "identifier",
+            Self::Word => "word",
+        }
+    }
+}
+
 /// A typed value: bytes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Param {

@@ -1,6 +1,7 @@
 //! Settings → what each room asks for. The rooms do not know the file.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 
 use super::settings::{ServiceBundle, Settings};
@@ -42,6 +43,7 @@ impl Settings {
             reorder_delay: self.sequence.reorder_delay.get(),
             open_max: self.sequence.open_max.get(),
             streams_max: self.streams_max.get(),
+            hand: Arc::clone(&self.templates.hand),
             learn,
             ..engine::Settings::new(keys)
         })

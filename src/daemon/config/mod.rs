@@ -4,6 +4,7 @@
 
 mod check;
 mod derive;
+mod hand;
 mod memory;
 mod problem;
 mod read;
@@ -14,16 +15,19 @@ mod units;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+pub use hand::{hand_from_text, load_hand};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use settings::{
     ActionRule, Learn, Listen, Model, Receive, Sequence, ServiceBundle, Settings, Telemetry,
+    Templates,
 };
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};
 
-use tree::Node;
+use tree::{Malformed, Node};
 
 /// A file that says what the defaults say, with a comment on each setting.
 pub const DEFAULT_FILE: &str = include_str!("default.yaml");
@@ -125,21 +129,14 @@ pub fn from_text(name: &str, text: &str, overrides: &[Override]) -> Result<Setti
 fn parse(text: &str, overrides: &[Override]) -> (Settings, Vec<Problem>) {
     let mut tree = match Node::parse(text) {
         Ok(tree) => tree,
-        Err(malformed) => {
-            let message = format!("not readable as YAML: {}", malformed.reason);
-            let problem = Problem {
-                origin: malformed.origin,
-                path: String::new(),
-                message,
-            };
-            return (Settings::default(), vec![problem]);
-        }
+        Err(reason) => return (Settings::default(), vec![malformed(reason)]),
     };
     for given in overrides {
         let origin = Origin::Outside(given.name.clone());
         tree.put(given.path, Node::scalar(&given.value, origin));
     }
-    let (settings, mut problems) = read::read::<Settings>(&mut tree);
+    let (mut settings, mut problems) = read::read::<Settings>(&mut tree);
+    problems.extend(read_by_hand(&mut settings, &tree));
     problems.extend(
         check::check(&settings)
             .into_iter()
@@ -150,6 +147,43 @@ fn parse(text: &str, overrides: &[Override]) -> (Settings, Vec<Problem>) {
             }),
     );
     (settings, problems)
+}
+
+/// Reads the file of templates by hand that the settings name; what is wrong with it.
+fn read_by_hand(settings: &mut Settings, tree: &Node) -> Vec<Problem> {
+    const PATH: &str = "templates.by_hand";
+    let Some(file) = &settings.templates.by_hand else {
+        return Vec::new();
+    };
+    let problem = |message: String| Problem {
+        origin: tree.origin_of(PATH),
+        message: format!("{PATH}: {message}"),
+        path: PATH.to_owned(),
+    };
+    match load_hand(file) {
+        Ok(hand) => {
+            settings.templates.hand = Arc::new(hand);
+            Vec::new()
+        }
+        Err(ConfigError::Problems(problems)) => {
+            let told = problems.list().iter().map(|inner| {
+                let place = inner.origin.in_file(&file.display().to_string());
+                problem(format!("{place}  {}", inner.message))
+            });
+            told.collect()
+        }
+        Err(ConfigError::Unreadable { path, source }) => {
+            vec![problem(format!("cannot read {}: {source}", path.display()))]
+        }
+    }
+}
+
+fn malformed(malformed: Malformed) -> Problem {
+    Problem {
+        origin: malformed.origin,
+        path: String::new(),
+        message: format!("not readable as YAML: {}", malformed.reason),
+    }
 }
 
 fn read_file(path: &Path) -> io::Result<String> {

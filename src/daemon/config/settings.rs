@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
 
 use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::event::{ActionKind, AnomalyKind};
+use crate::core::parse::Hand;
 use crate::core::respond::Rule;
 use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
 
@@ -30,6 +32,8 @@ pub struct Settings {
     pub shards: Option<NonZeroUsize>,
     /// What is taken in.
     pub receive: Receive,
+    /// Which templates, masks and seeds are given by hand.
+    pub templates: Templates,
     /// How records are put together to sequences.
     pub sequence: Sequence,
     /// When a stream has been seen long enough to be judged.
@@ -54,6 +58,7 @@ impl Default for Settings {
             memory_limit: MemoryLimit::Auto,
             shards: None,
             receive: Receive::default(),
+            templates: Templates::default(),
             sequence: Sequence::default(),
             learn: Learn::default(),
             model: Model::default(),
@@ -122,6 +127,17 @@ impl Default for Receive {
             body_len_max: ByteSize::kib(64),
         }
     }
+}
+
+/// Templates by hand.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Templates {
+    /// A file of templates, masks and seeds; `None` leaves all to learning.
+    pub by_hand: Option<PathBuf>,
+    /// What the file says, read when the settings were.
+    #[serde(skip)]
+    pub hand: Arc<Hand>,
 }
 
 /// How records are put together to sequences.

@@ -39,6 +39,16 @@ impl From<Location> for Origin {
     }
 }
 
+impl Origin {
+    /// The place as people and editors write it: `by-hand.yaml:3:5`.
+    pub(super) fn in_file(&self, file: &str) -> String {
+        match self {
+            Self::File { line, column, .. } => format!("{file}:{line}:{column}"),
+            Self::Outside(_) | Self::Nowhere => file.to_owned(),
+        }
+    }
+}
+
 /// A value of the file.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
