@@ -156,8 +156,9 @@ fn templates(lines: &[Line]) -> Vec<String> {
     let mut miner = Miner::default();
     let ids: Vec<_> = lines
         .iter()
-        .map(|line| miner.parse(&line.content, Timestamp::from_nanos(1)).id)
+        .map(|line| miner.parse(&*line.content, Timestamp::from_nanos(1)).id)
         .collect();
+    miner.settle();
     let text = |id| miner.resolve(id).map(|template| template.text.to_string());
     ids.into_iter()
         .map(|id| text(id).unwrap_or_default())

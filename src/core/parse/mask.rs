@@ -14,7 +14,6 @@
 
 mod address;
 mod lexeme;
-mod line;
 mod list;
 mod moment;
 mod name;
@@ -24,13 +23,20 @@ mod view;
 mod word;
 mod write;
 
-pub use line::{LINE_LEN_MAX, SHAPE_LEN_MAX, WILDCARD};
 pub use shape::{Shape, TOKENS_MAX};
-
-pub(super) use line::mask_into;
 
 use lexeme::Lexed;
 use view::Rule;
+
+/// Stands for whatever varies, as the Collector's `log.record.template` writes it.
+pub const WILDCARD: &str = "<*>";
+
+/// Bytes of a shape; what would follow does not tell templates apart.
+pub const SHAPE_LEN_MAX: usize = 2048;
+
+/// Bytes of a message that are read. Longer than a shape, since lists collapse.
+pub const LINE_LEN_MAX: usize = 32 * 1024;
+
 
 /// In each pass, at each place, the first rule that finds a value wins: the longer and surer ones
 /// come first.

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use knothole::core::parse::Miner;
+use knothole::core::parse::{Limits, Miner};
 use knothole::core::record::{TemplateId, Timestamp};
 
 /// The daemon's miner with its defaults: masks, ids and bounds.
@@ -13,14 +13,20 @@ impl Knothole {
         Self(Miner::default())
     }
 
-    /// With room for `count` templates. Today the bound is fixed.
-    pub(crate) fn with_room_for(_count: usize) -> Self {
-        Self::new()
+    /// With room for `count` templates, and as many forms.
+    pub(crate) fn with_room_for(count: usize) -> Self {
+        let limits = Limits::default();
+        Self(Miner::new(Limits {
+            templates_max: count.max(limits.templates_max),
+            forms_max: (2 * count).max(limits.forms_max),
+            ..limits
+        }))
     }
 
     pub(crate) fn feed(&mut self, lines: &[String]) {
         for line in lines {
             black_box(self.0.parse(line, Timestamp::ZERO));
+            black_box(self.0.params());
         }
     }
 
@@ -35,7 +41,9 @@ impl Knothole {
     }
 
     /// Does what waits for the end of a stream.
-    pub(crate) fn settle(&mut self) {}
+    pub(crate) fn settle(&mut self) {
+        self.0.settle();
+    }
 
     pub(crate) fn templates(&self) -> usize {
         self.0.templates().count()
