@@ -55,11 +55,11 @@ fn the_templates_by_hand_are_read_and_checked_with_the_settings() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("by-hand.yaml");
     let settings = format!("shards: 2\ntemplates: {{by_hand: {:?}}}\n", file);
-    std::fs::write(&file, "templates: [{text: 'door <*> is open'}]\n").unwrap();
+    fs::write(&file, "templates: [{text: 'door <*> is open'}]\n").unwrap();
     let read = from_text("x", &settings, &[]).unwrap();
     assert_eq!(read.templates.hand.templates().len(), 1);
     assert_eq!(read.engine().unwrap().hand.templates().len(), 1);
-    std::fs::write(&file, "\ntemplates: [{text: 'door 5 is open'}]\n").unwrap();
+    fs::write(&file, "\ntemplates: [{text: 'door 5 is open'}]\n").unwrap();
     let told = problems(&settings, &[]);
     assert!(
         told.contains("knothole.yaml:2:22  templates.by_hand: "),
@@ -70,7 +70,7 @@ fn the_templates_by_hand_are_read_and_checked_with_the_settings() {
             && told.contains("write \"door <*> is open\""),
         "{told}"
     );
-    std::fs::remove_file(&file).unwrap();
+    fs::remove_file(&file).unwrap();
     assert!(problems(&settings, &[]).contains("cannot read"));
 }
 
