@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::knothole::{Knothole, Place, knothole};
 use crate::otlp::{Client, record};
 use crate::parts::alone;
-use crate::process::SOON;
+use crate::process::{SOON, until};
 use crate::shop::{LEARN_QUICKLY, STEPS, WELL, of_shop, steps_of, trace_name};
 
 const SEQUENCE: &str = "sequence: { idle_timeout: 1s, reorder_delay: 100ms }\n";
@@ -160,8 +160,12 @@ fn a_hangup_reads_the_templates_by_hand_again_and_keeps_the_old_ones_if_they_are
         let records = bodies.iter().map(|body| record(body)).collect();
         client.export(of_shop(records)).unwrap();
         sent += bodies.len() as u64;
-        knothole.ledger_when_settled(sent, SOON);
-        knothole.service("shop").unwrap()["templates"].clone()
+        let taken = until(SOON, "the records to be taken in", || {
+            knothole
+                .service("shop")
+                .filter(|service| service["records"] == sent)
+        });
+        taken["templates"].clone()
     };
     assert_eq!(
         templates_after(&knothole, &["walk", "walk home", "walk to the sea"]),

@@ -157,7 +157,7 @@ fn drain3(bytes: &[u8]) -> Result<Vec<Found>, String> {
             found.push((words.join(" "), count));
         }
     });
-    found.sort_by(|a, b| b.1.cmp(&a.1));
+    found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     match found.is_empty() {
         true => Err("it has no clusters; is it a Drain3 state?".to_owned()),
         false => Ok(found),

@@ -284,3 +284,16 @@ fn hash_of(text: &str) -> String {
         BASE64_STANDARD.encode(Sha256::digest(text.as_bytes()))
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_html_reads_stays_in_log_text() {
+        assert_eq!(
+            escaped("<a b=\"c\" d='e'>&\u{1b}", 99),
+            "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;\u{fffd}"
+        );
+    }
+}
