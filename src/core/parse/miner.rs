@@ -43,8 +43,6 @@ pub const OVERFLOW_TEXT: &str = "<overflow>";
 const CHANGES_MAX: usize = 4_096;
 /// Texts that are known without looking whether they are out of date.
 const KNOWN_MIN: usize = 1_024;
-/// What keys are made with. It need not be secret where a bound keeps what a sender can do small.
-const SEED: u64 = 0x6b6e_6f74_686f_6c65;
 /// Stands for no slot: what the bounds leave no room for.
 const OVERFLOW: Slot = Slot::MAX;
 
@@ -60,6 +58,9 @@ pub struct Limits {
     /// Templates born within a minute before the stream is quarantined, where one record in four
     /// is of a new one. `None` for never.
     pub births_per_minute_max: Option<u64>,
+    /// What the keys of forms are made with. Templates do not depend on it. It keeps a sender who
+    /// does not know it from making two forms with one key.
+    pub key_seed: u64,
 }
 
 impl Default for Limits {
@@ -69,6 +70,7 @@ impl Default for Limits {
             forms_max: FORMS_MAX,
             aliases_max: 4 * TEMPLATES_MAX,
             births_per_minute_max: None,
+            key_seed: 0,
         }
     }
 }
@@ -165,7 +167,7 @@ impl Miner {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            scan: Scan::new(SEED),
+            scan: Scan::new(limits.key_seed),
             cache: Cache::new(limits.forms_max),
             table: Table::default(),
             groups: Groups::default(),

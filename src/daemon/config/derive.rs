@@ -1,11 +1,13 @@
 //! Settings → what each room asks for. The rooms do not know the file.
 
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
 use super::settings::{ServiceBundle, Settings};
 use crate::core::engine;
+use crate::core::parse;
 use crate::core::record::StreamKey;
 use crate::core::respond::Rule;
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder, PatternError};
@@ -44,6 +46,12 @@ impl Settings {
             open_max: self.sequence.open_max.get(),
             streams_max: self.streams_max.get(),
             hand: Arc::clone(&self.templates.hand),
+            mining: parse::Limits {
+                templates_max: self.templates.per_service_max.get(),
+                births_per_minute_max: Some(self.templates.births_per_minute_max),
+                key_seed: RandomState::new().hash_one(()),
+                ..parse::Limits::default()
+            },
             learn,
             ..engine::Settings::new(keys)
         })

@@ -143,7 +143,9 @@ impl Group {
 
     /// Whether shapes of a template were left out.
     pub(super) fn is_thinned(&self, slot: Slot) -> bool {
-        self.kept.get(&slot).is_some_and(|(_, below)| *below < u64::MAX)
+        self.kept
+            .get(&slot)
+            .is_some_and(|(_, below)| *below < u64::MAX)
     }
 
     /// Counts the shapes of each template anew, after their slots changed.

@@ -49,7 +49,8 @@ impl Patterns {
         let words = std::iter::once("").chain(shape.split(' '));
         let filed = words.filter_map(|word| self.by_word.get(word)).flatten();
         let matching = filed.filter(|(_, pattern)| pattern.matches(shape));
-        let best = matching.min_by_key(|(_, pattern)| (pattern.key().matches(OPEN).count(), pattern.key()));
+        let best = matching
+            .min_by_key(|(_, pattern)| (pattern.key().matches(OPEN).count(), pattern.key()));
         best.map(|(slot, _)| *slot)
     }
 
