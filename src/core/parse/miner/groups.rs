@@ -18,8 +18,8 @@ const MEMBERS_SPARE: usize = MEMBERS_MAX / 2;
 /// is new in it; that costs little, and templates settle early.
 const GROWN_SHARE_SMALL: usize = 8;
 /// The same for other groups. The work over the life of a group grows in step with its shapes.
-const GROWN_SHARE: usize = 3;
-const SMALL_MAX: usize = 256;
+const GROWN_SHARE: usize = 2;
+const SMALL_MAX: usize = 64;
 
 /// One distinct shape, and the template it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
