@@ -99,7 +99,10 @@ impl Settings {
             open_max: 20_000,
             held_max: 200_000,
             streams_max: 256,
-            mining: Limits::default(),
+            mining: Limits {
+                births_per_minute_max: Some(BIRTHS_PER_MINUTE_MAX),
+                ..Limits::default()
+            },
             hand: Arc::default(),
             learn: Learn::default(),
             pace: Pace::Live,

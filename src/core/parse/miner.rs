@@ -37,6 +37,8 @@ pub use table::{ALIASES_MAX, LINEAGE_MAX};
 
 /// Most templates of one stream.
 pub const TEMPLATES_MAX: usize = 10_000;
+/// Templates that may be born within a minute in a stream that goes on; see [`Limits`].
+pub const BIRTHS_PER_MINUTE_MAX: u64 = 1_000;
 /// The text of the template that counts what the bounds leave no room for.
 pub const OVERFLOW_TEXT: &str = "<overflow>";
 /// Changes that wait to be taken; later ones are not told.

@@ -138,7 +138,9 @@ mod tests {
     fn the_defaults_are_those_of_the_rooms() {
         let settings = Settings::default();
         let keys = KeyFinder::new(DEFAULT_BODY_IDS).unwrap();
-        let (ours, theirs) = (settings.engine().unwrap(), engine::Settings::new(keys));
+        let (mut ours, theirs) = (settings.engine().unwrap(), engine::Settings::new(keys));
+        assert_ne!(ours.mining.key_seed, 0, "a sender must not know it");
+        ours.mining.key_seed = theirs.mining.key_seed;
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
         assert_eq!(settings.training(), TrainSettings::default());
         let (ours, theirs) = (

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::event::{ActionKind, AnomalyKind};
-use crate::core::parse::{Hand, TEMPLATES_MAX};
+use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
 use crate::core::respond::Rule;
 use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
 
@@ -149,7 +149,7 @@ impl Default for Templates {
     fn default() -> Self {
         Self {
             per_service_max: NonZeroUsize::MIN.saturating_add(TEMPLATES_MAX - 1),
-            births_per_minute_max: 1_000,
+            births_per_minute_max: BIRTHS_PER_MINUTE_MAX,
             by_hand: None,
             hand: Arc::default(),
         }
