@@ -424,7 +424,7 @@ impl Miner {
         if slot == OVERFLOW || self.table.origin(slot) != Origin::Learned || self.hand.is_frozen() {
             return slot;
         }
-        match self.groups.add(shape, slot) {
+        match self.groups.add(shape, slot, found.is_some()) {
             Added::LeftOut => slot,
             Added::Kept => {
                 self.know(shape, slot);
