@@ -153,8 +153,8 @@ impl Cache {
 
     #[inline]
     fn set_of(&self, key: Key) -> usize {
-        // Keys are spread evenly, and so are the sets that they are this far along of all of.
-        (u128::from(key.1) * self.sets.len() as u128 >> u64::BITS) as usize
+        // As far along the sets as the key is along all keys.
+        ((u128::from(key.1) * self.sets.len() as u128) >> u64::BITS) as usize
     }
 
     #[inline]

@@ -204,7 +204,7 @@ impl Miner {
         }
         let mut slot = match self.cache.get(key) {
             Some(entry) if entry.version == self.table.version(entry.template) => {
-                emit(&entry.params, self.scan.variables(), &mut self.params);
+                emit(entry.params, self.scan.variables(), &mut self.params);
                 entry.template
             }
             _ => self.parse_new(key, constant, time),

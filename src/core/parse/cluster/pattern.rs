@@ -90,7 +90,9 @@ impl Pattern {
             if byte == OPEN as u8 {
                 let piece = self.key.get(at..token_end(key, at))?;
                 let token = shape.get(start..token_end(text, start))?;
-                each_gap(piece, token, |gap| range(start + gap.start..start + gap.end))?;
+                each_gap(piece, token, |gap| {
+                    range(start + gap.start..start + gap.end)
+                })?;
                 at += piece.len();
                 start += token.len();
             } else if text.get(start) == Some(&byte) {

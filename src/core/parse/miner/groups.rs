@@ -151,7 +151,9 @@ impl Group {
 
     /// Whether shapes of a template were left out.
     pub(super) fn is_thinned(&self, slot: Slot) -> bool {
-        self.kept.get(&slot).is_some_and(|(_, below)| *below < u64::MAX)
+        self.kept
+            .get(&slot)
+            .is_some_and(|(_, below)| *below < u64::MAX)
     }
 
     /// Counts the shapes of each template anew, after their slots changed.
@@ -169,7 +171,11 @@ impl Group {
     fn thin(&mut self) {
         let mut full: BTreeMap<Slot, Vec<u64>> = BTreeMap::new();
         for seen in &self.shapes {
-            if self.kept.get(&seen.slot).is_some_and(|(kept, _)| *kept > MEMBERS_MAX) {
+            if self
+                .kept
+                .get(&seen.slot)
+                .is_some_and(|(kept, _)| *kept > MEMBERS_MAX)
+            {
                 full.entry(seen.slot).or_default().push(hash_of(&seen.text));
             }
         }
@@ -180,7 +186,9 @@ impl Group {
         let kept = &self.kept;
         let stays = |seen: &Seen| {
             !full.contains_key(&seen.slot)
-                || kept.get(&seen.slot).is_none_or(|(_, below)| hash_of(&seen.text) < *below)
+                || kept
+                    .get(&seen.slot)
+                    .is_none_or(|(_, below)| hash_of(&seen.text) < *below)
         };
         let before = self.shapes.len();
         self.shapes.retain(stays);

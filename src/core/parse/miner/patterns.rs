@@ -43,7 +43,11 @@ impl Patterns {
         let place = constant.map(|(place, _)| place).min_by_key(filed_there);
         let place = place.unwrap_or(NOWHERE);
         let opens = pattern.key().matches(OPEN).count();
-        let new = Filed { slot, pattern, opens };
+        let new = Filed {
+            slot,
+            pattern,
+            opens,
+        };
         let filed = self.filed.entry(place).or_default();
         let at = filed.partition_point(|other| other.rank() < new.rank());
         filed.insert(at, new);
@@ -75,7 +79,9 @@ impl Patterns {
         for filed in places.chain([NOWHERE]).filter_map(|at| self.filed.get(&at)) {
             let better = |filed: &&Filed| best.is_none_or(|best| filed.rank() < best.rank());
             let better = filed.iter().take_while(better);
-            let matching = better.into_iter().find(|filed| filed.pattern.matches(shape));
+            let matching = better
+                .into_iter()
+                .find(|filed| filed.pattern.matches(shape));
             best = matching.or(best);
         }
         best.map(|filed| filed.slot)
@@ -98,12 +104,14 @@ const NOWHERE: u64 = 0;
 /// The tokens of a text, each with the hash of itself and where it stands. A pattern matches token
 /// by token, so a shape of it has each of its constant tokens in the same place.
 fn places(text: &str) -> impl Iterator<Item = (u64, &str)> {
-    (1..).zip(tokens(text)).map(|(place, token): (usize, &str)| {
-        let mut hasher = FxHasher::default();
-        hasher.write(token.as_bytes());
-        hasher.write_usize(place);
-        (hasher.finish(), token)
-    })
+    (1..)
+        .zip(tokens(text))
+        .map(|(place, token): (usize, &str)| {
+            let mut hasher = FxHasher::default();
+            hasher.write(token.as_bytes());
+            hasher.write_usize(place);
+            (hasher.finish(), token)
+        })
 }
 
 /// What stands between blanks.
@@ -112,7 +120,9 @@ fn tokens(text: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let text = rest?;
         let end = text.bytes().position(|byte| byte == b' ');
-        let (token, next) = end.map_or((text, None), |end| (text.get(..end).unwrap_or_default(), text.get(end + 1..)));
+        let (token, next) = end.map_or((text, None), |end| {
+            (text.get(..end).unwrap_or_default(), text.get(end + 1..))
+        });
         rest = next;
         Some(token)
     })

@@ -267,7 +267,11 @@ impl Table {
     pub(super) fn snapshot(&self) -> TableSnapshot {
         let order = self.aliases_order.iter();
         TableSnapshot {
-            entries: self.places.iter().map(|place| place.entry().cloned()).collect(),
+            entries: self
+                .places
+                .iter()
+                .map(|place| place.entry().cloned())
+                .collect(),
             aliases: order
                 .filter_map(|from| Some((*from, *self.aliases.get(from)?)))
                 .collect(),

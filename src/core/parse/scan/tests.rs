@@ -323,7 +323,11 @@ fn the_room_for_a_long_line_is_given_back_with_the_next_short_one() {
         scan.scan(long.as_bytes());
         assert_eq!(scan.variables().len(), LINE_LEN_MAX / 3);
         scan.scan(b"took 5 ms");
-        assert!(scan.found.room_held() < 64 * 1024, "{}", scan.found.room_held());
+        assert!(
+            scan.found.room_held() < 64 * 1024,
+            "{}",
+            scan.found.room_held()
+        );
         assert_eq!(scan.form(), b"took \x01 ms");
     }
 }
