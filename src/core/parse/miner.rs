@@ -77,19 +77,20 @@ impl Default for Limits {
     }
 }
 
-/// One template.
+/// One template. What changes with each record comes first, so that it stands together in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C)]
 pub struct Template {
     /// Derived from the text.
     pub id: TemplateId,
-    /// The constant words and [`WILDCARD`](super::WILDCARD)s.
-    pub text: Box<str>,
     /// Records counted for it, those of templates merged into it included.
     pub count: u64,
     /// Time of the earliest record.
     pub first_seen: Timestamp,
     /// Time of the latest record.
     pub last_seen: Timestamp,
+    /// The constant words and [`WILDCARD`](super::WILDCARD)s.
+    pub text: Box<str>,
     /// Templates that were merged into this one, at most [`LINEAGE_MAX`].
     pub merged: Vec<TemplateId>,
     /// What other parsers call it (`log.record.template`), at most [`ALIASES_MAX`].
@@ -428,7 +429,7 @@ impl Miner {
         if slot == OVERFLOW || self.table.origin(slot) != Origin::Learned || self.hand.is_frozen() {
             return slot;
         }
-        match self.groups.add(shape, slot) {
+        match self.groups.add(shape, slot, found.is_some()) {
             Added::LeftOut => slot,
             Added::Kept => {
                 self.know(shape, slot);

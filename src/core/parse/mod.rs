@@ -24,7 +24,7 @@ mod scan;
 mod time;
 
 pub use cache::{Cache, Entry, FORMS_MAX, VALUES_PER_FORM, emit};
-pub use cluster::{Cluster, Index, Pattern, VALUES_MAX, cluster, group_of};
+pub use cluster::{Cluster, Pattern, VALUES_MAX, cluster, group_of};
 pub use hand::{
     Class, HAND_TEMPLATES_MAX, Hand, HandProblem, HandSpec, HandTemplate, MASKS_MAX, MaskSpec,
     Masked, Placed, REST, SPLIT_VALUES_MAX, Split, SplitSpec, TEXT_LEN_MAX, TemplateSpec, classify,

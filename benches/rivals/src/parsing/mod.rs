@@ -11,6 +11,7 @@ mod entrants;
 mod growth;
 mod hostile;
 mod labelled;
+mod naive;
 mod ours;
 mod speed;
 mod streams;

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::Settings;
 use super::drain3::{Drain3, KINDS};
 use super::entrants::{Entrant, Who};
+use super::naive;
 use super::streams::{NAMES, Stream};
 use crate::contest::{Lap, grouped, median};
 
@@ -12,8 +13,6 @@ use crate::contest::{Lap, grouped, median};
 const TURN: usize = 8_192;
 /// Lines that Drain3 is timed on, the first of the stream.
 const DRAIN3_LINES: usize = 20_000;
-/// Lines a second without the cache's help, on two virtual Cascade Lake processors.
-const ALL_MISS_RATE: f64 = 1_500_000.0;
 
 /// Rates of all rounds, and the templates of the last one.
 struct Standing {
@@ -35,6 +34,9 @@ pub(crate) fn report(settings: &Settings) -> Result<()> {
         print(stream, &standings);
     }
     println!();
+    if settings.wants_stream("all_miss") {
+        naive::report(settings)?;
+    }
     Ok(())
 }
 
@@ -142,11 +144,6 @@ fn print(stream: &str, standings: &[Standing]) {
         let high = rates.iter().copied().fold(0.0, f64::max);
         let bar = match bar {
             Some(bar) => format!("{bar:.0} × {}", super::verdict(ratio >= *bar)),
-            None if stream == "all_miss" && *name == Who::Knothole.name() => format!(
-                "{} lines/s {}",
-                grouped(ALL_MISS_RATE),
-                super::verdict(rate >= ALL_MISS_RATE)
-            ),
             None => String::new(),
         };
         println!(

@@ -12,10 +12,12 @@ use super::table::Slot;
 /// Shapes kept of one template: enough to tell which of its places vary. Those with the smallest
 /// hash are kept, so that which they are does not depend on the order they came in.
 pub const MEMBERS_MAX: usize = 128;
-/// How many more may come before those too many go.
-const MEMBERS_SPARE: usize = MEMBERS_MAX / 2;
+/// How many more may come in a group before those too many go, or a part of all its shapes.
+const SPARE_MIN: usize = MEMBERS_MAX / 2;
+const SPARE_SHARE: usize = 4;
 /// A small group, of fewer than [`SMALL_MAX`] shapes, is worked out anew when one shape in so many
-/// is new in it; that costs little, and templates settle early.
+/// is new in it; that costs little, and templates settle early. Shapes that a wide template says
+/// already are no news.
 const GROWN_SHARE_SMALL: usize = 8;
 /// The same for other groups. The work over the life of a group grows in step with its shapes.
 const GROWN_SHARE: usize = 2;
@@ -32,8 +34,12 @@ pub(super) struct Seen {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) shapes: Vec<Seen>,
-    /// Shapes that came since the templates of the group were worked out.
+    /// Shapes that said something new since the templates of the group were worked out.
     grown: usize,
+    /// Shapes kept beyond [`MEMBERS_MAX`] of their template.
+    spare: usize,
+    /// Shapes that a wide template said already when they came.
+    told: usize,
     /// Whether no shape came since then.
     is_settled: bool,
     /// For each template with shapes here: how many, and the hash they are all below.
@@ -60,8 +66,9 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Keeps a new shape, if it may tell something about its template.
-    pub(super) fn add(&mut self, text: &str, slot: Slot) -> Added {
+    /// Keeps a new shape, if it may tell something about its template; `is_told` says that this
+    /// one is wide and has the shape already.
+    pub(super) fn add(&mut self, text: &str, slot: Slot, is_told: bool) -> Added {
         // Texts with other constants never share a template.
         let of = match super::constant_of(text) {
             "" => group_of(text),
@@ -73,20 +80,21 @@ impl Groups {
             return Added::LeftOut;
         }
         *kept += 1;
-        let full = *kept >= MEMBERS_MAX + MEMBERS_SPARE;
-        // One more shape of a template that has shown so many says next to nothing.
-        group.grown += usize::from(*below == u64::MAX);
+        group.spare += usize::from(*kept > MEMBERS_MAX);
+        group.grown += usize::from(!is_told);
+        group.told += usize::from(is_told);
         group.is_settled = false;
         let text = text.into();
         group.shapes.push(Seen { text, slot });
-        if full {
-            group.thin(slot);
+        if group.spare >= SPARE_MIN.max(group.shapes.len() / SPARE_SHARE) {
+            group.thin();
         }
-        let share = match group.shapes.len() {
+        let untold = group.shapes.len().saturating_sub(group.told);
+        let share = match untold {
             0..SMALL_MAX => GROWN_SHARE_SMALL,
             _ => GROWN_SHARE,
         };
-        match group.grown > 0 && group.grown * share >= group.shapes.len() {
+        match group.grown > 0 && group.grown * share >= untold {
             true => Added::Grown(of),
             false => Added::Kept,
         }
@@ -156,24 +164,36 @@ impl Group {
             kept.entry(seen.slot).or_insert((0, below)).0 += 1;
         }
         self.kept = kept;
-        let full: Vec<Slot> = self
-            .kept
-            .iter()
-            .filter(|(_, (kept, _))| *kept >= MEMBERS_MAX + MEMBERS_SPARE)
-            .map(|(slot, _)| *slot)
-            .collect();
-        full.into_iter().for_each(|slot| self.thin(slot));
+        self.thin();
     }
 
-    /// Keeps [`MEMBERS_MAX`] shapes of a template.
-    fn thin(&mut self, slot: Slot) {
-        let mine = self.shapes.iter().filter(|seen| seen.slot == slot);
-        let mut hashes: Vec<u64> = mine.map(|seen| hash_of(&seen.text)).collect();
-        hashes.sort_unstable();
-        let below = hashes.get(MEMBERS_MAX).copied().unwrap_or(u64::MAX);
-        self.shapes
-            .retain(|seen| seen.slot != slot || hash_of(&seen.text) < below);
-        self.kept.insert(slot, (MEMBERS_MAX, below));
+    /// Keeps [`MEMBERS_MAX`] shapes of each template.
+    fn thin(&mut self) {
+        let mut full: BTreeMap<Slot, Vec<u64>> = BTreeMap::new();
+        for seen in &self.shapes {
+            if self
+                .kept
+                .get(&seen.slot)
+                .is_some_and(|(kept, _)| *kept > MEMBERS_MAX)
+            {
+                full.entry(seen.slot).or_default().push(hash_of(&seen.text));
+            }
+        }
+        for (slot, hashes) in &mut full {
+            let (_, below, _) = hashes.select_nth_unstable(MEMBERS_MAX);
+            self.kept.insert(*slot, (MEMBERS_MAX, *below));
+        }
+        let kept = &self.kept;
+        let stays = |seen: &Seen| {
+            !full.contains_key(&seen.slot)
+                || kept
+                    .get(&seen.slot)
+                    .is_none_or(|(_, below)| hash_of(&seen.text) < *below)
+        };
+        let before = self.shapes.len();
+        self.shapes.retain(stays);
+        self.told = self.told.saturating_sub(before - self.shapes.len());
+        self.spare = 0;
     }
 }
 

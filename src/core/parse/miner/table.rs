@@ -22,13 +22,26 @@ pub const ALIASES_MAX: usize = 8;
 pub(super) type Slot = u32;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[repr(C)]
 pub(super) struct Entry {
-    pub(super) template: Template,
     /// In the order of birth over the life of the stream.
     pub(super) rank: u32,
+    pub(super) origin: Origin,
     /// The number of the latest record it took.
     last_record: u64,
-    pub(super) origin: Origin,
+    pub(super) template: Template,
+}
+
+/// A place in the table. All that a record of a known form needs is in its first 64 bytes, one
+/// line of the processor's cache.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Place {
+    /// Counted up whenever what the slot stands for changes, so that whoever remembers it knows.
+    version: u32,
+    is_taken: bool,
+    /// Of no matter unless the place is taken.
+    entry: Entry,
 }
 
 /// Where a template comes from.
@@ -44,9 +57,7 @@ pub(super) enum Origin {
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    entries: Vec<Option<Entry>>,
-    /// Counted up whenever what a slot stands for changes, so that whoever remembers a slot knows.
-    versions: Vec<u32>,
+    places: Vec<Place>,
     free: Vec<Slot>,
     by_id: FxHashMap<TemplateId, Slot>,
     /// Where the ids of templates went that are no more.
@@ -59,22 +70,21 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.places.len() - self.free.len()
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
-        self.entries.get(slot as usize)?.as_ref()
+        self.places.get(slot as usize)?.entry()
     }
 
     fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
-        self.entries.get_mut(slot as usize)?.as_mut()
+        let place = self.places.get_mut(slot as usize)?;
+        place.is_taken.then_some(&mut place.entry)
     }
 
     pub(super) fn version(&self, slot: Slot) -> u32 {
-        self.versions
-            .get(slot as usize)
-            .copied()
-            .unwrap_or_default()
+        let place = self.places.get(slot as usize);
+        place.map_or(0, |place| place.version)
     }
 
     /// The entries in order of birth.
@@ -85,8 +95,8 @@ impl Table {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
-        let slots = self.entries.iter().enumerate();
-        slots.filter_map(|(slot, entry)| Some((slot as Slot, entry.as_ref()?)))
+        let slots = self.places.iter().enumerate();
+        slots.filter_map(|(slot, place)| Some((slot as Slot, place.entry()?)))
     }
 
     pub(super) fn slot_of(&self, id: TemplateId) -> Option<Slot> {
@@ -139,18 +149,9 @@ impl Table {
     pub(super) fn insert(&mut self, text: &str, record: u64) -> Slot {
         let id = id_of(text);
         let entry = Entry {
-            template: Template {
-                id,
-                text: text.into(),
-                count: 0,
-                first_seen: Timestamp::from_nanos(u64::MAX),
-                last_seen: Timestamp::ZERO,
-                merged: Vec::new(),
-                aliases: Vec::new(),
-            },
             rank: self.births,
             last_record: record,
-            origin: Origin::Learned,
+            ..Entry::of(id, text)
         };
         self.births = self.births.saturating_add(1);
         // A template that comes back is itself again, not what it was merged into before.
@@ -162,14 +163,14 @@ impl Table {
 
     fn place(&mut self, entry: Entry) -> Slot {
         if let Some(slot) = self.free.pop() {
-            if let Some(place) = self.entries.get_mut(slot as usize) {
-                *place = Some(entry);
+            if let Some(place) = self.places.get_mut(slot as usize) {
+                place.is_taken = true;
+                place.entry = entry;
             }
             return slot;
         }
-        self.entries.push(Some(entry));
-        self.versions.push(0);
-        (self.entries.len() - 1) as Slot
+        self.places.push(Place::new(Some(entry)));
+        (self.places.len() - 1) as Slot
     }
 
     /// Moves what `from` counted to `into`, whose lineage it joins; `from` is free afterwards.
@@ -217,8 +218,8 @@ impl Table {
 
     /// Whatever remembers this slot has to look again.
     pub(super) fn bump(&mut self, slot: Slot) {
-        if let Some(version) = self.versions.get_mut(slot as usize) {
-            *version = version.wrapping_add(1);
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            place.version = place.version.wrapping_add(1);
         }
     }
 
@@ -266,7 +267,11 @@ impl Table {
     pub(super) fn snapshot(&self) -> TableSnapshot {
         let order = self.aliases_order.iter();
         TableSnapshot {
-            entries: self.entries.clone(),
+            entries: self
+                .places
+                .iter()
+                .map(|place| place.entry().cloned())
+                .collect(),
             aliases: order
                 .filter_map(|from| Some((*from, *self.aliases.get(from)?)))
                 .collect(),
@@ -276,18 +281,16 @@ impl Table {
     }
 
     pub(super) fn restore(snapshot: TableSnapshot) -> Self {
-        let entries = snapshot.entries;
         let vacant =
             |(slot, entry): (usize, &Option<Entry>)| entry.is_none().then_some(slot as Slot);
+        let named = |(slot, entry): (usize, &Option<Entry>)| {
+            Some((entry.as_ref()?.template.id, slot as Slot))
+        };
+        let entries = || snapshot.entries.iter().enumerate();
         Self {
-            versions: vec![0; entries.len()],
-            free: entries.iter().enumerate().filter_map(vacant).collect(),
-            by_id: entries
-                .iter()
-                .enumerate()
-                .filter_map(|(slot, entry)| Some((entry.as_ref()?.template.id, slot as Slot)))
-                .collect(),
-            entries,
+            free: entries().filter_map(vacant).collect(),
+            by_id: entries().filter_map(named).collect(),
+            places: snapshot.entries.into_iter().map(Place::new).collect(),
             aliases_order: snapshot.aliases.iter().map(|(from, _)| *from).collect(),
             aliases: snapshot.aliases.into_iter().collect(),
             births: snapshot.births,
@@ -296,11 +299,51 @@ impl Table {
     }
 
     fn remove(&mut self, slot: Slot) -> Option<Entry> {
-        let entry = self.entries.get_mut(slot as usize)?.take()?;
+        let place = self.places.get_mut(slot as usize)?;
+        let is_taken = std::mem::take(&mut place.is_taken);
+        let entry = is_taken.then(|| std::mem::replace(&mut place.entry, Entry::none()))?;
         self.by_id.remove(&entry.template.id);
         self.bump(slot);
         self.free.push(slot);
         Some(entry)
+    }
+}
+
+impl Place {
+    fn new(entry: Option<Entry>) -> Self {
+        Self {
+            version: 0,
+            is_taken: entry.is_some(),
+            entry: entry.unwrap_or_else(Entry::none),
+        }
+    }
+
+    fn entry(&self) -> Option<&Entry> {
+        self.is_taken.then_some(&self.entry)
+    }
+}
+
+impl Entry {
+    fn of(id: TemplateId, text: &str) -> Self {
+        Self {
+            rank: 0,
+            origin: Origin::Learned,
+            last_record: 0,
+            template: Template {
+                id,
+                count: 0,
+                first_seen: Timestamp::from_nanos(u64::MAX),
+                last_seen: Timestamp::ZERO,
+                text: text.into(),
+                merged: Vec::new(),
+                aliases: Vec::new(),
+            },
+        }
+    }
+
+    /// Stands where there is none.
+    fn none() -> Self {
+        Self::of(TemplateId(0), "")
     }
 }
 
