@@ -343,7 +343,7 @@ fn what_was_thrown_is_never_taken_for_a_value() {
     let mut miner = Miner::default();
     for number in 0..30 {
         let line = format!(
-            "call {} went to {} ok {}",
+            "call {} went to {} {} ok",
             word(number),
             word(number + 50),
             word(number + 90)
@@ -351,7 +351,7 @@ fn what_was_thrown_is_never_taken_for_a_value() {
         miner.parse(&line, T);
     }
     miner.settle();
-    let wide = miner.parse("call one went to two ok three", T).id;
+    let wide = miner.parse("call one went to two three ok", T).id;
     let thrown = miner.parse_with("call one went to two", "ok", T).id;
     assert_ne!(wide, thrown);
     let text = miner.resolve(thrown).map(|t| t.text.to_string());
