@@ -435,6 +435,11 @@ impl Miner {
                 self.know(shape, slot);
                 slot
             }
+            Added::Thinned => {
+                self.know(shape, slot);
+                self.tidy_known();
+                slot
+            }
             Added::Grown(of) => {
                 self.know(shape, slot);
                 self.work_out(of);

@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::Settings;
 use super::drain3::{Drain3, KINDS};
 use super::entrants::{Entrant, Who};
-use super::naive;
 use super::streams::{NAMES, Stream};
 use crate::contest::{Lap, grouped, median};
 
@@ -34,9 +33,6 @@ pub(crate) fn report(settings: &Settings) -> Result<()> {
         print(stream, &standings);
     }
     println!();
-    if settings.wants_stream("all_miss") {
-        naive::report(settings)?;
-    }
     Ok(())
 }
 

@@ -55,6 +55,8 @@ pub(super) enum Added {
     LeftOut,
     /// It is kept.
     Kept,
+    /// It is kept, and others are not any more.
+    Thinned,
     /// It is kept, and the templates of this group should be worked out anew.
     Grown(u64),
 }
@@ -86,7 +88,8 @@ impl Groups {
         group.is_settled = false;
         let text = text.into();
         group.shapes.push(Seen { text, slot });
-        if group.spare >= SPARE_MIN.max(group.shapes.len() / SPARE_SHARE) {
+        let is_full = group.spare >= SPARE_MIN.max(group.shapes.len() / SPARE_SHARE);
+        if is_full {
             group.thin();
         }
         let untold = group.shapes.len().saturating_sub(group.told);
@@ -96,6 +99,7 @@ impl Groups {
         };
         match group.grown > 0 && group.grown * share >= untold {
             true => Added::Grown(of),
+            false if is_full => Added::Thinned,
             false => Added::Kept,
         }
     }
