@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use self::shard::Shard;
 pub use self::snapshot::SnapshotError;
 use crate::core::event::Anomaly;
-use crate::core::parse::{Hand, Health, Limits};
+use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
 use crate::core::sequence::KeyFinder;
 use crate::core::train::Corpus;
