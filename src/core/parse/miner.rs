@@ -30,7 +30,7 @@ use patterns::{Patterns, Recall};
 use quarantine::Quarantine;
 use table::{Origin, Slot, Table, id_of};
 
-pub use groups::MEMBERS_MAX;
+pub use groups::{MEMBERS_MAX, SHAPES_BYTES_MAX};
 pub use health::Health;
 pub use snapshot::MinerSnapshot;
 pub use table::{ALIASES_MAX, LINEAGE_MAX};
@@ -43,6 +43,9 @@ pub const BIRTHS_PER_MINUTE_MAX: u64 = 1_000;
 pub const OVERFLOW_TEXT: &str = "<overflow>";
 /// Changes that wait to be taken; later ones are not told.
 const CHANGES_MAX: usize = 4_096;
+/// Words of a shape that is compared with others. A longer one is a template by itself: what it
+/// costs to compare grows faster than its length.
+pub const COMPARED_WORDS_MAX: usize = 64;
 /// Texts that are known without looking whether they are out of date.
 const KNOWN_MIN: usize = 1_024;
 /// Stands for no slot: what the bounds leave no room for.
@@ -150,6 +153,7 @@ pub struct Miner {
     /// more. It can be worked out again at any time.
     known: FxHashMap<Key, TemplateId>,
     changes: Vec<Change>,
+    has_moved: bool,
     quarantine: Quarantine,
     params: Vec<Param>,
     hand: Arc<Hand>,
@@ -178,6 +182,7 @@ impl Miner {
             recall: Recall::default(),
             known: FxHashMap::default(),
             changes: Vec::new(),
+            has_moved: false,
             quarantine: Quarantine::default(),
             params: Vec::new(),
             hand: Arc::default(),
@@ -203,8 +208,7 @@ impl Miner {
         let message = message.as_ref();
         let mut key = self.scan.scan(message);
         if !constant.is_empty() {
-            let Key(first, second) = self.scan.key_of(constant.as_bytes());
-            key = Key(key.0 ^ first, key.1 ^ second);
+            key = self.key_of_both(key, constant);
         }
         let mut slot = match self.cache.get(key) {
             Some(entry) if entry.version == self.table.version(entry.template) => {
@@ -227,7 +231,7 @@ impl Miner {
     /// The template of a record that names it itself (`event_name`).
     pub fn named(&mut self, name: &str, time: Timestamp) -> Parsed {
         self.params.clear();
-        let slot = match self.known(name) {
+        let slot = match self.table.slot_of(id_of(name)) {
             Some(slot) => slot,
             None => self.born(name, time),
         };
@@ -285,9 +289,14 @@ impl Miner {
 
     /// Makes `text` a known template without counting a record, as when a model brings its
     /// template set along. A template that was not known yet stays as it is: it is never merged
-    /// and never gives way.
+    /// and never gives way. There is room for half as many such templates as for all.
     pub fn seed(&mut self, text: &str) {
-        if self.table.resolve(id_of(text)).is_some() {
+        let given = self
+            .table
+            .iter()
+            .filter(|(_, entry)| entry.origin == Origin::Given);
+        let has_room = given.count() < self.limits.templates_max / 2;
+        if self.table.resolve(id_of(text)).is_some() || !has_room || self.make_room().is_none() {
             return;
         }
         let slot = self.table.insert(text, self.records);
@@ -299,7 +308,8 @@ impl Miner {
     }
 
     /// Works out the templates of everything seen so far. Two miners that saw the same records, in
-    /// whatever order, agree afterwards, as long as neither reached a bound.
+    /// whatever order, agree afterwards, as long as neither reached a bound: with more shapes of one
+    /// template than [`MEMBERS_MAX`], which of them are left to judge by may depend on the order.
     pub fn settle(&mut self) {
         if self.hand.is_frozen() {
             return;
@@ -307,6 +317,11 @@ impl Miner {
         for of in self.groups.unsettled() {
             self.work_out(of);
         }
+    }
+
+    /// Whether an id may lead elsewhere than when this was last asked.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved)
     }
 
     /// What became of templates since this was last asked, oldest first.
@@ -326,6 +341,7 @@ impl Miner {
 
     fn count(&mut self, slot: Slot, time: Timestamp) -> Parsed {
         self.records += 1;
+        self.quarantine.see(time);
         match self.table.count(slot, time, self.records) {
             Some(entry) => Parsed {
                 id: entry.template.id,
@@ -352,7 +368,7 @@ impl Miner {
             None => self.place_form(&hand, constant, time),
         };
         emit(&params, self.scan.variables(), &mut self.params);
-        if slot != OVERFLOW {
+        if self.table.get(slot).is_some() {
             let version = self.table.version(slot);
             self.cache.insert(
                 key,
@@ -381,7 +397,7 @@ impl Miner {
         if !constant.is_empty() {
             shape.text.extend([CAUSED_BY, constant]);
         }
-        let slot = self.place(&shape.text, time);
+        let slot = self.place(&shape.text, constant, time);
         let mut params = self.params_of(&shape, slot);
         if let Some(masked) = masked {
             params = params.iter().map(|param| masked.param(*param)).collect();
@@ -417,19 +433,26 @@ impl Miner {
         params.into()
     }
 
-    fn place(&mut self, shape: &str, time: Timestamp) -> Slot {
+    /// The slot of a shape, which ends in `constant` where that is not empty.
+    fn place(&mut self, shape: &str, constant: &str, time: Timestamp) -> Slot {
         if let Some(slot) = self.known(shape) {
             return slot;
         }
-        let found = self.patterns.find(shape);
-        let slot = match found.or_else(|| self.recalled(shape)) {
+        let found = self.patterns.find(shape, constant);
+        let slot = match found.or_else(|| self.recalled(shape, constant)) {
             Some(slot) => slot,
             None => self.born(shape, time),
         };
-        if slot == OVERFLOW || self.table.origin(slot) != Origin::Learned || self.hand.is_frozen() {
+        let Some(id) = self.table.id(slot) else {
+            return OVERFLOW;
+        };
+        if self.table.origin(slot) != Origin::Learned
+            || self.hand.is_frozen()
+            || words_of(shape) > COMPARED_WORDS_MAX
+        {
             return slot;
         }
-        match self.groups.add(shape, slot, found.is_some()) {
+        match self.groups.add(shape, constant, slot, found.is_some()) {
             Added::LeftOut => slot,
             Added::Kept => {
                 self.know(shape, slot);
@@ -443,15 +466,18 @@ impl Miner {
             Added::Grown(of) => {
                 self.know(shape, slot);
                 self.work_out(of);
-                self.known(shape).unwrap_or(slot)
+                // The shape itself may have been left out when others were.
+                let today = self.known(shape).or_else(|| self.table.resolve(id));
+                today.unwrap_or(OVERFLOW)
             }
         }
     }
 
     /// A template that was let go and says this shape too.
-    fn recalled(&mut self, shape: &str) -> Option<Slot> {
-        let pattern = self.recall.take(shape)?;
+    fn recalled(&mut self, shape: &str, constant: &str) -> Option<Slot> {
+        let pattern = self.recall.take(shape, constant)?;
         self.make_room()?;
+        self.has_moved = true;
         let text = pattern.text();
         let slot = self.table.insert(&text, self.records);
         self.know(&text, slot);
@@ -465,7 +491,7 @@ impl Miner {
         if let Some(slot) = self.table.slot_of(id_of(text)) {
             return slot;
         }
-        if self.hand.is_frozen() {
+        if self.hand.is_frozen() || text == OVERFLOW_TEXT {
             return OVERFLOW;
         }
         let births_max = self.limits.births_per_minute_max.unwrap_or(u64::MAX);
@@ -512,6 +538,14 @@ impl Miner {
         }
     }
 
+    /// The key of a form together with what belongs to its template beside it.
+    fn key_of_both(&self, form: Key, constant: &str) -> Key {
+        let constant = self.scan.key_of(constant.as_bytes());
+        let halves = [form.0, form.1, constant.0, constant.1];
+        self.scan
+            .key_of(halves.map(u64::to_be_bytes).as_flattened())
+    }
+
     fn know_all(&mut self) {
         let templates = self.table.iter();
         let templates = templates.map(|(slot, entry)| (&*entry.template.text, slot));
@@ -524,8 +558,7 @@ impl Miner {
     }
 }
 
-/// What belongs to a template whatever varies: from [`CAUSED_BY`] on, or nothing.
-fn constant_of(text: &str) -> &str {
-    let at = text.find(CAUSED_BY);
-    at.and_then(|at| text.get(at..)).unwrap_or_default()
+/// Words between blanks.
+fn words_of(shape: &str) -> usize {
+    shape.bytes().filter(|byte| *byte == b' ').count() + 1
 }

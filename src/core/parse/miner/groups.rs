@@ -12,6 +12,8 @@ use super::table::Slot;
 /// Shapes kept of one template: enough to tell which of its places vary. Those with the smallest
 /// hash are kept, so that which they are does not depend on the order they came in.
 pub const MEMBERS_MAX: usize = 128;
+/// Bytes of all shapes of a stream that are kept; further ones tell nothing more of their templates.
+pub const SHAPES_BYTES_MAX: usize = 32 << 20;
 /// How many more may come in a group before those too many go, or a part of all its shapes.
 const SPARE_MIN: usize = MEMBERS_MAX / 2;
 const SPARE_SHARE: usize = 4;
@@ -65,17 +67,24 @@ pub(super) enum Added {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Groups {
     groups: BTreeMap<u64, Group>,
+    /// Shapes in all of them.
+    len: usize,
+    /// Bytes of their texts.
+    bytes: usize,
 }
 
 impl Groups {
     /// Keeps a new shape, if it may tell something about its template; `is_told` says that this
     /// one is wide and has the shape already.
-    pub(super) fn add(&mut self, text: &str, slot: Slot, is_told: bool) -> Added {
+    pub(super) fn add(&mut self, text: &str, constant: &str, slot: Slot, is_told: bool) -> Added {
         // Texts with other constants never share a template.
-        let of = match super::constant_of(text) {
+        let of = match constant {
             "" => group_of(text),
             constant => group_of(text) ^ hash_of(constant),
         };
+        if self.bytes + text.len() > SHAPES_BYTES_MAX {
+            return Added::LeftOut;
+        }
         let group = self.groups.entry(of).or_default();
         let (kept, below) = group.kept.entry(slot).or_insert((0, u64::MAX));
         if hash_of(text) >= *below {
@@ -86,11 +95,17 @@ impl Groups {
         group.grown += usize::from(!is_told);
         group.told += usize::from(is_told);
         group.is_settled = false;
+        self.len += 1;
+        self.bytes += text.len();
         let text = text.into();
         group.shapes.push(Seen { text, slot });
         let is_full = group.spare >= SPARE_MIN.max(group.shapes.len() / SPARE_SHARE);
         if is_full {
+            let before = group.size();
             group.thin();
+            let after = group.size();
+            self.len -= before.0 - after.0;
+            self.bytes -= before.1 - after.1;
         }
         let untold = group.shapes.len().saturating_sub(group.told);
         let share = match untold {
@@ -111,7 +126,7 @@ impl Groups {
 
     /// Shapes kept.
     pub(super) fn len(&self) -> usize {
-        self.groups.values().map(|group| group.shapes.len()).sum()
+        self.len
     }
 
     /// The shapes kept.
@@ -127,10 +142,17 @@ impl Groups {
 
     /// Takes a group out, to be worked out and put back.
     pub(super) fn take(&mut self, of: u64) -> Option<Group> {
-        self.groups.remove(&of)
+        let group = self.groups.remove(&of)?;
+        let (len, bytes) = group.size();
+        self.len -= len;
+        self.bytes -= bytes;
+        Some(group)
     }
 
     pub(super) fn put(&mut self, of: u64, group: Group) {
+        let (len, bytes) = group.size();
+        self.len += len;
+        self.bytes += bytes;
         self.groups.insert(of, group);
     }
 
@@ -141,10 +163,18 @@ impl Groups {
             group.kept.retain(|slot, _| !gone.contains(slot));
         }
         self.groups.retain(|_, group| !group.shapes.is_empty());
+        let sizes = self.groups.values().map(Group::size);
+        (self.len, self.bytes) = sizes.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
     }
 }
 
 impl Group {
+    /// Shapes, and bytes of their texts.
+    fn size(&self) -> (usize, usize) {
+        let bytes = self.shapes.iter().map(|seen| seen.text.len()).sum();
+        (self.shapes.len(), bytes)
+    }
+
     /// The templates of the shapes, as lists of places in [`shapes`](Self::shapes).
     pub(super) fn work_out(&mut self) -> Vec<Cluster> {
         self.grown = 0;

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use super::table::Slot;
 use crate::core::parse::cluster::{OPEN, Pattern};
+use crate::core::parse::lane::CAUSED_BY;
 
 /// Patterns, each filed under one of its constant tokens, so that a shape is held against few of
 /// them.
@@ -73,12 +74,15 @@ impl Patterns {
 
     /// The slot of the pattern that says most about `shape`; of two that say as much, the one
     /// whose key comes first.
-    pub(super) fn find(&self, shape: &str) -> Option<Slot> {
+    /// A shape that ends in a `constant` is of no pattern that does not.
+    pub(super) fn find(&self, shape: &str, constant: &str) -> Option<Slot> {
         let mut best: Option<&Filed> = None;
-        let constant = super::constant_of(shape);
-        let says = |filed: &&Filed| {
-            filed.pattern.matches(shape) && super::constant_of(filed.pattern.key()) == constant
+        let has_constant = |key: &str| {
+            let rest = key.strip_suffix(constant);
+            constant.is_empty() || rest.is_some_and(|rest| rest.ends_with(CAUSED_BY))
         };
+        let says =
+            |filed: &&Filed| filed.pattern.matches(shape) && has_constant(filed.pattern.key());
         let places = places(shape).map(|(place, _)| place);
         for filed in places.chain([NOWHERE]).filter_map(|at| self.filed.get(&at)) {
             let better = |filed: &&Filed| best.is_none_or(|best| filed.rank() < best.rank());
@@ -153,8 +157,8 @@ impl Recall {
     }
 
     /// The pattern that says most about `shape`, which is no longer kept in mind then.
-    pub(super) fn take(&mut self, shape: &str) -> Option<Pattern> {
-        let number = self.patterns.find(shape)?;
+    pub(super) fn take(&mut self, shape: &str, constant: &str) -> Option<Pattern> {
+        let number = self.patterns.find(shape, constant)?;
         self.order.retain(|kept| *kept != number);
         self.patterns.remove(number)
     }

@@ -155,7 +155,9 @@ impl Table {
         };
         self.births = self.births.saturating_add(1);
         // A template that comes back is itself again, not what it was merged into before.
-        self.aliases.remove(&id);
+        if self.aliases.remove(&id).is_some() {
+            self.aliases_order.retain(|from| *from != id);
+        }
         let slot = self.place(entry);
         self.by_id.insert(id, slot);
         slot
@@ -165,6 +167,7 @@ impl Table {
         if let Some(slot) = self.free.pop() {
             if let Some(place) = self.places.get_mut(slot as usize) {
                 place.is_taken = true;
+                place.version = place.version.wrapping_add(1);
                 place.entry = entry;
             }
             return slot;
