@@ -9,7 +9,7 @@ use super::streams::{NAMES, Stream};
 use crate::contest::{Lap, grouped, median};
 
 /// Lines that each entrant takes before it is the next one's turn.
-const TURN: usize = 8_192;
+const TURN: usize = 512;
 /// Lines that Drain3 is timed on, the first of the stream.
 const DRAIN3_LINES: usize = 20_000;
 
