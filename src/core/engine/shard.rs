@@ -154,8 +154,8 @@ impl Shard {
     }
 
     /// The state of each stream as bytes, to be given to [`restore`](Self::restore).
-    pub fn snapshots(&self) -> Vec<(StreamKey, Vec<u8>)> {
-        let all = self.streams.iter();
+    pub fn snapshots(&mut self) -> Vec<(StreamKey, Vec<u8>)> {
+        let all = self.streams.iter_mut();
         all.map(|(key, stream)| (key.clone(), super::snapshot::write(stream)))
             .collect()
     }

@@ -43,7 +43,7 @@ struct StreamSnapshot {
     newest: Timestamp,
 }
 
-pub(super) fn write(stream: &Stream) -> Vec<u8> {
+pub(super) fn write(stream: &mut Stream) -> Vec<u8> {
     let held = stream.hold.iter_sorted();
     let open = stream.open.iter_sorted();
     let snapshot = StreamSnapshot {
@@ -87,7 +87,7 @@ pub(super) fn read(
     }
     let snapshot: StreamSnapshot = postcard::from_bytes(rest)?;
     let mut stream = Stream::new(snapshot.key, settings);
-    stream.miner = crate::core::parse::Miner::restore(snapshot.miner, settings.mining);
+    stream.miner = crate::core::parse::Miner::restore([snapshot.miner], settings.mining).0;
     stream.miner.set_hand(&settings.hand);
     for (time, rank, held) in snapshot.held {
         stream.hold.push(time, rank, now, held);

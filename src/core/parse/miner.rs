@@ -3,6 +3,7 @@
 mod by_hand;
 mod groups;
 mod health;
+mod notes;
 mod patterns;
 mod quarantine;
 mod settle;
@@ -26,12 +27,14 @@ use super::scan::{Key, Scan};
 use crate::core::record::{TemplateId, Timestamp};
 
 use groups::{Added, Groups};
+use notes::Step;
 use patterns::{Patterns, Recall};
 use quarantine::Quarantine;
 use table::{Origin, Slot, Table, id_of};
 
 pub use groups::MEMBERS_MAX;
 pub use health::Health;
+pub use notes::STEPS_BYTES_MAX;
 pub use snapshot::MinerSnapshot;
 pub use table::{ALIASES_MAX, LINEAGE_MAX};
 
@@ -424,7 +427,11 @@ impl Miner {
         if slot == OVERFLOW || self.table.origin(slot) != Origin::Learned || self.hand.is_frozen() {
             return slot;
         }
-        match self.groups.add(shape, slot) {
+        let added = self.groups.add(shape, slot);
+        if added != Added::LeftOut {
+            self.table.notes.step(|| Step::Shape(shape.into(), slot));
+        }
+        match added {
             Added::LeftOut => slot,
             Added::Kept => {
                 self.know(shape, slot);
@@ -441,6 +448,7 @@ impl Miner {
     /// A template that was let go and says this shape too.
     fn recalled(&mut self, shape: &str) -> Option<Slot> {
         let pattern = self.recall.take(shape)?;
+        self.table.notes.step(|| Step::Recalled(shape.into()));
         self.make_room()?;
         let text = pattern.text();
         let slot = self.table.insert(&text, self.records);

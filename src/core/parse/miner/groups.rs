@@ -22,14 +22,14 @@ const GROWN_SHARE: usize = 3;
 const SMALL_MAX: usize = 256;
 
 /// One distinct shape, and the template it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) text: Box<str>,
     pub(super) slot: Slot,
 }
 
 /// The shapes that may share templates with one another.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     pub(super) shapes: Vec<Seen>,
     /// Shapes that came since the templates of the group were worked out.
@@ -40,6 +40,18 @@ pub(super) struct Group {
     kept: BTreeMap<Slot, (usize, u64)>,
     /// Templates that say what a wider one says too.
     pub(super) dead: usize,
+}
+
+/// A [`Group`] as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct GroupRow {
+    /// `None` for the text of the template itself.
+    shapes: Vec<(Option<Box<str>>, Slot)>,
+    /// The templates of which shapes were left out, and the hash those kept are all below.
+    thinned: Vec<(Slot, u64)>,
+    grown: usize,
+    is_settled: bool,
+    dead: usize,
 }
 
 /// What became of a shape that came.
@@ -54,7 +66,7 @@ pub(super) enum Added {
 }
 
 /// All shapes of a stream, by group.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
     groups: BTreeMap<u64, Group>,
 }
@@ -107,6 +119,10 @@ impl Groups {
         self.groups.values().flat_map(|group| &group.shapes)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Group)> {
+        self.groups.iter().map(|(of, group)| (*of, group))
+    }
+
     /// The groups with shapes that came since their templates were worked out.
     pub(super) fn unsettled(&self) -> Vec<u64> {
         let unsettled = self.groups.iter().filter(|(_, group)| !group.is_settled);
@@ -143,7 +159,57 @@ impl Group {
 
     /// Whether shapes of a template were left out.
     pub(super) fn is_thinned(&self, slot: Slot) -> bool {
-        self.kept.get(&slot).is_some_and(|(_, below)| *below < u64::MAX)
+        self.kept
+            .get(&slot)
+            .is_some_and(|(_, below)| *below < u64::MAX)
+    }
+
+    /// The group as it is written; `is_own` says which shapes have the text of their template.
+    pub(super) fn row(&self, is_own: impl Fn(&Seen) -> bool) -> GroupRow {
+        let text = |seen: &Seen| (!is_own(seen)).then(|| seen.text.clone());
+        let thinned = self.kept.iter().filter(|(slot, _)| self.is_thinned(**slot));
+        GroupRow {
+            shapes: self
+                .shapes
+                .iter()
+                .map(|seen| (text(seen), seen.slot))
+                .collect(),
+            thinned: thinned.map(|(slot, (_, below))| (*slot, *below)).collect(),
+            grown: self.grown,
+            is_settled: self.is_settled,
+            dead: self.dead,
+        }
+    }
+
+    /// The group that was written; `text_of` knows the texts of templates.
+    pub(super) fn from_row(row: GroupRow, text_of: impl Fn(Slot) -> Option<Box<str>>) -> Self {
+        let shapes = row.shapes.into_iter().filter_map(|(text, slot)| {
+            let text = text.or_else(|| text_of(slot))?;
+            Some(Seen { text, slot })
+        });
+        let thinned = row.thinned.into_iter();
+        let mut group = Self {
+            shapes: shapes.collect(),
+            grown: row.grown,
+            is_settled: row.is_settled,
+            kept: thinned.map(|(slot, below)| (slot, (0, below))).collect(),
+            dead: row.dead,
+        };
+        group.count_kept();
+        group
+    }
+
+    /// Brings back what working it out came to: the shapes that changed their template, by place.
+    pub(super) fn worked_out(&mut self, moved: Vec<(u32, Slot)>, dead: usize) {
+        self.grown = 0;
+        self.is_settled = true;
+        for (at, slot) in moved {
+            if let Some(seen) = self.shapes.get_mut(at as usize) {
+                seen.slot = slot;
+            }
+        }
+        self.count_kept();
+        self.dead = dead;
     }
 
     /// Counts the shapes of each template anew, after their slots changed.

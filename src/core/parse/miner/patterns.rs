@@ -52,16 +52,6 @@ impl Patterns {
         let best = matching.min_by_key(|(_, pattern)| (pattern.key().matches(OPEN).count(), pattern.key()));
         best.map(|(slot, _)| *slot)
     }
-
-    /// The slots with a pattern, ascending, and the keys of these.
-    pub(super) fn keys(&self) -> Vec<(Slot, Box<str>)> {
-        let filed = self.by_word.values().flatten();
-        let mut keys: Vec<(Slot, Box<str>)> = filed
-            .map(|(slot, pattern)| (*slot, pattern.key().into()))
-            .collect();
-        keys.sort_unstable();
-        keys
-    }
 }
 
 /// Wide templates that gave way, to come back as they were.

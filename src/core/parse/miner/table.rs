@@ -1,11 +1,12 @@
 //! The templates of one stream: their ids, what became of them, and the room they take.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::notes::{Notes, Step};
 use super::{Limits, Template};
 use crate::core::record::{TemplateId, Timestamp};
 
@@ -21,13 +22,13 @@ pub const ALIASES_MAX: usize = 8;
 /// A place in the table. It may be taken by another template later; ids are never reused.
 pub(super) type Slot = u32;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) template: Template,
     /// In the order of birth over the life of the stream.
     pub(super) rank: u32,
     /// The number of the latest record it took.
-    last_record: u64,
+    pub(super) last_record: u64,
     pub(super) origin: Origin,
 }
 
@@ -47,7 +48,8 @@ pub(super) struct Table {
     entries: Vec<Option<Entry>>,
     /// Counted up whenever what a slot stands for changes, so that whoever remembers a slot knows.
     versions: Vec<u32>,
-    free: Vec<Slot>,
+    /// The lowest is taken first, so that a restored table goes on as this one would have.
+    free: BTreeSet<Slot>,
     by_id: FxHashMap<TemplateId, Slot>,
     /// Where the ids of templates went that are no more.
     aliases: FxHashMap<TemplateId, TemplateId>,
@@ -55,6 +57,7 @@ pub(super) struct Table {
     births: u32,
     /// Records of templates that were let go.
     pub(super) let_go: u64,
+    pub(super) notes: Notes,
 }
 
 impl Table {
@@ -66,7 +69,7 @@ impl Table {
         self.entries.get(slot as usize)?.as_ref()
     }
 
-    fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
         self.entries.get_mut(slot as usize)?.as_mut()
     }
 
@@ -126,7 +129,10 @@ impl Table {
 
     /// Counts a record for a template.
     pub(super) fn count(&mut self, slot: Slot, time: Timestamp, record: u64) -> Option<&Entry> {
-        let entry = self.get_mut(slot)?;
+        let entry = self.entries.get_mut(slot as usize)?.as_mut()?;
+        if entry.last_record < self.notes.counted_before {
+            self.notes.counted.push(slot);
+        }
         let template = &mut entry.template;
         template.count += 1;
         template.first_seen = template.first_seen.min(time);
@@ -154,14 +160,17 @@ impl Table {
         };
         self.births = self.births.saturating_add(1);
         // A template that comes back is itself again, not what it was merged into before.
-        self.aliases.remove(&id);
+        if self.aliases.remove(&id).is_some() {
+            self.notes.step(|| Step::Born(id));
+        }
         let slot = self.place(entry);
+        self.notes.changed(slot);
         self.by_id.insert(id, slot);
         slot
     }
 
     fn place(&mut self, entry: Entry) -> Slot {
-        if let Some(slot) = self.free.pop() {
+        if let Some(slot) = self.free.pop_first() {
             if let Some(place) = self.entries.get_mut(slot as usize) {
                 *place = Some(entry);
             }
@@ -180,6 +189,7 @@ impl Table {
         let Some(gone) = self.remove(from) else {
             return;
         };
+        self.notes.changed(into);
         let Some(entry) = self.get_mut(into) else {
             return;
         };
@@ -201,10 +211,11 @@ impl Table {
         self.alias(gone.id, into_id, limits);
     }
 
-    fn alias(&mut self, from: TemplateId, to: TemplateId, limits: &Limits) {
+    pub(super) fn alias(&mut self, from: TemplateId, to: TemplateId, limits: &Limits) {
         if from == to {
             return;
         }
+        self.notes.step(|| Step::Alias(from, to));
         if self.aliases.insert(from, to).is_none() {
             self.aliases_order.push_back(from);
         }
@@ -217,12 +228,14 @@ impl Table {
 
     /// Whatever remembers this slot has to look again.
     pub(super) fn bump(&mut self, slot: Slot) {
+        self.notes.changed(slot);
         if let Some(version) = self.versions.get_mut(slot as usize) {
             *version = version.wrapping_add(1);
         }
     }
 
     pub(super) fn set_origin(&mut self, slot: Slot, origin: Origin) {
+        self.notes.changed(slot);
         if let Some(entry) = self.get_mut(slot) {
             entry.origin = origin;
         }
@@ -236,6 +249,7 @@ impl Table {
         let names = &mut entry.template.aliases;
         if names.len() < ALIASES_MAX && names.iter().all(|known| &**known != alias) {
             names.push(alias.into());
+            self.notes.changed(slot);
         }
     }
 
@@ -262,55 +276,45 @@ impl Table {
         gone
     }
 
-    /// Everything that cannot be worked out again.
-    pub(super) fn snapshot(&self) -> TableSnapshot {
+    /// The aliases, oldest first.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = (TemplateId, TemplateId)> {
         let order = self.aliases_order.iter();
-        TableSnapshot {
-            entries: self.entries.clone(),
-            aliases: order
-                .filter_map(|from| Some((*from, *self.aliases.get(from)?)))
-                .collect(),
-            births: self.births,
-            let_go: self.let_go,
+        order.filter_map(|from| Some((*from, *self.aliases.get(from)?)))
+    }
+
+    /// As [`insert`](Self::insert) does where an id is an alias.
+    pub(super) fn unalias(&mut self, id: TemplateId) {
+        self.aliases.remove(&id);
+    }
+
+    /// Puts an entry in its place, as it was written.
+    pub(super) fn put(&mut self, slot: Slot, entry: Entry) {
+        let at = slot as usize;
+        if self.entries.len() <= at {
+            let vacant = self.entries.len() as Slot..slot;
+            self.free.extend(vacant);
+            self.entries.resize(at + 1, None);
+            self.versions.resize(at + 1, 0);
+        }
+        self.free.remove(&slot);
+        self.by_id.insert(entry.template.id, slot);
+        if let Some(place) = self.entries.get_mut(at) {
+            *place = Some(entry);
         }
     }
 
-    pub(super) fn restore(snapshot: TableSnapshot) -> Self {
-        let entries = snapshot.entries;
-        let vacant =
-            |(slot, entry): (usize, &Option<Entry>)| entry.is_none().then_some(slot as Slot);
-        Self {
-            versions: vec![0; entries.len()],
-            free: entries.iter().enumerate().filter_map(vacant).collect(),
-            by_id: entries
-                .iter()
-                .enumerate()
-                .filter_map(|(slot, entry)| Some((entry.as_ref()?.template.id, slot as Slot)))
-                .collect(),
-            entries,
-            aliases_order: snapshot.aliases.iter().map(|(from, _)| *from).collect(),
-            aliases: snapshot.aliases.into_iter().collect(),
-            births: snapshot.births,
-            let_go: snapshot.let_go,
-        }
+    /// Counts on, as it was written.
+    pub(super) fn set_births(&mut self, births: u32) {
+        self.births = births;
     }
 
-    fn remove(&mut self, slot: Slot) -> Option<Entry> {
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Entry> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
         self.by_id.remove(&entry.template.id);
         self.bump(slot);
-        self.free.push(slot);
+        self.free.insert(slot);
         Some(entry)
     }
-}
-
-/// What a [`Table`] needs to go on after a restart.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct TableSnapshot {
-    entries: Vec<Option<Entry>>,
-    aliases: Vec<(TemplateId, TemplateId)>,
-    births: u32,
-    let_go: u64,
 }
 
 /// The first eight bytes of the SHA-256 of a template's text.
