@@ -206,7 +206,7 @@ impl Miner {
         }
         let mut slot = match self.cache.get(key) {
             Some(entry) if entry.version == self.table.version(entry.template) => {
-                emit(&entry.params, self.scan.variables(), &mut self.params);
+                emit(entry.params, self.scan.variables(), &mut self.params);
                 entry.template
             }
             _ => self.parse_new(key, constant, time),
@@ -249,6 +249,12 @@ impl Miner {
     pub fn resolve(&self, id: TemplateId) -> Option<&Template> {
         let slot = self.table.resolve(id)?;
         self.table.get(slot).map(|entry| &entry.template)
+    }
+
+    /// The id that `id` leads to today: its own, or that of what it was merged into, also while
+    /// that has given way.
+    pub fn leads_to(&self, id: TemplateId) -> TemplateId {
+        self.table.leads_to(id)
     }
 
     /// Records parsed.

@@ -2,7 +2,8 @@
 //! own. What a crash or a bad disk spoils is lost with all that comes after it, and nothing else.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::{disk, frame, read_whole};
@@ -29,7 +30,7 @@ pub(super) fn append(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     }
     let mut head = [0; frame::HEAD_LEN];
     let whole = log
-        .read_exact(&mut head)
+        .read_exact_at(&mut head, 0)
         .ok()
         .and_then(|()| frame::len(&head));
     let len = log.metadata()?.len();

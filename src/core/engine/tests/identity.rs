@@ -147,7 +147,7 @@ fn templates_that_gave_way_come_back_with_their_ids_and_the_model_knows_them() {
         time: Some(Timestamp::from_millis((1_700 + number / 100) * SECOND)),
         body: match number % 4 {
             0 => format!("{} {}", word(7 * number), word(9 * number + 5)),
-            _ => format!("{} walks home with {}", word(number), word(number / 3)),
+            _ => format!("{} walks {} slowly", word(number), word(number / 500)),
         }
         .into(),
         ..Record::default()

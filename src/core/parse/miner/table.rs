@@ -97,15 +97,20 @@ impl Table {
     }
 
     /// The slot of what `id` names today.
-    pub(super) fn resolve(&self, mut id: TemplateId) -> Option<Slot> {
+    pub(super) fn resolve(&self, id: TemplateId) -> Option<Slot> {
+        self.slot_of(self.leads_to(id))
+    }
+
+    /// The id at the end of the aliases that begin with `id`.
+    pub(super) fn leads_to(&self, mut id: TemplateId) -> TemplateId {
         // An alias always leads to a younger name; the bound is for tables that are not ours.
         for _ in 0..=self.aliases.len() {
-            if let Some(slot) = self.by_id.get(&id) {
-                return Some(*slot);
+            match self.aliases.get(&id) {
+                Some(to) if !self.by_id.contains_key(&id) => id = *to,
+                _ => break,
             }
-            id = *self.aliases.get(&id)?;
         }
-        None
+        id
     }
 
     pub(super) fn id(&self, slot: Slot) -> Option<TemplateId> {

@@ -126,7 +126,6 @@ fn what_changed_takes_room_in_proportion_to_what_changed() {
     feed(&mut miner, &lines(100_000..100_010));
     assert!(!miner.is_unchanged());
     let born = delta(&mut miner);
-    println!("{whole} {empty} {counted} {born}");
     assert!(empty < 64, "{empty} bytes for nothing");
     assert!(counted < empty + 10 * 24, "{counted} bytes for ten counts");
     assert!(born < 2_048, "{born} bytes for ten templates");
@@ -160,4 +159,14 @@ fn nothing_is_noted_until_the_whole_was_written_and_not_without_bound() {
     assert!(miner.delta().is_none(), "more changed than is noted");
     assert!(miner.snapshot().is_whole());
     assert!(miner.delta().is_some());
+}
+
+#[test]
+fn both_templates_of_a_merge_are_noted() {
+    let mut table = Table::default();
+    let [from, into] = ["a", "b"].map(|text| table.insert(text, 0));
+    table.notes.begin(0);
+    table.merge(from, into, &Limits::default());
+    let noted = table.notes.take(0).expect("notes are taken");
+    assert_eq!(noted.changed, [from, into]);
 }
