@@ -170,3 +170,19 @@ fn both_templates_of_a_merge_are_noted() {
     let noted = table.notes.take(0).expect("notes are taken");
     assert_eq!(noted.changed, [from, into]);
 }
+
+#[test]
+fn a_template_that_is_born_again_leads_nowhere_else_after_a_restart_either() {
+    let mut first = Miner::default();
+    let from = first.table.insert("a", 0);
+    let into = first.table.insert("b", 0);
+    first.table.merge(from, into, &Limits::default());
+    let whole = first.snapshot();
+    let again = first.table.insert("a", 0);
+    let born = first.delta().expect("follows");
+    first.table.remove(again);
+    let gone = first.delta().expect("follows");
+    let (second, _) = Miner::restore([whole, born, gone], Limits::default());
+    assert!(first.resolve(id_of("a")).is_none());
+    assert!(second.resolve(id_of("a")).is_none());
+}
