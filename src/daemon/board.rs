@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::memory::Memory;
 use crate::core::engine::{Ledger, State, Status};
 use crate::edge::api::{ModelView, Recent, ServiceState, ServiceView, View, open_metrics};
+use crate::edge::notify::rfc3339;
 use crate::edge::receive;
 
 /// How old the shown state of the streams may be.
@@ -225,6 +226,7 @@ impl View for Board {
 }
 
 fn service(status: Status) -> ServiceView {
+    let odd = status.health.signs().into_iter().filter(|(_, odd)| *odd);
     ServiceView {
         environment: status.stream.environment,
         namespace: status.stream.namespace,
@@ -237,6 +239,9 @@ fn service(status: Status) -> ServiceView {
         records: status.records,
         templates: status.templates as u64,
         new_template_chance: status.new_template_chance,
+        overflow: status.overflow,
+        template_signs: odd.map(|(name, _)| name).collect(),
+        quarantined_until: status.quarantined_until.map(|until| rfc3339(until).into()),
         sequences: status.sequences_open as u64,
         model: status.model.map(|model| ModelView {
             version: model.version,

@@ -54,8 +54,8 @@ fn every_record_is_counted(ways: &[&str], client: impl Fn() -> Command) {
             (runs * COUNT, runs * COUNT),
             "{way}: {ledger:?}"
         );
-        let service = knothole.wait_for_state(&service, "learning");
-        assert_eq!(service["records"], COUNT, "{way}");
+        let service = knothole.wait_for_records(&service, COUNT);
+        assert_eq!(service["state"], "learning", "{way}");
         // `order 1 accepted for customer 7919 in 31 ms`, whatever the numbers.
         assert_eq!(service["templates"], 1, "{way}: {service}");
     }

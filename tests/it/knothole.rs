@@ -131,6 +131,14 @@ impl Knothole {
         })
     }
 
+    /// The service once it shows as many records as were counted: the board lags behind the ledger.
+    pub(crate) fn wait_for_records(&self, name: &str, records: u64) -> serde_json::Value {
+        until(SOON, &format!("{name} to show {records} records"), || {
+            self.service(name)
+                .filter(|service| service["records"] == records)
+        })
+    }
+
     /// The events on standard output so far.
     pub(crate) fn events(&self) -> Vec<serde_json::Value> {
         let lines = self.process.stdout();

@@ -38,7 +38,11 @@ fn a_record_keeps_the_template_that_a_collector_gave_it_beside_ours() {
     let events: Vec<Value> = sink.records().iter().map(flattened).collect();
     let of_records: Vec<&Value> = events
         .iter()
-        .filter(|event| event["knothole.anomaly.observed"].is_string())
+        .filter(|event| {
+            // Long texts are cut on their way.
+            let observed = event["knothole.anomaly.observed"].as_str();
+            observed.is_some_and(|line| line.len() < 500)
+        })
         .collect();
     assert!(!of_records.is_empty(), "{events:?}");
     for event in of_records {

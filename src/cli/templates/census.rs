@@ -1,5 +1,6 @@
 //! Reads lines, and keeps of each template what a report needs, in bounded memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -8,7 +9,9 @@ use super::super::lines::{Lines, LinesError};
 use super::report::{Parameter, Report, Row, Sample, Span};
 use super::signs::signs;
 use super::timeline::{Counts, Timeline};
-use crate::core::parse::{Hand, Miner, ParamKind, TEMPLATES_MAX, Template, read_head, values_of};
+use crate::core::parse::{
+    CAUSED_BY, Hand, Miner, ParamKind, TEMPLATES_MAX, Template, message, values_of,
+};
 use crate::core::record::{TemplateId, Timestamp};
 
 /// Longest part of a line that is kept as an example, in bytes.
@@ -42,10 +45,12 @@ struct Kept {
     counts: Counts,
 }
 
-/// A line of the log, and where its message begins.
+/// A record of the log, and where in it its message is.
 struct Line {
     text: Box<str>,
-    head_len: usize,
+    message: Range<usize>,
+    /// Whether more than the message is in its template.
+    has_constant: bool,
 }
 
 impl Census {
@@ -61,11 +66,11 @@ impl Census {
         }
     }
 
-    /// Reads a file to its end. Lines of blanks alone are left out.
+    /// Reads a file to its end. Records of blanks alone are left out.
     pub(super) fn read(&mut self, lines: &mut Lines) -> Result<(), LinesError> {
-        while let Some(line) = lines.next_line()? {
-            if !line.trim_ascii().is_empty() {
-                self.count(line);
+        while let Some(record) = lines.next_record()? {
+            if !record.trim_ascii().is_empty() {
+                self.count(record);
             }
         }
         self.cut += lines.cut();
@@ -73,10 +78,10 @@ impl Census {
     }
 
     pub(super) fn count(&mut self, line: &str) {
-        let head = read_head(line, None);
-        let message = line.get(head.len..).unwrap_or(line);
-        let time = head.time;
-        let parsed = self.miner.parse(message, time.unwrap_or(Timestamp::ZERO));
+        let message = message(line, None);
+        let time = message.time;
+        let at = time.unwrap_or(Timestamp::ZERO);
+        let parsed = self.miner.parse_with(message.text(), &message.constant, at);
         if self.kept.len() >= KEPT_MAX {
             self.tidy();
         }
@@ -100,7 +105,8 @@ impl Census {
                 self.sample_bytes += if is_first { 0 } else { text.len() };
                 let freed = kept.keep(Line {
                     text,
-                    head_len: head.len,
+                    message: message.place().unwrap_or_default(),
+                    has_constant: !message.constant.is_empty(),
                 });
                 self.sample_bytes -= freed;
             }
@@ -209,12 +215,16 @@ impl Kept {
 
 /// A line with its values, as far as the text of its template can tell where they are.
 fn sample(line: &Line, text: &str) -> Sample {
-    let message = line.text.get(line.head_len..).unwrap_or_default();
+    let message = line.text.get(line.message.clone()).unwrap_or_default();
+    let text = match text.rsplit_once(CAUSED_BY) {
+        Some((text, _)) if line.has_constant => text,
+        _ => text,
+    };
     let params = values_of(text, message.as_bytes()).unwrap_or_default();
     let spans = params.iter().map(|param| Span {
         kind: param.kind,
-        start: line.head_len + param.start as usize,
-        end: line.head_len + param.end as usize,
+        start: line.message.start + param.start as usize,
+        end: line.message.start + param.end as usize,
     });
     Sample {
         spans: spans.collect(),
@@ -301,6 +311,21 @@ mod tests {
         assert_eq!(row.samples[0].text, "hello from the town of oslo today");
         assert_eq!(row.params[0].values, ["oslo", "bonn", "rome", "kyiv"]);
         assert_eq!(row.params[0].kind, Some(ParamKind::Word));
+    }
+
+    #[test]
+    fn a_log_of_json_is_told_apart_by_its_messages() {
+        let lines = (1..=3).map(|n| {
+            format!(
+                "{{\"ts\":\"2026-11-21T07:00:0{n}Z\",\"msg\":\"took {n} ms\",\"user\":\"u{n}\"}}\n"
+            )
+        });
+        let report = census(&lines.collect::<String>()).report("x");
+        assert_eq!(report.found, 1);
+        let row = &report.rows[0];
+        assert_eq!((row.count, row.text.as_str()), (3, "took <*> ms"));
+        assert_eq!(row.params[0].values, ["1", "2"]);
+        assert!(row.seen.is_some());
     }
 
     #[test]

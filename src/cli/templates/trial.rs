@@ -11,7 +11,7 @@ use super::super::failure::{Failure, OrFailure as _, Outcome};
 use super::super::lines::Lines;
 use super::super::serve::config_failure;
 use super::super::terminal::{out, printable};
-use crate::core::parse::{Hand, Miner, read_head, seen_as};
+use crate::core::parse::{Hand, Miner, message, seen_as};
 use crate::core::record::Timestamp;
 use crate::daemon::config::load_hand;
 
@@ -105,13 +105,13 @@ struct Tried<'a> {
     template: String,
     id: String,
     class: &'static str,
-    params: Vec<Value<'a>>,
+    params: Vec<Value>,
 }
 
 #[derive(Serialize)]
-struct Value<'a> {
+struct Value {
     kind: &'static str,
-    value: &'a str,
+    value: String,
 }
 
 impl Bench {
@@ -139,9 +139,12 @@ impl Bench {
     }
 
     fn tries<'a>(&mut self, line: &'a str, hand: &'a Hand) -> Tried<'a> {
-        let message = line.get(read_head(line, None).len..).unwrap_or(line);
+        let record = message(line, None);
+        let message = record.text();
         let placed = hand.place_message(message.as_bytes());
-        let parsed = self.miner.parse(message, Timestamp::ZERO);
+        let parsed = self
+            .miner
+            .parse_with(message, &record.constant, Timestamp::ZERO);
         let template = self
             .miner
             .resolve(parsed.id)
@@ -173,7 +176,7 @@ impl Bench {
                 .iter()
                 .map(|param| Value {
                     kind: param.kind.name(),
-                    value: value(param.start, param.end).unwrap_or_default(),
+                    value: value(param.start, param.end).unwrap_or_default().to_owned(),
                 })
                 .collect(),
         }
@@ -208,7 +211,7 @@ impl Tried<'_> {
                 out,
                 "{label:<8}  {:<10}  {}",
                 param.kind,
-                printable(param.value, 120)
+                printable(&param.value, 120)
             )?;
         }
         writeln!(out)

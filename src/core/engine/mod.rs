@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use self::shard::Shard;
 pub use self::snapshot::{Lost, Saved, Snapshot, SnapshotError, Templates};
 use crate::core::event::Anomaly;
-use crate::core::parse::{Hand, Health, Limits};
+use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
 use crate::core::sequence::KeyFinder;
 use crate::core::train::Corpus;
@@ -99,7 +99,10 @@ impl Settings {
             open_max: 20_000,
             held_max: 200_000,
             streams_max: 256,
-            mining: Limits::default(),
+            mining: Limits {
+                births_per_minute_max: Some(BIRTHS_PER_MINUTE_MAX),
+                ..Limits::default()
+            },
             hand: Arc::default(),
             learn: Learn::default(),
             pace: Pace::Live,

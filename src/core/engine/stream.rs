@@ -13,7 +13,7 @@ use super::{Ledger, ModelStatus, Output, Pace, Settings, State, Status};
 use crate::core::detect::{EventSequence, Question, Trail};
 use crate::core::event::{ContextLine, TemplateRef};
 use crate::core::model::{Bundle, WINDOW_LEN};
-use crate::core::parse::{Change, Miner, message};
+use crate::core::parse::{Miner, message};
 use crate::core::record::{
     Record, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,
 };
@@ -286,9 +286,9 @@ impl Stream {
 
     /// Lets the model follow templates that became others.
     fn follow(&mut self) {
-        let changes = self.miner.take_changes();
-        let is_new = |change: &Change| matches!(change, Change::New(_));
-        if let Some(judge) = self.judge.as_mut().filter(|_| !changes.iter().all(is_new)) {
+        if self.miner.take_moved()
+            && let Some(judge) = self.judge.as_mut()
+        {
             judge.follow(&self.miner);
         }
     }

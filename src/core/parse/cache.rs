@@ -40,7 +40,6 @@ pub struct Hit<'a> {
 /// often yesterday does not stand in the way of what comes often today.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    /// A power of two.
     sets: Vec<Set>,
     slots: Vec<[Slot; WAYS]>,
     forms: usize,
@@ -95,13 +94,11 @@ const _: () = assert!(size_of::<Slot>() == 64 && size_of::<Set>() == 64);
 impl Cache {
     /// A cache for at most `forms_max` forms, or eight if that is more. It begins small.
     pub fn new(forms_max: usize) -> Self {
-        let sets_max = (forms_max / WAYS).max(1);
         Self {
             sets: vec![Set::default()],
             slots: vec![Default::default()],
             forms: 0,
-            // The largest power of two that is not more.
-            sets_max: 1 << sets_max.ilog2(),
+            sets_max: (forms_max / WAYS).max(1),
         }
     }
 
@@ -131,7 +128,6 @@ impl Cache {
         self.grow_for(key, entry.params.len());
         let at = self.set_of(key);
         let way = self.make_room(at, entry.params.len());
-        self.forms += 1;
         let known = Known {
             template: entry.template,
             version: entry.version,
@@ -157,7 +153,8 @@ impl Cache {
 
     #[inline]
     fn set_of(&self, key: Key) -> usize {
-        key.1 as usize & (self.sets.len() - 1)
+        // As far along the sets as the key is along all keys.
+        ((u128::from(key.1) * self.sets.len() as u128) >> u64::BITS) as usize
     }
 
     #[inline]
@@ -181,16 +178,17 @@ impl Cache {
             && self.forms * 8 >= self.sets.len() * WAYS
             && self.room(self.set_of(key), values).is_none()
         {
-            let doubled = self.sets.len() * 2;
+            let doubled = (self.sets.len() * 2).min(self.sets_max);
             self.sets = vec![Set::default(); doubled];
             let slots = std::mem::take(&mut self.slots);
             self.slots.resize_with(doubled, Default::default);
-            for (way, slot) in slots
-                .into_iter()
-                .flat_map(|set| set.into_iter().enumerate())
-            {
-                if let Some(known) = slot.known {
-                    self.put(self.set_of(slot.key), way, slot.key, known);
+            self.forms = 0;
+            for slot in slots.into_iter().flatten() {
+                let Some(known) = slot.known else { continue };
+                let at = self.set_of(slot.key);
+                // Where the sets do not quite double, those of two may fall to one.
+                if let Some(way) = self.room(at, known.params.as_slice().len()) {
+                    self.put(at, way, slot.key, known);
                 }
             }
         }
@@ -217,6 +215,7 @@ impl Cache {
     }
 
     fn put(&mut self, at: usize, way: usize, key: Key, known: Known) {
+        self.forms += 1;
         self.sets[at].tags[way] = tag_of(key);
         self.slots[at][way] = Slot {
             key,
@@ -341,7 +340,7 @@ mod tests {
     /// Well-mixed keys, as a scan makes them.
     fn key(number: u64) -> Key {
         let mixed = u128::from(number) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-        Key((mixed >> 64) as u64, (mixed >> 32) as u64)
+        Key((mixed >> 32) as u64, (mixed >> 64) as u64)
     }
 
     fn template_of(cache: &mut Cache, key: Key) -> Option<u32> {

@@ -20,7 +20,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-pub use index::Index;
+use index::Index;
 pub use pattern::Pattern;
 pub use saturate::VALUES_MAX;
 
@@ -100,7 +100,7 @@ fn by_tokens(draft: Draft) -> Draft {
     let rows: Vec<Vec<u32>> = keys.iter().map(|key| symbols.row(key.split(' '))).collect();
     let rules = symbols.rules(0, false);
     let mut wide = Draft::new();
-    for (row, at) in saturate(rows.clone(), &rules) {
+    for (row, at) in saturate(rows, &rules) {
         let tokens: Vec<String> = row
             .iter()
             .enumerate()
@@ -108,8 +108,8 @@ fn by_tokens(draft: Draft) -> Draft {
                 if symbol != OPEN_SYMBOL {
                     return symbols.text(symbol).to_owned();
                 }
-                let values = at.iter().filter_map(|&at| rows.get(at)?.get(place));
-                let values: Vec<&str> = values.map(|&symbol| symbols.text(symbol)).collect();
+                let value = |at: &usize| keys.get(*at)?.split(' ').nth(place);
+                let values: Vec<&str> = at.iter().filter_map(value).collect();
                 words::common_ends(&values)
             })
             .collect();
@@ -143,12 +143,11 @@ fn unify(draft: Draft) -> Draft {
 
 /// Gives the shapes of a pattern that another one covers to the narrowest such.
 fn absorb(draft: Draft) -> Draft {
-    let patterns: Vec<Pattern> = draft.keys().map(|key| Pattern::from_key(key)).collect();
+    let patterns = draft.keys().map(|key| Pattern::from_key(key));
+    let patterns: Vec<Pattern> = patterns.filter(|pattern| !pattern.is_exact()).collect();
     let mut index = Index::default();
     for (at, pattern) in patterns.iter().enumerate() {
-        if !pattern.is_exact() {
-            index.insert(pattern, at);
-        }
+        index.insert(pattern, at);
     }
     let mut merged = Draft::new();
     for (key, members) in draft {

@@ -37,7 +37,6 @@ pub const SHAPE_LEN_MAX: usize = 2048;
 /// Bytes of a message that are read. Longer than a shape, since lists collapse.
 pub const LINE_LEN_MAX: usize = 32 * 1024;
 
-
 /// In each pass, at each place, the first rule that finds a value wins: the longer and surer ones
 /// come first.
 const PASSES: [&[Rule]; 3] = [

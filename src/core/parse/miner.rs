@@ -32,7 +32,7 @@ use patterns::{Patterns, Recall};
 use quarantine::Quarantine;
 use table::{Origin, Slot, Table, id_of};
 
-pub use groups::MEMBERS_MAX;
+pub use groups::{MEMBERS_MAX, SHAPES_BYTES_MAX};
 pub use health::Health;
 pub use notes::STEPS_BYTES_MAX;
 pub use snapshot::MinerSnapshot;
@@ -40,14 +40,17 @@ pub use table::{ALIASES_MAX, LINEAGE_MAX};
 
 /// Most templates of one stream.
 pub const TEMPLATES_MAX: usize = 10_000;
+/// Templates that may be born within a minute in a stream that goes on; see [`Limits`].
+pub const BIRTHS_PER_MINUTE_MAX: u64 = 1_000;
 /// The text of the template that counts what the bounds leave no room for.
 pub const OVERFLOW_TEXT: &str = "<overflow>";
 /// Changes that wait to be taken; later ones are not told.
 const CHANGES_MAX: usize = 4_096;
+/// Words of a shape that is compared with others. A longer one is a template by itself: what it
+/// costs to compare grows faster than its length.
+pub const COMPARED_WORDS_MAX: usize = 64;
 /// Texts that are known without looking whether they are out of date.
 const KNOWN_MIN: usize = 1_024;
-/// What keys are made with. It need not be secret where a bound keeps what a sender can do small.
-const SEED: u64 = 0x6b6e_6f74_686f_6c65;
 /// Stands for no slot: what the bounds leave no room for.
 const OVERFLOW: Slot = Slot::MAX;
 
@@ -63,6 +66,9 @@ pub struct Limits {
     /// Templates born within a minute before the stream is quarantined, where one record in four
     /// is of a new one. `None` for never.
     pub births_per_minute_max: Option<u64>,
+    /// What the keys of forms are made with. Templates do not depend on it. It keeps a sender who
+    /// does not know it from making two forms with one key.
+    pub key_seed: u64,
 }
 
 impl Default for Limits {
@@ -72,23 +78,25 @@ impl Default for Limits {
             forms_max: FORMS_MAX,
             aliases_max: 4 * TEMPLATES_MAX,
             births_per_minute_max: None,
+            key_seed: 0,
         }
     }
 }
 
-/// One template.
+/// One template. What changes with each record comes first, so that it stands together in memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C)]
 pub struct Template {
     /// Derived from the text.
     pub id: TemplateId,
-    /// The constant words and [`WILDCARD`](super::WILDCARD)s.
-    pub text: Box<str>,
     /// Records counted for it, those of templates merged into it included.
     pub count: u64,
     /// Time of the earliest record.
     pub first_seen: Timestamp,
     /// Time of the latest record.
     pub last_seen: Timestamp,
+    /// The constant words and [`WILDCARD`](super::WILDCARD)s.
+    pub text: Box<str>,
     /// Templates that were merged into this one, at most [`LINEAGE_MAX`].
     pub merged: Vec<TemplateId>,
     /// What other parsers call it (`log.record.template`), at most [`ALIASES_MAX`].
@@ -148,6 +156,7 @@ pub struct Miner {
     /// more. It can be worked out again at any time.
     known: FxHashMap<Key, TemplateId>,
     changes: Vec<Change>,
+    has_moved: bool,
     quarantine: Quarantine,
     params: Vec<Param>,
     hand: Arc<Hand>,
@@ -168,7 +177,7 @@ impl Miner {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            scan: Scan::new(SEED),
+            scan: Scan::new(limits.key_seed),
             cache: Cache::new(limits.forms_max),
             table: Table::default(),
             groups: Groups::default(),
@@ -176,6 +185,7 @@ impl Miner {
             recall: Recall::default(),
             known: FxHashMap::default(),
             changes: Vec::new(),
+            has_moved: false,
             quarantine: Quarantine::default(),
             params: Vec::new(),
             hand: Arc::default(),
@@ -201,8 +211,7 @@ impl Miner {
         let message = message.as_ref();
         let mut key = self.scan.scan(message);
         if !constant.is_empty() {
-            let Key(first, second) = self.scan.key_of(constant.as_bytes());
-            key = Key(key.0 ^ first, key.1 ^ second);
+            key = self.key_of_both(key, constant);
         }
         let mut slot = match self.cache.get(key) {
             Some(entry) if entry.version == self.table.version(entry.template) => {
@@ -225,7 +234,7 @@ impl Miner {
     /// The template of a record that names it itself (`event_name`).
     pub fn named(&mut self, name: &str, time: Timestamp) -> Parsed {
         self.params.clear();
-        let slot = match self.known(name) {
+        let slot = match self.table.slot_of(id_of(name)) {
             Some(slot) => slot,
             None => self.born(name, time),
         };
@@ -289,9 +298,14 @@ impl Miner {
 
     /// Makes `text` a known template without counting a record, as when a model brings its
     /// template set along. A template that was not known yet stays as it is: it is never merged
-    /// and never gives way.
+    /// and never gives way. There is room for half as many such templates as for all.
     pub fn seed(&mut self, text: &str) {
-        if self.table.resolve(id_of(text)).is_some() {
+        let given = self
+            .table
+            .iter()
+            .filter(|(_, entry)| entry.origin == Origin::Given);
+        let has_room = given.count() < self.limits.templates_max / 2;
+        if self.table.resolve(id_of(text)).is_some() || !has_room || self.make_room().is_none() {
             return;
         }
         let slot = self.table.insert(text, self.records);
@@ -303,7 +317,8 @@ impl Miner {
     }
 
     /// Works out the templates of everything seen so far. Two miners that saw the same records, in
-    /// whatever order, agree afterwards, as long as neither reached a bound.
+    /// whatever order, agree afterwards, as long as neither reached a bound: with more shapes of one
+    /// template than [`MEMBERS_MAX`], which of them are left to judge by may depend on the order.
     pub fn settle(&mut self) {
         if self.hand.is_frozen() {
             return;
@@ -311,6 +326,11 @@ impl Miner {
         for of in self.groups.unsettled() {
             self.work_out(of);
         }
+    }
+
+    /// Whether an id may lead elsewhere than when this was last asked.
+    pub fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved)
     }
 
     /// What became of templates since this was last asked, oldest first.
@@ -330,6 +350,7 @@ impl Miner {
 
     fn count(&mut self, slot: Slot, time: Timestamp) -> Parsed {
         self.records += 1;
+        self.quarantine.see(time);
         match self.table.count(slot, time, self.records) {
             Some(entry) => Parsed {
                 id: entry.template.id,
@@ -356,7 +377,7 @@ impl Miner {
             None => self.place_form(&hand, constant, time),
         };
         emit(&params, self.scan.variables(), &mut self.params);
-        if slot != OVERFLOW {
+        if self.table.get(slot).is_some() {
             let version = self.table.version(slot);
             self.cache.insert(
                 key,
@@ -385,7 +406,7 @@ impl Miner {
         if !constant.is_empty() {
             shape.text.extend([CAUSED_BY, constant]);
         }
-        let slot = self.place(&shape.text, time);
+        let slot = self.place(&shape.text, constant, time);
         let mut params = self.params_of(&shape, slot);
         if let Some(masked) = masked {
             params = params.iter().map(|param| masked.param(*param)).collect();
@@ -421,21 +442,34 @@ impl Miner {
         params.into()
     }
 
-    fn place(&mut self, shape: &str, time: Timestamp) -> Slot {
+    /// The slot of a shape, which ends in `constant` where that is not empty.
+    fn place(&mut self, shape: &str, constant: &str, time: Timestamp) -> Slot {
         if let Some(slot) = self.known(shape) {
             return slot;
         }
-        let found = self.patterns.find(shape);
-        let slot = match found.or_else(|| self.recalled(shape)) {
+        let found = self.patterns.find(shape, constant);
+        let slot = match found.or_else(|| self.recalled(shape, constant)) {
             Some(slot) => slot,
             None => self.born(shape, time),
         };
-        if slot == OVERFLOW || self.table.origin(slot) != Origin::Learned || self.hand.is_frozen() {
+        let Some(id) = self.table.id(slot) else {
+            return OVERFLOW;
+        };
+        if self.table.origin(slot) != Origin::Learned
+            || self.hand.is_frozen()
+            || words_of(shape) > COMPARED_WORDS_MAX
+        {
             return slot;
         }
-        let added = self.groups.add(shape, slot);
+        let is_told = found.is_some();
+        let added = self.groups.add(shape, constant, slot, is_told);
         if added != Added::LeftOut {
-            self.table.notes.step(|| Step::Shape(shape.into(), slot));
+            self.table.notes.step(|| Step::Shape {
+                text: shape.into(),
+                constant: constant.into(),
+                slot,
+                is_told,
+            });
         }
         match added {
             Added::LeftOut => slot,
@@ -443,19 +477,30 @@ impl Miner {
                 self.know(shape, slot);
                 slot
             }
+            Added::Thinned => {
+                self.know(shape, slot);
+                self.tidy_known();
+                slot
+            }
             Added::Grown(of) => {
                 self.know(shape, slot);
                 self.work_out(of);
-                self.known(shape).unwrap_or(slot)
+                // The shape itself may have been left out when others were.
+                let today = self.known(shape).or_else(|| self.table.resolve(id));
+                today.unwrap_or(OVERFLOW)
             }
         }
     }
 
     /// A template that was let go and says this shape too.
-    fn recalled(&mut self, shape: &str) -> Option<Slot> {
-        let pattern = self.recall.take(shape)?;
-        self.table.notes.step(|| Step::Recalled(shape.into()));
+    fn recalled(&mut self, shape: &str, constant: &str) -> Option<Slot> {
+        let pattern = self.recall.take(shape, constant)?;
+        self.table.notes.step(|| Step::Recalled {
+            shape: shape.into(),
+            constant: constant.into(),
+        });
         self.make_room()?;
+        self.has_moved = true;
         let text = pattern.text();
         let slot = self.table.insert(&text, self.records);
         self.know(&text, slot);
@@ -469,7 +514,7 @@ impl Miner {
         if let Some(slot) = self.table.slot_of(id_of(text)) {
             return slot;
         }
-        if self.hand.is_frozen() {
+        if self.hand.is_frozen() || text == OVERFLOW_TEXT {
             return OVERFLOW;
         }
         let births_max = self.limits.births_per_minute_max.unwrap_or(u64::MAX);
@@ -516,6 +561,14 @@ impl Miner {
         }
     }
 
+    /// The key of a form together with what belongs to its template beside it.
+    fn key_of_both(&self, form: Key, constant: &str) -> Key {
+        let constant = self.scan.key_of(constant.as_bytes());
+        let halves = [form.0, form.1, constant.0, constant.1];
+        self.scan
+            .key_of(halves.map(u64::to_be_bytes).as_flattened())
+    }
+
     fn know_all(&mut self) {
         let templates = self.table.iter();
         let templates = templates.map(|(slot, entry)| (&*entry.template.text, slot));
@@ -528,8 +581,7 @@ impl Miner {
     }
 }
 
-/// What belongs to a template whatever varies: from [`CAUSED_BY`] on, or nothing.
-fn constant_of(text: &str) -> &str {
-    let at = text.find(CAUSED_BY);
-    at.and_then(|at| text.get(at..)).unwrap_or_default()
+/// Words between blanks.
+fn words_of(shape: &str) -> usize {
+    shape.bytes().filter(|byte| *byte == b' ').count() + 1
 }

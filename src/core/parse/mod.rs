@@ -24,7 +24,7 @@ mod scan;
 mod time;
 
 pub use cache::{Cache, Entry, FORMS_MAX, VALUES_PER_FORM, emit};
-pub use cluster::{Cluster, Index, Pattern, VALUES_MAX, cluster, group_of};
+pub use cluster::{Cluster, Pattern, VALUES_MAX, cluster, group_of};
 pub use hand::{
     Class, HAND_TEMPLATES_MAX, Hand, HandProblem, HandSpec, HandTemplate, MASKS_MAX, MaskSpec,
     Masked, Placed, REST, SPLIT_VALUES_MAX, Split, SplitSpec, TEXT_LEN_MAX, TemplateSpec, classify,
@@ -36,8 +36,9 @@ pub use lane::{
 };
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of};
 pub use miner::{
-    ALIASES_MAX, Change, Health, LINEAGE_MAX, Limits, MEMBERS_MAX, Miner, MinerSnapshot,
-    OVERFLOW_TEXT, Parsed, STEPS_BYTES_MAX, TEMPLATES_MAX, Template,
+    ALIASES_MAX, BIRTHS_PER_MINUTE_MAX, COMPARED_WORDS_MAX, Change, Health, LINEAGE_MAX, Limits,
+    MEMBERS_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SHAPES_BYTES_MAX, STEPS_BYTES_MAX,
+    TEMPLATES_MAX, Template,
 };
 pub use param::{AnchoredParam, PARAMS_MAX, Param, ParamKind, Place};
 pub use scan::{HEX, Key, MIXED, NUMBER, Scan, UUID, form_of};

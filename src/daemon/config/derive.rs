@@ -1,11 +1,13 @@
 //! Settings → what each room asks for. The rooms do not know the file.
 
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
 use super::settings::{ServiceBundle, Settings};
 use crate::core::engine;
+use crate::core::parse;
 use crate::core::record::StreamKey;
 use crate::core::respond::Rule;
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder, PatternError};
@@ -44,6 +46,12 @@ impl Settings {
             open_max: self.sequence.open_max.get(),
             streams_max: self.streams_max.get(),
             hand: Arc::clone(&self.templates.hand),
+            mining: parse::Limits {
+                templates_max: self.templates.per_service_max.get(),
+                births_per_minute_max: Some(self.templates.births_per_minute_max),
+                key_seed: RandomState::new().hash_one(()),
+                ..parse::Limits::default()
+            },
             learn,
             ..engine::Settings::new(keys)
         })
@@ -130,7 +138,9 @@ mod tests {
     fn the_defaults_are_those_of_the_rooms() {
         let settings = Settings::default();
         let keys = KeyFinder::new(DEFAULT_BODY_IDS).unwrap();
-        let (ours, theirs) = (settings.engine().unwrap(), engine::Settings::new(keys));
+        let (mut ours, theirs) = (settings.engine().unwrap(), engine::Settings::new(keys));
+        assert_ne!(ours.mining.key_seed, 0, "a sender must not know it");
+        ours.mining.key_seed = theirs.mining.key_seed;
         assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
         assert_eq!(settings.training(), TrainSettings::default());
         let (ours, theirs) = (

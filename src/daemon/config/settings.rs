@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::event::{ActionKind, AnomalyKind};
-use crate::core::parse::Hand;
+use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
 use crate::core::respond::Rule;
 use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
 
@@ -32,7 +32,7 @@ pub struct Settings {
     pub shards: Option<NonZeroUsize>,
     /// What is taken in.
     pub receive: Receive,
-    /// Which templates, masks and seeds are given by hand.
+    /// How lines are told apart.
     pub templates: Templates,
     /// How records are put together to sequences.
     pub sequence: Sequence,
@@ -129,15 +129,31 @@ impl Default for Receive {
     }
 }
 
-/// Templates by hand.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// How lines are told apart.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Templates {
+    /// Templates of one service; the least used give way to new ones.
+    pub per_service_max: NonZeroUsize,
+    /// Templates that may be born within a minute before a service is quarantined, where a quarter
+    /// of its records are of new ones.
+    pub births_per_minute_max: u64,
     /// A file of templates, masks and seeds; `None` leaves all to learning.
     pub by_hand: Option<PathBuf>,
     /// What the file says, read when the settings were.
     #[serde(skip)]
     pub hand: Arc<Hand>,
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        Self {
+            per_service_max: NonZeroUsize::MIN.saturating_add(TEMPLATES_MAX - 1),
+            births_per_minute_max: BIRTHS_PER_MINUTE_MAX,
+            by_hand: None,
+            hand: Arc::default(),
+        }
+    }
 }
 
 /// How records are put together to sequences.

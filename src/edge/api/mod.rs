@@ -46,6 +46,12 @@ pub struct ServiceView {
     pub templates: u64,
     /// The Good–Turing estimate of the chance that the next record brings a new template, 0 to 1.
     pub new_template_chance: f64,
+    /// Records that found no room for a template, or whose template had to give way.
+    pub overflow: u64,
+    /// What is odd about the templates, by the names of Elastic's five sanity checks; mostly empty.
+    pub template_signs: Vec<&'static str>,
+    /// Until when nothing new is learned, because too many templates were born.
+    pub quarantined_until: Option<Box<str>>,
     /// Sequences open now.
     pub sequences: u64,
     /// The model that judges, once there is one.

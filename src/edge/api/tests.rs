@@ -27,6 +27,9 @@ impl View for Shown {
             records: 12_410,
             templates: 61,
             new_template_chance: 0.021,
+            overflow: 3,
+            template_signs: vec!["mostly_rare"],
+            quarantined_until: Some("2026-11-21T08:00:00Z".into()),
             sequences: 7,
             model: None,
         }]
@@ -95,6 +98,9 @@ async fn services_tell_how_far_they_are() {
     assert_eq!(service["state"], "learning");
     assert_eq!(service["new_template_chance"], 0.021);
     assert_eq!(service["model"], Value::Null);
+    assert_eq!(service["overflow"], 3);
+    assert_eq!(service["template_signs"], json!(["mostly_rare"]));
+    assert_eq!(service["quarantined_until"], "2026-11-21T08:00:00Z");
 }
 
 #[tokio::test]

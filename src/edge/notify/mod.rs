@@ -35,6 +35,6 @@ pub use config::{
 pub use dispatch::{Clock, Context, Dispatcher, StartError, Undelivered};
 pub use guard::Refusal;
 pub use metrics::Metrics;
-pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, json_line};
+pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, json_line, rfc3339};
 pub use secret::SecretError;
 pub use send::SendSetupError;

@@ -1,6 +1,7 @@
 //! What many templates cost: time a line, and memory a template.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -22,6 +23,10 @@ const SLOWDOWN_MAX: f64 = 2.0;
 /// The most bytes that a template may take.
 const TEMPLATE_BYTES_MAX: u64 = 1_000;
 
+/// The most processor time that learning all templates, or visiting them again, may take. Who needs
+/// more is not measured there.
+const SPENT_MAX: Duration = Duration::from_secs(20);
+
 /// Prints the table.
 pub(crate) fn report(settings: &Settings) -> Result<()> {
     println!(
@@ -31,20 +36,32 @@ pub(crate) fn report(settings: &Settings) -> Result<()> {
     println!("|---|---:|---:|---:|---:|---|---:|---:|---|");
     for who in Who::ALL {
         let (rates, held) = revisit(who, settings)?;
-        let slower = rates[0] / rates[2];
-        let bytes = measured_apart(who)?;
+        let slower = rates[0].zip(rates[2]).map(|(few, many)| few / many);
+        let bytes = match rates[2] {
+            Some(_) => measured_apart(who)?,
+            None => None,
+        };
         let bars = match who {
             Who::Knothole => [
-                format!("{SLOWDOWN_MAX:.0} × {}", verdict(slower <= SLOWDOWN_MAX)),
-                format!("1 kB {}", verdict(bytes <= TEMPLATE_BYTES_MAX)),
+                bar(
+                    format!("{SLOWDOWN_MAX:.0} ×"),
+                    slower.map(|by| by <= SLOWDOWN_MAX),
+                ),
+                bar(
+                    "1 kB".to_owned(),
+                    bytes.map(|bytes| bytes <= TEMPLATE_BYTES_MAX),
+                ),
             ],
             _ => Default::default(),
         };
-        let [few, some, many] = rates.map(grouped);
+        let [few, some, many] = rates.map(|rate| rate.map_or_else(not_done, grouped));
         println!(
-            "| {} | {few} | {some} | {many} | {slower:.1} × | {} | {held} | {bytes} | {} |",
+            "| {} | {few} | {some} | {many} | {} | {} | {} | {} | {} |",
             who.name(),
+            slower.map_or_else(String::new, |by| format!("{by:.1} ×")),
             bars[0],
+            held.map_or_else(String::new, |held| held.to_string()),
+            bytes.map_or_else(String::new, |bytes| bytes.to_string()),
             bars[1],
         );
     }
@@ -52,10 +69,23 @@ pub(crate) fn report(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// The rate for each of [`COUNTS`], in turns, and the templates there are with the most.
-fn revisit(who: Who, settings: &Settings) -> Result<([f64; 3], usize)> {
+fn not_done() -> String {
+    format!("not in {} s", SPENT_MAX.as_secs())
+}
+
+fn bar(bar: String, met: Option<bool>) -> String {
+    match met {
+        Some(met) => format!("{bar} {}", verdict(met)),
+        None => format!("{bar} not measured"),
+    }
+}
+
+/// The rate for each of [`COUNTS`], in turns, and the templates there are with the most; `None`
+/// where it took too long.
+fn revisit(who: Who, settings: &Settings) -> Result<([Option<f64>; 3], Option<usize>)> {
     let mut rates = [const { Vec::new() }; 3];
-    let mut held = 0;
+    let mut in_time = [true; 3];
+    let mut held = None;
     let mut lines = vec![String::new(); TURN];
     for round in 0..settings.rounds {
         eprintln!(
@@ -65,49 +95,66 @@ fn revisit(who: Who, settings: &Settings) -> Result<([f64; 3], usize)> {
             settings.rounds
         );
         let mut runs = Vec::new();
-        for count in COUNTS {
+        for (place, count) in COUNTS.into_iter().enumerate() {
             let mut stream = Stream::revisits(count);
             let mut entrant = who.start(Some(count))?;
-            take(&mut stream, &mut entrant, count, &mut lines)?;
-            runs.push((stream, entrant, Lap::default()));
+            in_time[place] = in_time[place] && take(&mut stream, &mut entrant, count, &mut lines)?;
+            if in_time[place] {
+                runs.push((place, stream, entrant, Lap::default()));
+            }
         }
         for _ in 0..REVISITS / TURN {
-            for (stream, entrant, total) in &mut runs {
+            for (place, stream, entrant, total) in &mut runs {
+                if !in_time[*place] {
+                    continue;
+                }
                 stream.fill(&mut lines)?;
                 let (lap, ()) = Lap::of(TURN, || {
                     entrant.feed(&lines);
                     Ok(())
                 })?;
                 total.add(lap);
+                in_time[*place] = total.spent < SPENT_MAX;
             }
         }
-        for (rates, (_, entrant, lap)) in rates.iter_mut().zip(&runs) {
-            rates.push(lap.rate());
-            held = entrant.templates();
+        for (place, _, entrant, lap) in &runs {
+            rates[*place].push(lap.rate());
+            held = (*place == 2).then(|| entrant.templates()).or(held);
         }
     }
-    Ok((rates.map(median), held))
+    let rate = |(rates, in_time): (Vec<f64>, bool)| in_time.then(|| median(rates));
+    let mut all = rates.into_iter().zip(in_time).map(rate);
+    let rates = std::array::from_fn(|_| all.next().flatten());
+    Ok((rates, held.filter(|_| in_time[2])))
 }
 
+/// Feeds `count` lines; whether it did not take too long.
 fn take(
     stream: &mut Stream,
     entrant: &mut Entrant,
     count: usize,
     lines: &mut [String],
-) -> Result<()> {
-    let mut left = count;
+) -> Result<bool> {
+    let (mut left, mut total) = (count, Lap::default());
     while left > 0 {
         let len = left.min(lines.len());
         stream.fill(&mut lines[..len])?;
-        entrant.feed(&lines[..len]);
+        let (lap, ()) = Lap::of(len, || {
+            entrant.feed(&lines[..len]);
+            Ok(())
+        })?;
+        total.add(lap);
+        if total.spent > SPENT_MAX {
+            return Ok(false);
+        }
         left -= len;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Bytes a template of the largest count, in a process of its own: memory that was freed before
-/// would hide some.
-fn measured_apart(who: Who) -> Result<u64> {
+/// would hide some. `None` where it took too long.
+fn measured_apart(who: Who) -> Result<Option<u64>> {
     let done = Command::new(std::env::current_exe()?)
         .args(["parse", "memory", who.name()])
         .output()?;
@@ -118,10 +165,13 @@ fn measured_apart(who: Who) -> Result<u64> {
         said.trim_end()
     );
     let text = String::from_utf8(done.stdout)?;
-    text.trim().parse().context("bytes a template")
+    match text.trim() {
+        "" => Ok(None),
+        bytes => Ok(Some(bytes.parse().context("bytes a template")?)),
+    }
 }
 
-/// Prints by how many bytes a template the process has grown.
+/// Prints by how many bytes a template the process has grown, or nothing where it took too long.
 pub(crate) fn memory_of(name: &str) -> Result<()> {
     let who = Who::ALL.into_iter().find(|who| who.name() == name);
     let who = who.context("nobody has that name")?;
@@ -132,7 +182,9 @@ pub(crate) fn memory_of(name: &str) -> Result<()> {
     Stream::revisits(count).fill(&mut lines)?;
     let before = memory::held()?;
     let mut entrant = who.start(Some(count))?;
-    take(&mut stream, &mut entrant, 2 * count, &mut lines)?;
+    if !take(&mut stream, &mut entrant, 2 * count, &mut lines)? {
+        return Ok(());
+    }
     let grown = memory::held()?.saturating_sub(before);
     println!("{}", grown / entrant.templates().max(1) as u64);
     Ok(())

@@ -11,6 +11,7 @@ mod entrants;
 mod growth;
 mod hostile;
 mod labelled;
+mod naive;
 mod ours;
 mod speed;
 mod streams;
@@ -65,7 +66,7 @@ impl Settings {
                 "--shared" => settings.shared = value()?.into(),
                 "--stream" => settings.streams.push(value()?),
                 "--json" => settings.json = true,
-                "speed" | "growth" | "accuracy" | "explosion" | "hostile" => {
+                "speed" | "miss" | "growth" | "accuracy" | "explosion" | "hostile" => {
                     settings.parts.push(word);
                 }
                 other => bail!("parse does not know {other}"),
@@ -83,7 +84,7 @@ impl Settings {
     }
 }
 
-/// Runs all parts, or those named: `speed`, `growth`, `accuracy`, `explosion`, `hostile`.
+/// Runs all parts, or those named: `speed`, `miss`, `growth`, `accuracy`, `explosion`, `hostile`.
 pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Result<()> {
     let mut words = words.by_ref().peekable();
     if words.next_if(|word| word == "memory").is_some() {
@@ -97,10 +98,11 @@ pub(crate) fn run(mut words: impl Iterator<Item = String>) -> Result<()> {
         );
     }
     type Part = fn(&Settings) -> Result<()>;
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("accuracy", accuracy::report),
         ("explosion", explosion),
         ("speed", speed::report),
+        ("miss", naive::report),
         ("growth", growth::report),
         ("hostile", hostile::report),
     ];

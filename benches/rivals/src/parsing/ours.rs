@@ -40,6 +40,14 @@ impl Knothole {
         template.map_or_else(String::new, |template| template.text.to_string())
     }
 
+    /// The texts of all templates.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let templates = self.0.templates();
+        templates
+            .map(|template| template.text.to_string())
+            .collect()
+    }
+
     /// Does what waits for the end of a stream.
     pub(crate) fn settle(&mut self) {
         self.0.settle();

@@ -12,8 +12,6 @@ use crate::contest::{Lap, grouped, median};
 const TURN: usize = 8_192;
 /// Lines that Drain3 is timed on, the first of the stream.
 const DRAIN3_LINES: usize = 20_000;
-/// Lines a second without the cache's help, on two virtual Cascade Lake processors.
-const ALL_MISS_RATE: f64 = 1_500_000.0;
 
 /// Rates of all rounds, and the templates of the last one.
 struct Standing {
@@ -142,11 +140,6 @@ fn print(stream: &str, standings: &[Standing]) {
         let high = rates.iter().copied().fold(0.0, f64::max);
         let bar = match bar {
             Some(bar) => format!("{bar:.0} × {}", super::verdict(ratio >= *bar)),
-            None if stream == "all_miss" && *name == Who::Knothole.name() => format!(
-                "{} lines/s {}",
-                grouped(ALL_MISS_RATE),
-                super::verdict(rate >= ALL_MISS_RATE)
-            ),
             None => String::new(),
         };
         println!(

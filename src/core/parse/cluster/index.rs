@@ -12,7 +12,7 @@ const MASKS_MAX: usize = 1024;
 /// Patterns by the tokens they leave constant. A look-up costs one hash for each set of open
 /// places in use, narrow ones first.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
+pub(super) struct Index {
     /// The open places (token positions) of the patterns, the fewest first.
     masks: Vec<(Vec<u32>, usize)>,
     /// Patterns by the hash of length, mask and constant tokens.
@@ -20,8 +20,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// Adds a pattern under the number by which [`find`](Self::find) names it.
-    pub fn insert(&mut self, pattern: &Pattern, name: usize) {
+    /// Adds a pattern under the number by which [`wider`](Self::wider) names it.
+    pub(super) fn insert(&mut self, pattern: &Pattern, name: usize) {
         let tokens: Vec<&str> = pattern.key().split(' ').collect();
         let open = |token: &str| token.contains(OPEN);
         let mask: Vec<u32> = (0u32..)
@@ -41,18 +41,9 @@ impl Index {
         slot.sort_by(|a, b| b.0.key().len().cmp(&a.0.key().len()).then(a.0.cmp(&b.0)));
     }
 
-    /// The name of the narrowest pattern that covers `shape`: the one with the fewest open tokens,
-    /// then with the most constant bytes.
-    pub fn find(&self, shape: &str) -> Option<usize> {
-        self.first(shape, |_| true)
-    }
-
-    /// The narrowest pattern that covers the pattern `key`, other than itself.
+    /// The name of the narrowest pattern that covers a shape or a pattern, other than itself: the
+    /// one with the fewest open tokens, then with the most constant bytes.
     pub(super) fn wider(&self, key: &str) -> Option<usize> {
-        self.first(key, |pattern| pattern.key() != key)
-    }
-
-    fn first(&self, key: &str, takes: impl Fn(&Pattern) -> bool) -> Option<usize> {
         let tokens: Vec<&str> = key.split(' ').collect();
         self.masks.iter().find_map(|(mask, len)| {
             if *len != tokens.len() {
@@ -61,7 +52,7 @@ impl Index {
             let slot = self.patterns.get(&hash(&tokens, mask))?;
             let covering = slot.iter().find(|(pattern, _)| {
                 let mut pieces = pattern.key().split(' ').zip(&tokens);
-                takes(pattern) && pieces.all(|(piece, token)| covers(piece, token))
+                pattern.key() != key && pieces.all(|(piece, token)| covers(piece, token))
             });
             covering.map(|(_, name)| *name)
         })

@@ -71,29 +71,46 @@ impl Pattern {
 
     /// Whether `shape` is of this pattern.
     pub fn matches(&self, shape: &str) -> bool {
-        let mut tokens = shape.split(' ');
-        let same = self
-            .key
-            .split(' ')
-            .all(|piece| tokens.next().is_some_and(|token| covers(piece, token)));
-        same && tokens.next().is_none()
+        self.each_open(shape, |_| ()).is_some()
     }
 
     /// What the opened places stand for in a shape, as ascending byte ranges of its text; `None`
     /// when the shape is not of this pattern. A range may hold wildcards of the mask.
     pub fn open_ranges(&self, shape: &str) -> Option<Vec<Range<usize>>> {
         let mut ranges = Vec::new();
-        let mut start = 0;
-        let mut tokens = shape.split(' ');
-        for piece in self.key.split(' ') {
-            let token = tokens.next()?;
-            each_gap(piece, token, |gap| {
-                ranges.push(start + gap.start..start + gap.end);
-            })?;
-            start += token.len() + 1;
-        }
-        tokens.next().is_none().then_some(ranges)
+        self.each_open(shape, |range| ranges.push(range))?;
+        Some(ranges)
     }
+
+    /// Compares byte by byte, and value by value in tokens with an open place.
+    fn each_open(&self, shape: &str, mut range: impl FnMut(Range<usize>)) -> Option<()> {
+        let (key, text) = (self.key.as_bytes(), shape.as_bytes());
+        let (mut at, mut start) = (0, 0);
+        while let Some(&byte) = key.get(at) {
+            if byte == OPEN as u8 {
+                let piece = self.key.get(at..token_end(key, at))?;
+                let token = shape.get(start..token_end(text, start))?;
+                each_gap(piece, token, |gap| {
+                    range(start + gap.start..start + gap.end)
+                })?;
+                at += piece.len();
+                start += token.len();
+            } else if text.get(start) == Some(&byte) {
+                at += 1;
+                start += 1;
+            } else {
+                return None;
+            }
+        }
+        (start == text.len()).then_some(())
+    }
+}
+
+/// The end of the token that `from` is in.
+fn token_end(text: &[u8], from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let len = rest.iter().position(|byte| *byte == b' ');
+    len.map_or(text.len(), |len| from + len)
 }
 
 /// Whether the token of a pattern covers a token of a shape, or of another pattern.
@@ -104,6 +121,10 @@ pub(super) fn covers(piece: &str, token: &str) -> bool {
 /// Calls `gap` with what each open place of `piece` stands for in `token`; `None` when `piece`
 /// does not cover it.
 fn each_gap(piece: &str, token: &str, mut gap: impl FnMut(Range<usize>)) -> Option<()> {
+    if piece == OPEN_TEXT {
+        gap(0..token.len());
+        return Some(());
+    }
     let Some((head, mut piece)) = piece.split_once(OPEN) else {
         return (piece == token).then_some(());
     };

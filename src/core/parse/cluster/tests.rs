@@ -210,12 +210,12 @@ fn the_narrowest_pattern_is_found() {
     for (name, key) in keys.iter().enumerate() {
         index.insert(&Pattern::from_key(key), name);
     }
-    assert_eq!(index.find("a b=x c"), Some(1));
-    assert_eq!(index.find("a x c"), Some(2));
-    assert_eq!(index.find("a x y"), Some(0));
-    assert_eq!(index.find("x b c"), Some(3));
-    assert_eq!(index.find("x y c"), None);
-    assert_eq!(index.find("a x"), None);
+    assert_eq!(index.wider("a b=x c"), Some(1));
+    assert_eq!(index.wider("a x c"), Some(2));
+    assert_eq!(index.wider("a x y"), Some(0));
+    assert_eq!(index.wider("x b c"), Some(3));
+    assert_eq!(index.wider("x y c"), None);
+    assert_eq!(index.wider("a x"), None);
 }
 
 /// Lines of a small language in which places collide and saturate.

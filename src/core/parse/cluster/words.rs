@@ -1,6 +1,9 @@
 //! What clustering compares: the words of a text and the marks between them.
 
-use rustc_hash::FxHashMap;
+use std::hash::{Hash as _, Hasher as _};
+
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 
 use super::super::mask::WILDCARD;
 use super::pattern::{OPEN, OPEN_TEXT};
@@ -9,37 +12,40 @@ use super::saturate::{OPEN_SYMBOL, Rules, VALUE_SYMBOL};
 /// Stands for each word in what [`marks_of`] gives.
 const WORD: char = '\0';
 
-/// Words by place and their numbers, in the order of first sight.
+/// Words by place and their numbers, in the order of first sight. There may be a million, so a
+/// word is written down once.
 #[derive(Debug, Default)]
 pub(super) struct Symbols<'a> {
-    numbers: FxHashMap<(u32, &'a str), u32>,
-    texts: Vec<&'a str>,
+    numbers: HashTable<u32>,
+    words: Vec<(u32, &'a str)>,
     often: Vec<u32>,
 }
 
 impl<'a> Symbols<'a> {
     /// The row that `words` make.
     pub(super) fn row(&mut self, words: impl Iterator<Item = &'a str>) -> Vec<u32> {
-        (0..)
-            .zip(words)
-            .map(|(place, word)| self.of(place, word))
-            .collect()
+        let row = (0..).zip(words).map(|word| self.of(word));
+        row.collect()
     }
 
-    fn of(&mut self, place: u32, text: &'a str) -> u32 {
-        if text == WILDCARD {
+    fn of(&mut self, word: (u32, &'a str)) -> u32 {
+        if word.1 == WILDCARD {
             return VALUE_SYMBOL;
         }
         let Self {
             numbers,
-            texts,
+            words,
             often,
         } = self;
-        let number = *numbers.entry((place, text)).or_insert_with(|| {
-            texts.push(text);
+        let of = |number: &u32| words.get(*number as usize).copied().unwrap_or_default();
+        let next = u32::try_from(words.len()).unwrap_or(u32::MAX);
+        let same = |number: &u32| of(number) == word;
+        let entry = numbers.entry(hash(word), same, |number| hash(of(number)));
+        let number = *entry.or_insert(next).get();
+        if number == next {
+            words.push(word);
             often.push(0);
-            u32::try_from(texts.len() - 1).unwrap_or(u32::MAX)
-        });
+        }
         if let Some(count) = often.get_mut(number as usize) {
             *count += 1;
         }
@@ -52,7 +58,7 @@ impl<'a> Symbols<'a> {
             VALUE_SYMBOL => WILDCARD,
             _ => {
                 let at = (symbol - VALUE_SYMBOL - 1) as usize;
-                self.texts.get(at).copied().unwrap_or_default()
+                self.words.get(at).map_or("", |(_, text)| text)
             }
         }
     }
@@ -62,7 +68,7 @@ impl<'a> Symbols<'a> {
         let bare = [false, false].into_iter();
         Rules {
             solid: bare
-                .chain(self.texts.iter().map(|text| is_solid(text)))
+                .chain(self.words.iter().map(|(_, text)| is_solid(text)))
                 .collect(),
             often: [u32::MAX, u32::MAX]
                 .into_iter()
@@ -85,6 +91,12 @@ impl<'a> Symbols<'a> {
         }
         text
     }
+}
+
+fn hash(word: (u32, &str)) -> u64 {
+    let mut hasher = FxHasher::default();
+    word.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether a text says something by itself: two letters at least.

@@ -99,6 +99,7 @@ fn host_names_are_values_and_packages_are_not() {
         ("at a.shop.com.hk or web-1.shop.de", "at <*> or <*>"),
         ("use job.task.attempt.id now", "use job.task.attempt.id now"),
         ("in com.example.api.Main", "in com.example.api.Main"),
+        ("load com.example.net now", "load com.example.net now"),
         ("in org.example.io failed", "in org.example.io failed"),
         (
             "read main.rs and java.util.Map",

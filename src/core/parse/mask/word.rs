@@ -43,9 +43,9 @@ fn stands_alone(view: &View<'_>) -> bool {
     view.class(0) == Class::Word && view.opens() && ends
 }
 
-/// `session opened for user ann`, `invalid user bob`: who a sentence is about.
+/// `session opened for user ann`, `closed by user bob`: who a sentence is about.
 pub(super) fn user(view: &View<'_>) -> Option<Found> {
-    const BEFORE: [&[u8]; 5] = [b"for", b"as", b"by", b"of", b"invalid"];
+    const BEFORE: [&[u8]; 4] = [b"for", b"as", b"by", b"of"];
     let blank = |lexeme: &Lexeme| lexeme.class == Class::Blank;
     let [.., before, gap, user, last] = view.before else {
         return None;

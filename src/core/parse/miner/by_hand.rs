@@ -25,12 +25,21 @@ impl Miner {
                 }
             }
         }
+        for seed in self.hand.seeds() {
+            if let Some(slot) = self.table.slot_of(id_of(seed)) {
+                self.table.set_origin(slot, Origin::Recalled);
+            }
+        }
         self.hand = Arc::clone(hand);
         self.splits.clear();
         // What was remembered of forms may be wrong now.
         self.cache.clear();
         for seed in hand.seeds() {
             self.seed(seed);
+            // One that was learned already stays as it is from now on, too.
+            if let Some(slot) = self.table.slot_of(id_of(seed)) {
+                self.table.set_origin(slot, Origin::Given);
+            }
         }
     }
 

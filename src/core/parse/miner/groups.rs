@@ -12,14 +12,18 @@ use super::table::Slot;
 /// Shapes kept of one template: enough to tell which of its places vary. Those with the smallest
 /// hash are kept, so that which they are does not depend on the order they came in.
 pub const MEMBERS_MAX: usize = 128;
-/// How many more may come before those too many go.
-const MEMBERS_SPARE: usize = MEMBERS_MAX / 2;
+/// Bytes of all shapes of a stream that are kept; further ones tell nothing more of their templates.
+pub const SHAPES_BYTES_MAX: usize = 32 << 20;
+/// How many more may come in a group before those too many go, or a part of all its shapes.
+const SPARE_MIN: usize = MEMBERS_MAX / 2;
+const SPARE_SHARE: usize = 4;
 /// A small group, of fewer than [`SMALL_MAX`] shapes, is worked out anew when one shape in so many
-/// is new in it; that costs little, and templates settle early.
+/// is new in it; that costs little, and templates settle early. Shapes that a wide template says
+/// already are no news.
 const GROWN_SHARE_SMALL: usize = 8;
 /// The same for other groups. The work over the life of a group grows in step with its shapes.
-const GROWN_SHARE: usize = 3;
-const SMALL_MAX: usize = 256;
+const GROWN_SHARE: usize = 2;
+const SMALL_MAX: usize = 64;
 
 /// One distinct shape, and the template it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +36,12 @@ pub(super) struct Seen {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     pub(super) shapes: Vec<Seen>,
-    /// Shapes that came since the templates of the group were worked out.
+    /// Shapes that said something new since the templates of the group were worked out.
     grown: usize,
+    /// Shapes kept beyond [`MEMBERS_MAX`] of their template.
+    spare: usize,
+    /// Shapes that a wide template said already when they came.
+    told: usize,
     /// Whether no shape came since then.
     is_settled: bool,
     /// For each template with shapes here: how many, and the hash they are all below.
@@ -50,6 +58,8 @@ pub(super) struct GroupRow {
     /// The templates of which shapes were left out, and the hash those kept are all below.
     thinned: Vec<(Slot, u64)>,
     grown: usize,
+    spare: usize,
+    told: usize,
     is_settled: bool,
     dead: usize,
 }
@@ -61,6 +71,8 @@ pub(super) enum Added {
     LeftOut,
     /// It is kept.
     Kept,
+    /// It is kept, and others are not any more.
+    Thinned,
     /// It is kept, and the templates of this group should be worked out anew.
     Grown(u64),
 }
@@ -69,37 +81,54 @@ pub(super) enum Added {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
     groups: BTreeMap<u64, Group>,
+    /// Shapes in all of them.
+    len: usize,
+    /// Bytes of their texts.
+    bytes: usize,
 }
 
 impl Groups {
-    /// Keeps a new shape, if it may tell something about its template.
-    pub(super) fn add(&mut self, text: &str, slot: Slot) -> Added {
+    /// Keeps a new shape, if it may tell something about its template; `is_told` says that this
+    /// one is wide and has the shape already.
+    pub(super) fn add(&mut self, text: &str, constant: &str, slot: Slot, is_told: bool) -> Added {
         // Texts with other constants never share a template.
-        let of = match super::constant_of(text) {
+        let of = match constant {
             "" => group_of(text),
             constant => group_of(text) ^ hash_of(constant),
         };
+        if self.bytes + text.len() > SHAPES_BYTES_MAX {
+            return Added::LeftOut;
+        }
         let group = self.groups.entry(of).or_default();
         let (kept, below) = group.kept.entry(slot).or_insert((0, u64::MAX));
         if hash_of(text) >= *below {
             return Added::LeftOut;
         }
         *kept += 1;
-        let full = *kept >= MEMBERS_MAX + MEMBERS_SPARE;
-        // One more shape of a template that has shown so many says next to nothing.
-        group.grown += usize::from(*below == u64::MAX);
+        group.spare += usize::from(*kept > MEMBERS_MAX);
+        group.grown += usize::from(!is_told);
+        group.told += usize::from(is_told);
         group.is_settled = false;
+        self.len += 1;
+        self.bytes += text.len();
         let text = text.into();
         group.shapes.push(Seen { text, slot });
-        if full {
-            group.thin(slot);
+        let is_full = group.spare >= SPARE_MIN.max(group.shapes.len() / SPARE_SHARE);
+        if is_full {
+            let before = group.size();
+            group.thin();
+            let after = group.size();
+            self.len -= before.0 - after.0;
+            self.bytes -= before.1 - after.1;
         }
-        let share = match group.shapes.len() {
+        let untold = group.shapes.len().saturating_sub(group.told);
+        let share = match untold {
             0..SMALL_MAX => GROWN_SHARE_SMALL,
             _ => GROWN_SHARE,
         };
-        match group.grown > 0 && group.grown * share >= group.shapes.len() {
+        match group.grown > 0 && group.grown * share >= untold {
             true => Added::Grown(of),
+            false if is_full => Added::Thinned,
             false => Added::Kept,
         }
     }
@@ -111,7 +140,7 @@ impl Groups {
 
     /// Shapes kept.
     pub(super) fn len(&self) -> usize {
-        self.groups.values().map(|group| group.shapes.len()).sum()
+        self.len
     }
 
     /// The shapes kept.
@@ -131,10 +160,17 @@ impl Groups {
 
     /// Takes a group out, to be worked out and put back.
     pub(super) fn take(&mut self, of: u64) -> Option<Group> {
-        self.groups.remove(&of)
+        let group = self.groups.remove(&of)?;
+        let (len, bytes) = group.size();
+        self.len -= len;
+        self.bytes -= bytes;
+        Some(group)
     }
 
     pub(super) fn put(&mut self, of: u64, group: Group) {
+        let (len, bytes) = group.size();
+        self.len += len;
+        self.bytes += bytes;
         self.groups.insert(of, group);
     }
 
@@ -145,10 +181,18 @@ impl Groups {
             group.kept.retain(|slot, _| !gone.contains(slot));
         }
         self.groups.retain(|_, group| !group.shapes.is_empty());
+        let sizes = self.groups.values().map(Group::size);
+        (self.len, self.bytes) = sizes.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
     }
 }
 
 impl Group {
+    /// Shapes, and bytes of their texts.
+    fn size(&self) -> (usize, usize) {
+        let bytes = self.shapes.iter().map(|seen| seen.text.len()).sum();
+        (self.shapes.len(), bytes)
+    }
+
     /// The templates of the shapes, as lists of places in [`shapes`](Self::shapes).
     pub(super) fn work_out(&mut self) -> Vec<Cluster> {
         self.grown = 0;
@@ -176,6 +220,8 @@ impl Group {
                 .collect(),
             thinned: thinned.map(|(slot, (_, below))| (*slot, *below)).collect(),
             grown: self.grown,
+            spare: self.spare,
+            told: self.told,
             is_settled: self.is_settled,
             dead: self.dead,
         }
@@ -191,11 +237,16 @@ impl Group {
         let mut group = Self {
             shapes: shapes.collect(),
             grown: row.grown,
+            spare: row.spare,
+            told: row.told,
             is_settled: row.is_settled,
             kept: thinned.map(|(slot, below)| (slot, (0, below))).collect(),
             dead: row.dead,
         };
-        group.count_kept();
+        // Those beyond the bound stay as long as they would have stayed.
+        for seen in &group.shapes {
+            group.kept.entry(seen.slot).or_insert((0, u64::MAX)).0 += 1;
+        }
         group
     }
 
@@ -220,24 +271,38 @@ impl Group {
             kept.entry(seen.slot).or_insert((0, below)).0 += 1;
         }
         self.kept = kept;
-        let full: Vec<Slot> = self
-            .kept
-            .iter()
-            .filter(|(_, (kept, _))| *kept >= MEMBERS_MAX + MEMBERS_SPARE)
-            .map(|(slot, _)| *slot)
-            .collect();
-        full.into_iter().for_each(|slot| self.thin(slot));
+        self.thin();
     }
 
-    /// Keeps [`MEMBERS_MAX`] shapes of a template.
-    fn thin(&mut self, slot: Slot) {
-        let mine = self.shapes.iter().filter(|seen| seen.slot == slot);
-        let mut hashes: Vec<u64> = mine.map(|seen| hash_of(&seen.text)).collect();
-        hashes.sort_unstable();
-        let below = hashes.get(MEMBERS_MAX).copied().unwrap_or(u64::MAX);
-        self.shapes
-            .retain(|seen| seen.slot != slot || hash_of(&seen.text) < below);
-        self.kept.insert(slot, (MEMBERS_MAX, below));
+    /// Keeps [`MEMBERS_MAX`] shapes of each template.
+    fn thin(&mut self) {
+        let mut full: BTreeMap<Slot, Vec<u64>> = BTreeMap::new();
+        for seen in &self.shapes {
+            if self
+                .kept
+                .get(&seen.slot)
+                .is_some_and(|(kept, _)| *kept > MEMBERS_MAX)
+            {
+                full.entry(seen.slot).or_default().push(hash_of(&seen.text));
+            }
+        }
+        for (slot, hashes) in &mut full {
+            let (_, below, _) = hashes.select_nth_unstable(MEMBERS_MAX);
+            let below = *below;
+            let kept = hashes.iter().filter(|hash| **hash < below).count();
+            self.kept.insert(*slot, (kept, below));
+        }
+        let kept = &self.kept;
+        let stays = |seen: &Seen| {
+            !full.contains_key(&seen.slot)
+                || kept
+                    .get(&seen.slot)
+                    .is_none_or(|(_, below)| hash_of(&seen.text) < *below)
+        };
+        let before = self.shapes.len();
+        self.shapes.retain(stays);
+        self.told = self.told.saturating_sub(before - self.shapes.len());
+        self.spare = 0;
     }
 }
 

@@ -22,7 +22,14 @@ pub(super) enum Step {
     /// A template with this id was born, so that it leads nowhere else.
     Born(TemplateId),
     /// A shape was added.
-    Shape(Box<str>, Slot),
+    Shape {
+        text: Box<str>,
+        /// What it ends in that never becomes a wildcard.
+        constant: Box<str>,
+        slot: Slot,
+        /// Whether the template said it already.
+        is_told: bool,
+    },
     /// The templates of a group were worked out: the shapes that changed theirs, by place, and how
     /// many templates are dead.
     WorkedOut {
@@ -39,15 +46,17 @@ pub(super) enum Step {
     Group(u64, GroupRow),
     /// A wide template that was let go is kept in mind: the key of its pattern.
     Kept(Box<str>),
-    /// This shape called one back.
-    Recalled(Box<str>),
+    /// This shape, which ends in that constant, called one back.
+    Recalled { shape: Box<str>, constant: Box<str> },
 }
 
 impl Step {
     fn len(&self) -> usize {
         STEP_LEN
             + match self {
-                Self::Shape(text, _) | Self::Kept(text) | Self::Recalled(text) => text.len(),
+                Self::Shape { text, constant, .. } => text.len() + constant.len(),
+                Self::Recalled { shape, constant } => shape.len() + constant.len(),
+                Self::Kept(key) => key.len(),
                 Self::WorkedOut { moved, .. } => 8 * moved.len(),
                 Self::Forgotten(slots) => 4 * slots.len(),
                 Self::Alias(..) | Self::Born(_) | Self::Group(..) => 0,

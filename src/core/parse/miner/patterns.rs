@@ -1,57 +1,127 @@
 //! The templates that are wider than any one shape, found by a word they all hold.
 
 use std::collections::VecDeque;
+use std::hash::Hasher;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::table::Slot;
 use crate::core::parse::cluster::{OPEN, Pattern};
+use crate::core::parse::lane::CAUSED_BY;
 
-/// Patterns by one of their constant words, so that a shape is held against few of them.
+/// Patterns, each filed under one of its constant tokens, so that a shape is held against few of
+/// them.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
-    by_word: FxHashMap<Box<str>, Vec<(Slot, Pattern)>>,
-    /// The word that each slot's pattern is filed under.
-    words: FxHashMap<Slot, Box<str>>,
+    /// By [`places`] of the token; the pattern that says most first.
+    filed: FxHashMap<u64, Vec<Filed>>,
+    /// The place that each slot's pattern is filed under.
+    under: FxHashMap<Slot, u64>,
+}
+
+#[derive(Debug)]
+struct Filed {
+    slot: Slot,
+    pattern: Pattern,
+    /// Its open places.
+    opens: usize,
+}
+
+impl Filed {
+    /// A pattern with fewer open places says more; of two with as many, that whose key comes
+    /// first goes first.
+    fn rank(&self) -> (usize, &str) {
+        (self.opens, self.pattern.key())
+    }
 }
 
 impl Patterns {
     /// Files a slot's pattern, in place of the one it had.
     pub(super) fn insert(&mut self, slot: Slot, pattern: Pattern) {
         self.remove(slot);
-        let words = pattern.key().split(' ').filter(|word| !word.contains(OPEN));
-        let filed_under = |word: &&str| self.by_word.get(*word).map_or(0, Vec::len);
-        let word: Box<str> = words.min_by_key(filed_under).unwrap_or_default().into();
-        self.words.insert(slot, word.clone());
-        self.by_word.entry(word).or_default().push((slot, pattern));
+        let constant = places(pattern.key()).filter(|(_, token)| !token.contains(OPEN));
+        let filed_there = |place: &u64| self.filed.get(place).map_or(0, Vec::len);
+        let place = constant.map(|(place, _)| place).min_by_key(filed_there);
+        let place = place.unwrap_or(NOWHERE);
+        let opens = pattern.key().matches(OPEN).count();
+        let new = Filed {
+            slot,
+            pattern,
+            opens,
+        };
+        let filed = self.filed.entry(place).or_default();
+        let at = filed.partition_point(|other| other.rank() < new.rank());
+        filed.insert(at, new);
+        self.under.insert(slot, place);
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Pattern> {
-        let word = self.words.remove(&slot)?;
-        let filed = self.by_word.get_mut(&word)?;
-        let at = filed.iter().position(|(filed, _)| *filed == slot)?;
-        let (_, pattern) = filed.swap_remove(at);
+        let place = self.under.remove(&slot)?;
+        let filed = self.filed.get_mut(&place)?;
+        let at = filed.iter().position(|filed| filed.slot == slot)?;
+        let removed = filed.remove(at);
         if filed.is_empty() {
-            self.by_word.remove(&word);
+            self.filed.remove(&place);
         }
-        Some(pattern)
+        Some(removed.pattern)
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Pattern> {
-        let filed = self.by_word.get(self.words.get(&slot)?)?;
-        let (_, pattern) = filed.iter().find(|(filed, _)| *filed == slot)?;
-        Some(pattern)
+        let filed = self.filed.get(self.under.get(&slot)?)?;
+        let mine = filed.iter().find(|filed| filed.slot == slot)?;
+        Some(&mine.pattern)
     }
 
     /// The slot of the pattern that says most about `shape`; of two that say as much, the one
-    /// whose text comes first.
-    pub(super) fn find(&self, shape: &str) -> Option<Slot> {
-        let words = std::iter::once("").chain(shape.split(' '));
-        let filed = words.filter_map(|word| self.by_word.get(word)).flatten();
-        let matching = filed.filter(|(_, pattern)| pattern.matches(shape));
-        let best = matching.min_by_key(|(_, pattern)| (pattern.key().matches(OPEN).count(), pattern.key()));
-        best.map(|(slot, _)| *slot)
+    /// whose key comes first.
+    /// A shape that ends in a `constant` is of no pattern that does not.
+    pub(super) fn find(&self, shape: &str, constant: &str) -> Option<Slot> {
+        let mut best: Option<&Filed> = None;
+        let has_constant = |key: &str| {
+            let rest = key.strip_suffix(constant);
+            constant.is_empty() || rest.is_some_and(|rest| rest.ends_with(CAUSED_BY))
+        };
+        let says =
+            |filed: &&Filed| filed.pattern.matches(shape) && has_constant(filed.pattern.key());
+        let places = places(shape).map(|(place, _)| place);
+        for filed in places.chain([NOWHERE]).filter_map(|at| self.filed.get(&at)) {
+            let better = |filed: &&Filed| best.is_none_or(|best| filed.rank() < best.rank());
+            let better = filed.iter().take_while(better);
+            let matching = better.into_iter().find(says);
+            best = matching.or(best);
+        }
+        best.map(|filed| filed.slot)
     }
+}
+
+/// Where patterns without a constant token are filed.
+const NOWHERE: u64 = 0;
+
+/// The tokens of a text, each with the hash of itself and where it stands. A pattern matches token
+/// by token, so a shape of it has each of its constant tokens in the same place.
+fn places(text: &str) -> impl Iterator<Item = (u64, &str)> {
+    (1..)
+        .zip(tokens(text))
+        .map(|(place, token): (usize, &str)| {
+            let mut hasher = FxHasher::default();
+            hasher.write(token.as_bytes());
+            hasher.write_usize(place);
+            (hasher.finish(), token)
+        })
+}
+
+/// What stands between blanks.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.bytes().position(|byte| byte == b' ');
+        let (token, next) = end.map_or((text, None), |end| {
+            (text.get(..end).unwrap_or_default(), text.get(end + 1..))
+        });
+        rest = next;
+        Some(token)
+    })
 }
 
 /// Wide templates that gave way, to come back as they were.
@@ -69,7 +139,7 @@ impl Recall {
         self.patterns.insert(self.next, pattern);
         self.order.push_back(self.next);
         self.next = self.next.wrapping_add(1);
-        if self.patterns.words.len() > patterns_max
+        if self.patterns.under.len() > patterns_max
             && let Some(oldest) = self.order.pop_front()
         {
             self.patterns.remove(oldest);
@@ -77,8 +147,8 @@ impl Recall {
     }
 
     /// The pattern that says most about `shape`, which is no longer kept in mind then.
-    pub(super) fn take(&mut self, shape: &str) -> Option<Pattern> {
-        let number = self.patterns.find(shape)?;
+    pub(super) fn take(&mut self, shape: &str, constant: &str) -> Option<Pattern> {
+        let number = self.patterns.find(shape, constant)?;
         self.order.retain(|kept| *kept != number);
         self.patterns.remove(number)
     }

@@ -12,6 +12,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 const QUARANTINE: Duration = Duration::from_secs(600);
 /// One record in so many is of a new template where a stream explodes.
 const EXPLODING_SHARE: u64 = 4;
+/// Where it is fewer than that, so many times as many may be born.
+const FEW_FACTOR: u64 = 10;
 
 /// Counts births and says when there are too many.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -21,16 +23,19 @@ pub(super) struct Quarantine {
     records_before: u64,
     births: u64,
     until: Option<Timestamp>,
-    /// How often the stream was quarantined.
-    pub(super) times: u32,
 }
 
 impl Quarantine {
+    /// The stream has come to `time`.
+    pub(super) fn see(&mut self, time: Timestamp) {
+        self.newest = self.newest.max(time);
+    }
+
     /// Whether a template may be born at `time`, the stream's `records`-th record being the one
     /// that asks for it. Templates that were merged since do not count: a new parameter is no
     /// explosion.
     pub(super) fn admits(&mut self, time: Timestamp, records: u64, births_max: u64) -> bool {
-        self.newest = self.newest.max(time);
+        self.see(time);
         if let Some(until) = self.until {
             if self.newest < until {
                 return false;
@@ -42,11 +47,15 @@ impl Quarantine {
             self.begin(records);
         }
         let taken = records.saturating_sub(self.records_before);
-        if self.births < births_max || self.births.saturating_mul(EXPLODING_SHARE) < taken {
+        let few = self.births.saturating_mul(EXPLODING_SHARE) < taken;
+        let allowed = match few {
+            true => births_max.saturating_mul(FEW_FACTOR),
+            false => births_max,
+        };
+        if self.births < allowed {
             return true;
         }
         self.until = Some(self.newest.plus(QUARANTINE));
-        self.times = self.times.saturating_add(1);
         false
     }
 
@@ -60,7 +69,7 @@ impl Quarantine {
 
     /// The end of the quarantine the stream is in, if it is in one.
     pub(super) fn until(&self) -> Option<Timestamp> {
-        self.until
+        self.until.filter(|until| self.newest < *until)
     }
 
     fn begin(&mut self, records: u64) {

@@ -1,5 +1,6 @@
 //! What becomes of templates when those of a group are worked out anew.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashSet;
@@ -47,7 +48,7 @@ impl Miner {
     /// Whether another template says what this one says, so that no new shape will reach it.
     fn is_dead(&self, slot: Slot) -> bool {
         let text = self.table.get(slot).map(|entry| &*entry.template.text);
-        let by = text.and_then(|text| self.patterns.find(text));
+        let by = text.and_then(|text| self.patterns.find(text, ""));
         by.is_some_and(|by| by != slot)
     }
 
@@ -129,7 +130,10 @@ impl Miner {
         };
         let from_id = entry.template.id;
         let stays = living.contains(&from) || entry.origin != Origin::Learned;
-        let most = targets.iter().max_by_key(|(_, shapes)| **shapes);
+        let text = |slot: Slot| self.table.get(slot).map(|entry| &entry.template.text);
+        let most = targets
+            .iter()
+            .max_by_key(|(slot, shapes)| (**shapes, Reverse(text(**slot))));
         let Some(into) = most.map(|(slot, _)| *slot) else {
             return;
         };
@@ -144,6 +148,7 @@ impl Miner {
         }
         self.patterns.remove(from);
         let is_new = self.table.is_unused_since(into, born_before);
+        self.has_moved = true;
         self.table.merge(from, into, &self.limits);
         self.quarantine.merged();
         if let Some(to) = self.table.id(into) {
@@ -160,6 +165,7 @@ impl Miner {
     /// Makes room: the least used templates go. The wide ones are kept in mind, to come back as
     /// they were.
     pub(super) fn let_go(&mut self) {
+        self.has_moved = true;
         let gone = self.table.let_go(&self.limits);
         let slots: FxHashSet<Slot> = gone.iter().map(|(slot, _)| *slot).collect();
         self.groups.forget(&slots);

@@ -231,8 +231,13 @@ impl Miner {
     fn again(&mut self, step: Step) {
         match step {
             Step::Alias(from, to) => self.table.alias(from, to, &self.limits),
-            Step::Born(id) => self.table.unalias(id),
-            Step::Shape(text, slot) => drop(self.groups.add(&text, slot)),
+            Step::Born(id) => drop(self.table.unalias(id)),
+            Step::Shape {
+                text,
+                constant,
+                slot,
+                is_told,
+            } => drop(self.groups.add(&text, &constant, slot, is_told)),
             Step::WorkedOut { of, moved, dead } => {
                 if let Some(mut group) = self.groups.take(of) {
                     group.worked_out(moved, dead as usize);
@@ -248,7 +253,7 @@ impl Miner {
                 let pattern = Pattern::from_key(&key);
                 self.recall.insert(pattern, self.limits.templates_max);
             }
-            Step::Recalled(shape) => drop(self.recall.take(&shape)),
+            Step::Recalled { shape, constant } => drop(self.recall.take(&shape, &constant)),
         }
     }
 }

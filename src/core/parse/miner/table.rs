@@ -23,13 +23,26 @@ pub const ALIASES_MAX: usize = 8;
 pub(super) type Slot = u32;
 
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(super) struct Entry {
-    pub(super) template: Template,
     /// In the order of birth over the life of the stream.
     pub(super) rank: u32,
+    pub(super) origin: Origin,
     /// The number of the latest record it took.
     pub(super) last_record: u64,
-    pub(super) origin: Origin,
+    pub(super) template: Template,
+}
+
+/// A place in the table. All that a record of a known form needs is in its first 64 bytes, one
+/// line of the processor's cache.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Place {
+    /// Counted up whenever what the slot stands for changes, so that whoever remembers it knows.
+    version: u32,
+    is_taken: bool,
+    /// Of no matter unless the place is taken.
+    entry: Entry,
 }
 
 /// Where a template comes from.
@@ -45,9 +58,7 @@ pub(super) enum Origin {
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    entries: Vec<Option<Entry>>,
-    /// Counted up whenever what a slot stands for changes, so that whoever remembers a slot knows.
-    versions: Vec<u32>,
+    places: Vec<Place>,
     /// The lowest is taken first, so that a restored table goes on as this one would have.
     free: BTreeSet<Slot>,
     by_id: FxHashMap<TemplateId, Slot>,
@@ -62,22 +73,21 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.places.len() - self.free.len()
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Entry> {
-        self.entries.get(slot as usize)?.as_ref()
+        self.places.get(slot as usize)?.entry()
     }
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
-        self.entries.get_mut(slot as usize)?.as_mut()
+        let place = self.places.get_mut(slot as usize)?;
+        place.is_taken.then_some(&mut place.entry)
     }
 
     pub(super) fn version(&self, slot: Slot) -> u32 {
-        self.versions
-            .get(slot as usize)
-            .copied()
-            .unwrap_or_default()
+        let place = self.places.get(slot as usize);
+        place.map_or(0, |place| place.version)
     }
 
     /// The entries in order of birth.
@@ -88,8 +98,8 @@ impl Table {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
-        let slots = self.entries.iter().enumerate();
-        slots.filter_map(|(slot, entry)| Some((slot as Slot, entry.as_ref()?)))
+        let slots = self.places.iter().enumerate();
+        slots.filter_map(|(slot, place)| Some((slot as Slot, place.entry()?)))
     }
 
     pub(super) fn slot_of(&self, id: TemplateId) -> Option<Slot> {
@@ -134,7 +144,8 @@ impl Table {
 
     /// Counts a record for a template.
     pub(super) fn count(&mut self, slot: Slot, time: Timestamp, record: u64) -> Option<&Entry> {
-        let entry = self.entries.get_mut(slot as usize)?.as_mut()?;
+        let place = self.places.get_mut(slot as usize)?;
+        let entry = place.is_taken.then_some(&mut place.entry)?;
         if entry.last_record < self.notes.counted_before {
             self.notes.counted.push(slot);
         }
@@ -150,22 +161,13 @@ impl Table {
     pub(super) fn insert(&mut self, text: &str, record: u64) -> Slot {
         let id = id_of(text);
         let entry = Entry {
-            template: Template {
-                id,
-                text: text.into(),
-                count: 0,
-                first_seen: Timestamp::from_nanos(u64::MAX),
-                last_seen: Timestamp::ZERO,
-                merged: Vec::new(),
-                aliases: Vec::new(),
-            },
             rank: self.births,
             last_record: record,
-            origin: Origin::Learned,
+            ..Entry::of(id, text)
         };
         self.births = self.births.saturating_add(1);
         // A template that comes back is itself again, not what it was merged into before.
-        if self.aliases.remove(&id).is_some() {
+        if self.unalias(id) {
             self.notes.step(|| Step::Born(id));
         }
         let slot = self.place(entry);
@@ -176,14 +178,13 @@ impl Table {
 
     fn place(&mut self, entry: Entry) -> Slot {
         if let Some(slot) = self.free.pop_first() {
-            if let Some(place) = self.entries.get_mut(slot as usize) {
-                *place = Some(entry);
+            if let Some(place) = self.places.get_mut(slot as usize) {
+                place.take_up(entry);
             }
             return slot;
         }
-        self.entries.push(Some(entry));
-        self.versions.push(0);
-        (self.entries.len() - 1) as Slot
+        self.places.push(Place::new(Some(entry)));
+        (self.places.len() - 1) as Slot
     }
 
     /// Moves what `from` counted to `into`, whose lineage it joins; `from` is free afterwards.
@@ -234,8 +235,8 @@ impl Table {
     /// Whatever remembers this slot has to look again.
     pub(super) fn bump(&mut self, slot: Slot) {
         self.notes.changed(slot);
-        if let Some(version) = self.versions.get_mut(slot as usize) {
-            *version = version.wrapping_add(1);
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            place.version = place.version.wrapping_add(1);
         }
     }
 
@@ -287,24 +288,27 @@ impl Table {
         order.filter_map(|from| Some((*from, *self.aliases.get(from)?)))
     }
 
-    /// As [`insert`](Self::insert) does where an id is an alias.
-    pub(super) fn unalias(&mut self, id: TemplateId) {
-        self.aliases.remove(&id);
+    /// An id is no alias any more, as when a template with it is born.
+    pub(super) fn unalias(&mut self, id: TemplateId) -> bool {
+        let was_alias = self.aliases.remove(&id).is_some();
+        if was_alias {
+            self.aliases_order.retain(|from| *from != id);
+        }
+        was_alias
     }
 
     /// Puts an entry in its place, as it was written.
     pub(super) fn put(&mut self, slot: Slot, entry: Entry) {
         let at = slot as usize;
-        if self.entries.len() <= at {
-            let vacant = self.entries.len() as Slot..slot;
+        if self.places.len() <= at {
+            let vacant = self.places.len() as Slot..slot;
             self.free.extend(vacant);
-            self.entries.resize(at + 1, None);
-            self.versions.resize(at + 1, 0);
+            self.places.resize_with(at + 1, || Place::new(None));
         }
         self.free.remove(&slot);
         self.by_id.insert(entry.template.id, slot);
-        if let Some(place) = self.entries.get_mut(at) {
-            *place = Some(entry);
+        if let Some(place) = self.places.get_mut(at) {
+            place.take_up(entry);
         }
     }
 
@@ -314,11 +318,58 @@ impl Table {
     }
 
     pub(super) fn remove(&mut self, slot: Slot) -> Option<Entry> {
-        let entry = self.entries.get_mut(slot as usize)?.take()?;
+        let place = self.places.get_mut(slot as usize)?;
+        let is_taken = std::mem::take(&mut place.is_taken);
+        let entry = is_taken.then(|| std::mem::replace(&mut place.entry, Entry::none()))?;
         self.by_id.remove(&entry.template.id);
         self.bump(slot);
         self.free.insert(slot);
         Some(entry)
+    }
+}
+
+impl Place {
+    fn new(entry: Option<Entry>) -> Self {
+        Self {
+            version: 0,
+            is_taken: entry.is_some(),
+            entry: entry.unwrap_or_else(Entry::none),
+        }
+    }
+
+    /// Whoever remembers what stood here before has to look again.
+    fn take_up(&mut self, entry: Entry) {
+        self.is_taken = true;
+        self.version = self.version.wrapping_add(1);
+        self.entry = entry;
+    }
+
+    fn entry(&self) -> Option<&Entry> {
+        self.is_taken.then_some(&self.entry)
+    }
+}
+
+impl Entry {
+    fn of(id: TemplateId, text: &str) -> Self {
+        Self {
+            rank: 0,
+            origin: Origin::Learned,
+            last_record: 0,
+            template: Template {
+                id,
+                count: 0,
+                first_seen: Timestamp::from_nanos(u64::MAX),
+                last_seen: Timestamp::ZERO,
+                text: text.into(),
+                merged: Vec::new(),
+                aliases: Vec::new(),
+            },
+        }
+    }
+
+    /// Stands where there is none.
+    fn none() -> Self {
+        Self::of(TemplateId(0), "")
     }
 }
 

@@ -339,3 +339,129 @@ fn the_five_signs_show_on_streams_that_have_them() {
     good.settle();
     assert!(good.health().is_good(), "{:?}", good.health());
 }
+
+#[test]
+fn what_was_thrown_is_never_taken_for_a_value() {
+    let mut miner = Miner::default();
+    for number in 0..30 {
+        let line = format!(
+            "call {} went to {} {} ok",
+            word(number),
+            word(number + 50),
+            word(number + 90)
+        );
+        miner.parse(&line, T);
+    }
+    miner.settle();
+    let wide = miner.parse("call one went to two three ok", T).id;
+    let thrown = miner.parse_with("call one went to two", "ok", T).id;
+    assert_ne!(wide, thrown);
+    let text = miner.resolve(thrown).map(|t| t.text.to_string());
+    assert!(text.is_some_and(|text| text.ends_with(" <- ok")));
+}
+
+#[test]
+fn other_things_thrown_are_other_templates_whatever_the_message() {
+    let mut miner = Miner::default();
+    let mut ids = Vec::new();
+    for (message, thrown) in [
+        ("a.B", "a.B"),
+        ("c.D", "c.D"),
+        ("a.B", "c.D"),
+        ("c.D", "a.B"),
+    ] {
+        ids.push(miner.parse_with(message, thrown, T).id);
+    }
+    let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), 4);
+}
+
+#[test]
+fn an_arrow_in_a_message_is_no_cause() {
+    let mut miner = Miner::default();
+    for number in 0..50 {
+        miner.parse(format!("copied file <- {} done now", word(number)), T);
+    }
+    miner.settle();
+    assert_eq!(texts(&miner), ["copied file <- <*> done now"]);
+}
+
+#[test]
+fn every_record_finds_its_template_while_others_are_left_out() {
+    for seed in 0..60 {
+        let mut miner = Miner::default();
+        for number in 0..800 {
+            let at = seed * 1_000 + number;
+            let line = match number % 3 {
+                0 => format!(
+                    "{} is {} of {} now",
+                    word(at),
+                    word(at + 7),
+                    word(number % 11)
+                ),
+                1 => format!(
+                    "{} took {} from {} now",
+                    word(at),
+                    word(at + 9),
+                    word(number % 13)
+                ),
+                _ => format!(
+                    "{} {} {} {}",
+                    word(at),
+                    word(number % 17),
+                    word(at + 5),
+                    word(number % 5)
+                ),
+            };
+            let id = miner.parse(&line, T).id;
+            assert!(!Miner::is_overflow(id), "seed {seed}: {line}");
+            let again = miner.parse(&line, T).id;
+            let today = |id| miner.resolve(id).map(|template| template.id);
+            assert_eq!(today(id), today(again), "seed {seed}: {line}");
+        }
+        assert_eq!(miner.overflow(), 0);
+    }
+}
+
+#[test]
+fn a_quarantine_is_over_when_its_time_is() {
+    let limits = Limits {
+        births_per_minute_max: Some(100),
+        ..Limits::default()
+    };
+    let mut miner = Miner::new(limits);
+    let at = |second: u64| Timestamp::from_nanos(second * 1_000_000_000);
+    for number in 0..2_000 {
+        miner.parse(
+            format!("{} {}", word(number), word(number + 100_000)),
+            at(1_000),
+        );
+    }
+    assert!(miner.quarantined_until().is_some());
+    miner.parse("all is well", at(1_000 + 3_600));
+    assert_eq!(miner.quarantined_until(), None);
+}
+
+#[test]
+fn many_new_templates_among_many_more_records_are_too_many_as_well() {
+    let limits = Limits {
+        births_per_minute_max: Some(100),
+        ..Limits::default()
+    };
+    let mut miner = Miner::new(limits);
+    for number in 0..20_000 {
+        match number % 6 {
+            0 => miner.parse(format!("{} {}", word(number), word(number + 100_000)), T),
+            _ => miner.parse("all is well", T),
+        };
+    }
+    assert!(miner.quarantined_until().is_some());
+    assert!(miner.templates().count() <= 1_001);
+}
+
+#[test]
+fn nobody_can_send_the_name_of_the_overflow() {
+    let mut miner = Miner::default();
+    miner.named(OVERFLOW_TEXT, T);
+    assert_eq!((miner.templates().count(), miner.overflow()), (0, 1));
+}

@@ -6,6 +6,9 @@ use super::reference::{extend_form, is_word};
 
 /// Bytes of a form that are copied at once.
 pub(super) const STRETCH: usize = 32;
+/// Bytes of a form that there is always room for once it was needed. More is given back when a
+/// short line follows, so that one long line is not paid for ever after.
+const ROOM_KEPT: usize = 16 * 1024;
 
 /// The form and the variables of a message.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,13 @@ impl Found {
         &self.form[..self.form_len]
     }
 
+    /// Bytes taken.
+    #[cfg(test)]
+    pub(super) fn room_held(&self) -> usize {
+        let variables = self.variables.capacity() + self.long_variables.capacity();
+        self.form.capacity() + self.long_form.capacity() + variables * size_of::<(u32, u32)>()
+    }
+
     pub(super) fn variables(&self) -> &[(u32, u32)] {
         &self.variables[..self.variables_len]
     }
@@ -42,14 +52,17 @@ impl Found {
     #[inline(always)]
     pub(super) fn begin(&mut self, message_len: usize) {
         (self.form_len, self.variables_len) = (0, 0);
-        if self.form.len() < message_len + 2 * BLOCK {
-            self.make_room(message_len);
+        let room = message_len + 2 * BLOCK;
+        let is_large = self.form.len() > ROOM_KEPT && room < ROOM_KEPT / 4;
+        if self.form.len() < room || is_large {
+            self.make_room(room);
         }
     }
 
     #[cold]
-    fn make_room(&mut self, message_len: usize) {
-        let room = (message_len + 2 * BLOCK).next_power_of_two();
+    fn make_room(&mut self, room: usize) {
+        *self = Self::default();
+        let room = room.next_power_of_two();
         self.form.resize(room, 0);
         // Of two bytes one at most begins a variable.
         self.variables.resize(room / 2 + BLOCK, (0, 0));

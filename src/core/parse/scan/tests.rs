@@ -315,3 +315,19 @@ fn keys_depend_on_the_seed() {
     let (one, other) = (Scan::new(1).scan(b"a line"), Scan::new(2).scan(b"a line"));
     assert!(one.0 != other.0 && one.1 != other.1);
 }
+
+#[test]
+fn the_room_for_a_long_line_is_given_back_with_the_next_short_one() {
+    let long = "a1 ".repeat(LINE_LEN_MAX / 3);
+    for mut scan in Scan::all(1) {
+        scan.scan(long.as_bytes());
+        assert_eq!(scan.variables().len(), LINE_LEN_MAX / 3);
+        scan.scan(b"took 5 ms");
+        assert!(
+            scan.found.room_held() < 64 * 1024,
+            "{}",
+            scan.found.room_held()
+        );
+        assert_eq!(scan.form(), b"took \x01 ms");
+    }
+}

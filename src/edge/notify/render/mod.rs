@@ -104,7 +104,7 @@ pub(super) fn shortened(text: &str, chars_max: usize) -> String {
 }
 
 /// RFC 3339 in UTC with nanoseconds.
-pub(super) fn rfc3339(time: Timestamp) -> String {
+pub fn rfc3339(time: Timestamp) -> String {
     let mut text = String::new();
     // A u64 of nanoseconds ends in the year 2554, well within what jiff can write.
     if let Ok(time) = jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos())) {

@@ -83,11 +83,45 @@ fn a_whole_and_what_changed_since_make_the_miner_that_was_never_stopped() {
             second.settle();
             assert_eq!(texts(&first), texts(&second));
             assert_eq!(
+                format!("{:?}", first.groups),
+                format!("{:?}", second.groups)
+            );
+            assert_eq!(
                 state(&mut first),
                 state(&mut second),
                 "{templates_max} {step}"
             );
         }
+    }
+}
+
+#[test]
+fn shapes_with_constants_and_beyond_the_bound_are_kept_as_they_were() {
+    let some = |from: usize, to: usize, miner: &mut Miner| {
+        for number in from..to {
+            let text = format!("peer {} of {} joined", word(number), word(number % 7 + 900));
+            let thrown = ["", "OddError", "LateError"][number / 2 % 3];
+            miner.parse_with(text, thrown, T);
+        }
+    };
+    let groups = |miner: &Miner| format!("{:?}", miner.groups);
+    for step in [7, 61, 450] {
+        let mut first = Miner::default();
+        some(0, step, &mut first);
+        let mut all = vec![through_bytes(&first.snapshot())];
+        for from in (step..2_000).step_by(step) {
+            some(from, from + step, &mut first);
+            all.extend(first.delta().as_ref().map(through_bytes));
+            let (changed, _) = Miner::restore(all.clone(), Limits::default());
+            assert_eq!(groups(&first), groups(&changed), "{from}");
+        }
+        let whole = through_bytes(&first.snapshot());
+        let (mut second, _) = Miner::restore([whole], Limits::default());
+        assert_eq!(groups(&first), groups(&second));
+        some(3_000, 4_000, &mut first);
+        some(3_000, 4_000, &mut second);
+        assert_eq!(groups(&first), groups(&second));
+        assert_eq!(state(&mut first), state(&mut second));
     }
 }
 
@@ -152,8 +186,9 @@ fn nothing_is_noted_until_the_whole_was_written_and_not_without_bound() {
     assert!(miner.delta().is_none());
     miner.snapshot();
     assert!(miner.delta().is_some_and(|delta| !delta.is_whole()));
-    for number in 0..STEPS_BYTES_MAX / (100 * 7) {
-        let words: Vec<String> = (0..100).map(|at| word(100 * number + at)).collect();
+    for number in 0..STEPS_BYTES_MAX / (COMPARED_WORDS_MAX * 7) {
+        let words = 0..COMPARED_WORDS_MAX;
+        let words: Vec<String> = words.map(|at| word(100 * number + at)).collect();
         miner.parse(words.join(" ").as_bytes(), T);
     }
     assert!(miner.delta().is_none(), "more changed than is noted");
