@@ -48,7 +48,7 @@ pub const OVERFLOW_TEXT: &str = "<overflow>";
 const CHANGES_MAX: usize = 4_096;
 /// Words of a shape that is compared with others. A longer one is a template by itself: what it
 /// costs to compare grows faster than its length.
-pub const COMPARED_WORDS_MAX: usize = 64;
+pub const COMPARED_WORDS_MAX: usize = 96;
 /// Texts that are known without looking whether they are out of date.
 const KNOWN_MIN: usize = 1_024;
 /// Stands for no slot: what the bounds leave no room for.

@@ -264,12 +264,12 @@ fn contents(shared: &Path, systems: &[&str]) -> Result<Vec<String>> {
 }
 
 /// Constants of the template, each with the value that follows it. A line that does not fit its
-/// template is one value.
+/// template is all constant.
 fn values(template: &str, content: &str) -> Vec<(String, String)> {
     let constants: Vec<&str> = template.split("<*>").collect();
     let mut pairs = Vec::with_capacity(constants.len());
     let Some(mut rest) = content.strip_prefix(constants[0]) else {
-        return vec![(String::new(), content.to_owned())];
+        return vec![(content.to_owned(), String::new())];
     };
     for (place, constant) in constants.iter().enumerate().skip(1) {
         let last = place + 1 == constants.len();
@@ -279,7 +279,7 @@ fn values(template: &str, content: &str) -> Vec<(String, String)> {
             (false, false) => rest.find(constant),
         };
         let Some(end) = end else {
-            return vec![(String::new(), content.to_owned())];
+            return vec![(content.to_owned(), String::new())];
         };
         pairs.push((constants[place - 1].to_owned(), rest[..end].to_owned()));
         rest = &rest[end + constant.len()..];
