@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 mod announce;
 mod board;
+mod keeper;
 mod memory;
 mod router;
 mod running;

@@ -15,11 +15,12 @@ use tokio_util::sync::CancellationToken;
 use super::announce::{Announcer, Road};
 use super::board::Board;
 use super::config::{HostMemory, Settings};
+use super::keeper::Keeper;
 use super::memory::{self, Memory};
 use super::router::{Router, shard_index};
 use super::shard_thread::{self, Command, Reports, ShardHandle};
 use super::{clock, trainer};
-use crate::core::engine::{Output, Shard, Status};
+use crate::core::engine::{Output, Saved, Shard, Status};
 use crate::core::model::{Bundle, BundleError};
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
@@ -27,8 +28,6 @@ use crate::edge::receive::{Receiver, ServeError, serve_grpc, serve_http};
 use crate::edge::store::{Part, Store, StoreError, StoredStream};
 use crate::edge::{api, notify};
 
-/// How often the state of all streams is written.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 /// How long requests that are running may take to end at a stop.
 const REQUESTS_GRACE: Duration = Duration::from_secs(2);
 /// How long sinks may take to deliver what waits at a stop.
@@ -102,7 +101,7 @@ pub struct Daemon {
     notify_context: notify::Context,
     store: Arc<Store>,
     servers: JoinSet<Result<(), ServeError>>,
-    keeper: JoinHandle<()>,
+    keeper: JoinHandle<Option<Keeper>>,
     stop: CancellationToken,
 }
 
@@ -158,11 +157,8 @@ impl Daemon {
         let stop = CancellationToken::new();
         let limit = HostMemory::read().resolve(settings.memory_limit).as_bytes();
         tokio::spawn(memory::watch(memory, limit, stop.clone()));
-        let keeper = tokio::spawn(keep_snapshots(
-            shards.clone(),
-            Arc::clone(&store),
-            stop.clone(),
-        ));
+        let keeper = Keeper::new(shards.clone(), Arc::clone(&store));
+        let keeper = tokio::spawn(keeper.run(stop.clone()));
         let receiver = Receiver::new(
             Arc::clone(&router),
             settings.receiver(store.instance_id()),
@@ -279,11 +275,12 @@ impl Daemon {
         self.router.close();
         self.servers.shutdown().await;
         // A snapshot of the minute that is being written must not come after the last one.
-        let _ = self.keeper.await;
         let shards = std::mem::take(&mut self.shards);
-        let snapshots = tokio::task::spawn_blocking(move || collect(&shards, Command::Stop));
-        let snapshots = snapshots.await.unwrap_or_default();
-        let mut written = write_snapshots(&self.store, snapshots);
+        let keeper = match self.keeper.await {
+            Ok(Some(keeper)) => keeper,
+            Ok(None) | Err(_) => Keeper::new(shards, Arc::clone(&self.store)),
+        };
+        let mut written = save_last(keeper).await;
         let undelivered = self
             .announcer
             .road
@@ -397,7 +394,8 @@ fn spawn_shards(
 fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<StreamKey> {
     let StoredStream {
         key,
-        snapshot,
+        templates,
+        snapshot: rest,
         model,
     } = stored;
     let bundle = model.and_then(|bytes| match Bundle::from_bytes(&bytes) {
@@ -409,17 +407,26 @@ fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<Str
     });
     let has_model = bundle.is_some();
     let now = clock::now();
-    match snapshot.map(|bytes| shard.restore(&bytes, bundle.clone(), now)) {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => {
-            store.set_aside(&key, Part::Snapshot, &error.to_string());
-            bundle
-                .into_iter()
-                .for_each(|bundle| shard.install(&key, bundle, now));
+    let saved = Saved { templates, rest };
+    match shard.restore(&key, &saved, bundle.clone(), now) {
+        Ok(lost) => {
+            if let Some(error) = lost.templates {
+                tracing::warn!(stream = %key, %error, "The latest changes of a service's templates cannot be read; they are learned again.");
+            }
+            if let Some(error) = lost.rest {
+                store.set_aside(&key, Part::Snapshot, &error.to_string());
+            }
         }
-        None => bundle
-            .into_iter()
-            .for_each(|bundle| shard.install(&key, bundle, now)),
+        Err(error) => {
+            let has = [!saved.templates.is_empty(), saved.rest.is_some()];
+            let parts = [Part::Templates, Part::Snapshot].into_iter().zip(has);
+            for (part, _) in parts.filter(|(_, is_there)| *is_there) {
+                store.set_aside(&key, part, &error.to_string());
+            }
+            if let Some(bundle) = bundle {
+                shard.install(&key, bundle, now);
+            }
+        }
     }
     has_model.then_some(key)
 }
@@ -452,48 +459,8 @@ fn restore_outbox(store: &Store, announcer: &Announcer) {
     }
 }
 
-/// Writes the state of all streams every [`SNAPSHOT_EVERY`] until `stop`.
-async fn keep_snapshots(shards: Vec<ShardHandle>, store: Arc<Store>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(SNAPSHOT_EVERY);
-    ticks.tick().await;
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = stop.cancelled() => return,
-        }
-        let (shards, store) = (shards.clone(), Arc::clone(&store));
-        let written = tokio::task::spawn_blocking(move || {
-            write_snapshots(&store, collect(&shards, Command::Snapshot))
-        });
-        if let Ok(Err(error)) = written.await {
-            tracing::error!(%error, "The state could not be written; it is tried again in a minute.");
-        }
-    }
-}
-
-type Snapshots = Vec<(StreamKey, Vec<u8>)>;
-
-fn collect(shards: &[ShardHandle], command: fn(mpsc::Sender<Snapshots>) -> Command) -> Snapshots {
-    let mut all = Vec::new();
-    for shard in shards {
-        let (reply, answer) = mpsc::channel();
-        shard.send(command(reply));
-        all.extend(answer.recv().unwrap_or_default());
-    }
-    all
-}
-
-/// Writes all of `snapshots` it can; the first error, if any.
-fn write_snapshots(store: &Store, snapshots: Snapshots) -> Result<(), StoreError> {
-    let mut first = Ok(());
-    for (stream, bytes) in snapshots {
-        let written = store.put(&stream, Part::Snapshot, &bytes);
-        if let Ok(forgotten) = &written {
-            for stream in forgotten {
-                tracing::warn!(%stream, "The state folder is full; a service's state was removed.");
-            }
-        }
-        first = first.and(written.map(drop));
-    }
-    first
+/// Writes the state for the last time, and ends the shards.
+async fn save_last(mut keeper: Keeper) -> Result<(), StoreError> {
+    let written = tokio::task::spawn_blocking(move || keeper.save(Command::Stop));
+    written.await.unwrap_or(Ok(()))
 }

@@ -1,5 +1,6 @@
 //! A thread that owns a shard.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -9,7 +10,7 @@ use super::announce::Announcer;
 use super::board::Board;
 use super::clock;
 use super::router::Room;
-use crate::core::engine::{Settings, Shard};
+use crate::core::engine::{Settings, Shard, Snapshot};
 use crate::core::model::Bundle;
 use crate::core::record::{Batch, StreamKey};
 
@@ -34,11 +35,19 @@ pub(super) enum Command {
     /// Settings from now on.
     Reconfigure(Box<Settings>),
     /// The state of every stream, please.
-    Snapshot(Sender<Vec<(StreamKey, Vec<u8>)>>),
+    Snapshot(Ask),
     /// Judge what waits and end every sequence, then say so.
     Finish(Sender<()>),
     /// Take in what is queued, hand over the state of every stream, and end.
-    Stop(Sender<Vec<(StreamKey, Vec<u8>)>>),
+    Stop(Ask),
+}
+
+/// The question for the state of all streams.
+#[derive(Debug)]
+pub(super) struct Ask {
+    /// The streams of which all templates are asked for, not just what changed.
+    pub(super) whole: Arc<BTreeSet<StreamKey>>,
+    pub(super) reply: Sender<Vec<Snapshot>>,
 }
 
 /// The way to a shard. What is sent is bounded by the router's budget, not by the channel.
@@ -97,10 +106,9 @@ impl Worker {
         let mut ticked = Instant::now();
         loop {
             match inbox.recv_timeout(self.until_due()) {
-                Ok(Command::Stop(reply)) => {
+                Ok(Command::Stop(ask)) => {
                     self.report();
-                    // Nobody waits any more when the time to stop is over.
-                    return drop(reply.send(self.shard.snapshots()));
+                    return self.answer(&ask);
                 }
                 Ok(command) => self.obey(command),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -146,7 +154,7 @@ impl Worker {
             Command::Install { stream, bundle } => self.shard.install(&stream, bundle, now),
             Command::TrainingFailed { stream } => self.shard.training_failed(&stream, now),
             Command::Reconfigure(settings) => self.shard.reconfigure(*settings),
-            Command::Snapshot(reply) => drop(reply.send(self.shard.snapshots())),
+            Command::Snapshot(ask) => self.answer(&ask),
             Command::Finish(reply) => {
                 self.shard.finish(now);
                 self.report();
@@ -154,8 +162,13 @@ impl Worker {
                 let _ = reply.send(());
             }
             // Handled where the thread ends.
-            Command::Stop(reply) => drop(reply.send(Vec::new())),
+            Command::Stop(ask) => drop(ask.reply.send(Vec::new())),
         }
+    }
+
+    fn answer(&mut self, ask: &Ask) {
+        // Nobody waits any more when the time to stop is over.
+        let _ = ask.reply.send(self.shard.snapshots(&ask.whole));
     }
 
     fn report(&mut self) {

@@ -65,9 +65,8 @@ impl Judge {
             let Some(key) = vocabulary.key_of(known.id) else {
                 continue;
             };
-            if let Some(today) = miner.resolve(known.id) {
-                self.keys.entry(today.id).or_insert(key);
-            }
+            // Also of those that gave way: they may come back.
+            self.keys.entry(miner.leads_to(known.id)).or_insert(key);
         }
     }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::shard::Shard;
-pub use self::snapshot::SnapshotError;
+pub use self::snapshot::{Lost, Saved, Snapshot, SnapshotError, Templates};
 use crate::core::event::Anomaly;
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};

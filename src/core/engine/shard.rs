@@ -1,8 +1,9 @@
 //! Many streams, driven by plain calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::snapshot::{Lost, Saved, Snapshot, SnapshotError};
 use super::stream::{Outbox, Stream};
 use super::{Ledger, Output, Settings, Status};
 use crate::core::model::Bundle;
@@ -153,24 +154,28 @@ impl Shard {
             .map(|stream| stream.kept.corpus(&stream.miner))
     }
 
-    /// The state of each stream as bytes, to be given to [`restore`](Self::restore).
-    pub fn snapshots(&self) -> Vec<(StreamKey, Vec<u8>)> {
-        let all = self.streams.iter();
-        all.map(|(key, stream)| (key.clone(), super::snapshot::write(stream)))
+    /// The state of each stream as bytes, to be given to [`restore`](Self::restore): of its
+    /// templates only what changed since it was last asked for, where that is known, but all of
+    /// them of the streams in `whole`.
+    pub fn snapshots(&mut self, whole: &BTreeSet<StreamKey>) -> Vec<Snapshot> {
+        let all = self.streams.iter_mut();
+        all.map(|(key, stream)| super::snapshot::write(stream, whole.contains(key)))
             .collect()
     }
 
-    /// Takes a stream up again where its snapshot was made; `model` judges it.
+    /// Takes a stream up again where its snapshot was made, as far as it can be read; `model`
+    /// judges it.
     ///
     /// # Errors
-    /// If the bytes are not a snapshot of this version.
+    /// If the bytes hold no templates of this version. Without them nothing else makes sense.
     pub fn restore(
         &mut self,
-        bytes: &[u8],
+        stream: &StreamKey,
+        saved: &Saved,
         model: Option<Arc<Bundle>>,
         now: Timestamp,
-    ) -> Result<StreamKey, super::SnapshotError> {
-        let mut stream = super::snapshot::read(bytes, &self.settings, now)?;
+    ) -> Result<Lost, SnapshotError> {
+        let (mut stream, lost) = super::snapshot::read(stream, saved, &self.settings, now)?;
         let trained_at = stream.trained_at;
         match model {
             Some(bundle) => {
@@ -180,9 +185,8 @@ impl Shard {
             // Its model was lost: it learns again, and the sequences it kept count at once.
             None => stream.forget_training(),
         }
-        let key = stream.key.clone();
-        self.streams.insert(key.clone(), stream);
-        Ok(key)
+        self.streams.insert(stream.key.clone(), stream);
+        Ok(lost)
     }
 
     fn stream(&mut self, key: &StreamKey) -> (&mut Stream, &Settings, &mut Outbox) {

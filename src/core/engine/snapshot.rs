@@ -1,17 +1,18 @@
 //! A stream as bytes, to go on after a restart as if nothing had happened.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::judge::SequenceState;
 use super::stream::{Held, Stream};
 use crate::core::detect::EventSequence;
-use crate::core::parse::{MASKS_VERSION, MinerSnapshot};
+use crate::core::parse::{MASKS_VERSION, Miner, MinerSnapshot};
 use crate::core::record::{StreamKey, TemplateId, Timestamp};
 use crate::core::sequence::{OpenSequence, SequenceKey};
 
-/// The version of the layout below.
-const FORMAT: u32 = 2;
+/// The version of the layouts below.
+const FORMAT: u32 = 3;
 
 /// Bytes that cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -29,12 +30,53 @@ pub enum SnapshotError {
         /// The masking rules found.
         masks: u32,
     },
+    /// What changed after something that is not there.
+    #[error("templates were written after this, but piece {0} is missing")]
+    Gap(usize),
+}
+
+/// A stream as bytes, to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which stream.
+    pub stream: StreamKey,
+    /// Its templates, to be written first: all else refers to them.
+    pub templates: Templates,
+    /// All else: open sequences, records that wait, sequences to learn from.
+    pub rest: Vec<u8>,
+}
+
+/// The templates of a stream as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Templates {
+    /// All of them.
+    Whole(Vec<u8>),
+    /// What changed, to be kept behind what was written before.
+    Changes(Vec<u8>),
+    /// They are as they were written.
+    Unchanged,
+}
+
+/// A stream as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// [`Templates::Whole`] and the [`Templates::Changes`] after it, in order.
+    pub templates: Vec<Vec<u8>>,
+    /// [`Snapshot::rest`].
+    pub rest: Option<Vec<u8>>,
+}
+
+/// What of a [`Saved`] could not be taken up, while the stream goes on without it.
+#[derive(Debug, Default)]
+pub struct Lost {
+    /// The latest changes of its templates.
+    pub templates: Option<SnapshotError>,
+    /// All but its templates.
+    pub rest: Option<SnapshotError>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StreamSnapshot {
-    key: StreamKey,
-    miner: MinerSnapshot,
+struct Rest {
     held: Vec<(Timestamp, u32, Held)>,
     open: Vec<(SequenceKey, OpenSequence<SequenceState>)>,
     kept: Vec<(Vec<TemplateId>, bool, bool)>,
@@ -43,12 +85,32 @@ struct StreamSnapshot {
     newest: Timestamp,
 }
 
-pub(super) fn write(stream: &Stream) -> Vec<u8> {
+/// `is_whole` asks for all templates, whatever was written before.
+pub(super) fn write(stream: &mut Stream, is_whole: bool) -> Snapshot {
+    Snapshot {
+        stream: stream.key.clone(),
+        templates: write_templates(&mut stream.miner, is_whole),
+        rest: to_bytes(&rest(stream)),
+    }
+}
+
+fn write_templates(miner: &mut Miner, is_whole: bool) -> Templates {
+    if is_whole {
+        return Templates::Whole(to_bytes(&miner.snapshot()));
+    }
+    if miner.is_unchanged() {
+        return Templates::Unchanged;
+    }
+    match miner.delta() {
+        Some(delta) => Templates::Changes(to_bytes(&delta)),
+        None => Templates::Whole(to_bytes(&miner.snapshot())),
+    }
+}
+
+fn rest(stream: &Stream) -> Rest {
     let held = stream.hold.iter_sorted();
     let open = stream.open.iter_sorted();
-    let snapshot = StreamSnapshot {
-        key: stream.key.clone(),
-        miner: stream.miner.snapshot(),
+    Rest {
         held: held
             .into_iter()
             .map(|(time, rank, held)| (time, rank, held.clone()))
@@ -70,46 +132,85 @@ pub(super) fn write(stream: &Stream) -> Vec<u8> {
         anomalies: stream.anomalies,
         trained_at: stream.trained_at,
         newest: stream.newest,
-    };
-    // Writing into memory cannot fail; an empty snapshot would be refused when read.
-    postcard::to_allocvec(&(FORMAT, MASKS_VERSION, snapshot)).unwrap_or_default()
+    }
 }
 
+/// The stream as far as it can be read.
+///
+/// # Errors
+/// If no templates can.
 pub(super) fn read(
-    bytes: &[u8],
+    key: &StreamKey,
+    saved: &Saved,
     settings: &Settings,
     now: Timestamp,
-) -> Result<Stream, SnapshotError> {
-    let (found, rest): (u32, _) = postcard::take_from_bytes(bytes)?;
-    let (masks, rest): (u32, _) = postcard::take_from_bytes(rest)?;
-    if (found, masks) != (FORMAT, MASKS_VERSION) {
-        return Err(SnapshotError::Version { found, masks });
-    }
-    let snapshot: StreamSnapshot = postcard::from_bytes(rest)?;
-    let mut stream = Stream::new(snapshot.key, settings);
-    stream.miner = crate::core::parse::Miner::restore(snapshot.miner, settings.mining);
+) -> Result<(Stream, Lost), SnapshotError> {
+    let mut lost = Lost::default();
+    let mut stream = Stream::new(key.clone(), settings);
+    (stream.miner, lost.templates) = read_templates(&saved.templates, settings)?;
     stream.miner.set_hand(&settings.hand);
-    for (time, rank, held) in snapshot.held {
+    match saved.rest.as_deref().map(from_bytes) {
+        Some(Ok(rest)) => put(&mut stream, rest, now),
+        Some(Err(error)) => lost.rest = Some(error),
+        None => {}
+    }
+    stream.resume(now);
+    Ok((stream, lost))
+}
+
+fn read_templates(
+    pieces: &[Vec<u8>],
+    settings: &Settings,
+) -> Result<(Miner, Option<SnapshotError>), SnapshotError> {
+    let mut unreadable = None;
+    let readable = pieces.iter().map_while(|bytes| {
+        let read = from_bytes::<MinerSnapshot>(bytes);
+        read.map_err(|error| unreadable = Some(error)).ok()
+    });
+    let (miner, taken) = Miner::restore(readable, settings.mining);
+    let lost = match unreadable {
+        None if taken < pieces.len() || taken == 0 => Some(SnapshotError::Gap(taken)),
+        unreadable => unreadable,
+    };
+    match lost {
+        Some(error) if taken == 0 => Err(error),
+        lost => Ok((miner, lost)),
+    }
+}
+
+fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
+    for (time, rank, held) in rest.held {
         stream.hold.push(time, rank, now, held);
     }
-    for (key, sequence) in snapshot.open {
+    for (key, sequence) in rest.open {
         stream.open.insert(key, sequence);
     }
-    for (events, begins, ends) in snapshot.kept {
+    for (events, begins, ends) in rest.kept {
         stream.kept.add(EventSequence {
             events,
             begins,
             ends,
         });
     }
-    stream.anomalies = snapshot.anomalies;
-    stream.trained_at = snapshot.trained_at;
-    stream.trained_with = if stream.trained_at.is_some() {
-        stream.kept.added()
-    } else {
-        0
+    stream.anomalies = rest.anomalies;
+    stream.trained_at = rest.trained_at;
+    stream.trained_with = match stream.trained_at {
+        Some(_) => stream.kept.added(),
+        None => 0,
     };
-    stream.newest = snapshot.newest;
-    stream.resume(now);
-    Ok(stream)
+    stream.newest = rest.newest;
+}
+
+fn to_bytes(value: &impl Serialize) -> Vec<u8> {
+    // Writing into memory cannot fail; an empty snapshot would be refused when read.
+    postcard::to_allocvec(&(FORMAT, MASKS_VERSION, value)).unwrap_or_default()
+}
+
+fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
+    let (found, rest): (u32, _) = postcard::take_from_bytes(bytes)?;
+    let (masks, rest): (u32, _) = postcard::take_from_bytes(rest)?;
+    if (found, masks) != (FORMAT, MASKS_VERSION) {
+        return Err(SnapshotError::Version { found, masks });
+    }
+    Ok(postcard::from_bytes(rest)?)
 }

@@ -1,11 +1,13 @@
 //! What a user would notice of a shard, on a small made-up service.
 
+mod identity;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Output, Pace, Settings, Shard, State};
+use super::{Output, Pace, Saved, Settings, Shard, Snapshot, State, Templates};
 use crate::core::event::{Anomaly, AnomalyKind, Observed};
 use crate::core::model::Bundle;
 use crate::core::record::{Batch, Record, Resource, Severity, StreamKey, Timestamp};
@@ -80,14 +82,19 @@ fn bundle() -> Arc<Bundle> {
         });
         shard.push(batch(&normal(0..200)), Timestamp::ZERO);
         shard.finish(Timestamp::ZERO);
-        let corpus = shard.corpus(&stream()).expect("the stream exists");
-        let settings = TrainSettings {
-            epochs_max: 40,
-            ..TrainSettings::default()
-        };
-        Arc::new(train(&corpus, &settings, &mut |_| ControlFlow::Continue(())).expect("trains"))
+        model_of(&shard)
     };
     Arc::clone(BUNDLE.get_or_init(make))
+}
+
+/// A model of what a shard has learned.
+fn model_of(shard: &Shard) -> Arc<Bundle> {
+    let corpus = shard.corpus(&stream()).expect("the stream exists");
+    let settings = TrainSettings {
+        epochs_max: 40,
+        ..TrainSettings::default()
+    };
+    Arc::new(train(&corpus, &settings, &mut |_| ControlFlow::Continue(())).expect("trains"))
 }
 
 fn active_shard(settings: Settings) -> Shard {
@@ -213,11 +220,10 @@ fn a_shard_taken_up_from_its_snapshot_says_what_it_would_have_said() {
     through.push(batch(first), now(first));
     before.push(batch(first), now(first));
     let mut after = Shard::new(settings());
-    for (_, bytes) in before.snapshots() {
-        after
-            .restore(&bytes, Some(bundle()), now(first))
-            .expect("is a snapshot");
-    }
+    let saved = saved([before.snapshots(&BTreeSet::new())]);
+    after
+        .restore(&stream(), &saved, Some(bundle()), now(first))
+        .expect("is a snapshot");
     let mut told = anomalies(before.take_outputs());
     after.take_outputs();
     for shard in [&mut through, &mut after] {
@@ -229,22 +235,52 @@ fn a_shard_taken_up_from_its_snapshot_says_what_it_would_have_said() {
     assert_eq!(told.len(), 4);
 }
 
+/// What is left when all of this was written in turn.
+fn saved(written: impl IntoIterator<Item = Vec<Snapshot>>) -> Saved {
+    let mut saved = Saved::default();
+    for snapshot in written.into_iter().flatten() {
+        match snapshot.templates {
+            Templates::Whole(bytes) => saved.templates = vec![bytes],
+            Templates::Changes(bytes) => saved.templates.push(bytes),
+            Templates::Unchanged => {}
+        }
+        saved.rest = Some(snapshot.rest);
+    }
+    saved
+}
+
 #[test]
 fn bytes_that_are_no_snapshot_are_refused() {
     let mut shard = Shard::new(settings());
-    for bytes in [&b""[..], b"nonsense", &[9, 9, 9, 9]] {
-        assert!(shard.restore(bytes, None, Timestamp::ZERO).is_err());
-    }
     let whole = {
         let mut shard = active_shard(settings());
         shard.push(batch(&mixed()), Timestamp::from_millis(2_000_000));
-        shard.snapshots().remove(0).1
+        saved([shard.snapshots(&BTreeSet::new())])
     };
+    let half = &whole.templates[0][..whole.templates[0].len() / 2];
+    for bytes in [&b""[..], b"nonsense", &[9, 9, 9, 9], half] {
+        let broken = Saved {
+            templates: vec![bytes.to_vec()],
+            ..whole.clone()
+        };
+        let refused = shard.restore(&stream(), &broken, None, Timestamp::ZERO);
+        assert!(refused.is_err());
+        let broken = Saved {
+            rest: Some(bytes.to_vec()),
+            ..whole.clone()
+        };
+        let mut shard = Shard::new(settings());
+        let lost = shard.restore(&stream(), &broken, None, Timestamp::ZERO);
+        assert!(lost.expect("the templates are there").rest.is_some());
+        assert!(shard.status()[0].templates > 5 && shard.status()[0].pending == 0);
+    }
+    let nothing = Saved::default();
     assert!(
         shard
-            .restore(&whole[..whole.len() / 2], None, Timestamp::ZERO)
+            .restore(&stream(), &nothing, None, Timestamp::ZERO)
             .is_err()
     );
+    assert!(shard.status().is_empty());
 }
 
 #[test]

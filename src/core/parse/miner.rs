@@ -3,6 +3,7 @@
 mod by_hand;
 mod groups;
 mod health;
+mod notes;
 mod patterns;
 mod quarantine;
 mod settle;
@@ -26,12 +27,14 @@ use super::scan::{Key, Scan};
 use crate::core::record::{TemplateId, Timestamp};
 
 use groups::{Added, Groups};
+use notes::Step;
 use patterns::{Patterns, Recall};
 use quarantine::Quarantine;
 use table::{Origin, Slot, Table, id_of};
 
 pub use groups::{MEMBERS_MAX, SHAPES_BYTES_MAX};
 pub use health::Health;
+pub use notes::STEPS_BYTES_MAX;
 pub use snapshot::MinerSnapshot;
 pub use table::{ALIASES_MAX, LINEAGE_MAX};
 
@@ -257,6 +260,12 @@ impl Miner {
         self.table.get(slot).map(|entry| &entry.template)
     }
 
+    /// The id that `id` leads to today: its own, or that of what it was merged into, also while
+    /// that has given way.
+    pub fn leads_to(&self, id: TemplateId) -> TemplateId {
+        self.table.leads_to(id)
+    }
+
     /// Records parsed.
     pub fn records(&self) -> u64 {
         self.records
@@ -452,7 +461,17 @@ impl Miner {
         {
             return slot;
         }
-        match self.groups.add(shape, constant, slot, found.is_some()) {
+        let is_told = found.is_some();
+        let added = self.groups.add(shape, constant, slot, is_told);
+        if added != Added::LeftOut {
+            self.table.notes.step(|| Step::Shape {
+                text: shape.into(),
+                constant: constant.into(),
+                slot,
+                is_told,
+            });
+        }
+        match added {
             Added::LeftOut => slot,
             Added::Kept => {
                 self.know(shape, slot);
@@ -476,6 +495,10 @@ impl Miner {
     /// A template that was let go and says this shape too.
     fn recalled(&mut self, shape: &str, constant: &str) -> Option<Slot> {
         let pattern = self.recall.take(shape, constant)?;
+        self.table.notes.step(|| Step::Recalled {
+            shape: shape.into(),
+            constant: constant.into(),
+        });
         self.make_room()?;
         self.has_moved = true;
         let text = pattern.text();

@@ -37,8 +37,8 @@ pub use lane::{
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of};
 pub use miner::{
     ALIASES_MAX, BIRTHS_PER_MINUTE_MAX, COMPARED_WORDS_MAX, Change, Health, LINEAGE_MAX, Limits,
-    MEMBERS_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SHAPES_BYTES_MAX, TEMPLATES_MAX,
-    Template,
+    MEMBERS_MAX, Miner, MinerSnapshot, OVERFLOW_TEXT, Parsed, SHAPES_BYTES_MAX, STEPS_BYTES_MAX,
+    TEMPLATES_MAX, Template,
 };
 pub use param::{AnchoredParam, PARAMS_MAX, Param, ParamKind, Place};
 pub use scan::{HEX, Key, MIXED, NUMBER, Scan, UUID, form_of};

@@ -6,7 +6,8 @@ use thiserror::Error;
 const MAGIC: &[u8; 8] = b"knotsnap";
 /// Raised when the frame changes; what is inside has a version of its own.
 const FORMAT: u32 = 1;
-const HEAD_LEN: usize = MAGIC.len() + 4 + 8 + 32;
+/// Bytes of a head.
+pub(super) const HEAD_LEN: usize = MAGIC.len() + 4 + 8 + 32;
 
 /// Why bytes are not a whole snapshot.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -34,6 +35,18 @@ pub(super) fn wrap(bytes: &[u8]) -> Vec<u8> {
 
 /// Takes the head off again, after checking it.
 pub(super) fn unwrap(mut framed: Vec<u8>) -> Result<Vec<u8>, FrameError> {
+    let (bytes, after) = unwrap_first(&framed)?;
+    if !after.is_empty() {
+        let expected = bytes.len() as u64;
+        let found = expected + after.len() as u64;
+        return Err(FrameError::Length { found, expected });
+    }
+    framed.drain(..HEAD_LEN);
+    Ok(framed)
+}
+
+/// The bytes behind the first head, after checking them, and what follows.
+pub(super) fn unwrap_first(framed: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {
     let rest = framed.strip_prefix(MAGIC).ok_or(FrameError::Foreign)?;
     let (format, rest) = rest.split_first_chunk::<4>().ok_or(FrameError::Foreign)?;
     let format = u32::from_le_bytes(*format);
@@ -41,16 +54,22 @@ pub(super) fn unwrap(mut framed: Vec<u8>) -> Result<Vec<u8>, FrameError> {
         return Err(FrameError::Format(format));
     }
     let (len, rest) = rest.split_first_chunk::<8>().ok_or(FrameError::Foreign)?;
-    let (sum, bytes) = rest.split_first_chunk::<32>().ok_or(FrameError::Foreign)?;
-    let (found, expected) = (bytes.len() as u64, u64::from_le_bytes(*len));
-    if found != expected {
-        return Err(FrameError::Length { found, expected });
-    }
+    let (sum, rest) = rest.split_first_chunk::<32>().ok_or(FrameError::Foreign)?;
+    let (found, expected) = (rest.len() as u64, u64::from_le_bytes(*len));
+    let split = usize::try_from(expected).ok();
+    let (bytes, after) = split
+        .and_then(|len| rest.split_at_checked(len))
+        .ok_or(FrameError::Length { found, expected })?;
     if Sha256::digest(bytes).as_slice() != sum {
         return Err(FrameError::Checksum);
     }
-    framed.drain(..HEAD_LEN);
-    Ok(framed)
+    Ok((bytes, after))
+}
+
+/// How many bytes follow a head, if it is one of ours.
+pub(super) fn len(head: &[u8; HEAD_LEN]) -> Option<u64> {
+    let (_, len) = head.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
+    Some(u64::from_le_bytes(*len.first_chunk()?))
 }
 
 #[cfg(test)]

@@ -5,16 +5,19 @@
 //! lock                      held by the daemon that uses the folder; has its process id
 //! outbox.json               events that no sink has taken yet
 //! streams/<hash>/key.json   which stream it is
-//!               /snapshot   templates and open sequences, behind a checksum
+//!               /templates  all templates, and behind them what changed since, each piece
+//!                           behind a checksum
+//!               /snapshot   open sequences and all else, behind a checksum
 //!               /model.safetensors
 //! ```
 //!
 //! Bytes in, bytes out: what they mean is the business of those who write them. A file is
-//! replaced as a whole or not at all. One that cannot be read is moved aside with a warning, and
+//! replaced as a whole or not at all; `templates` also grows. One that cannot be read is moved aside with a warning, and
 //! the daemon starts as if it had not been there.
 
 mod disk;
 mod frame;
+mod log;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -28,6 +31,8 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::core::record::StreamKey;
+
+pub use log::{LOG_GROWTH_MAX, LOG_LEN_MIN};
 
 /// Largest file that is read back into memory, in bytes.
 pub const FILE_LEN_MAX: u64 = 1 << 30;
@@ -44,7 +49,9 @@ pub struct Limits {
 /// What is kept of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Templates and open sequences, as the engine wrote them.
+    /// The templates, as the engine wrote them; [`Store::append`] adds to them.
+    Templates,
+    /// Open sequences and all else, as the engine wrote them.
     Snapshot,
     /// The model bundle, as `core::model` wrote it; readable by any safetensors reader.
     Model,
@@ -53,6 +60,7 @@ pub enum Part {
 impl Part {
     const fn file_name(self) -> &'static str {
         match self {
+            Self::Templates => "templates",
             Self::Snapshot => "snapshot",
             Self::Model => "model.safetensors",
         }
@@ -64,10 +72,23 @@ impl Part {
 pub struct StoredStream {
     /// Which stream.
     pub key: StreamKey,
+    /// [`Part::Templates`] and what was appended, as far as it can be read; empty where there
+    /// are none.
+    pub templates: Vec<Vec<u8>>,
     /// [`Part::Snapshot`], where there is one that can be read.
     pub snapshot: Option<Vec<u8>>,
     /// [`Part::Model`], where there is one that can be read.
     pub model: Option<Vec<u8>>,
+}
+
+/// What became of what was appended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Whether the whole should be written next: what was appended since takes several times as
+    /// much ([`LOG_GROWTH_MAX`]).
+    pub is_full: bool,
+    /// Streams that had to go to make room.
+    pub removed: Vec<StreamKey>,
 }
 
 /// What went wrong with the state folder.
@@ -192,24 +213,51 @@ impl Store {
         bytes: &[u8],
     ) -> Result<Vec<StreamKey>, StoreError> {
         let framed = match part {
-            Part::Snapshot => frame::wrap(bytes),
+            Part::Templates | Part::Snapshot => frame::wrap(bytes),
             Part::Model => bytes.to_vec(),
         };
+        let len = framed.len() as u64;
+        let write = |path: &Path| disk::replace(path, &framed);
+        self.write(key, part, |_| len, write)
+            .map(|((), removed)| removed)
+    }
+
+    /// Writes what changed behind a stream's [`Part::Templates`]; where others had to go, their
+    /// keys are returned.
+    ///
+    /// # Errors
+    /// It could not be written; what was there before is still there, and [`put`](Self::put) has
+    /// to be next.
+    pub fn append(&self, key: &StreamKey, bytes: &[u8]) -> Result<Appended, StoreError> {
+        let len = (frame::HEAD_LEN + bytes.len()) as u64;
+        let write = |path: &Path| log::append(path, bytes);
+        let (is_full, removed) = self.write(key, Part::Templates, |before| before + len, write)?;
+        Ok(Appended { is_full, removed })
+    }
+
+    /// Lets `write` write a part of a stream, whose length it makes `len_after` the one it has.
+    fn write<T>(
+        &self,
+        key: &StreamKey,
+        part: Part,
+        len_after: impl FnOnce(u64) -> u64,
+        write: impl FnOnce(&Path) -> io::Result<T>,
+    ) -> Result<(T, Vec<StreamKey>), StoreError> {
         let name = folder_name(key);
         // Held through the write: two writers of one stream would share a temporary file.
         let mut index = self.index();
         let folder = self.root.join("streams").join(&name);
         let path = folder.join(part.file_name());
-        let replaced = fs::metadata(&path).map_or(0, |file| file.len());
-        let len = Usage::of(&folder).bytes.saturating_sub(replaced) + framed.len() as u64;
+        let before = fs::metadata(&path).map_or(0, |file| file.len());
+        let len = Usage::of(&folder).bytes.saturating_sub(before) + len_after(before);
         if len > self.limits.bytes_max {
             let (stream, max) = (key.clone(), self.limits.bytes_max);
             return Err(StoreError::TooLarge { stream, len, max });
         }
         self.describe(&folder, key)?;
-        disk::replace(&path, &framed).map_err(|e| StoreError::of("write", &path, e))?;
+        let written = write(&path).map_err(|e| StoreError::of("write", &path, e))?;
         index.by_folder.insert(name.clone(), Usage::of(&folder));
-        Ok(self.make_room(&mut index, &name))
+        Ok((written, self.make_room(&mut index, &name)))
     }
 
     /// Forgets a stream.
@@ -274,6 +322,7 @@ impl Store {
                 return None;
             }
         };
+        let templates = log::read(&folder.join(Part::Templates.file_name()));
         let path = folder.join(Part::Snapshot.file_name());
         let snapshot = read_whole(&path).and_then(|framed| match frame::unwrap(framed) {
             Ok(bytes) => Some(bytes),
@@ -285,6 +334,7 @@ impl Store {
         let model = read_whole(&folder.join(Part::Model.file_name()));
         Some(StoredStream {
             key,
+            templates,
             snapshot,
             model,
         })

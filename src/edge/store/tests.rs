@@ -227,3 +227,55 @@ fn only_the_owner_can_read_the_folder_and_leftovers_are_removed() {
     }
     assert!(!state.join("outbox.json.tmp").exists());
 }
+
+#[test]
+fn templates_grow_and_lose_only_what_is_damaged() {
+    let root = tempfile::tempdir().unwrap();
+    let [cart, other] = ["cart", "other"].map(StreamKey::named);
+    let store = Store::open(root.path(), ROOMY).unwrap();
+    assert!(
+        store.append(&cart, b"changes").is_err(),
+        "there is nothing that they change"
+    );
+    for key in [&cart, &other] {
+        store.put(key, Part::Templates, b"whole").unwrap();
+        for piece in [b"one", b"two"] {
+            let appended = store.append(key, piece).unwrap();
+            assert_eq!((appended.is_full, appended.removed), (false, vec![]));
+        }
+    }
+    let path = root
+        .path()
+        .join("streams")
+        .join(folder_name(&cart))
+        .join("templates");
+    let there = Index::read(&root.path().join("streams")).unwrap();
+    assert_eq!(store.bytes(), there.bytes());
+    drop(store);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.pop();
+    fs::write(&path, bytes).unwrap();
+
+    let store = Store::open(root.path(), ROOMY).unwrap();
+    let streams = store.streams();
+    assert_eq!(streams[0].templates, [&b"whole"[..], b"one"]);
+    assert_eq!(streams[1].templates, [&b"whole"[..], b"one", b"two"]);
+    store.put(&cart, Part::Templates, b"anew").unwrap();
+    store.append(&cart, b"more").unwrap();
+    assert_eq!(store.streams()[0].templates, [b"anew", b"more"]);
+}
+
+#[test]
+fn what_is_appended_counts_for_the_bounds() {
+    let root = tempfile::tempdir().unwrap();
+    let [old, busy] = ["old", "busy"].map(StreamKey::named);
+    let store = Store::open(root.path(), limits(6_000, 10)).unwrap();
+    store.put(&old, Part::Templates, &[0; 2_000]).unwrap();
+    store.put(&busy, Part::Templates, &[0; 2_000]).unwrap();
+    age(&store, &old, 1);
+    assert_eq!(store.append(&busy, &[0; 1_000]).unwrap().removed, []);
+    assert_eq!(store.append(&busy, &[0; 1_000]).unwrap().removed, [old]);
+    let refused = store.append(&busy, &[0; 3_000]).unwrap_err();
+    assert!(matches!(refused, StoreError::TooLarge { .. }), "{refused}");
+    assert_eq!(store.streams()[0].templates.len(), 3);
+}

@@ -310,7 +310,7 @@ mod tests {
         let hand = hand(vec![template("gate <*> opened")]);
         let mut miner = with(&hand, Limits::default());
         let id = miner.parse("gate red opened", T).id;
-        let mut again = Miner::restore(miner.snapshot(), Limits::default());
+        let mut again = Miner::restore([miner.snapshot()], Limits::default()).0;
         again.set_hand(&hand);
         assert_eq!(again.parse("gate blue opened", T).id, id);
         assert_eq!(again.templates().count(), 1);

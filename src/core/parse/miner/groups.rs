@@ -26,14 +26,14 @@ const GROWN_SHARE: usize = 2;
 const SMALL_MAX: usize = 64;
 
 /// One distinct shape, and the template it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) text: Box<str>,
     pub(super) slot: Slot,
 }
 
 /// The shapes that may share templates with one another.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     pub(super) shapes: Vec<Seen>,
     /// Shapes that said something new since the templates of the group were worked out.
@@ -50,6 +50,20 @@ pub(super) struct Group {
     pub(super) dead: usize,
 }
 
+/// A [`Group`] as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct GroupRow {
+    /// `None` for the text of the template itself.
+    shapes: Vec<(Option<Box<str>>, Slot)>,
+    /// The templates of which shapes were left out, and the hash those kept are all below.
+    thinned: Vec<(Slot, u64)>,
+    grown: usize,
+    spare: usize,
+    told: usize,
+    is_settled: bool,
+    dead: usize,
+}
+
 /// What became of a shape that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Added {
@@ -64,7 +78,7 @@ pub(super) enum Added {
 }
 
 /// All shapes of a stream, by group.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
     groups: BTreeMap<u64, Group>,
     /// Shapes in all of them.
@@ -134,6 +148,10 @@ impl Groups {
         self.groups.values().flat_map(|group| &group.shapes)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Group)> {
+        self.groups.iter().map(|(of, group)| (*of, group))
+    }
+
     /// The groups with shapes that came since their templates were worked out.
     pub(super) fn unsettled(&self) -> Vec<u64> {
         let unsettled = self.groups.iter().filter(|(_, group)| !group.is_settled);
@@ -190,6 +208,61 @@ impl Group {
             .is_some_and(|(_, below)| *below < u64::MAX)
     }
 
+    /// The group as it is written; `is_own` says which shapes have the text of their template.
+    pub(super) fn row(&self, is_own: impl Fn(&Seen) -> bool) -> GroupRow {
+        let text = |seen: &Seen| (!is_own(seen)).then(|| seen.text.clone());
+        let thinned = self.kept.iter().filter(|(slot, _)| self.is_thinned(**slot));
+        GroupRow {
+            shapes: self
+                .shapes
+                .iter()
+                .map(|seen| (text(seen), seen.slot))
+                .collect(),
+            thinned: thinned.map(|(slot, (_, below))| (*slot, *below)).collect(),
+            grown: self.grown,
+            spare: self.spare,
+            told: self.told,
+            is_settled: self.is_settled,
+            dead: self.dead,
+        }
+    }
+
+    /// The group that was written; `text_of` knows the texts of templates.
+    pub(super) fn from_row(row: GroupRow, text_of: impl Fn(Slot) -> Option<Box<str>>) -> Self {
+        let shapes = row.shapes.into_iter().filter_map(|(text, slot)| {
+            let text = text.or_else(|| text_of(slot))?;
+            Some(Seen { text, slot })
+        });
+        let thinned = row.thinned.into_iter();
+        let mut group = Self {
+            shapes: shapes.collect(),
+            grown: row.grown,
+            spare: row.spare,
+            told: row.told,
+            is_settled: row.is_settled,
+            kept: thinned.map(|(slot, below)| (slot, (0, below))).collect(),
+            dead: row.dead,
+        };
+        // Those beyond the bound stay as long as they would have stayed.
+        for seen in &group.shapes {
+            group.kept.entry(seen.slot).or_insert((0, u64::MAX)).0 += 1;
+        }
+        group
+    }
+
+    /// Brings back what working it out came to: the shapes that changed their template, by place.
+    pub(super) fn worked_out(&mut self, moved: Vec<(u32, Slot)>, dead: usize) {
+        self.grown = 0;
+        self.is_settled = true;
+        for (at, slot) in moved {
+            if let Some(seen) = self.shapes.get_mut(at as usize) {
+                seen.slot = slot;
+            }
+        }
+        self.count_kept();
+        self.dead = dead;
+    }
+
     /// Counts the shapes of each template anew, after their slots changed.
     pub(super) fn count_kept(&mut self) {
         let mut kept: BTreeMap<Slot, (usize, u64)> = BTreeMap::new();
@@ -215,7 +288,9 @@ impl Group {
         }
         for (slot, hashes) in &mut full {
             let (_, below, _) = hashes.select_nth_unstable(MEMBERS_MAX);
-            self.kept.insert(*slot, (MEMBERS_MAX, *below));
+            let below = *below;
+            let kept = hashes.iter().filter(|hash| **hash < below).count();
+            self.kept.insert(*slot, (kept, below));
         }
         let kept = &self.kept;
         let stays = |seen: &Seen| {

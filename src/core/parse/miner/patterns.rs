@@ -92,16 +92,6 @@ impl Patterns {
         }
         best.map(|filed| filed.slot)
     }
-
-    /// The slots with a pattern, ascending, and the keys of these.
-    pub(super) fn keys(&self) -> Vec<(Slot, Box<str>)> {
-        let filed = self.filed.values().flatten();
-        let mut keys: Vec<(Slot, Box<str>)> = filed
-            .map(|filed| (filed.slot, filed.pattern.key().into()))
-            .collect();
-        keys.sort_unstable();
-        keys
-    }
 }
 
 /// Where patterns without a constant token are filed.

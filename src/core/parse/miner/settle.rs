@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashSet;
 
 use super::groups::Group;
+use super::notes::Step;
 use super::table::{Origin, Slot};
 use super::{Change, Miner};
 use crate::core::parse::cluster::{Cluster, Pattern};
@@ -21,6 +22,7 @@ impl Miner {
         };
         let born_before = self.table.births();
         let mut moves = Moves::new();
+        let before: Vec<Slot> = group.shapes.iter().map(|seen| seen.slot).collect();
         for cluster in group.work_out() {
             if let Some(target) = self.target(&cluster, &group) {
                 self.gather(&cluster, target, &mut group, &mut moves);
@@ -30,11 +32,15 @@ impl Miner {
         for (from, targets) in moves {
             self.tell_moves(from, &targets, &living, born_before);
         }
+        let moved = moved(&before, &group);
         group.count_kept();
         group.dead = living
             .into_iter()
             .filter(|slot| self.is_dead(*slot))
             .count();
+        let dead = group.dead as u32;
+        let step = || Step::WorkedOut { of, moved, dead };
+        self.table.notes.step(step);
         self.groups.put(of, group);
         self.tidy_known();
     }
@@ -163,10 +169,23 @@ impl Miner {
         let gone = self.table.let_go(&self.limits);
         let slots: FxHashSet<Slot> = gone.iter().map(|(slot, _)| *slot).collect();
         self.groups.forget(&slots);
+        let forgotten = || Step::Forgotten(gone.iter().map(|(slot, _)| *slot).collect());
+        self.table.notes.step(forgotten);
         for (slot, _) in gone {
             if let Some(pattern) = self.patterns.remove(slot) {
+                let step = || Step::Kept(pattern.key().into());
+                self.table.notes.step(step);
                 self.recall.insert(pattern, self.limits.templates_max);
             }
         }
     }
+}
+
+/// The shapes of a group that changed their template, by place.
+fn moved(before: &[Slot], group: &Group) -> Vec<(u32, Slot)> {
+    let both = before.iter().zip(&group.shapes).enumerate();
+    let moved = both.filter(|(_, (before, seen))| **before != seen.slot);
+    moved
+        .map(|(at, (_, seen))| (at as u32, seen.slot))
+        .collect()
 }

@@ -1,11 +1,12 @@
 //! The templates of one stream: their ids, what became of them, and the room they take.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::notes::{Notes, Step};
 use super::{Limits, Template};
 use crate::core::record::{TemplateId, Timestamp};
 
@@ -21,14 +22,14 @@ pub const ALIASES_MAX: usize = 8;
 /// A place in the table. It may be taken by another template later; ids are never reused.
 pub(super) type Slot = u32;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 #[repr(C)]
 pub(super) struct Entry {
     /// In the order of birth over the life of the stream.
     pub(super) rank: u32,
     pub(super) origin: Origin,
     /// The number of the latest record it took.
-    last_record: u64,
+    pub(super) last_record: u64,
     pub(super) template: Template,
 }
 
@@ -58,7 +59,8 @@ pub(super) enum Origin {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     places: Vec<Place>,
-    free: Vec<Slot>,
+    /// The lowest is taken first, so that a restored table goes on as this one would have.
+    free: BTreeSet<Slot>,
     by_id: FxHashMap<TemplateId, Slot>,
     /// Where the ids of templates went that are no more.
     aliases: FxHashMap<TemplateId, TemplateId>,
@@ -66,6 +68,7 @@ pub(super) struct Table {
     births: u32,
     /// Records of templates that were let go.
     pub(super) let_go: u64,
+    pub(super) notes: Notes,
 }
 
 impl Table {
@@ -77,7 +80,7 @@ impl Table {
         self.places.get(slot as usize)?.entry()
     }
 
-    fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
         let place = self.places.get_mut(slot as usize)?;
         place.is_taken.then_some(&mut place.entry)
     }
@@ -104,15 +107,20 @@ impl Table {
     }
 
     /// The slot of what `id` names today.
-    pub(super) fn resolve(&self, mut id: TemplateId) -> Option<Slot> {
+    pub(super) fn resolve(&self, id: TemplateId) -> Option<Slot> {
+        self.slot_of(self.leads_to(id))
+    }
+
+    /// The id at the end of the aliases that begin with `id`.
+    pub(super) fn leads_to(&self, mut id: TemplateId) -> TemplateId {
         // An alias always leads to a younger name; the bound is for tables that are not ours.
         for _ in 0..=self.aliases.len() {
-            if let Some(slot) = self.by_id.get(&id) {
-                return Some(*slot);
+            match self.aliases.get(&id) {
+                Some(to) if !self.by_id.contains_key(&id) => id = *to,
+                _ => break,
             }
-            id = *self.aliases.get(&id)?;
         }
-        None
+        id
     }
 
     pub(super) fn id(&self, slot: Slot) -> Option<TemplateId> {
@@ -136,7 +144,11 @@ impl Table {
 
     /// Counts a record for a template.
     pub(super) fn count(&mut self, slot: Slot, time: Timestamp, record: u64) -> Option<&Entry> {
-        let entry = self.get_mut(slot)?;
+        let place = self.places.get_mut(slot as usize)?;
+        let entry = place.is_taken.then_some(&mut place.entry)?;
+        if entry.last_record < self.notes.counted_before {
+            self.notes.counted.push(slot);
+        }
         let template = &mut entry.template;
         template.count += 1;
         template.first_seen = template.first_seen.min(time);
@@ -155,20 +167,19 @@ impl Table {
         };
         self.births = self.births.saturating_add(1);
         // A template that comes back is itself again, not what it was merged into before.
-        if self.aliases.remove(&id).is_some() {
-            self.aliases_order.retain(|from| *from != id);
+        if self.unalias(id) {
+            self.notes.step(|| Step::Born(id));
         }
         let slot = self.place(entry);
+        self.notes.changed(slot);
         self.by_id.insert(id, slot);
         slot
     }
 
     fn place(&mut self, entry: Entry) -> Slot {
-        if let Some(slot) = self.free.pop() {
+        if let Some(slot) = self.free.pop_first() {
             if let Some(place) = self.places.get_mut(slot as usize) {
-                place.is_taken = true;
-                place.version = place.version.wrapping_add(1);
-                place.entry = entry;
+                place.take_up(entry);
             }
             return slot;
         }
@@ -184,6 +195,7 @@ impl Table {
         let Some(gone) = self.remove(from) else {
             return;
         };
+        self.notes.changed(into);
         let Some(entry) = self.get_mut(into) else {
             return;
         };
@@ -205,10 +217,11 @@ impl Table {
         self.alias(gone.id, into_id, limits);
     }
 
-    fn alias(&mut self, from: TemplateId, to: TemplateId, limits: &Limits) {
+    pub(super) fn alias(&mut self, from: TemplateId, to: TemplateId, limits: &Limits) {
         if from == to {
             return;
         }
+        self.notes.step(|| Step::Alias(from, to));
         if self.aliases.insert(from, to).is_none() {
             self.aliases_order.push_back(from);
         }
@@ -221,12 +234,14 @@ impl Table {
 
     /// Whatever remembers this slot has to look again.
     pub(super) fn bump(&mut self, slot: Slot) {
+        self.notes.changed(slot);
         if let Some(place) = self.places.get_mut(slot as usize) {
             place.version = place.version.wrapping_add(1);
         }
     }
 
     pub(super) fn set_origin(&mut self, slot: Slot, origin: Origin) {
+        self.notes.changed(slot);
         if let Some(entry) = self.get_mut(slot) {
             entry.origin = origin;
         }
@@ -240,6 +255,7 @@ impl Table {
         let names = &mut entry.template.aliases;
         if names.len() < ALIASES_MAX && names.iter().all(|known| &**known != alias) {
             names.push(alias.into());
+            self.notes.changed(slot);
         }
     }
 
@@ -266,48 +282,48 @@ impl Table {
         gone
     }
 
-    /// Everything that cannot be worked out again.
-    pub(super) fn snapshot(&self) -> TableSnapshot {
+    /// The aliases, oldest first.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = (TemplateId, TemplateId)> {
         let order = self.aliases_order.iter();
-        TableSnapshot {
-            entries: self
-                .places
-                .iter()
-                .map(|place| place.entry().cloned())
-                .collect(),
-            aliases: order
-                .filter_map(|from| Some((*from, *self.aliases.get(from)?)))
-                .collect(),
-            births: self.births,
-            let_go: self.let_go,
+        order.filter_map(|from| Some((*from, *self.aliases.get(from)?)))
+    }
+
+    /// An id is no alias any more, as when a template with it is born.
+    pub(super) fn unalias(&mut self, id: TemplateId) -> bool {
+        let was_alias = self.aliases.remove(&id).is_some();
+        if was_alias {
+            self.aliases_order.retain(|from| *from != id);
+        }
+        was_alias
+    }
+
+    /// Puts an entry in its place, as it was written.
+    pub(super) fn put(&mut self, slot: Slot, entry: Entry) {
+        let at = slot as usize;
+        if self.places.len() <= at {
+            let vacant = self.places.len() as Slot..slot;
+            self.free.extend(vacant);
+            self.places.resize_with(at + 1, || Place::new(None));
+        }
+        self.free.remove(&slot);
+        self.by_id.insert(entry.template.id, slot);
+        if let Some(place) = self.places.get_mut(at) {
+            place.take_up(entry);
         }
     }
 
-    pub(super) fn restore(snapshot: TableSnapshot) -> Self {
-        let vacant =
-            |(slot, entry): (usize, &Option<Entry>)| entry.is_none().then_some(slot as Slot);
-        let named = |(slot, entry): (usize, &Option<Entry>)| {
-            Some((entry.as_ref()?.template.id, slot as Slot))
-        };
-        let entries = || snapshot.entries.iter().enumerate();
-        Self {
-            free: entries().filter_map(vacant).collect(),
-            by_id: entries().filter_map(named).collect(),
-            places: snapshot.entries.into_iter().map(Place::new).collect(),
-            aliases_order: snapshot.aliases.iter().map(|(from, _)| *from).collect(),
-            aliases: snapshot.aliases.into_iter().collect(),
-            births: snapshot.births,
-            let_go: snapshot.let_go,
-        }
+    /// Counts on, as it was written.
+    pub(super) fn set_births(&mut self, births: u32) {
+        self.births = births;
     }
 
-    fn remove(&mut self, slot: Slot) -> Option<Entry> {
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<Entry> {
         let place = self.places.get_mut(slot as usize)?;
         let is_taken = std::mem::take(&mut place.is_taken);
         let entry = is_taken.then(|| std::mem::replace(&mut place.entry, Entry::none()))?;
         self.by_id.remove(&entry.template.id);
         self.bump(slot);
-        self.free.push(slot);
+        self.free.insert(slot);
         Some(entry)
     }
 }
@@ -319,6 +335,13 @@ impl Place {
             is_taken: entry.is_some(),
             entry: entry.unwrap_or_else(Entry::none),
         }
+    }
+
+    /// Whoever remembers what stood here before has to look again.
+    fn take_up(&mut self, entry: Entry) {
+        self.is_taken = true;
+        self.version = self.version.wrapping_add(1);
+        self.entry = entry;
     }
 
     fn entry(&self) -> Option<&Entry> {
@@ -348,15 +371,6 @@ impl Entry {
     fn none() -> Self {
         Self::of(TemplateId(0), "")
     }
-}
-
-/// What a [`Table`] needs to go on after a restart.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct TableSnapshot {
-    entries: Vec<Option<Entry>>,
-    aliases: Vec<(TemplateId, TemplateId)>,
-    births: u32,
-    let_go: u64,
 }
 
 /// The first eight bytes of the SHA-256 of a template's text.

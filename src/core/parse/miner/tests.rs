@@ -1,3 +1,5 @@
+mod restored;
+
 use super::*;
 
 const T: Timestamp = Timestamp::from_nanos(1);
@@ -237,7 +239,7 @@ fn a_restored_miner_gives_every_line_the_same_id() {
         feed(&mut first, &lines[..cut]);
         let bytes = postcard::to_allocvec(&first.snapshot()).expect("plain data");
         let snapshot = postcard::from_bytes(&bytes).expect("its own bytes");
-        let mut second = Miner::restore(snapshot, Limits::default());
+        let mut second = Miner::restore([snapshot], Limits::default()).0;
         let more = [&lines[cut..], &lines[..], &["never seen before".to_owned()]].concat();
         for line in &more {
             let time = Timestamp::from_nanos(5);

@@ -1,0 +1,108 @@
+//! Writes the state of all streams into the state folder.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::shard_thread::{Ask, Command, ShardHandle};
+use crate::core::engine::{Snapshot, Templates};
+use crate::core::record::StreamKey;
+use crate::edge::store::{Appended, Part, Store, StoreError};
+
+/// How often the state of all streams is written.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+
+/// Asks the shards for the state of their streams and writes it. Of templates only what changed
+/// is written, until that has come to several times the whole, or could not be written.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    shards: Vec<ShardHandle>,
+    store: Arc<Store>,
+    /// Streams of which all templates are to be written next.
+    whole: BTreeSet<StreamKey>,
+}
+
+impl Keeper {
+    pub(super) fn new(shards: Vec<ShardHandle>, store: Arc<Store>) -> Self {
+        Self {
+            shards,
+            store,
+            whole: BTreeSet::new(),
+        }
+    }
+
+    /// Writes everything every [`SNAPSHOT_EVERY`] until `stop`. `None` if a write came to a bad
+    /// end.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Option<Self> {
+        let mut ticks = tokio::time::interval(SNAPSHOT_EVERY);
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stop.cancelled() => return Some(self),
+            }
+            let written = tokio::task::spawn_blocking(move || {
+                let written = self.save(Command::Snapshot);
+                (self, written)
+            });
+            let (keeper, written) = written.await.ok()?;
+            self = keeper;
+            if let Err(error) = written {
+                tracing::error!(%error, "The state could not be written; it is tried again in a minute.");
+            }
+        }
+    }
+
+    /// Sends each shard what `command` makes of the question for its state, and writes all of the
+    /// answers that it can; the first error, if any.
+    pub(super) fn save(&mut self, command: fn(Ask) -> Command) -> Result<(), StoreError> {
+        let whole = Arc::new(std::mem::take(&mut self.whole));
+        let mut first = Ok(());
+        for shard in self.shards.clone() {
+            let (reply, answer) = mpsc::channel();
+            let ask = Ask {
+                whole: Arc::clone(&whole),
+                reply,
+            };
+            shard.send(command(ask));
+            for snapshot in answer.recv().unwrap_or_default() {
+                // What was removed a moment ago is written whole or not at all.
+                if !self.whole.contains(&snapshot.stream) {
+                    first = first.and(self.write(snapshot));
+                }
+            }
+        }
+        first
+    }
+
+    fn write(&mut self, snapshot: Snapshot) -> Result<(), StoreError> {
+        let stream = snapshot.stream.clone();
+        let written = write(&self.store, snapshot);
+        if !matches!(written, Ok(Appended { is_full: false, .. })) {
+            self.whole.insert(stream);
+        }
+        for stream in written?.removed {
+            tracing::warn!(%stream, "The state folder is full; a service's state was removed.");
+            self.whole.insert(stream);
+        }
+        Ok(())
+    }
+}
+
+fn write(store: &Store, snapshot: Snapshot) -> Result<Appended, StoreError> {
+    let stream = &snapshot.stream;
+    let mut written = match snapshot.templates {
+        Templates::Whole(bytes) => Appended {
+            is_full: false,
+            removed: store.put(stream, Part::Templates, &bytes)?,
+        },
+        Templates::Changes(bytes) => store.append(stream, &bytes)?,
+        Templates::Unchanged => Appended::default(),
+    };
+    // Behind its templates: what a crash in between leaves refers to none that is not there.
+    let removed = store.put(stream, Part::Snapshot, &snapshot.rest)?;
+    written.removed.extend(removed);
+    Ok(written)
+}
