@@ -49,6 +49,9 @@ const CHANGES_MAX: usize = 4_096;
 /// Words of a shape that is compared with others. A longer one is a template by itself: what it
 /// costs to compare grows faster than its length.
 pub const COMPARED_WORDS_MAX: usize = 96;
+/// In quarantine one unknown form in so many is looked at; the others count as overflow at once, so
+/// that a flood costs little more than reading it.
+const QUARANTINED_SHARE: u64 = 32;
 /// Texts that are known without looking whether they are out of date.
 const KNOWN_MIN: usize = 1_024;
 /// Stands for no slot: what the bounds leave no room for.
@@ -398,6 +401,10 @@ impl Miner {
         constant: &str,
         time: Timestamp,
     ) -> (Slot, Box<[AnchoredParam]>) {
+        self.quarantine.see(time);
+        if self.quarantine.until().is_some() && !self.records.is_multiple_of(QUARANTINED_SHARE) {
+            return (OVERFLOW, Box::default());
+        }
         let masked = hand.mask(self.scan.form());
         let form = masked
             .as_ref()

@@ -29,7 +29,7 @@ pub(crate) fn report(settings: &Settings) -> Result<()> {
     let (mut lines, mut few) = (vec![String::new(); TURN], vec![String::new(); OTHER]);
     // The longest lines may come in any place of a turn; their room is no growth of the miner.
     lines.iter_mut().for_each(|line| line.reserve(1_024));
-    let (mut miner, mut other) = (Knothole::new(), Knothole::new());
+    let (mut miner, mut other) = (Knothole::in_daemon(), Knothole::new());
     let (mut total, mut others, mut bytes) = (Lap::default(), Lap::default(), 0);
     let before = memory::held()?;
     let (mut most, turns) = (0, settings.hostile_lines.div_ceil(TURN));
@@ -53,7 +53,7 @@ pub(crate) fn report(settings: &Settings) -> Result<()> {
             eprintln!("hostile: {} lines", turn * TURN);
         }
     }
-    let mut quiet = Knothole::new();
+    let mut quiet = Knothole::in_daemon();
     for _ in 0..turns {
         alone.fill(&mut few)?;
         quiet.feed(&few);
@@ -100,7 +100,7 @@ pub(crate) fn report(settings: &Settings) -> Result<()> {
 fn benign(settings: &Settings) -> Result<f64> {
     let mut stream = Stream::named("mixed", &settings.shared)?;
     let mut lines = vec![String::new(); TURN];
-    let mut miner = Knothole::new();
+    let mut miner = Knothole::in_daemon();
     let mut total = Lap::default();
     for _ in 0..BENIGN.min(settings.hostile_lines) / TURN {
         stream.fill(&mut lines)?;

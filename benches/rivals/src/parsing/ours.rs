@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use knothole::core::parse::{Limits, Miner};
+use knothole::core::parse::{BIRTHS_PER_MINUTE_MAX, Limits, Miner};
 use knothole::core::record::{TemplateId, Timestamp};
 
 /// The daemon's miner with its defaults: masks, ids and bounds.
@@ -11,6 +11,14 @@ pub(crate) struct Knothole(Miner);
 impl Knothole {
     pub(crate) fn new() -> Self {
         Self(Miner::default())
+    }
+
+    /// With the bounds that a service has in the daemon.
+    pub(crate) fn in_daemon() -> Self {
+        Self(Miner::new(Limits {
+            births_per_minute_max: Some(BIRTHS_PER_MINUTE_MAX),
+            ..Limits::default()
+        }))
     }
 
     /// With room for `count` templates, and as many forms.
