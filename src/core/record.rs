@@ -360,6 +360,33 @@ pub struct Record {
     pub sequence_attribute: Option<Box<str>>,
 }
 
+/// A parameter of a record made small: enough to know it again and to measure it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Value {
+    /// Of its text. Two values of one hash are taken for the same.
+    pub hash: u32,
+    /// What it measures: durations in seconds, sizes in bytes. Not a number (NaN) for names.
+    pub number: f32,
+}
+
+impl Value {
+    /// The value of a name.
+    pub const fn name(hash: u32) -> Self {
+        Self {
+            hash,
+            number: f32::NAN,
+        }
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        (self.hash, self.number.to_bits()) == (other.hash, other.number.to_bits())
+    }
+}
+
+impl Eq for Value {}
+
 /// Records of one stream from one resource, in the order they were sent.
 #[derive(Clone, Debug)]
 pub struct Batch {

@@ -142,6 +142,7 @@ fn read_blocks(folder: &Path, miner: &mut Miner, finder: &KeyFinder) -> anyhow::
                     events: Vec::new(),
                     begins: true,
                     ends: true,
+                    ..EventSequence::default()
                 }
             });
             sequence.events.push(event);

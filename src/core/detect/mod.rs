@@ -18,14 +18,21 @@
 //! p-value of an event is the share of held-out sequences whose worst moment was at least as
 //! surprising.
 
+mod heard;
 mod memo;
 mod next_event;
 mod question;
+mod sequence;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod voice;
+pub mod voices;
 
+pub use self::heard::Heard;
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
-pub use self::question::{EventSequence, Question, Questions, Trail};
+pub use self::question::{Question, Questions, Trail};
+pub use self::sequence::{EventSequence, ValueRows};
 pub use self::verdict::{Finding, Verdict, judge_sequence};
+pub use self::voice::{Surprise, Voice, Why};

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{Key, Vocabulary, WINDOW_LEN, Window};
-use crate::core::record::TemplateId;
+use crate::core::model::{Key, WINDOW_LEN, Window};
 
 /// A window and the key that came after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,17 +11,6 @@ pub struct Question {
     pub window: Window,
     /// What came.
     pub came: Key,
-}
-
-/// The events of a sequence, or of the stretch of it that is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EventSequence {
-    /// The templates of its records in order.
-    pub events: Vec<TemplateId>,
-    /// Whether the first event is known to be the first of the sequence.
-    pub begins: bool,
-    /// Whether nothing came after the last event.
-    pub ends: bool,
 }
 
 /// Where a sequence stands: the keys that a next record is judged by.
@@ -92,40 +80,5 @@ impl Trail {
             window: self.window,
             came,
         })
-    }
-}
-
-impl EventSequence {
-    /// A sequence seen from its first to its last event.
-    pub fn whole(events: Vec<TemplateId>) -> Self {
-        Self {
-            events,
-            begins: true,
-            ends: true,
-        }
-    }
-
-    /// Everything the model is to be asked about this sequence.
-    pub fn questions(&self, vocabulary: &Vocabulary) -> Questions {
-        let mut questions = Questions::default();
-        let mut trail = Trail::new(self.begins);
-        for (position, event) in self.events.iter().enumerate() {
-            match vocabulary.key_of(*event) {
-                None => questions.new_templates.push(position),
-                Some(key) => {
-                    let question = trail.step(key);
-                    questions
-                        .asked
-                        .extend(question.map(|question| (position, question)));
-                }
-            }
-        }
-        if self.ends {
-            let question = trail.end();
-            questions
-                .asked
-                .extend(question.map(|question| (self.events.len(), question)));
-        }
-        questions
     }
 }

@@ -74,7 +74,7 @@ proptest! {
         begins: bool,
         ends: bool,
     ) {
-        let sequence = EventSequence { events: ids(&events), begins, ends };
+        let sequence = EventSequence { events: ids(&events), begins, ends, ..EventSequence::default() };
         let mut scorer = NextEvent::new(bundle());
         let whole = judge_sequence(&mut scorer, &sequence).unwrap();
         prop_assert_eq!(whole.first, streamed(&mut scorer, &sequence));
@@ -90,6 +90,7 @@ fn a_short_sequence_is_judged_from_its_first_record_to_its_end_where_both_are_kn
             events: ids(&[0, 1, 2]),
             begins,
             ends,
+            ..EventSequence::default()
         };
         sequence.questions(&vocabulary).asked.len()
     };

@@ -63,8 +63,7 @@ impl Kept {
                 .iter()
                 .map(|id| miner.resolve(*id).map_or(*id, |template| template.id))
                 .collect(),
-            begins: sequence.begins,
-            ends: sequence.ends,
+            ..sequence.clone()
         };
         let sequences: Vec<EventSequence> = self.sequences.iter().map(today).collect();
         let used: FxHashSet<_> = sequences.iter().flat_map(|one| one.events.iter()).collect();

@@ -190,6 +190,7 @@ fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
             events,
             begins,
             ends,
+            ..EventSequence::default()
         });
     }
     stream.anomalies = rest.anomalies;

@@ -379,6 +379,7 @@ impl Stream {
                     events,
                     begins: false,
                     ends: false,
+                    ..EventSequence::default()
                 });
             }
         }
@@ -490,6 +491,7 @@ impl Stream {
             events: sequence.events.clone(),
             begins: bounded,
             ends: bounded && ended && whole,
+            ..EventSequence::default()
         });
     }
 

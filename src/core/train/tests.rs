@@ -140,6 +140,7 @@ fn a_log_without_beginning_or_end_is_cut_into_segments() {
         events,
         begins: false,
         ends: false,
+        ..EventSequence::default()
     }];
     let corpus = Corpus {
         sequences,

@@ -1,0 +1,1 @@
+//! The views of what is normal, one module each.
