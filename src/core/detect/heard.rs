@@ -1,5 +1,7 @@
 //! A sequence in the keys of a vocabulary: what the voices hear.
 
+use std::time::Duration;
+
 use super::{EventSequence, ValueRows};
 use crate::core::model::{Key, Vocabulary};
 use crate::core::record::Timestamp;
@@ -23,6 +25,8 @@ pub struct Heard {
     pub begins: bool,
     /// Whether nothing came after the last event.
     pub ends: bool,
+    /// How long nothing had come after the last event; `None` where that is not known.
+    pub quiet: Option<Duration>,
 }
 
 impl Heard {
@@ -32,6 +36,7 @@ impl Heard {
             len: sequence.events.len(),
             begins: sequence.begins,
             ends: sequence.ends,
+            quiet: sequence.quiet,
             ..Self::default()
         };
         for (place, event) in sequence.events.iter().enumerate() {
@@ -66,6 +71,7 @@ impl Heard {
             len: indices.len(),
             begins: self.begins,
             ends: self.ends,
+            quiet: self.quiet,
             ..Self::default()
         };
         for index in indices {

@@ -1,5 +1,7 @@
 //! The records of a sequence as detection sees them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Questions, Trail};
@@ -19,6 +21,9 @@ pub struct EventSequence {
     pub begins: bool,
     /// Whether nothing came after the last event.
     pub ends: bool,
+    /// How long nothing had come after the last event when the sequence was given up; `None` where
+    /// that is not known. A sequence whose records often come that far apart may not have ended.
+    pub quiet: Option<Duration>,
 }
 
 /// Values of several records, one row for each, kept in one piece.

@@ -1,0 +1,133 @@
+//! How rare a score is, by scores of normal sequences that were held out.
+
+use serde::{Deserialize, Serialize};
+
+/// The scores that normal sequences reach, as a conformal p-value with a tail.
+///
+/// Up to the `k`-th largest held-out score, the p-value is the conformal one: the share of held-out
+/// sequences that score at least as much, the one at hand counted among them (Vovk, Gammerman and
+/// Shafer, 2005). A rank alone cannot go below 1/(n+1). Beyond, the excess over the `k`-th largest is
+/// taken to be exponential, as it is for scores in nats, with the mean excess as its scale, drawn
+/// towards one nat where few were held out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tail {
+    /// The largest scores above zero, descending, at most [`KEPT_MAX`](Self::KEPT_MAX).
+    largest: Vec<f32>,
+    /// How many scores there were, zeros included.
+    of: u32,
+    /// Where the exponential tail starts.
+    from: f32,
+    /// The share of scores beyond `from`.
+    beyond: f32,
+    /// The tail's mean excess, in nats.
+    scale: f32,
+}
+
+/// Excesses of one nat that the scale is drawn towards.
+const PRIOR_EXCESSES: f32 = 2.0;
+
+impl Tail {
+    /// Most scores kept; smaller ones have p-values that nobody would alarm on.
+    pub const KEPT_MAX: usize = 4_096;
+
+    /// Learns from the scores of held-out normal sequences, 0 where there was nothing to say.
+    pub fn learn(scores: &[f32]) -> Self {
+        let mut largest: Vec<f32> = scores
+            .iter()
+            .copied()
+            .filter(|score| *score > 0.0)
+            .collect();
+        largest.sort_by(|a, b| b.total_cmp(a));
+        largest.truncate(Self::KEPT_MAX);
+        let count = Self::tail_len(scores.len()).min(largest.len());
+        let from = largest.get(count).copied().unwrap_or(0.0);
+        let excess: f32 = largest.iter().take(count).map(|score| score - from).sum();
+        Self {
+            of: u32::try_from(scores.len()).unwrap_or(u32::MAX),
+            from,
+            beyond: (count as f32 + 0.5) / (scores.len() as f32 + 1.0),
+            scale: (excess + PRIOR_EXCESSES) / (count as f32 + PRIOR_EXCESSES),
+            largest,
+        }
+    }
+
+    /// How probable it is that a normal sequence scores at least `score`: between 0 and 1.
+    pub fn p_value(&self, score: f32) -> f64 {
+        if score <= 0.0 || self.of == 0 {
+            return 1.0;
+        }
+        if score > self.from {
+            let excess = f64::from((score - self.from) / self.scale);
+            return f64::from(self.beyond) * (-excess).exp();
+        }
+        let at_least = self.largest.partition_point(|other| *other >= score);
+        if at_least == self.largest.len() && self.largest.len() == Self::KEPT_MAX {
+            return 1.0;
+        }
+        (1 + at_least) as f64 / f64::from(self.of + 1)
+    }
+
+    /// The score that a normal sequence exceeds with probability `rate`.
+    pub fn threshold(&self, rate: f64) -> f32 {
+        if rate < f64::from(self.beyond) {
+            let excess = (f64::from(self.beyond) / rate).ln() * f64::from(self.scale);
+            return self.from + excess as f32;
+        }
+        let rank = (rate * f64::from(self.of + 1)) as usize;
+        self.largest.get(rank).copied().unwrap_or(0.0)
+    }
+
+    /// How many of `of` scores are told by the exponential tail: a twentieth, at least ten and at
+    /// most fifty.
+    fn tail_len(of: usize) -> usize {
+        (of / 20).clamp(10, 50)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Exponential scores of one nat on a grid.
+    fn exponential(count: usize) -> Vec<f32> {
+        let share = |index: usize| (index as f32 + 0.5) / count as f32;
+        (0..count).map(|index| -share(index).ln()).collect()
+    }
+
+    #[test]
+    fn p_values_are_honest_inside_and_beyond_what_was_held_out() {
+        let tail = Tail::learn(&exponential(1_000));
+        for score in [0.5f32, 2.0, 4.0, 6.0, 10.0] {
+            let (told, true_p) = (tail.p_value(score), f64::from(-score).exp());
+            assert!(
+                (told / true_p).ln().abs() < 0.25,
+                "{score}: {told} for {true_p}"
+            );
+        }
+        let few = Tail::learn(&exponential(50));
+        assert!(few.p_value(9.0) < 0.001 && few.p_value(9.0) > 1e-5);
+    }
+
+    #[test]
+    fn a_p_value_never_rises_with_the_score_and_the_threshold_is_its_inverse() {
+        let tail = Tail::learn(&exponential(300));
+        let mut last = 1.0;
+        for step in 0..400 {
+            let p = tail.p_value(step as f32 / 20.0);
+            assert!(p <= last + 0.01, "{step}: {p} after {last}");
+            last = p;
+        }
+        for rate in [0.2, 0.01, 0.001, 0.0001] {
+            let p = tail.p_value(tail.threshold(rate) + 1e-4);
+            assert!(p <= rate * 1.05, "{rate}: {p}");
+        }
+    }
+
+    #[test]
+    fn where_no_normal_sequence_ever_scored_any_score_is_rare() {
+        let tail = Tail::learn(&[0.0; 999]);
+        assert_eq!(tail.p_value(0.0), 1.0);
+        assert!(tail.p_value(0.1) < 0.001);
+        assert_eq!(Tail::learn(&[]).p_value(5.0), 1.0);
+    }
+}
