@@ -19,6 +19,7 @@
 //! surprising.
 
 mod heard;
+mod links;
 mod memo;
 mod next_event;
 mod question;
@@ -31,6 +32,7 @@ mod voice;
 pub mod voices;
 
 pub use self::heard::Heard;
+pub use self::links::{Links, PARTS_MAX, Part};
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
 pub use self::question::{Question, Questions, Trail};
