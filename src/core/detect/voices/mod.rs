@@ -3,21 +3,25 @@
 mod counts;
 mod length;
 mod ngram;
+mod pace;
 mod precedence;
 mod rare;
 mod relations;
 mod tally;
 mod unseen;
+mod values;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::counts::Counts;
 pub use self::length::Length;
 pub use self::ngram::Ngram;
+pub use self::pace::{Pace, Slowness, Step};
 pub use self::precedence::Precedence;
 pub use self::rare::Rare;
 pub use self::relations::Relations;
 pub use self::unseen::Unseen;
+pub use self::values::Values;
 use super::{Heard, Voice};
 
 /// The voices that need keys alone, learned from the same sequences (or parts of sequences).

@@ -72,7 +72,8 @@ impl WithSimd for Tell<'_> {
         let shift = log_sum_exp(simd, S::as_simd_f32s(&tiles.logits).0);
         let mut row = tiles.logits;
         row.truncate(self.packed.key_count());
-        row.iter_mut().for_each(|logit| *logit = *logit - shift.0 - shift.1);
+        row.iter_mut()
+            .for_each(|logit| *logit = *logit - shift.0 - shift.1);
         row
     }
 }
@@ -184,7 +185,8 @@ impl<'a, S: Simd> Tiles<'a, S> {
     #[inline(always)]
     fn compute_logits<const T: usize>(&mut self, hidden: &[[f32; HIDDEN_LEN]; T]) {
         let blocks = self.output.len();
-        self.logits.resize(T * blocks * OUTPUT_VECTORS * lanes::<S>(), 0.0);
+        self.logits
+            .resize(T * blocks * OUTPUT_VECTORS * lanes::<S>(), 0.0);
         let rows = S::as_mut_simd_f32s(&mut self.logits).0;
         let rows = rows.as_chunks_mut::<OUTPUT_VECTORS>().0;
         for (block, weights) in self.output.iter().enumerate() {
