@@ -20,6 +20,7 @@
 
 mod memo;
 mod next_event;
+mod order;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -27,5 +28,6 @@ mod verdict;
 
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
+pub use self::order::{Order, OrderState, SavedOrder};
 pub use self::question::{EventSequence, Question, Questions, Trail};
 pub use self::verdict::{Finding, Verdict, judge_sequence};
