@@ -32,7 +32,7 @@ mod voice;
 pub mod voices;
 
 pub use self::heard::Heard;
-pub use self::links::{Links, PARTS_MAX, Part};
+pub use self::links::{LINKS_MAX, Links, PARTS_MAX, Part, REQUESTS_MAX};
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
 pub use self::question::{Question, Questions, Trail};
