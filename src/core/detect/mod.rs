@@ -18,6 +18,7 @@
 //! p-value of an event is the share of held-out sequences whose worst moment was at least as
 //! surprising.
 
+mod ensemble;
 mod heard;
 mod links;
 mod memo;
@@ -31,6 +32,7 @@ mod verdict;
 mod voice;
 pub mod voices;
 
+pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
 pub use self::links::{LINKS_MAX, Links, PARTS_MAX, Part, REQUESTS_MAX};
 pub(in crate::core) use self::next_event::answers;
