@@ -35,7 +35,7 @@ pub mod voices;
 
 pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
-pub use self::links::{Links, PARTS_MAX, Part};
+pub use self::links::{LINKS_MAX, Links, PARTS_MAX, Part, REQUESTS_MAX};
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
 pub use self::order::{Order, OrderState, SavedOrder};
