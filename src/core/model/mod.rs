@@ -10,6 +10,7 @@ mod kernel;
 mod lstm;
 mod manifest;
 mod network;
+mod stepper;
 mod vocabulary;
 
 use std::sync::Once;
@@ -23,6 +24,7 @@ pub use self::manifest::{Calibration, Manifest, Scores, TemplateEntry, TrainedOn
 #[cfg(test)]
 pub(in crate::core) use self::network::tests as network_tests;
 pub use self::network::{HIDDEN_LEN, LAYER_COUNT, Network, Weights};
+pub use self::stepper::{Ranked, State, Stepper};
 pub use self::vocabulary::{Key, Vocabulary, WINDOW_LEN, Window};
 
 /// Why a network cannot answer.

@@ -1,0 +1,1 @@
+//! What steps tell, beside a plain reference.
