@@ -23,9 +23,9 @@ use crate::core::model::Key;
 /// Most parts of one sequence.
 pub const PARTS_MAX: usize = 64;
 /// Most requests that one stretch of records is separated into.
-pub const REQUESTS_MAX: usize = 65_536;
+pub(super) const REQUESTS_MAX: usize = 65_536;
 /// Most kinds of things.
-pub const LINKS_MAX: usize = 4;
+pub(super) const LINKS_MAX: usize = 4;
 /// Most aliases of known things that are kept.
 const KNOWN_MAX: usize = 4_096;
 

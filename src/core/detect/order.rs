@@ -20,7 +20,7 @@ use std::hash::Hasher as _;
 
 use rustc_hash::FxHasher;
 
-use self::nodes::{Edge, NodeId, Nodes};
+use self::nodes::{NodeId, Nodes};
 pub use self::saved::SavedOrder;
 use crate::core::model::{Bundle, Key, Ranked, State, Stepper};
 
@@ -108,7 +108,11 @@ impl Order {
     /// A sequence whose first key is yet to come (`begins`), or one of which earlier keys were
     /// missed: it is judged after [`WARM_UP_LEN`](Self::WARM_UP_LEN) keys.
     pub fn begin(&mut self, begins: bool) -> OrderState {
-        let node = if begins { NodeId::BEGUN } else { NodeId::MIDWAY };
+        let node = if begins {
+            NodeId::BEGUN
+        } else {
+            NodeId::MIDWAY
+        };
         self.nodes.pin(node);
         OrderState(Place::Known {
             heard: if begins { Self::WARM_UP_LEN } else { 0 },
@@ -332,7 +336,12 @@ impl Asked {
     /// An answer: whose, to which key, the state after it.
     fn take(&mut self) -> Option<(usize, Key, Box<State>, Ranked)> {
         let index = self.indices.pop()?;
-        Some((index, self.keys.pop()?, self.states.pop()?, self.told.pop()?))
+        Some((
+            index,
+            self.keys.pop()?,
+            self.states.pop()?,
+            self.told.pop()?,
+        ))
     }
 }
 

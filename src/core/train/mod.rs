@@ -131,7 +131,7 @@ pub fn train(
         scores,
         ..manifest
     };
-    Ok(Bundle::new(manifest, &fitted.network)?)
+    Ok(Bundle::new(manifest, &fitted.network, &[])?)
 }
 
 fn manifest(corpus: &Corpus, settings: &TrainSettings) -> Manifest {

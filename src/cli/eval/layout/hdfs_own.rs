@@ -247,10 +247,7 @@ blk_100000004\tX\tdn_dead\t-\n";
         let [normal, faulty] = &part.samples[..] else {
             panic!("two are scored")
         };
-        assert_eq!(
-            (normal.is_abnormal(), faulty.is_abnormal()),
-            (false, true)
-        );
+        assert_eq!((normal.is_abnormal(), faulty.is_abnormal()), (false, true));
         assert_eq!(faulty.kind.as_deref(), Some("lost_ack"));
         assert_eq!((normal.sequence.ends, faulty.sequence.ends), (true, false));
         // Block 1 was opened and closed in the order of the lines, 2 in that of their times.
