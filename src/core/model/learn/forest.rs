@@ -87,6 +87,11 @@ impl Forest {
             .unwrap_or_default()
     }
 
+    /// The steps of a level with their places.
+    pub(super) fn steps_of(&self, level: &Level) -> impl Iterator<Item = (usize, &Step)> {
+        (level.start..level.end).zip(&self.steps[level.start..level.end])
+    }
+
     /// Adds the steps of `groups` and gives back the groups one level deeper.
     fn add_level(&mut self, rows: &[Row<'_>], groups: Vec<Group>, depth: usize) -> Vec<Group> {
         let goes_on = |group: &Group| {
