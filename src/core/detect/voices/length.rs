@@ -119,7 +119,9 @@ impl Length {
 }
 
 fn ends_share(ended: f64, came: f64, prior: f64, weight: f64) -> f64 {
-    (ended + weight * prior) / (came + weight)
+    // So many records say no more than this.
+    let least = 1.0 / (came + 2.0);
+    ((ended + weight * prior) / (came + weight)).max(least)
 }
 
 impl Voice for Length {
