@@ -36,6 +36,8 @@ impl Counts {
     /// What the other keys that are off weigh: enough to tell apart vectors whose worst keys are
     /// equally odd, no more.
     const OTHERS: f32 = 0.02;
+    /// What being still farther off weighs, where nothing known is so far off.
+    const FARTHER: f32 = 0.01;
 
     /// Learns from those of the sequences that are known from beginning to end, with keys below
     /// `key_count`.
@@ -134,7 +136,7 @@ impl Counts {
         let tail = self.off.get(key.index()).map_or(&[][..], Vec::as_slice);
         let from = tail.partition_point(|(off, _)| *off < apart);
         let as_far = tail.get(from).map_or(0, |(_, count)| *count);
-        surprise_of_breach(as_far, self.tried)
+        surprise_of_breach(as_far, self.tried) + Self::FARTHER * (apart as f32).ln_1p()
     }
 }
 
@@ -162,5 +164,73 @@ impl Voice for Counts {
                 usual: (usual, usual),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    #[test]
+    fn the_key_that_never_varies_is_blamed_before_the_one_that_always_does() {
+        // Any number of b, but always two of c.
+        let all: Vec<Heard> = (1..40)
+            .map(|count| heard(&format!("a{}cc", "b".repeat(count))))
+            .collect();
+        let voice = Counts::learn(&all, KEY_COUNT);
+        let usual = voice
+            .whole(&heard(&format!("a{}cc", "b".repeat(40))))
+            .unwrap();
+        let odd = voice
+            .whole(&heard(&format!("ac{}", "b".repeat(20))))
+            .unwrap();
+        assert!(odd.score > usual.score + 2.0, "{usual:?} {odd:?}");
+        assert_eq!(
+            odd.why,
+            Why::Count {
+                key: key('c'),
+                came: 1,
+                usual: (2, 2)
+            }
+        );
+        assert_eq!(odd.position, 22, "what is missing is missed at the end");
+    }
+
+    #[test]
+    fn one_too_many_is_blamed_where_it_stands() {
+        let voice = Counts::learn(&corpus(&["abc", "abbc", "abbbc"], 30), KEY_COUNT);
+        assert_eq!(voice.whole(&heard("abbc")), None);
+        assert_eq!(
+            voice.whole(&heard("cabb")),
+            None,
+            "the order does not matter"
+        );
+        assert_eq!(voice.whole(&heard("acbcb")).unwrap().position, 3);
+    }
+
+    #[test]
+    fn a_new_vector_says_little_where_most_are_new() {
+        let steady = Counts::learn(&corpus(&["ab", "abb", "abbb"], 30), KEY_COUNT);
+        let restless: Vec<Heard> = (1..90)
+            .map(|count| heard(&format!("a{}", "b".repeat(count))))
+            .collect();
+        let restless = Counts::learn(&restless, KEY_COUNT);
+        let score = |voice: &Counts, count| {
+            let new = heard(&format!("a{}", "b".repeat(count)));
+            voice.whole(&new).unwrap().score
+        };
+        assert!(score(&steady, 4) > score(&restless, 90) + 3.0);
+    }
+
+    #[test]
+    fn the_vectors_kept_are_bounded() {
+        let repeat = |letter: &str, count: usize| letter.repeat(count % 18);
+        let all: Vec<Heard> = (0..Counts::ROWS_MAX + 500)
+            .map(|n| [repeat("a", n), repeat("b", n / 18), repeat("c", n / 324)].concat())
+            .map(|letters| heard(&letters))
+            .collect();
+        let voice = Counts::learn(&all, KEY_COUNT);
+        assert_eq!(voice.rows.len(), Counts::ROWS_MAX);
     }
 }

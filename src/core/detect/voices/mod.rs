@@ -7,6 +7,8 @@ mod precedence;
 mod rare;
 mod relations;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod unseen;
 
 use serde::{Deserialize, Serialize};

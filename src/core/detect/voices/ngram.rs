@@ -245,11 +245,10 @@ impl Ngram {
         let Some(longest) = path.last() else {
             return Vec::new();
         };
-        let mut expected: Vec<(Key, f32)> = longest
-            .successors
-            .of(&self.successors)
-            .iter()
-            .map(|(key, _)| (*key, self.probability(&path, *key)))
+        let of = longest.came as f32 + longest.successors.len as f32;
+        let successors = longest.successors.of(&self.successors).iter();
+        let mut expected: Vec<(Key, f32)> = successors
+            .map(|(key, count)| (*key, *count as f32 / of))
             .collect();
         expected.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         expected.truncate(Self::EXPECTED);
@@ -326,4 +325,90 @@ fn times(sequences: &[(Vec<Key>, u32)], place: Place) -> u32 {
     sequences
         .get(place.0 as usize)
         .map_or(0, |(_, times)| *times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    #[test]
+    fn what_came_is_told_with_what_was_expected() {
+        let voice = Ngram::learn(&corpus(&["abc", "abc", "abc", "abd"], 25), KEY_COUNT);
+        let odd = voice.at(&heard("aba"), 2).unwrap();
+        let Why::Next {
+            came,
+            expected,
+            probability,
+        } = odd.why
+        else {
+            panic!("{:?}", odd.why)
+        };
+        assert_eq!((odd.position, came), (2, key('a')));
+        let keys: Vec<Key> = expected.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, [key('c'), key('d')]);
+        assert!((expected[0].1 - 0.74).abs() < 0.02, "{expected:?}");
+        assert!((odd.score + probability.ln()).abs() < 1e-4 && odd.score > 4.0);
+    }
+
+    #[test]
+    fn the_probabilities_of_all_that_can_come_add_up_to_one() {
+        let all = corpus(&["abcabd", "abd", "acbd", "bbbbac", "dab"], 7);
+        let voice = Ngram::learn(&all, KEY_COUNT);
+        for letters in ["", "a", "ab", "abcab", "bb", "zzz", "dcba"] {
+            let path = voice.path(&heard(letters), letters.len());
+            // Every key but the one that never comes next.
+            let sum: f32 = (0..KEY_COUNT as u16)
+                .map(|number| voice.probability(&path, Key(number)))
+                .sum();
+            assert!((sum - 1.0).abs() < 1e-4, "{letters}: {sum}");
+        }
+    }
+
+    #[test]
+    fn what_decides_may_lie_far_back() {
+        let all = corpus(&["xabcdy", "vabcdw"], 50);
+        let voice = Ngram::learn(&all, KEY_COUNT);
+        let score = |letters| voice.surprise(&heard(letters), 5);
+        assert!(score("xabcdy") < 0.1 && score("xabcdw") > 3.0);
+    }
+
+    #[test]
+    fn an_end_too_soon_is_blamed_on_the_end() {
+        let voice = Ngram::learn(&corpus(&["abc"], 50), KEY_COUNT);
+        let odd = voice.whole(&heard("ab")).unwrap();
+        assert_eq!(odd.position, 2);
+        assert!(matches!(odd.why, Why::Next { came: Key::END, .. }));
+        let open = Heard {
+            ends: false,
+            ..heard("ab")
+        };
+        assert!(voice.whole(&open).unwrap().score < 0.2);
+    }
+
+    #[test]
+    fn the_contexts_kept_are_bounded() {
+        // Every text of three letters out of 60 in every order.
+        let all: Vec<Heard> = (0u32..60_000)
+            .map(|number| {
+                let mut state = number;
+                let keys: Vec<Key> = (0..12)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        Key((state >> 27) as u16 + 2)
+                    })
+                    .collect();
+                Heard {
+                    len: keys.len(),
+                    keys,
+                    begins: true,
+                    ends: true,
+                    ..Heard::default()
+                }
+            })
+            .collect();
+        let voice = Ngram::learn(&all, 40);
+        assert!(voice.contexts.len() > Ngram::CONTEXTS_MAX / 4);
+        assert!(voice.contexts.len() <= Ngram::CONTEXTS_MAX);
+    }
 }

@@ -60,29 +60,29 @@ impl Relations {
     /// `key_count`.
     pub fn learn(corpus: &[Heard], key_count: usize) -> Self {
         let columns = Columns::new(corpus, key_count);
-        let keys = 0..columns.keys.len();
         let mut relations: Vec<Relation> = Vec::new();
-        // Of keys that always come equally often the first stands for all in sums.
-        let mut alone: Vec<usize> = keys.clone().collect();
-        for left in keys.clone() {
-            for right in keys.clone().filter(|right| *right != left) {
-                let Some(relation) = columns.multiple(left, right) else {
-                    continue;
-                };
-                if relation.factor == 1 && relation.broken == 0 && left < right {
-                    alone.retain(|key| *key != right);
-                }
-                // Equal is equal both ways: told once.
-                relations.extend((relation.factor > 1 || left < right).then_some(relation));
+        // Of keys that always come equally often the first stands for all in what follows.
+        let mut alone: Vec<usize> = (0..columns.keys.len()).collect();
+        for left in 0..columns.keys.len() {
+            if alone.contains(&left) {
+                let equal = |right: &usize| Some((*right, columns.relation(left, &[*right], 1)?));
+                let equals: Vec<_> = (left + 1..columns.keys.len())
+                    .filter_map(|right| equal(&right))
+                    .collect();
+                alone.retain(|key| {
+                    !equals
+                        .iter()
+                        .any(|(right, e)| right == key && e.broken == 0)
+                });
+                relations.extend(equals.into_iter().map(|(_, relation)| relation));
             }
         }
         for left in &alone {
-            for (index, one) in alone.iter().enumerate() {
-                for other in alone.iter().skip(index + 1) {
-                    if left != one && left != other {
-                        relations.extend(columns.relation(*left, &[*one, *other], 1));
-                    }
-                }
+            let others = || alone.iter().filter(|other| *other != left);
+            relations.extend(others().filter_map(|right| columns.multiple(*left, *right)));
+            for (index, one) in others().enumerate() {
+                let pairs = others().skip(index + 1).map(|other| [*one, *other]);
+                relations.extend(pairs.filter_map(|pair| columns.relation(*left, &pair, 1)));
             }
         }
         relations.sort_by(|a, b| b.score().total_cmp(&a.score()).then(a.cmp(b)));
@@ -171,7 +171,7 @@ impl Columns {
         }
     }
 
-    /// The relation left = k · right, where it holds.
+    /// The relation left = k · right, where it holds with a k of at least 2.
     fn multiple(&self, left: usize, right: usize) -> Option<Relation> {
         let (left_column, right_column) = (self.columns.get(left)?, self.columns.get(right)?);
         let (most, base) = left_column
@@ -179,7 +179,7 @@ impl Columns {
             .zip(right_column)
             .find(|(_, base)| **base > 0)?;
         let factor = most / base;
-        if factor == 0 || factor > Relations::FACTOR_MAX || factor * base != *most {
+        if !(2..=Relations::FACTOR_MAX).contains(&factor) || factor * base != *most {
             return None;
         }
         self.relation(left, &[right], factor)
@@ -228,5 +228,76 @@ impl Columns {
             broken,
             tried,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    fn why(voice: &Relations, letters: &str) -> Option<(Vec<Key>, Vec<Key>, (u32, u32))> {
+        match voice.whole(&heard(letters))?.why {
+            Why::Relation {
+                left, right, came, ..
+            } => Some((left, right, came)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn as_many_answers_as_requests() {
+        let voice = Relations::learn(&corpus(&["bc", "bcbc", "bbcbcc"], 40), KEY_COUNT);
+        assert_eq!(voice.whole(&heard("bbbbcccc")), None);
+        let odd = voice.whole(&heard("bbbbccc")).unwrap();
+        assert!(
+            (odd.score - 122f32.ln()).abs() < 1e-4,
+            "held 120 times of 120"
+        );
+        assert_eq!(
+            why(&voice, "bbbbccc"),
+            Some((vec![key('b')], vec![key('c')], (4, 3)))
+        );
+    }
+
+    #[test]
+    fn three_copies_for_each_block() {
+        let voice = Relations::learn(&corpus(&["accc", "acccaccc"], 40), KEY_COUNT);
+        assert_eq!(voice.whole(&heard("aaaccccccccc")), None);
+        assert_eq!(
+            why(&voice, "aacccccccc"),
+            Some((vec![key('c')], vec![key('a'); 3], (8, 6)))
+        );
+    }
+
+    #[test]
+    fn each_request_is_answered_or_refused() {
+        let all = corpus(&["bc", "bd", "bcbd", "bcbc", "bdbdbc"], 40);
+        let voice = Relations::learn(&all, KEY_COUNT);
+        assert_eq!(voice.whole(&heard("bbbdcd")), None);
+        assert_eq!(
+            why(&voice, "bbbdc"),
+            Some((vec![key('b')], vec![key('c'), key('d')], (3, 2)))
+        );
+    }
+
+    #[test]
+    fn a_relation_that_was_sometimes_broken_says_less() {
+        let mut all = corpus(&["bc", "bcbc"], 500);
+        let sure = Relations::learn(&all, KEY_COUNT);
+        all.extend(corpus(&["bbc"], 4));
+        let unsure = Relations::learn(&all, KEY_COUNT);
+        let score = |voice: &Relations| voice.whole(&heard("bcc")).unwrap().score;
+        assert!((score(&sure) - 1002f32.ln()).abs() < 1e-4);
+        assert!((score(&unsure) - (1006f32 / 5.0).ln()).abs() < 1e-4);
+        all.extend(corpus(&["bbc"], 20));
+        assert!(Relations::learn(&all, KEY_COUNT).is_empty());
+    }
+
+    #[test]
+    fn what_follows_from_equal_pairs_is_not_told_again() {
+        // b = c = d; nothing with a sum says more.
+        let voice = Relations::learn(&corpus(&["bcd", "bcdbcd", "a"], 40), KEY_COUNT);
+        assert_eq!(voice.len(), 2, "{voice:?}");
     }
 }
