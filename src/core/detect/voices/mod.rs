@@ -8,6 +8,8 @@ mod precedence;
 mod rare;
 mod relations;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod unseen;
 mod values;
 
