@@ -25,6 +25,7 @@ mod memo;
 mod next_event;
 mod question;
 mod sequence;
+mod slowness;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
 pub use self::question::{Question, Questions, Trail};
 pub use self::sequence::{EventSequence, ValueRows};
+pub use self::slowness::Slowness;
 pub use self::tail::Tail;
 pub use self::verdict::{Finding, Verdict, judge_sequence};
 pub use self::voice::{Surprise, Voice, Why};
