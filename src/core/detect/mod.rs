@@ -29,6 +29,7 @@ mod order;
 mod patience;
 mod question;
 mod sequence;
+mod slowness;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub use self::order::{Order, OrderState, SavedOrder};
 pub use self::patience::Patience;
 pub use self::question::{Question, Questions, Trail};
 pub use self::sequence::{EventSequence, ValueRows};
+pub use self::slowness::Slowness;
 pub use self::tail::Tail;
 pub use self::verdict::{Finding, Verdict, judge_sequence};
 pub use self::voice::{Surprise, Voice, Why};
