@@ -18,6 +18,7 @@
 //! p-value of an event is the share of held-out sequences whose worst moment was at least as
 //! surprising.
 
+mod ensemble;
 mod heard;
 mod memo;
 mod next_event;
@@ -30,6 +31,7 @@ mod verdict;
 mod voice;
 pub mod voices;
 
+pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};

@@ -1,0 +1,121 @@
+//! Many voices → one score.
+//!
+//! Each voice's score becomes a p-value by what normal sequences scored that it did not learn from
+//! ([`Tail`]). The two smallest are multiplied: a fault that two views see stands out, and one loud
+//! view does not drown among many silent ones, as it does in Fisher's product of all. Voices depend
+//! on each other, so that product is no p-value. It is calibrated once more, on the same held-out
+//! sequences, and this makes the false-alarm rate what was asked for, however the voices depend on
+//! each other (a conformal p-value asks only that sequences are exchangeable).
+
+use serde::{Deserialize, Serialize};
+
+use super::Tail;
+
+/// How the scores of voices become one p-value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ensemble {
+    /// One for each voice, in the order of its scores.
+    voices: Vec<Tail>,
+    combined: Tail,
+}
+
+/// How many of the strongest voices count.
+const STRONGEST: usize = 2;
+/// A voice's p-value counts at least this much, so that one voice that is broken in a new way cannot
+/// outweigh all others. In nats.
+const VOICE_SURPRISE_MAX: f32 = 30.0;
+
+impl Ensemble {
+    /// Learns from scores of held-out normal sequences: a row for each sequence, a column for each
+    /// voice, 0 where it had nothing to say.
+    pub fn learn(rows: &[Vec<f32>]) -> Self {
+        let count = rows.first().map_or(0, Vec::len);
+        let column = |voice: usize| -> Vec<f32> {
+            let scores = rows.iter().map(|row| row.get(voice).copied());
+            scores.map(Option::unwrap_or_default).collect()
+        };
+        let voices = (0..count)
+            .map(|voice| Tail::learn(&column(voice)))
+            .collect();
+        let mut ensemble = Self {
+            voices,
+            combined: Tail::default(),
+        };
+        let combined: Vec<f32> = rows.iter().map(|row| ensemble.combine(row)).collect();
+        ensemble.combined = Tail::learn(&combined);
+        ensemble
+    }
+
+    /// How surprising the scores of the voices are together, in nats, before it is calibrated.
+    pub fn combine(&self, scores: &[f32]) -> f32 {
+        let mut strongest = [0.0f32; STRONGEST];
+        for (tail, score) in self.voices.iter().zip(scores) {
+            let mut surprise = surprise(tail.p_value(*score));
+            for place in &mut strongest {
+                if surprise > *place {
+                    std::mem::swap(place, &mut surprise);
+                }
+            }
+        }
+        strongest.iter().sum()
+    }
+
+    /// The p-value of one voice's score.
+    pub fn voice_p_value(&self, voice: usize, score: f32) -> f64 {
+        self.voices
+            .get(voice)
+            .map_or(1.0, |tail| tail.p_value(score))
+    }
+
+    /// How probable it is that a normal sequence is at least as surprising as `combined`.
+    pub fn p_value(&self, combined: f32) -> f64 {
+        self.combined.p_value(combined)
+    }
+
+    /// From which combined surprise on a share of `rate` of normal sequences lie.
+    pub fn threshold(&self, rate: f64) -> f32 {
+        self.combined.threshold(rate)
+    }
+}
+
+fn surprise(p_value: f64) -> f32 {
+    (-p_value.ln() as f32).min(VOICE_SURPRISE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sequences of which each voice finds another one odd, and two of them the last.
+    fn rows() -> Vec<Vec<f32>> {
+        let score = |row: usize, voice: usize| ((row * (7 + voice * 4)) % 1_000) as f32 / 250.0;
+        (0..1_000)
+            .map(|row| (0..4).map(|voice| score(row, voice)).collect())
+            .collect()
+    }
+
+    #[test]
+    fn the_share_of_normal_sequences_below_a_p_value_is_that_p_value() {
+        let rows = rows();
+        let ensemble = Ensemble::learn(&rows);
+        for rate in [0.5, 0.1, 0.01] {
+            let p_values = rows
+                .iter()
+                .map(|row| ensemble.p_value(ensemble.combine(row)));
+            let share = p_values.filter(|p| *p <= rate).count() as f64 / rows.len() as f64;
+            assert!(
+                (share / rate - 1.0).abs() < 0.35,
+                "{share} where {rate} was told"
+            );
+        }
+    }
+
+    #[test]
+    fn one_loud_voice_is_heard_among_silent_ones_and_two_are_louder() {
+        let ensemble = Ensemble::learn(&rows());
+        let p = |scores: [f32; 4]| ensemble.p_value(ensemble.combine(&scores));
+        assert!(p([12.0, 0.0, 0.0, 0.0]) < 0.001);
+        assert!(p([12.0, 0.0, 12.0, 0.0]) < p([12.0, 0.0, 0.0, 0.0]));
+        assert_eq!(p([0.0; 4]), 1.0);
+    }
+}
