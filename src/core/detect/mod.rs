@@ -20,6 +20,7 @@
 
 mod ensemble;
 mod heard;
+mod links;
 mod memo;
 mod next_event;
 mod question;
@@ -33,6 +34,7 @@ pub mod voices;
 
 pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
+pub use self::links::{Links, PARTS_MAX, Part};
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
 pub use self::question::{Question, Questions, Trail};

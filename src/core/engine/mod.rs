@@ -12,6 +12,7 @@ mod snapshot;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 pub use self::shard::Shard;
 pub use self::snapshot::{Lost, Saved, Snapshot, SnapshotError, Templates};
+pub use self::values::values_of;
 use crate::core::event::Anomaly;
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
