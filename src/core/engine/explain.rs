@@ -4,23 +4,26 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::intake::Held;
 use super::judge::Judge;
 use crate::core::detect::Judgement;
 use crate::core::event::{
     Anomaly, AnomalyKind, ContextLine, Expected, Explanation, Observed, TemplateRef,
 };
 use crate::core::model::{Key, Window};
-use crate::core::record::{Severity, StreamKey, Timestamp};
-use crate::core::sequence::{OpenSequence, SequenceKey};
-
-use super::judge::SequenceState;
-use super::stream::Held;
+use crate::core::record::{Resource, Severity, SpanId, StreamKey, Timestamp, TraceId};
+use crate::core::sequence::SequenceKey;
 
 /// What was found, where, and when.
 pub(super) struct Surprise<'a> {
     pub(super) stream: &'a StreamKey,
     pub(super) key: &'a SequenceKey,
-    pub(super) sequence: &'a OpenSequence<SequenceState>,
+    pub(super) resource: &'a Arc<Resource>,
+    pub(super) trace: (Option<TraceId>, Option<SpanId>),
+    /// The lines of the sequence up to and with the abnormal one.
+    pub(super) context: Vec<ContextLine>,
+    /// Records of the sequence so far.
+    pub(super) len: u32,
     pub(super) time: Timestamp,
     pub(super) severity: Severity,
     /// The abnormal record; `None` when the sequence ended.
@@ -60,7 +63,7 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &Judge) -> Anomaly {
     let fingerprint = fingerprint(surprise, kind);
     let id = digest(&[
         fingerprint.as_bytes(),
-        surprise.key.value.as_bytes(),
+        surprise.key.to_string().as_bytes(),
         &surprise.time.as_nanos().to_be_bytes(),
     ]);
     Anomaly {
@@ -74,10 +77,10 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &Judge) -> Anomaly {
         last_seen: surprise.time,
         count: 1,
         stream: surprise.stream.clone(),
-        resource: Arc::clone(&surprise.sequence.resource),
-        sequence: surprise.key.value.as_ref().into(),
-        trace_id: surprise.sequence.trace.0,
-        span_id: surprise.sequence.trace.1,
+        resource: Arc::clone(surprise.resource),
+        sequence: surprise.key.to_string().into(),
+        trace_id: surprise.trace.0,
+        span_id: surprise.trace.1,
         template: surprise
             .record
             .as_ref()
@@ -96,7 +99,7 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &Judge) -> Anomaly {
                 .judgement
                 .map_or(0.0, |found| f64::from(found.probability())),
             expected,
-            context: context(surprise),
+            context: surprise.context.clone(),
         },
         detectors: vec![match kind {
             AnomalyKind::NewTemplate => "new_template",
@@ -104,17 +107,6 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &Judge) -> Anomaly {
         }],
         model: bundle.version().into(),
     }
-}
-
-fn context(surprise: &Surprise<'_>) -> Vec<ContextLine> {
-    let mut lines: Vec<ContextLine> = surprise.sequence.context.iter().cloned().collect();
-    if let Some((held, _)) = &surprise.record {
-        lines.push(ContextLine {
-            time: surprise.time,
-            text: Arc::clone(&held.text),
-        });
-    }
-    lines
 }
 
 fn reason(surprise: &Surprise<'_>, expected: &[Expected], sequences: u64) -> String {
@@ -138,7 +130,7 @@ fn reason(surprise: &Surprise<'_>, expected: &[Expected], sequences: u64) -> Str
         (None, judgement) => format!(
             "ended after {} records where {most_expected} was expected; an end is expected \
              there {}",
-            surprise.sequence.state.len,
+            surprise.len,
             odds(judgement.map_or(0.0, |found| f64::from(found.probability())))
         ),
     }

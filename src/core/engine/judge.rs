@@ -15,38 +15,45 @@ use crate::core::record::TemplateId;
 const ENDED_SHARE_MIN: u64 = 4;
 
 /// What the judge keeps with each open sequence.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SequenceState {
     /// Where the sequence stands in the keys of the model of `generation`.
-    pub(super) trail: Option<(u32, Trail)>,
-    /// How long the sequence was when an anomaly was told of it.
-    pub(super) told_at: Option<u64>,
+    pub(super) trail: Option<(u8, Trail)>,
+    /// How long the sequence was when an anomaly was told of it; 0 for none.
+    pub(super) told_at: u32,
     /// Whether it is to be left out of training.
-    pub(super) abnormal: bool,
-    /// Records so far.
-    pub(super) len: u64,
+    pub(super) is_abnormal: bool,
 }
 
 impl SequenceState {
     /// A sequence with a beginning and an end tells one anomaly, its first. What a process says
     /// goes on for ever: it tells again once the earlier surprise has left the window.
-    pub(super) fn may_tell(&self, bounded: bool) -> bool {
-        self.told_at
-            .is_none_or(|told_at| !bounded && self.len.saturating_sub(told_at) > WINDOW_LEN as u64)
+    pub(super) fn may_tell(&self, bounded: bool, len: u32) -> bool {
+        let since = len.saturating_sub(self.told_at);
+        self.told_at == 0 || (!bounded && since > WINDOW_LEN as u32)
     }
+}
+
+/// What is found odd about a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finding {
+    /// What came before it, as the model sees it.
+    pub(super) window: Window,
+    /// What the model thinks of it; `None` for a template it does not know.
+    pub(super) judgement: Option<Judgement>,
 }
 
 /// A model, and how the stream's templates map to its keys.
 #[derive(Debug)]
 pub(super) struct Judge {
     scorer: NextEvent,
-    generation: u32,
+    generation: u8,
     /// The keys of the model's templates by the ids they have today.
     keys: FxHashMap<TemplateId, Key>,
 }
 
 impl Judge {
-    pub(super) fn new(bundle: Arc<Bundle>, generation: u32, miner: &Miner) -> Self {
+    pub(super) fn new(bundle: Arc<Bundle>, generation: u8, miner: &Miner) -> Self {
         let mut judge = Self {
             scorer: NextEvent::new(bundle),
             generation,
@@ -86,7 +93,7 @@ impl Judge {
     pub(super) fn trail(
         &self,
         state: &SequenceState,
-        events: &[TemplateId],
+        events: impl FnOnce() -> Vec<TemplateId>,
         begins: bool,
         miner: &Miner,
     ) -> Trail {
@@ -96,8 +103,8 @@ impl Judge {
             return trail;
         }
         let mut trail = Trail::new(begins);
-        for event in events {
-            if let Some(key) = self.key_of(*event, miner) {
+        for event in events() {
+            if let Some(key) = self.key_of(event, miner) {
                 trail.step(key);
             }
         }
@@ -110,17 +117,12 @@ impl Judge {
         trained_on.ended > 0 && trained_on.ended >= trained_on.sequences / ENDED_SHARE_MIN
     }
 
-    pub(super) fn generation(&self) -> u32 {
+    pub(super) fn generation(&self) -> u8 {
         self.generation
     }
 
-    /// Answers all of `questions` at once, so that asking them one by one finds them answered.
-    pub(super) fn warm(&mut self, questions: &[Question]) -> Result<(), ModelError> {
-        self.scorer.judge(questions).map(drop)
-    }
-
-    pub(super) fn judge(&mut self, question: Question) -> Result<Option<Judgement>, ModelError> {
-        Ok(self.scorer.judge(&[question])?.first().copied())
+    pub(super) fn judge(&mut self, questions: &[Question]) -> Result<Vec<Judgement>, ModelError> {
+        self.scorer.judge(questions)
     }
 
     pub(super) fn expect(&self, window: &Window, count: usize) -> Vec<(Key, f32)> {

@@ -128,16 +128,18 @@ impl Events {
 
     /// The records of a chain, latest first.
     pub(super) fn latest_first(&self, last: u32) -> impl Iterator<Item = SequenceEvent> + '_ {
-        let chain = std::iter::successors(self.blocks.get(last), |block| {
-            self.blocks.get(block.before)
-        });
+        let chain =
+            std::iter::successors(self.blocks.get(last), |block| self.blocks.get(block.before));
         chain.flat_map(|block| {
             let used = (block.upto as usize - 1) % BLOCK_LEN + 1;
-            block.events[..used].iter().rev().map(|packed| SequenceEvent {
-                template: self.templates.id(packed.template),
-                time: packed.after.from(block.start),
-                number: packed.number,
-            })
+            block.events[..used]
+                .iter()
+                .rev()
+                .map(|packed| SequenceEvent {
+                    template: self.templates.id(packed.template),
+                    time: packed.after.from(block.start),
+                    number: packed.number,
+                })
         })
     }
 

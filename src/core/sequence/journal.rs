@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::record::{SpanId, TraceId, Value};
 
 /// What a record leaves behind to be quoted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     /// The record as logged, bounded in length, untrusted.
     pub text: Arc<str>,
@@ -23,7 +25,7 @@ pub struct Journal {
     limits: JournalLimits,
     /// The number of the next record.
     next: u32,
-    lines: VecDeque<Line>,
+    lines: VecDeque<Option<Line>>,
     line_bytes: usize,
     values: VecDeque<Value>,
     /// Where the row of each of the latest records ends, counted from the first value ever.
@@ -64,16 +66,16 @@ impl Journal {
         }
     }
 
-    /// Notes a record; its number.
-    pub fn note(&mut self, line: Line, values: &[Value]) -> u32 {
+    /// Notes a record, of which the line may be forgotten already; its number.
+    pub fn note(&mut self, line: Option<Line>, values: &[Value]) -> u32 {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
-        self.line_bytes += bytes_of(&line);
+        self.line_bytes += bytes_of(line.as_ref());
         self.lines.push_back(line);
         while self.line_bytes > self.limits.lines_bytes_max
             && let Some(oldest) = self.lines.pop_front()
         {
-            self.line_bytes -= bytes_of(&oldest);
+            self.line_bytes -= bytes_of(oldest.as_ref());
         }
         self.values.extend(values);
         let before = self.ends.back().copied().unwrap_or(self.begin);
@@ -88,10 +90,15 @@ impl Journal {
         number
     }
 
+    /// How many records were noted since the record `number`, itself included: the older the more.
+    pub fn age(&self, number: u32) -> u32 {
+        self.next.wrapping_sub(number)
+    }
+
     /// The line of the record `number`.
     pub fn line(&self, number: u32) -> Option<&Line> {
         let place = self.place(number, self.lines.len())?;
-        self.lines.get(place)
+        self.lines.get(place)?.as_ref()
     }
 
     /// The values of the record `number`; `None` once they were forgotten.
@@ -106,6 +113,11 @@ impl Journal {
         Some(self.values.range(row).copied())
     }
 
+    /// A number under which nothing is found for a long time.
+    pub fn forgotten(&self) -> u32 {
+        self.next.wrapping_sub(1 << 31)
+    }
+
     /// Bytes that lines and values take.
     pub fn bytes(&self) -> usize {
         self.line_bytes + self.values_bytes()
@@ -117,14 +129,15 @@ impl Journal {
 
     /// Where the record `number` stands among the `kept` latest.
     fn place(&self, number: u32, kept: usize) -> Option<usize> {
-        let age = self.next.wrapping_sub(number) as usize;
+        let age = self.age(number) as usize;
         (age > 0).then(|| kept.checked_sub(age))?
     }
 }
 
 /// The text has two counters in front.
-fn bytes_of(line: &Line) -> usize {
-    size_of::<Line>() + 2 * size_of::<usize>() + line.text.len()
+fn bytes_of(line: Option<&Line>) -> usize {
+    let text = line.map_or(0, |line| 2 * size_of::<usize>() + line.text.len());
+    size_of::<Option<Line>>() + text
 }
 
 #[cfg(test)]
@@ -153,8 +166,10 @@ mod tests {
         journal.begin = u32::MAX - 40;
         let mut noted = Vec::new();
         for n in 0..100u32 {
-            let values: Vec<Value> = (0..n % 4).map(|place| Value::name(n * 10 + place)).collect();
-            let number = journal.note(line(&format!("line {n}")), &values);
+            let values: Vec<Value> = (0..n % 4)
+                .map(|place| Value::name(n * 10 + place))
+                .collect();
+            let number = journal.note(Some(line(&format!("line {n}"))), &values);
             noted.push((number, n, values));
             assert!(journal.line_bytes <= 2_000 && journal.values_bytes() <= 500);
             let newest = noted.iter().rev().take(5);
@@ -170,5 +185,6 @@ mod tests {
         assert!(kept.len() < 100 && kept.iter().all(|(row, _, values)| row == *values));
         assert_eq!(journal.line(noted[0].0), None);
         assert_eq!(journal.line(journal.next), None, "not noted yet");
+        assert_eq!(row(&journal, journal.forgotten()), None);
     }
 }

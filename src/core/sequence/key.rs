@@ -270,7 +270,12 @@ mod tests {
 
     #[test]
     fn a_key_reads_as_it_was_written_whatever_its_length_and_is_small() {
-        for value in ["", "blk_-1608999687919862906", &"\u{e4}".repeat(14), &"x".repeat(400)] {
+        for value in [
+            "",
+            "blk_-1608999687919862906",
+            &"\u{e4}".repeat(14),
+            &"x".repeat(400),
+        ] {
             let key = SequenceKey::new(KeyKind::Body, value);
             assert_eq!(key.to_string(), value);
             assert_ne!(key, SequenceKey::new(KeyKind::Attribute, value));

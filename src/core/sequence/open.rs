@@ -140,12 +140,14 @@ impl<S: Default> Sequences<S> {
     /// Takes out the next sequence that has been quiet since `stream_time` less the time-out, in
     /// order of when they were last heard of.
     pub fn pop_quiet(&mut self, stream_time: Timestamp) -> Option<Sequence<S>> {
-        (self.next_deadline()? <= stream_time).then(|| self.pop())?
+        self.first_quiet(stream_time)?;
+        self.pop()
     }
 
     /// Takes out the sequence that has been quiet longest when there are more than the bound.
     pub fn pop_evicted(&mut self) -> Option<Sequence<S>> {
-        let evicted = (self.len() > self.open_max).then(|| self.pop())??;
+        self.first_beyond()?;
+        let evicted = self.pop()?;
         self.evicted += 1;
         Some(evicted)
     }
@@ -244,6 +246,17 @@ impl<S> Sequences<S> {
     pub fn latest(&self, id: SequenceId) -> impl Iterator<Item = SequenceEvent> + '_ {
         let last = self.slots.get(id.0).map_or(NONE, |slot| slot.events);
         self.events.latest_first(last)
+    }
+
+    /// The next sequence to be taken out as quiet.
+    pub fn first_quiet(&self, stream_time: Timestamp) -> Option<SequenceId> {
+        let is_quiet = self.next_deadline()? <= stream_time;
+        is_quiet.then_some(SequenceId(self.first))
+    }
+
+    /// The next sequence to be taken out for lack of room.
+    pub fn first_beyond(&self) -> Option<SequenceId> {
+        (self.len() > self.open_max).then_some(SequenceId(self.first))
     }
 
     /// When the next sequence has been quiet for long enough.
@@ -362,7 +375,10 @@ mod tests {
         assert_eq!(name(open.pop_quiet(at(95))).as_deref(), Some("b"));
         let a = open.pop_quiet(at(95)).unwrap();
         assert_eq!((a.key, a.len), (key("a"), 2));
-        assert_eq!(a.events.iter().map(|event| event.time).collect::<Vec<_>>(), [at(0), at(30)]);
+        assert_eq!(
+            a.events.iter().map(|event| event.time).collect::<Vec<_>>(),
+            [at(0), at(30)]
+        );
         assert!(open.is_empty() && open.next_deadline().is_none());
     }
 
@@ -389,7 +405,12 @@ mod tests {
     fn what_is_found_is_what_was_added_however_many_came_and_went() {
         let mut open = sequences(100_000);
         for n in 0..20_000u64 {
-            touch(&mut open, &format!("id_{}", n % 7_000), at(n / 100), at(n / 100));
+            touch(
+                &mut open,
+                &format!("id_{}", n % 7_000),
+                at(n / 100),
+                at(n / 100),
+            );
             if n % 3 == 0 {
                 open.pop_quiet(at(n / 100));
             }

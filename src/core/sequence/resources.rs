@@ -75,7 +75,9 @@ impl Resources {
 
     pub(super) fn get(&self, number: u16) -> Arc<Resource> {
         let entry = self.entries.get(usize::from(number));
-        entry.map(|entry| Arc::clone(&entry.resource)).unwrap_or_default()
+        entry
+            .map(|entry| Arc::clone(&entry.resource))
+            .unwrap_or_default()
     }
 
     fn number(&mut self, resource: &Arc<Resource>) -> u16 {
@@ -110,13 +112,19 @@ mod tests {
     use super::*;
 
     fn pod(n: usize) -> Arc<Resource> {
-        Arc::new(Resource::new(vec![("k8s.pod.name".into(), n.to_string().into())]))
+        Arc::new(Resource::new(vec![(
+            "k8s.pod.name".into(),
+            n.to_string().into(),
+        )]))
     }
 
     #[test]
     fn a_resource_is_kept_once_and_only_while_it_is_named() {
         let mut resources = Resources::default();
-        let (a, again) = (resources.exchange(0, &pod(1)), resources.exchange(0, &pod(1)));
+        let (a, again) = (
+            resources.exchange(0, &pod(1)),
+            resources.exchange(0, &pod(1)),
+        );
         assert_eq!(a, again);
         let b = resources.exchange(a, &pod(2));
         assert_eq!((&resources.get(a), &resources.get(b)), (&pod(1), &pod(2)));
@@ -132,7 +140,9 @@ mod tests {
     #[test]
     fn with_no_numbers_left_a_sequence_goes_without() {
         let mut resources = Resources::default();
-        let numbers: Vec<u16> = (0..70_000).map(|n| resources.exchange(0, &pod(n))).collect();
+        let numbers: Vec<u16> = (0..70_000)
+            .map(|n| resources.exchange(0, &pod(n)))
+            .collect();
         assert_eq!(numbers.last(), Some(&0));
         assert_eq!(resources.get(0), Arc::default());
         assert_eq!(resources.get(numbers[65_000]), pod(65_000));

@@ -93,6 +93,9 @@ mod tests {
         assert_eq!(slab.get(again), Some(&7));
         slab.free(again);
         slab.free(0);
-        assert!(slab.blocks.is_empty(), "nothing is left, and so is no memory");
+        assert!(
+            slab.blocks.is_empty(),
+            "nothing is left, and so is no memory"
+        );
     }
 }
