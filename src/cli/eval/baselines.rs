@@ -1,161 +1,90 @@
 //! Detectors so simple that a model must beat them to be worth its cost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::dataset::Dataset;
-use super::metrics::{Scored, Threshold};
-use super::order::above;
+use super::dataset::Part;
+use super::nearest::Nearest;
+use super::scored::Scored;
+use crate::core::detect::EventSequence;
 use crate::core::record::TemplateId;
 
 /// The share of training sequences, each compared with all others, that the count detector's
 /// threshold lets pass.
 const QUIET_SHARE: f64 = 0.9995;
 
-/// How often each template occurs, by template.
-type Counts = BTreeMap<TemplateId, u32>;
+/// All of them: an unseen template, the length, the counts of templates, and any of the three.
+pub(super) fn baselines(part: &Part) -> Vec<Scored> {
+    let unseen = unseen_template(part);
+    let length = length(part);
+    let counts = count_vector(part);
+    let any = any_of(&unseen, &length, &counts);
+    vec![unseen, length, counts, any]
+}
 
 /// Abnormal is what has a template that no training sequence has.
-pub(super) fn unseen_template(dataset: &Dataset) -> Scored {
-    let seen: BTreeSet<TemplateId> = dataset
+fn unseen_template(part: &Part) -> Scored {
+    let seen: BTreeSet<TemplateId> = part
         .corpus
         .templates
         .iter()
         .map(|template| template.id)
         .collect();
-    let unseen =
-        |events: &[TemplateId]| events.iter().filter(|event| !seen.contains(event)).count();
-    let scores = dataset
-        .samples
-        .iter()
-        .map(|sample| (unseen(&sample.sequence.events).min(1)) as f64);
-    above(
-        "unseen_template",
-        Threshold::LabelFree,
-        scores.collect(),
-        0.5,
-    )
+    let has_unseen = |sequence: &EventSequence| {
+        let unseen = sequence.events.iter().any(|event| !seen.contains(event));
+        f64::from(u8::from(unseen))
+    };
+    let scores = sequences(part).map(has_unseen).collect();
+    Scored::above("unseen_template", scores, 0.5)
 }
 
-/// Abnormal is what is far from every training sequence in how often each template occurs, as in
-/// Landauer et al., A Critical Review of Common Log Data Sets (FSE 2024): the distance is the
-/// summed difference of counts, weighted by how rare a template is, as a share of the larger
-/// counts.
-pub(super) fn count_vector(dataset: &Dataset) -> Scored {
-    let counted = dataset
-        .corpus
-        .sequences
-        .iter()
-        .map(|sequence| counts(&sequence.events));
-    let mut known: BTreeMap<Counts, usize> = BTreeMap::new();
-    counted.for_each(|counts| *known.entry(counts).or_default() += 1);
-    let nearest = Nearest::new(&known);
+/// Abnormal is what is shorter or longer than every training sequence; the score is by which
+/// factor.
+fn length(part: &Part) -> Scored {
+    let lengths = || part.corpus.sequences.iter().map(|one| one.events.len());
+    let (least, most) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+    let factor = |sequence: &EventSequence| {
+        let length = sequence.events.len().max(1) as f64;
+        (length / most.max(1) as f64).max(least as f64 / length)
+    };
+    Scored::above("length", sequences(part).map(factor).collect(), 1.0)
+}
+
+/// Abnormal is what is far from every training sequence in how often each template occurs.
+fn count_vector(part: &Part) -> Scored {
+    let nearest = Nearest::new(&part.corpus.sequences);
     let limit = nearest.leave_one_out_quantile(QUIET_SHARE);
-    let mut memo: BTreeMap<Counts, f64> = BTreeMap::new();
-    let mut scores = Vec::with_capacity(dataset.samples.len());
-    for sample in &dataset.samples {
-        let counts = counts(&sample.sequence.events);
-        let score = match memo.get(&counts) {
-            Some(score) => *score,
-            None => nearest.distance(&counts, None),
-        };
-        memo.insert(counts, score);
-        scores.push(score);
-    }
-    above("count_vector", Threshold::LabelFree, scores, limit)
+    let scores = nearest.distances(sequences(part));
+    Scored::above("count_vector", scores, limit)
 }
 
-fn counts(events: &[TemplateId]) -> Counts {
-    let mut counts = Counts::new();
-    events
-        .iter()
-        .for_each(|event| *counts.entry(*event).or_default() += 1);
-    counts
+/// Abnormal is what any of the three calls so. Of these, what has an unseen template or an unseen
+/// length comes before what has only odd counts.
+fn any_of(unseen: &Scored, length: &Scored, counts: &Scored) -> Scored {
+    let all = unseen.alarms.iter().zip(&length.alarms);
+    let all = all.zip(counts.alarms.iter().zip(&counts.scores));
+    let loudness = |alarm: bool| f64::from(u8::from(alarm));
+    let (scores, alarms) = all
+        .map(|((unseen, length), (count, distance))| {
+            let score = 2.0 * loudness(*unseen) + loudness(*length) + distance;
+            (score, *unseen || *length || *count)
+        })
+        .unzip();
+    Scored {
+        detector: "event_length_count",
+        scores,
+        alarms,
+        ..Scored::default()
+    }
 }
 
-/// The distinct count vectors of training, with how often each occurs.
-struct Nearest<'a> {
-    known: &'a BTreeMap<Counts, usize>,
-    /// 1 for a template that all training sequences have, more by the ln of how rare it is.
-    rarity: BTreeMap<TemplateId, f64>,
-    rarity_unseen: f64,
-}
-
-impl<'a> Nearest<'a> {
-    fn new(known: &'a BTreeMap<Counts, usize>) -> Self {
-        let mut having: BTreeMap<TemplateId, usize> = BTreeMap::new();
-        for (counts, times) in known {
-            counts
-                .keys()
-                .for_each(|id| *having.entry(*id).or_default() += times);
-        }
-        let all = 1.0 + known.values().sum::<usize>() as f64;
-        let rarity = having
-            .into_iter()
-            .map(|(id, times)| (id, 1.0 + (all / (1.0 + times as f64)).ln()));
-        Self {
-            known,
-            rarity: rarity.collect(),
-            rarity_unseen: 1.0 + all.ln(),
-        }
-    }
-
-    /// How far `counts` is from the nearest known vector other than `but`; 0 is the same, 1 has
-    /// nothing in common.
-    fn distance(&self, counts: &Counts, but: Option<&Counts>) -> f64 {
-        if but.is_none() && self.known.contains_key(counts) {
-            return 0.0;
-        }
-        let others = self.known.keys().filter(|other| Some(*other) != but);
-        others
-            .map(|other| self.between(counts, other))
-            .fold(1.0, f64::min)
-    }
-
-    fn between(&self, a: &Counts, b: &Counts) -> f64 {
-        let (mut apart, mut larger) = (0.0, 0.0);
-        let mut add = |id: &TemplateId, x: u32, y: u32| {
-            let rarity = self.rarity.get(id).copied().unwrap_or(self.rarity_unseen);
-            apart += rarity * f64::from(x.abs_diff(y));
-            larger += rarity * f64::from(x.max(y));
-        };
-        for (id, x) in a {
-            add(id, *x, b.get(id).copied().unwrap_or(0));
-        }
-        for (id, y) in b.iter().filter(|(id, _)| !a.contains_key(id)) {
-            add(id, 0, *y);
-        }
-        if larger > 0.0 { apart / larger } else { 0.0 }
-    }
-
-    fn leave_one_out_quantile(&self, share: f64) -> f64 {
-        let mut distances: Vec<(f64, usize)> = Vec::with_capacity(self.known.len());
-        for (counts, times) in self.known {
-            let distance = if *times > 1 {
-                0.0
-            } else {
-                self.distance(counts, Some(counts))
-            };
-            distances.push((distance, *times));
-        }
-        distances.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let all: usize = distances.iter().map(|(_, times)| times).sum();
-        let wanted = (all as f64 * share).ceil() as usize;
-        let mut passed = 0;
-        for (distance, times) in distances {
-            passed += times;
-            if passed >= wanted {
-                return distance;
-            }
-        }
-        1.0
-    }
+fn sequences(part: &Part) -> impl Iterator<Item = &EventSequence> {
+    part.samples.iter().map(|sample| &sample.sequence)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::eval::dataset::{Sample, Weights, by_frequency};
-    use crate::core::detect::EventSequence;
+    use crate::cli::eval::dataset::{Class, Sample, by_frequency};
     use crate::core::train::Corpus;
 
     fn sequence(events: &[u64]) -> EventSequence {
@@ -163,33 +92,23 @@ mod tests {
     }
 
     /// A thousand sequences of two shapes, and those to score.
-    fn dataset(scored: &[&[u64]]) -> Dataset {
+    fn part(scored: &[&[u64]]) -> Part {
         let shapes = [sequence(&[1, 2, 3]), sequence(&[1, 2, 2, 3])];
         let sequences: Vec<_> = shapes.iter().cycle().take(1_000).cloned().collect();
         let templates = by_frequency(&sequences, |_| "".into());
-        let sample = |events: &&[u64]| Sample {
-            sequence: sequence(events),
-            abnormal: false,
-            kind: None,
+        let sample = |events: &&[u64]| Sample::new(sequence(events), Class::Normal);
+        let corpus = Corpus {
+            masks_version: 0,
+            templates,
+            sequences,
         };
-        Dataset {
-            corpus: Corpus {
-                masks_version: 0,
-                templates,
-                sequences,
-            },
-            samples: scored.iter().map(sample).collect(),
-            weights: Weights {
-                normal: 1.0,
-                abnormal: 1.0,
-            },
-        }
+        Part::new(corpus, scored.iter().map(sample).collect())
     }
 
     #[test]
     fn counts_are_compared_whatever_their_order() {
-        let dataset = dataset(&[&[3, 2, 1], &[1, 2, 2, 2, 3], &[1, 2, 3, 9]]);
-        let scored = count_vector(&dataset);
+        let part = part(&[&[3, 2, 1], &[1, 2, 2, 2, 3], &[1, 2, 3, 9]]);
+        let scored = count_vector(&part);
         assert_eq!(scored.alarms, [false, true, true]);
         assert!(
             scored.scores[2] > scored.scores[1],
@@ -199,7 +118,25 @@ mod tests {
 
     #[test]
     fn a_template_that_training_lacks_is_unseen() {
-        let dataset = dataset(&[&[3, 1], &[1, 9]]);
-        assert_eq!(unseen_template(&dataset).alarms, [false, true]);
+        assert_eq!(
+            unseen_template(&part(&[&[3, 1], &[1, 9]])).alarms,
+            [false, true]
+        );
+    }
+
+    #[test]
+    fn shorter_and_longer_than_all_of_training_is_a_length() {
+        let part = part(&[&[1, 3], &[1, 2, 3], &[1, 1, 1, 1], &[1, 2, 2, 2, 3]]);
+        assert_eq!(length(&part).alarms, [true, false, false, true]);
+    }
+
+    #[test]
+    fn any_of_the_three_is_enough() {
+        let part = part(&[&[1, 2, 3], &[1, 3], &[1, 2, 9], &[1, 1, 1]]);
+        let all = baselines(&part);
+        let any = all.last().unwrap();
+        assert_eq!(any.detector, "event_length_count");
+        assert_eq!(any.alarms, [false, true, true, true]);
+        assert!(any.scores[2] > any.scores[0]);
     }
 }

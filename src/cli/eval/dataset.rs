@@ -1,33 +1,71 @@
-//! Labelled sequences from folders in the layouts of the public sets.
+//! What an evaluation works on: normal sequences to learn from, and labelled ones to score.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
-
-use super::{Layout, hdfs_own};
 use crate::core::detect::EventSequence;
 use crate::core::event::TemplateRef;
-use crate::core::record::TemplateId;
+use crate::core::record::{TemplateId, Timestamp};
 use crate::core::train::Corpus;
 
-/// What an evaluation works on.
+/// Everything that was read of one or two folders.
 pub(super) struct Dataset {
-    /// Normal sequences, and the templates in them, most frequent first.
-    pub(super) corpus: Corpus,
-    /// The sequences to score.
-    pub(super) samples: Vec<Sample>,
+    /// One for each model that is trained. Most layouts have one part; folds have one each.
+    pub(super) parts: Vec<Part>,
     /// How many sequences of the full set each normal and each abnormal sample stands for.
     pub(super) weights: Weights,
+    /// How long after its last record the end of a sequence is noticed.
+    pub(super) end_noticed_after: Duration,
+    /// What a reader of the figures must know about this set.
+    pub(super) warning: Option<&'static str>,
+}
+
+/// One model's share of a set. No sequence of `corpus` is in `samples`.
+#[derive(Default)]
+pub(super) struct Part {
+    /// Which fold it is; empty where there is one part only.
+    pub(super) name: Box<str>,
+    /// Normal sequences, and the templates in them, most frequent first.
+    pub(super) corpus: Corpus,
+    /// The sequences to score, oldest first where times are known.
+    pub(super) samples: Vec<Sample>,
+    /// Which logger writes a template, where the set tells causes by loggers.
+    pub(super) loggers: BTreeMap<TemplateId, Box<str>>,
 }
 
 /// A labelled sequence.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sample {
     pub(super) sequence: EventSequence,
-    pub(super) abnormal: bool,
+    pub(super) class: Class,
     /// The kind of fault, where the set names it.
     pub(super) kind: Option<Box<str>>,
+    /// When the fault was done, where the set tells.
+    pub(super) fault_at: Option<Timestamp>,
+    /// What is known about a round of fault injection.
+    pub(super) round: Option<Round>,
+}
+
+/// What a sequence was labelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Nothing was done to it.
+    #[default]
+    Normal,
+    /// It has a fault.
+    Abnormal,
+    /// A fault was injected and nobody noticed; counted apart.
+    Ambiguous,
+}
+
+/// What is known about a round of fault injection beside its class.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Round {
+    /// It has no record of level ERROR or CRITICAL.
+    pub(super) silent: bool,
+    /// The first two segments of the module in which the fault was injected (`nova.compute`);
+    /// `None` where none was.
+    pub(super) component: Option<Box<str>>,
 }
 
 /// How much a sample of each class counts.
@@ -37,79 +75,64 @@ pub(super) struct Weights {
     pub(super) abnormal: f64,
 }
 
-/// Normal and abnormal test sessions of HDFS with the usual split (558,223 normal sessions less
-/// one per cent for training), so that precision is told at the full set's class ratio.
-const HDFS_TEST_SESSIONS: (f64, f64) = (552_640.0, 16_838.0);
-/// Longest file of event ids that is read.
-const FILE_LEN_MAX: u64 = 1 << 30;
+impl Weights {
+    /// Every sample counts once.
+    pub(super) const EVEN: Self = Self {
+        normal: 1.0,
+        abnormal: 1.0,
+    };
+}
 
 impl Dataset {
-    pub(super) fn read(layout: Layout, train: &Path, test: &Path) -> anyhow::Result<Self> {
-        match layout {
-            Layout::Hdfs => {
-                let train = read_ids(&first(train, &["train.seq", "hdfs_train"])?)?;
-                let normal = read_ids(&first(test, &["normal.seq", "hdfs_test_normal"])?)?;
-                let abnormal = read_ids(&first(test, &["abnormal.seq", "hdfs_test_abnormal"])?)?;
-                let weights = Weights {
-                    normal: HDFS_TEST_SESSIONS.0 / normal.len() as f64,
-                    abnormal: HDFS_TEST_SESSIONS.1 / abnormal.len() as f64,
-                };
-                Self::of_ids(train, normal, abnormal, weights)
-            }
-            Layout::Seq => {
-                let train = read_ids(&first(train, &["train.seq"])?)?;
-                let normal = read_ids(&first(test, &["test_normal.seq"])?)?;
-                let abnormal = read_ids(&first(test, &["test_abnormal.seq"])?)?;
-                Self::of_ids(
-                    train,
-                    normal,
-                    abnormal,
-                    Weights {
-                        normal: 1.0,
-                        abnormal: 1.0,
-                    },
-                )
-            }
-            Layout::HdfsOwn => hdfs_own::read(train, test),
-            Layout::Parsing => bail!("this layout has lines, not sequences"),
+    /// A set of one part whose samples count once.
+    pub(super) fn of(part: Part) -> Self {
+        Self {
+            parts: vec![part],
+            weights: Weights::EVEN,
+            end_noticed_after: Duration::ZERO,
+            warning: None,
         }
     }
 
-    pub(super) fn count(&self, abnormal: bool) -> usize {
-        self.samples
-            .iter()
-            .filter(|sample| sample.abnormal == abnormal)
-            .count()
+    /// All samples, part after part: the order of every detector's scores.
+    pub(super) fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.parts.iter().flat_map(|part| &part.samples)
     }
 
-    fn of_ids(
-        train: Vec<EventSequence>,
-        normal: Vec<EventSequence>,
-        abnormal: Vec<EventSequence>,
-        weights: Weights,
-    ) -> anyhow::Result<Self> {
-        let sample = |abnormal| {
-            move |sequence| Sample {
-                sequence,
-                abnormal,
-                kind: None,
-            }
-        };
-        let samples = normal.into_iter().map(sample(false));
-        let samples = samples
-            .chain(abnormal.into_iter().map(sample(true)))
-            .collect();
-        let templates = by_frequency(&train, |id| format!("event {}", id.0).into());
-        let corpus = Corpus {
-            masks_version: 0,
-            templates,
-            sequences: train,
-        };
-        Ok(Self {
+    pub(super) fn count(&self, class: Class) -> usize {
+        self.samples()
+            .filter(|sample| sample.class == class)
+            .count()
+    }
+}
+
+impl Part {
+    /// A part without a name, in which no loggers are known.
+    pub(super) fn new(corpus: Corpus, samples: Vec<Sample>) -> Self {
+        Self {
             corpus,
             samples,
-            weights,
-        })
+            ..Self::default()
+        }
+    }
+}
+
+impl Sample {
+    pub(super) fn new(sequence: EventSequence, class: Class) -> Self {
+        Self {
+            sequence,
+            class,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_abnormal(&self) -> bool {
+        self.class == Class::Abnormal
+    }
+
+    /// When its first record was logged.
+    pub(super) fn begun(&self) -> Option<Timestamp> {
+        self.sequence.times.first().copied()
     }
 }
 
@@ -128,93 +151,4 @@ pub(super) fn by_frequency(
         .into_iter()
         .map(|(id, _)| TemplateRef { id, text: text(id) })
         .collect()
-}
-
-/// The first of `names` that is a file in `folder`.
-pub(super) fn first(folder: &Path, names: &[&str]) -> anyhow::Result<PathBuf> {
-    let found = names
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file());
-    found.with_context(|| format!("{} has no {}", folder.display(), names.join(" or ")))
-}
-
-/// One sequence a line, event numbers separated by blanks.
-fn read_ids(path: &Path) -> anyhow::Result<Vec<EventSequence>> {
-    let len = fs::metadata(path)
-        .with_context(|| format!("reading {}", path.display()))?
-        .len();
-    ensure!(
-        len <= FILE_LEN_MAX,
-        "{} is longer than 1 GiB",
-        path.display()
-    );
-    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let mut sequences = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let place = || format!("{}:{}", path.display(), index + 1);
-        let events = line
-            .split_ascii_whitespace()
-            .map(|word| word.parse().map(TemplateId));
-        let events: Vec<_> = events.collect::<Result<_, _>>().with_context(|| {
-            format!(
-                "{}: not a line of event numbers such as \"5 22 5\"",
-                place()
-            )
-        })?;
-        if !events.is_empty() {
-            sequences.push(EventSequence::whole(events));
-        }
-    }
-    if sequences.is_empty() {
-        bail!("{} has no sequence", path.display());
-    }
-    Ok(sequences)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_names_of_the_hdfs_files_are_read_and_weighted_to_the_full_set() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        write("hdfs_train", "5 5 22\n5 22\n");
-        write("hdfs_test_normal", "5 22\n5 5 22 \n\n");
-        write("abnormal.seq", "7\n");
-        let dataset = Dataset::read(Layout::Hdfs, folder.path(), folder.path()).unwrap();
-        assert_eq!((dataset.count(false), dataset.count(true)), (2, 1));
-        assert_eq!(
-            dataset.weights,
-            Weights {
-                normal: 276_320.0,
-                abnormal: 16_838.0
-            }
-        );
-        let ids: Vec<u64> = dataset
-            .corpus
-            .templates
-            .iter()
-            .map(|each| each.id.0)
-            .collect();
-        assert_eq!(ids, [5, 22]);
-    }
-
-    #[test]
-    fn a_bad_line_is_named_with_its_place() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("train.seq"), "5 5\n5 x\n").unwrap();
-        let error = read_ids(&folder.path().join("train.seq")).unwrap_err();
-        assert!(format!("{error:#}").contains("train.seq:2: not a line of event numbers"));
-    }
-
-    #[test]
-    fn a_missing_file_is_told_by_every_name_it_could_have() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = Dataset::read(Layout::Hdfs, folder.path(), folder.path())
-            .err()
-            .unwrap();
-        assert!(format!("{error:#}").contains("has no train.seq or hdfs_train"));
-    }
 }

@@ -1,29 +1,18 @@
-//! Precision, recall, F1 with an interval, AUROC.
+//! One row of the table: everything that is measured of one detector.
+
+use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 
-use super::dataset::{Dataset, Weights};
-
-/// What one detector said about every sample, in the order of the samples.
-pub(super) struct Scored {
-    pub(super) detector: &'static str,
-    pub(super) threshold: Threshold,
-    /// Higher is more abnormal.
-    pub(super) scores: Vec<f64>,
-    pub(super) alarms: Vec<bool>,
-}
-
-/// What a threshold was chosen by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Threshold {
-    /// Training data alone.
-    LabelFree,
-    /// The test's labels.
-    Best,
-}
+use super::dataset::{Class, Dataset, Weights};
+use super::delay::{Delay, Followers};
+use super::quiet::{Quiet, Reliability};
+use super::ranking::{self, Ranked, ratio};
+use super::rounds::RoundFigures;
+use super::scored::{Scored, Threshold};
+use super::seeds::OverSeeds;
 
 /// One line of the table.
 #[derive(Clone, Debug, Serialize)]
@@ -35,35 +24,61 @@ pub(super) struct Row {
     pub(super) f1: f64,
     /// 95 % of bootstrap samples have an F1 between these two.
     pub(super) f1_interval: [f64; 2],
+    /// The F1 of the threshold that is best on the test's labels: what papers report.
+    pub(super) f1_best: f64,
     pub(super) auroc: f64,
-    pub(super) false_alarms: usize,
+    pub(super) average_precision: f64,
     pub(super) missed: usize,
+    #[serde(flatten)]
+    pub(super) quiet: Quiet,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) reliability: Option<Reliability>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) delay: Option<Delay>,
+    /// The share of each kind of fault that was found.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) recall_by_kind: BTreeMap<Box<str>, f64>,
+    /// How well each kind of fault is told from all normal sequences.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) auroc_by_kind: BTreeMap<Box<str>, f64>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) rounds: Option<RoundFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seeds: Option<OverSeeds>,
 }
 
 /// How many samples of each class were alarmed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    normal: usize,
-    alarmed_normal: usize,
-    abnormal: usize,
-    alarmed_abnormal: usize,
+pub(super) struct Counts {
+    pub(super) normal: usize,
+    pub(super) alarmed_normal: usize,
+    pub(super) abnormal: usize,
+    pub(super) alarmed_abnormal: usize,
+}
+
+/// Found and all, of one kind of fault.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Found {
+    pub(super) found: usize,
+    pub(super) of: usize,
 }
 
 const BOOTSTRAP_ROUNDS: usize = 1_000;
 
-impl Threshold {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::LabelFree => "label_free",
-            Self::Best => "best",
-        }
-    }
-}
-
 impl Row {
-    pub(super) fn new(scored: &Scored, dataset: &Dataset, seed: u64) -> Self {
+    pub(super) fn new(
+        scored: &Scored,
+        dataset: &Dataset,
+        followers: &Followers,
+        seed: u64,
+    ) -> Self {
         let counts = Counts::of(&scored.alarms, dataset);
         let (precision, recall, f1) = counts.rates(dataset.weights);
+        let ranked = ranked(scored, dataset);
+        let points = ranking::sweep(&ranked, dataset.weights);
+        let recall_by_kind = found_by_kind(scored, dataset)
+            .into_iter()
+            .map(|(kind, Found { found, of })| (kind, ratio(found as f64, of as f64)));
         Self {
             detector: scored.detector,
             threshold: scored.threshold,
@@ -71,9 +86,17 @@ impl Row {
             recall,
             f1,
             f1_interval: counts.f1_interval(dataset.weights, seed),
-            auroc: auroc(&scored.scores, dataset),
-            false_alarms: counts.alarmed_normal,
+            f1_best: ranking::best(&points).map_or(0.0, ranking::Point::f1),
+            auroc: ranking::auroc(&ranked).unwrap_or(0.5),
+            average_precision: ranking::average_precision(&points),
             missed: counts.abnormal - counts.alarmed_abnormal,
+            quiet: Quiet::new(scored, dataset),
+            reliability: Reliability::new(scored, dataset),
+            delay: Delay::new(scored, dataset, followers),
+            recall_by_kind: recall_by_kind.collect(),
+            auroc_by_kind: auroc_by_kind(scored, dataset),
+            rounds: RoundFigures::new(scored, dataset),
+            seeds: None,
         }
     }
 }
@@ -83,27 +106,74 @@ pub(super) fn f1(alarms: &[bool], dataset: &Dataset) -> f64 {
     Counts::of(alarms, dataset).rates(dataset.weights).2
 }
 
+/// The scores of all samples that are normal or abnormal.
+pub(super) fn ranked(scored: &Scored, dataset: &Dataset) -> Vec<Ranked> {
+    dataset
+        .samples()
+        .zip(&scored.scores)
+        .filter(|(sample, _)| sample.class != Class::Ambiguous)
+        .map(|(sample, score)| (*score, sample.is_abnormal()))
+        .collect()
+}
+
+/// How many of each kind of fault were alarmed on; empty where the set names no kinds.
+pub(super) fn found_by_kind(scored: &Scored, dataset: &Dataset) -> BTreeMap<Box<str>, Found> {
+    let mut kinds: BTreeMap<Box<str>, Found> = BTreeMap::new();
+    for (sample, alarm) in dataset.samples().zip(&scored.alarms) {
+        if let (true, Some(kind)) = (sample.is_abnormal(), &sample.kind) {
+            let found = kinds.entry(kind.clone()).or_default();
+            found.of += 1;
+            found.found += usize::from(*alarm);
+        }
+    }
+    kinds
+}
+
+fn auroc_by_kind(scored: &Scored, dataset: &Dataset) -> BTreeMap<Box<str>, f64> {
+    let mut normal: Vec<Ranked> = Vec::new();
+    let mut kinds: BTreeMap<Box<str>, Vec<Ranked>> = BTreeMap::new();
+    for (sample, score) in dataset.samples().zip(&scored.scores) {
+        match (sample.class, &sample.kind) {
+            (Class::Normal, _) => normal.push((*score, false)),
+            (Class::Abnormal, Some(kind)) => {
+                kinds.entry(kind.clone()).or_default().push((*score, true));
+            }
+            (Class::Abnormal | Class::Ambiguous, _) => {}
+        }
+    }
+    kinds
+        .into_iter()
+        .filter_map(|(kind, mut ranked)| {
+            ranked.extend_from_slice(&normal);
+            Some((kind, ranking::auroc(&ranked)?))
+        })
+        .collect()
+}
+
 impl Counts {
-    fn of(alarms: &[bool], dataset: &Dataset) -> Self {
+    pub(super) fn of(alarms: &[bool], dataset: &Dataset) -> Self {
         let mut counts = Self::default();
-        for (sample, alarm) in dataset.samples.iter().zip(alarms) {
-            if sample.abnormal {
-                counts.abnormal += 1;
-                counts.alarmed_abnormal += usize::from(*alarm);
-            } else {
-                counts.normal += 1;
-                counts.alarmed_normal += usize::from(*alarm);
+        for (sample, alarm) in dataset.samples().zip(alarms) {
+            match sample.class {
+                Class::Abnormal => {
+                    counts.abnormal += 1;
+                    counts.alarmed_abnormal += usize::from(*alarm);
+                }
+                Class::Normal => {
+                    counts.normal += 1;
+                    counts.alarmed_normal += usize::from(*alarm);
+                }
+                Class::Ambiguous => {}
             }
         }
         counts
     }
 
     /// Precision, recall and F1. Without an alarm, precision is 0.
-    fn rates(self, weights: Weights) -> (f64, f64, f64) {
+    pub(super) fn rates(self, weights: Weights) -> (f64, f64, f64) {
         let hits = self.alarmed_abnormal as f64 * weights.abnormal;
         let false_alarms = self.alarmed_normal as f64 * weights.normal;
         let missed = (self.abnormal - self.alarmed_abnormal) as f64 * weights.abnormal;
-        let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let f1 = ratio(2.0 * hits, 2.0 * hits + false_alarms + missed);
         (
             ratio(hits, hits + false_alarms),
@@ -145,77 +215,61 @@ fn redrawn(part: usize, all: usize, rng: &mut ChaCha12Rng) -> usize {
         .count()
 }
 
-/// The chance that an abnormal sample scores above a normal one, ties counting half.
-fn auroc(scores: &[f64], dataset: &Dataset) -> f64 {
-    let labels = dataset.samples.iter().map(|sample| sample.abnormal);
-    let mut ordered: Vec<(f64, bool)> = scores.iter().copied().zip(labels).collect();
-    ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut below, mut won) = (0usize, 0.0);
-    for tied in ordered.chunk_by(|a, b| a.0 == b.0) {
-        let abnormal = tied.iter().filter(|(_, abnormal)| *abnormal).count();
-        let normal = tied.len() - abnormal;
-        won += abnormal as f64 * (below as f64 + normal as f64 / 2.0);
-        below += normal;
-    }
-    won / (below as f64 * (ordered.len() - below) as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::eval::dataset::Sample;
-    use crate::core::detect::EventSequence;
+    use crate::cli::eval::dataset::{Part, Sample};
     use crate::core::train::Corpus;
 
-    fn dataset(labels: &[bool], weights: Weights) -> Dataset {
-        let sample = |abnormal: &bool| Sample {
-            sequence: EventSequence::default(),
-            abnormal: *abnormal,
-            kind: None,
+    const N: Class = Class::Normal;
+    const A: Class = Class::Abnormal;
+
+    fn dataset(classes: &[Class], weights: Weights) -> Dataset {
+        let sample = |class: &Class| Sample {
+            class: *class,
+            kind: Some("lost".into()),
+            ..Sample::default()
         };
+        let samples = classes.iter().map(sample).collect();
         Dataset {
-            corpus: Corpus::default(),
-            samples: labels.iter().map(sample).collect(),
             weights,
+            ..Dataset::of(Part::new(Corpus::default(), samples))
         }
     }
 
-    const EVEN: Weights = Weights {
-        normal: 1.0,
-        abnormal: 1.0,
-    };
-
-    #[test]
-    fn weights_make_a_small_sample_speak_for_the_full_set() {
-        let labels = [false, false, true, true];
-        let alarms = [true, false, true, false];
-        let scored = |weights| {
-            let dataset = dataset(&labels, weights);
-            let scored = Scored {
-                detector: "test",
-                threshold: Threshold::LabelFree,
-                scores: vec![0.0; 4],
-                alarms: alarms.to_vec(),
-            };
-            let row = Row::new(&scored, &dataset, 1);
-            (row.precision, row.recall, row.f1)
-        };
-        assert_eq!(scored(EVEN), (0.5, 0.5, 0.5));
-        assert_eq!(
-            scored(Weights {
-                normal: 3.0,
-                abnormal: 1.0
-            }),
-            (0.25, 0.5, 1.0 / 3.0)
-        );
+    fn row(scored: &Scored, dataset: &Dataset) -> Row {
+        Row::new(scored, dataset, &Followers::new(dataset), 1)
     }
 
     #[test]
-    fn auroc_counts_ties_half() {
-        let dataset = dataset(&[false, false, true, true], EVEN);
-        assert_eq!(auroc(&[0.0, 1.0, 2.0, f64::INFINITY], &dataset), 1.0);
-        assert_eq!(auroc(&[2.0, 3.0, 1.0, 0.0], &dataset), 0.0);
-        assert_eq!(auroc(&[1.0, 0.0, 1.0, 1.0], &dataset), 0.75);
+    fn weights_make_a_small_sample_speak_for_the_full_set() {
+        let scored = Scored::above("test", vec![1.0, 0.0, 1.0, 0.0], 0.5);
+        let rates = |weights| {
+            let row = row(&scored, &dataset(&[N, N, A, A], weights));
+            (row.precision, row.recall, row.f1)
+        };
+        assert_eq!(rates(Weights::EVEN), (0.5, 0.5, 0.5));
+        let weights = Weights {
+            normal: 3.0,
+            abnormal: 1.0,
+        };
+        assert_eq!(rates(weights), (0.25, 0.5, 1.0 / 3.0));
+    }
+
+    #[test]
+    fn ambiguous_samples_count_for_nothing() {
+        let scored = Scored::above("test", vec![0.0, 1.0, 9.0], 0.5);
+        let row = row(&scored, &dataset(&[N, A, Class::Ambiguous], Weights::EVEN));
+        assert_eq!((row.f1, row.auroc, row.quiet.false_alarms), (1.0, 1.0, 0));
+        assert_eq!(row.recall_by_kind["lost"], 1.0);
+    }
+
+    #[test]
+    fn the_best_threshold_stands_beside_the_one_that_saw_no_label() {
+        let scored = Scored::above("test", vec![0.1, 0.2, 0.3, 0.4], 0.9);
+        let row = row(&scored, &dataset(&[N, N, A, A], Weights::EVEN));
+        assert_eq!((row.f1, row.f1_best), (0.0, 1.0));
+        assert_eq!(row.auroc_by_kind["lost"], 1.0);
     }
 
     #[test]
@@ -226,12 +280,12 @@ mod tests {
             abnormal: 100,
             alarmed_abnormal: 80,
         };
-        let [low, high] = counts.f1_interval(EVEN, 1);
-        let f1 = counts.rates(EVEN).2;
+        let [low, high] = counts.f1_interval(Weights::EVEN, 1);
+        let f1 = counts.rates(Weights::EVEN).2;
         assert!(
             low < f1 && f1 < high && high - low < 0.15,
             "{low} {f1} {high}"
         );
-        assert_eq!(counts.f1_interval(EVEN, 1), [low, high]);
+        assert_eq!(counts.f1_interval(Weights::EVEN, 1), [low, high]);
     }
 }

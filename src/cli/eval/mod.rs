@@ -1,16 +1,30 @@
 //! `knothole eval`: how good the detectors are on labelled sequences, beside simple baselines,
 //! and how good the templates are on lines with labelled templates.
 //!
+//! ```text
+//! layout ─▶ Dataset ─ inject ─▶ detectors ─▶ Scored ─ metrics ─▶ Row ─▶ report, plots
+//! ```
+//!
 //! A layout gives the sequences to train on and the labelled ones to score; everything after is
 //! the same for all layouts but [`parsing`].
 
 mod baselines;
+mod chance;
 mod dataset;
-mod hdfs_own;
+mod deeplog;
+mod delay;
+mod ensemble;
+mod layout;
 mod metrics;
-mod order;
+mod nearest;
 mod parsing;
+mod quiet;
+mod ranking;
 mod report;
+mod rounds;
+mod scored;
+mod seeds;
+mod training;
 
 use std::fmt::Display;
 use std::io::Write;
@@ -21,7 +35,12 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use self::dataset::Dataset;
+use self::delay::Followers;
+use self::layout::Layout;
+use self::metrics::Row;
 use self::report::Report;
+use self::scored::{Scored, over_parts};
+use self::seeds::OverSeeds;
 use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::out;
 use crate::core::train::TrainSettings;
@@ -34,7 +53,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_enum)]
     layout: Layout,
     /// Folder with the sequences to train on; `parsing` has none
-    #[arg(long, value_name = "DIR", required_if_eq_any = [("layout", "hdfs"), ("layout", "seq"), ("layout", "hdfs-own")])]
+    #[arg(long, value_name = "DIR")]
     train: Option<PathBuf>,
     /// Folder with the sequences to score, or with the labelled lines; may be the same
     #[arg(long, value_name = "DIR")]
@@ -45,25 +64,33 @@ pub(crate) struct EvalArgs {
     /// Seed of the training, of what is held out and of the intervals
     #[arg(long, default_value_t = TrainSettings::default().seed)]
     seed: u64,
+    /// Train with so many seeds, one after the other, and tell how far the figures spread
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
+    seeds: u64,
     /// Most passes over the training rows
     #[arg(long, value_name = "N", default_value_t = TrainSettings::default().epochs_max)]
     epochs: usize,
+    /// Share of normal sequences that may raise an alarm
+    #[arg(long, value_name = "SHARE", default_value_t = TrainSettings::default().alarm_rate)]
+    alarm_rate: f64,
+    /// Leave out these detectors
+    #[arg(long, value_name = "ROWS", value_enum, value_delimiter = ',')]
+    without: Vec<Rows>,
 }
 
+/// A group of detectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Layout {
-    /// HDFS as event ids: train.seq; normal.seq and abnormal.seq (or hdfs_train,
-    /// hdfs_test_normal, hdfs_test_abnormal). Weighted to the full set's class sizes
-    Hdfs,
-    /// Event ids: train.seq; test_normal.seq and test_abnormal.seq
-    Seq,
-    /// Raw lines: hdfs.log (or .zst, .xz), train.ids and labels.tsv, as knothole's own HDFS set.
-    /// With one folder for both, what is not in train.ids is scored
-    HdfsOwn,
-    /// Lines with their templates: X_2k.log_structured_corrected.csv and X_2k.log_structured.csv
-    /// for any system X, as in Loghub and Loghub-2.0, in the folder or one below
-    Parsing,
+enum Rows {
+    /// knothole's ensemble and its voices
+    Ensemble,
+    /// DeepLog as published
+    Deeplog,
+    /// What needs no training to speak of
+    Baselines,
 }
+
+/// Most seeds of one run.
+const SEEDS_MAX: u64 = 100;
 
 const EXAMPLES: &str = "\
 Trains on the normal training part alone and scores labelled sequences, beside simple detectors.
@@ -73,24 +100,15 @@ and only show what a lucky choice would give.
 Examples:
   knothole eval --layout hdfs --train hdfs/ --test hdfs/
   knothole eval --layout hdfs-own --train datasets/hdfs/train --test datasets/hdfs/small
-  knothole eval --layout seq --train set/ --test set/ --seed 2 --json | jq .rows
-  knothole eval --layout parsing --test parsing_2k/";
+  knothole eval --layout seq --train set/ --test set/ --seeds 5 --json | jq .rows
+  knothole eval --layout parsing --test parsing_2k/
 
-impl Layout {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Hdfs => "hdfs",
-            Self::Seq => "seq",
-            Self::HdfsOwn => "hdfs-own",
-            Self::Parsing => "parsing",
-        }
-    }
-}
+datasets/README.md says which files each layout has, so that you can bring your own.";
 
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
     match args.layout {
-        Layout::Hdfs | Layout::Seq | Layout::HdfsOwn => print(&measure(args).or_use()?, args.json),
         Layout::Parsing => print(&parsing::measure(&args.test).or_use()?, args.json),
+        _ => print(&measure(args).or_use()?, args.json),
     }
 }
 
@@ -107,16 +125,61 @@ fn print(report: &(impl Serialize + Display), json: bool) -> Result<Outcome, Fai
 }
 
 fn measure(args: &EvalArgs) -> anyhow::Result<Report> {
-    let train = args.train.as_deref().context("this layout needs --train")?;
-    let dataset = Dataset::read(args.layout, train, &args.test)?;
+    let train = args.train.as_deref();
+    let train = train.context("this layout needs --train DIR; it may be the folder of --test")?;
+    let dataset = args.layout.read(train, &args.test)?;
+    let scored = score(args, args.seed, &dataset)?;
+    let followers = Followers::new(&dataset);
+    let rows_of = |scored: &[Scored]| -> Vec<Row> {
+        scored
+            .iter()
+            .map(|one| Row::new(one, &dataset, &followers, args.seed))
+            .collect()
+    };
+    let mut rows = rows_of(&scored);
+    let mut over_seeds = vec![rows.clone()];
+    for seed in (1..args.seeds).map(|more| args.seed.wrapping_add(more)) {
+        over_seeds.push(rows_of(&trained(args, seed, &dataset)?));
+    }
+    for row in &mut rows {
+        let same = over_seeds.iter().flatten();
+        let same: Vec<&Row> = same.filter(|one| one.detector == row.detector).collect();
+        row.seeds = OverSeeds::new(&same);
+    }
+    Ok(Report::new(args, &dataset, &scored, rows))
+}
+
+/// What all detectors say: knothole's, DeepLog and the simple ones.
+fn score(args: &EvalArgs, seed: u64, dataset: &Dataset) -> anyhow::Result<Vec<Scored>> {
+    let mut scored = trained(args, seed, dataset)?;
+    if !args.without.contains(&Rows::Baselines) {
+        scored.extend(over_parts(&dataset.parts, |part| {
+            Ok(baselines::baselines(part))
+        })?);
+    }
+    Ok(scored)
+}
+
+/// What the detectors say that depend on a seed.
+fn trained(args: &EvalArgs, seed: u64, dataset: &Dataset) -> anyhow::Result<Vec<Scored>> {
     let settings = TrainSettings {
-        seed: args.seed,
+        seed,
         epochs_max: args.epochs,
+        alarm_rate: args.alarm_rate,
         ..TrainSettings::default()
     };
-    let mut scored = order::deeplog(&dataset, &settings).context("training DeepLog")?;
-    scored.push(baselines::unseen_template(&dataset));
-    scored.push(baselines::count_vector(&dataset));
-    scored.push(order::knothole(&dataset, &settings).context("training knothole's detector")?);
-    Ok(Report::new(args, &dataset, &scored))
+    let has = |rows| !args.without.contains(&rows);
+    let mut scored = over_parts(&dataset.parts, |part| {
+        let mut scored = Vec::new();
+        if has(Rows::Ensemble) {
+            let ours = ensemble::ensemble(part, &settings);
+            scored.extend(ours.context("training knothole's detector")?);
+        }
+        if has(Rows::Deeplog) {
+            scored.extend(deeplog::deeplog(part, &settings).context("training DeepLog")?);
+        }
+        Ok(scored)
+    })?;
+    scored.extend(deeplog::best_g(&scored, dataset));
+    Ok(scored)
 }

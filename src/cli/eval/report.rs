@@ -6,19 +6,25 @@ use std::fmt;
 use serde::Serialize;
 
 use super::EvalArgs;
-use super::dataset::Dataset;
-use super::metrics::{Row, Scored, Threshold};
+use super::dataset::{Class, Dataset};
+use super::ensemble::ENSEMBLE;
+use super::metrics::{Found, Row, found_by_kind};
+use super::scored::{Scored, Threshold};
 
 /// Everything an evaluation found, with how it was found.
 #[derive(Serialize)]
 pub(super) struct Report {
     layout: &'static str,
     seed: u64,
+    seeds: u64,
     epochs_max: usize,
+    alarm_rate: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
     train: Trained,
     test: Tested,
-    rows: Vec<Row>,
-    /// Detector → kind of fault → share found. Empty where the set names no kinds.
+    pub(super) rows: Vec<Row>,
+    /// Detector → kind of fault → how many found. Empty where the set names no kinds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     recall_by_kind: BTreeMap<&'static str, BTreeMap<Box<str>, Found>>,
     again: String,
@@ -26,6 +32,7 @@ pub(super) struct Report {
 
 #[derive(Serialize)]
 struct Trained {
+    models: usize,
     sequences: usize,
     records: usize,
     templates: usize,
@@ -35,18 +42,17 @@ struct Trained {
 struct Tested {
     normal: usize,
     abnormal: usize,
+    ambiguous: usize,
     normal_weight: f64,
     abnormal_weight: f64,
 }
 
-#[derive(Clone, Copy, Default, Serialize)]
-struct Found {
-    found: usize,
-    of: usize,
-}
-
-/// What each row is, in the order of the rows.
-const LEGEND: [(&str, &str); 6] = [
+/// What a row is, by its name; voices are explained in the manual.
+const LEGEND: [(&str, &str); 9] = [
+    (
+        ENSEMBLE,
+        "what `knothole serve` says: all voices, one score, alarms at the rate asked for",
+    ),
     (
         "deeplog_padded",
         "DeepLog as published: window 10, top 9, no begin, no end; sequences of 10 events or fewer always abnormal, as public code pads them",
@@ -60,153 +66,303 @@ const LEGEND: [(&str, &str); 6] = [
         "deeplog_padded with the g that is best on the test: an upper bound, not a result",
     ),
     ("unseen_template", "any template that training never saw"),
+    ("length", "shorter or longer than every training sequence"),
     (
         "count_vector",
         "distance to the nearest training sequence in template counts, rare ones weighing more; threshold: 99.95 % of training sequences pass against all others",
     ),
+    ("event_length_count", "any of the three before"),
     (
-        "knothole",
-        "the order detector of `knothole serve`: begin and end judged, new templates, top g from held-out training sequences",
+        "best F1",
+        "that of the threshold which is best on the test's labels, as papers report it",
     ),
 ];
 
 impl Report {
-    pub(super) fn new(args: &EvalArgs, dataset: &Dataset, scored: &[Scored]) -> Self {
-        let corpus = &dataset.corpus;
+    pub(super) fn new(
+        args: &EvalArgs,
+        dataset: &Dataset,
+        scored: &[Scored],
+        rows: Vec<Row>,
+    ) -> Self {
+        let recall_by_kind = scored
+            .iter()
+            .map(|one| (one.detector, found_by_kind(one, dataset)))
+            .filter(|(_, kinds)| !kinds.is_empty());
         Self {
             layout: args.layout.name(),
             seed: args.seed,
+            seeds: args.seeds,
             epochs_max: args.epochs,
-            train: Trained {
-                sequences: corpus.sequences.len(),
-                records: corpus
-                    .sequences
-                    .iter()
-                    .map(|sequence| sequence.events.len())
-                    .sum(),
-                templates: corpus.templates.len(),
-            },
+            alarm_rate: args.alarm_rate,
+            warning: dataset.warning,
+            train: Trained::of(dataset),
             test: Tested {
-                normal: dataset.count(false),
-                abnormal: dataset.count(true),
+                normal: dataset.count(Class::Normal),
+                abnormal: dataset.count(Class::Abnormal),
+                ambiguous: dataset.count(Class::Ambiguous),
                 normal_weight: dataset.weights.normal,
                 abnormal_weight: dataset.weights.abnormal,
             },
-            rows: scored
-                .iter()
-                .map(|each| Row::new(each, dataset, args.seed))
-                .collect(),
-            recall_by_kind: recall_by_kind(dataset, scored),
+            rows,
+            recall_by_kind: recall_by_kind.collect(),
             again: again(args),
         }
     }
 
-    /// Label-free rows that beat knothole's.
+    /// Label-free rows that beat the ensemble.
     fn better(&self) -> Vec<&Row> {
-        let ours = self.rows.iter().find(|row| row.detector == "knothole");
-        let ours = ours.map_or(0.0, |row| row.f1);
+        let Some(ours) = self.rows.iter().find(|row| row.detector == ENSEMBLE) else {
+            return Vec::new();
+        };
         let fair = self
             .rows
             .iter()
             .filter(|row| row.threshold == Threshold::LabelFree);
-        fair.filter(|row| row.f1 > ours).collect()
+        fair.filter(|row| row.f1 > ours.f1).collect()
     }
 }
 
+impl Trained {
+    fn of(dataset: &Dataset) -> Self {
+        let corpora = || dataset.parts.iter().map(|part| &part.corpus);
+        let sequences = || corpora().flat_map(|corpus| &corpus.sequences);
+        Self {
+            models: dataset.parts.len(),
+            sequences: sequences().count(),
+            records: sequences().map(|sequence| sequence.events.len()).sum(),
+            templates: corpora()
+                .map(|corpus| corpus.templates.len())
+                .max()
+                .unwrap_or(0),
+        }
+    }
+}
+
+/// The command that makes the same table.
 fn again(args: &EvalArgs) -> String {
-    let EvalArgs {
-        layout,
-        train,
-        test,
-        json: _,
-        seed,
-        epochs,
-    } = args;
-    let train = train.as_deref().unwrap_or(test).display();
-    let (layout, test) = (layout.name(), test.display());
-    format!(
-        "knothole eval --layout {layout} --train {train} --test {test} --seed {seed} --epochs {epochs}"
-    )
-}
-
-fn recall_by_kind(
-    dataset: &Dataset,
-    scored: &[Scored],
-) -> BTreeMap<&'static str, BTreeMap<Box<str>, Found>> {
-    let mut recalls = BTreeMap::new();
-    for Scored {
-        detector, alarms, ..
-    } in scored
-    {
-        let mut kinds: BTreeMap<Box<str>, Found> = BTreeMap::new();
-        for (sample, alarm) in dataset.samples.iter().zip(alarms) {
-            if let (true, Some(kind)) = (sample.abnormal, &sample.kind) {
-                let found = kinds.entry(kind.clone()).or_default();
-                found.of += 1;
-                found.found += usize::from(*alarm);
-            }
-        }
-        if !kinds.is_empty() {
-            recalls.insert(*detector, kinds);
-        }
+    let train = args.train.as_deref().unwrap_or(&args.test).display();
+    let (layout, test) = (args.layout.name(), args.test.display());
+    let mut again = format!(
+        "knothole eval --layout {layout} --train {train} --test {test} --seed {} --epochs {} \
+         --alarm-rate {}",
+        args.seed, args.epochs, args.alarm_rate
+    );
+    if args.seeds > 1 {
+        again += &format!(" --seeds {}", args.seeds);
     }
-    recalls
+    again
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            train, test, seed, ..
-        } = self;
-        writeln!(f, "## knothole eval, layout {}\n", self.layout)?;
-        writeln!(
-            f,
-            "Trained on {} normal sequences ({} records, {} templates), seed {seed}, at most {} \
-             passes; a fifth of them is held out to stop the training and to set thresholds.\n\
-             Tested on {} normal and {} abnormal sequences, each standing for {:.1} and {:.1}.\n\
-             `label_free` thresholds saw no label; `best` was chosen on the test's labels.\n\
-             The interval holds 95 % of F1 when the test sequences are drawn again with \
-             replacement (seed {seed}).\n",
-            train.sequences,
-            train.records,
-            train.templates,
-            self.epochs_max,
-            test.normal,
-            test.abnormal,
-            test.normal_weight,
-            test.abnormal_weight,
-        )?;
+        self.write_head(f)?;
         self.write_rows(f)?;
+        self.write_quiet(f)?;
+        self.write_delays(f)?;
+        self.write_rounds(f)?;
+        self.write_seeds(f)?;
         self.write_kinds(f)?;
+        let told = |name: &str| self.rows.iter().any(|row| row.detector == name);
         for (name, meaning) in LEGEND {
-            writeln!(f, "- `{name}`: {meaning}.")?;
+            if told(name) || name == "best F1" {
+                writeln!(f, "- `{name}`: {meaning}.")?;
+            }
         }
         for row in self.better() {
-            writeln!(f, "\nHere `{}` beats `knothole`.", row.detector)?;
+            writeln!(f, "\nHere `{}` beats `{ENSEMBLE}`.", row.detector)?;
         }
         writeln!(f, "\nAgain: `{}`", self.again)
     }
 }
 
 impl Report {
+    fn write_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { train, test, .. } = self;
+        writeln!(f, "## knothole eval, layout {}\n", self.layout)?;
+        if let Some(warning) = self.warning {
+            writeln!(f, "**{warning}**\n")?;
+        }
+        let models = match train.models {
+            1 => String::new(),
+            models => format!(" for {models} models (a sequence may serve several)"),
+        };
+        let ambiguous = match test.ambiguous {
+            0 => String::new(),
+            ambiguous => format!(", {ambiguous} ambiguous ones counted apart"),
+        };
+        writeln!(
+            f,
+            "Trained on {} normal sequences{models} ({} records, at most {} templates), seed {}, at \
+             most {} passes.\n\
+             Tested on {} normal and {} abnormal sequences, each standing for {:.1} and {:.1}\
+             {ambiguous}.\n\
+             `label_free` thresholds saw no label; `best` ones were chosen on the test's labels.\n\
+             The interval holds 95 % of F1 when the test sequences are drawn again with \
+             replacement.\n",
+            train.sequences,
+            train.records,
+            train.templates,
+            self.seed,
+            self.epochs_max,
+            test.normal,
+            test.abnormal,
+            test.normal_weight,
+            test.abnormal_weight,
+        )
+    }
+
     fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| detector | threshold | precision | recall | F1 | 95 % interval | AUROC |"
+            "| detector | threshold | precision | recall | F1 | 95 % interval | best F1 | AUROC \
+             | average precision |"
         )?;
-        writeln!(f, "|---|---|---|---|---|---|---|")?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         for row in &self.rows {
             let [low, high] = row.f1_interval;
             writeln!(
                 f,
-                "| {} | {} | {:.3} | {:.3} | {:.3} | {low:.3}–{high:.3} | {:.3} |",
+                "| {} | {} | {:.3} | {:.3} | {:.3} | {low:.3}–{high:.3} | {:.3} | {:.3} | {:.3} |",
                 row.detector,
                 row.threshold.name(),
                 row.precision,
                 row.recall,
                 row.f1,
+                row.f1_best,
                 row.auroc,
+                row.average_precision,
             )?;
+        }
+        writeln!(f)
+    }
+
+    fn write_quiet(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "False alarms, of 10,000 normal sequences:\n")?;
+        writeln!(
+            f,
+            "| detector | false alarms | 95 % interval | asked for | 95 % of counts | holds | first \
+             half | second half | a day | error of p |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|---|")?;
+        for row in &self.rows {
+            let quiet = &row.quiet;
+            let [low, high] = quiet.false_alarms_per_10k_interval;
+            write!(
+                f,
+                "| {} | {:.1} | {low:.1}–{high:.1} |",
+                row.detector, quiet.false_alarms_per_10k
+            )?;
+            match &quiet.asked {
+                Some(asked) => {
+                    let [low, high] = asked.per_10k_interval;
+                    let holds = if asked.holds { "yes" } else { "no" };
+                    write!(f, " {:.1} | {low:.1}–{high:.1} | {holds} |", asked.per_10k)?;
+                }
+                None => write!(f, " – | – | – |")?,
+            }
+            writeln!(
+                f,
+                " {:.1} | {:.1} | {} | {} |",
+                quiet.drift.early_per_10k,
+                quiet.drift.late_per_10k,
+                shown(quiet.false_alarms_per_day, 1),
+                shown(row.reliability.as_ref().map(|one| one.calibration_error), 3),
+            )?;
+        }
+        writeln!(f)
+    }
+
+    fn write_delays(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut delays = self
+            .rows
+            .iter()
+            .filter_map(|row| Some((row.detector, row.delay.as_ref()?)))
+            .peekable();
+        let Some((_, first)) = delays.peek() else {
+            return Ok(());
+        };
+        writeln!(
+            f,
+            "How soon: {:.1} % of the abnormal sequences go as a training sequence goes until their \
+             last event and cannot be known before it.\n",
+            first.follow_training * 100.0
+        )?;
+        writeln!(
+            f,
+            "| detector | found before the last event | of those that can be | median s after the \
+             fault | nine in ten within s | median events after it |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|")?;
+        for (detector, delay) in delays {
+            writeln!(
+                f,
+                "| {detector} | {:.3} | {:.3} | {} | {} | {} |",
+                delay.before_last_event,
+                delay.before_last_event_of_others,
+                shown(delay.median_s, 2),
+                shown(delay.p90_s, 2),
+                shown(delay.median_events, 0),
+            )?;
+        }
+        writeln!(f)
+    }
+
+    fn write_rounds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rounds = self
+            .rows
+            .iter()
+            .filter_map(|row| Some((row.detector, row.rounds.as_ref()?)))
+            .peekable();
+        if rounds.peek().is_none() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "Rounds: F1 where unnoticed injections count as normal, recall of failures without an \
+             error record, delay from the trigger, cause among the first three components blamed:\n"
+        )?;
+        writeln!(
+            f,
+            "| detector | F1 with ambiguous | silent recall | median s from the trigger | cause in \
+             top 3 |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|")?;
+        for (detector, rounds) in rounds {
+            writeln!(
+                f,
+                "| {detector} | {:.3} | {} | {} | {} |",
+                rounds.f1_with_ambiguous,
+                shown(rounds.silent_recall, 3),
+                shown(rounds.median_delay_s, 1),
+                shown(rounds.cause_top3, 3),
+            )?;
+        }
+        writeln!(f)
+    }
+
+    fn write_seeds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.seeds < 2 {
+            return Ok(());
+        }
+        writeln!(f, "Over {} seeds, mean ± standard deviation:\n", self.seeds)?;
+        writeln!(f, "| detector | F1 | AUROC | false alarms of 10,000 |")?;
+        writeln!(f, "|---|---|---|---|")?;
+        for row in &self.rows {
+            if let Some(seeds) = &row.seeds {
+                let (f1, auroc, quiet) = (&seeds.f1, &seeds.auroc, &seeds.false_alarms_per_10k);
+                writeln!(
+                    f,
+                    "| {} | {:.3} ± {:.3} | {:.3} ± {:.3} | {:.1} ± {:.1} |",
+                    row.detector,
+                    f1.mean,
+                    f1.deviation,
+                    auroc.mean,
+                    auroc.deviation,
+                    quiet.mean,
+                    quiet.deviation,
+                )?;
+            }
         }
         writeln!(f)
     }
@@ -220,17 +376,23 @@ impl Report {
         writeln!(f, "| fault | sequences | {} |", detectors.join(" | "))?;
         writeln!(f, "|---|---|{}", "---|".repeat(detectors.len()))?;
         for (kind, Found { of, .. }) in kinds {
-            write!(f, "| {kind} | {of} |")?;
-            for detector in &detectors {
-                let found = self
-                    .recall_by_kind
-                    .get(detector)
-                    .and_then(|kinds| kinds.get(kind));
-                let Found { found, of } = found.copied().unwrap_or_default();
-                write!(f, " {:.2} |", found as f64 / (of as f64).max(1.0))?;
+            write!(f, "| {} | {of} |", cell(kind))?;
+            for row in &self.rows {
+                let recall = row.recall_by_kind.get(kind).copied();
+                write!(f, " {} |", shown(recall, 2))?;
             }
             writeln!(f)?;
         }
         writeln!(f)
     }
+}
+
+/// A figure, or a dash where there is none.
+fn shown(figure: Option<f64>, digits: usize) -> String {
+    figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.digits$}"))
+}
+
+/// Text from a set, safe in a table and on a terminal.
+fn cell(text: &str) -> String {
+    crate::cli::terminal::printable(text, 60).replace('|', "/")
 }

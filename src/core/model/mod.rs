@@ -7,9 +7,11 @@
 mod bundle;
 mod graph;
 mod kernel;
+mod learn;
 mod lstm;
 mod manifest;
 mod network;
+mod stepper;
 mod vocabulary;
 
 use std::sync::Once;
@@ -19,10 +21,12 @@ use thiserror::Error;
 
 pub use self::bundle::{Bundle, BundleError};
 pub(in crate::core) use self::graph::Graph;
+pub(in crate::core) use self::learn::{Learner, Row};
 pub use self::manifest::{Calibration, Manifest, Scores, TemplateEntry, TrainedOn};
 #[cfg(test)]
 pub(in crate::core) use self::network::tests as network_tests;
 pub use self::network::{HIDDEN_LEN, LAYER_COUNT, Network, Weights};
+pub use self::stepper::{Ranked, State, Stepper};
 pub use self::vocabulary::{Key, Vocabulary, WINDOW_LEN, Window};
 
 /// Why a network cannot answer.

@@ -10,7 +10,10 @@
 mod calibrate;
 mod corpus;
 mod fit;
+mod pieces;
+mod random;
 mod rows;
+pub(crate) mod sequences;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +22,7 @@ use std::ops::ControlFlow;
 use thiserror::Error;
 
 pub use self::corpus::{Corpus, SEGMENT_LEN_MAX};
+use self::random::{initial, shuffled};
 use crate::core::model::{Bundle, BundleError, Manifest, ModelError, TrainedOn, Vocabulary};
 
 /// How to train. The defaults suit logs; the network's shape is fixed by the model.
@@ -131,7 +135,7 @@ pub fn train(
         scores,
         ..manifest
     };
-    Ok(Bundle::new(manifest, &fitted.network)?)
+    Ok(Bundle::new(manifest, &fitted.network, &[])?)
 }
 
 fn manifest(corpus: &Corpus, settings: &TrainSettings) -> Manifest {

@@ -1,0 +1,127 @@
+//! Raw lines → templates, times and values, by the same road as in `serve`: lane, miner, values.
+
+use std::collections::BTreeMap;
+
+use crate::cli::eval::dataset::by_frequency;
+use crate::core::detect::{EventSequence, ValueRows};
+use crate::core::parse::{MASKS_VERSION, Miner, Param, ParamKind, message};
+use crate::core::record::{TemplateId, Timestamp, Value};
+use crate::core::train::Corpus;
+
+/// Reads bodies. Template ids may move while lines come in; [`resolve`](Self::resolve) settles
+/// them at the end.
+#[derive(Default)]
+pub(super) struct Reader {
+    miner: Miner,
+}
+
+/// One record, read.
+pub(super) struct Told {
+    /// Its own time, or that of the record before it where it has none.
+    pub(super) time: Timestamp,
+    pub(super) template: TemplateId,
+    pub(super) values: Vec<Value>,
+}
+
+impl Reader {
+    /// Reads `body`; `before` is the time of the record before it.
+    pub(super) fn read(&mut self, body: &str, before: Timestamp) -> Told {
+        let near = Some(before).filter(|time| *time != Timestamp::ZERO);
+        let message = message(body, near);
+        let time = message.time.unwrap_or(before);
+        let text = message.text();
+        let parsed = self.miner.parse_with(text, &message.constant, time);
+        let values = values_of(text, self.miner.params());
+        Told {
+            time,
+            template: parsed.id,
+            values,
+        }
+    }
+
+    /// Templates that turned out to be one get one id.
+    pub(super) fn resolve(&self, mut sequence: EventSequence) -> EventSequence {
+        for event in &mut sequence.events {
+            *event = self.today(*event);
+        }
+        sequence
+    }
+
+    /// What `template` is called now that all lines are read.
+    pub(super) fn today(&self, template: TemplateId) -> TemplateId {
+        self.miner
+            .resolve(template)
+            .map_or(template, |template| template.id)
+    }
+
+    /// What a model is trained on, of resolved sequences.
+    pub(super) fn corpus(&self, sequences: Vec<EventSequence>) -> Corpus {
+        let texts: BTreeMap<TemplateId, &str> = self
+            .miner
+            .templates()
+            .map(|template| (template.id, template.text.as_ref()))
+            .collect();
+        let text = |id| texts.get(&id).copied().unwrap_or_default().into();
+        Corpus {
+            masks_version: MASKS_VERSION,
+            templates: by_frequency(&sequences, text),
+            sequences,
+        }
+    }
+}
+
+/// Adds a record to a sequence.
+pub(super) fn append(sequence: &mut EventSequence, told: &Told) {
+    sequence.events.push(told.template);
+    sequence.times.push(told.time);
+    sequence.values.push(told.values.iter().copied());
+}
+
+/// The values of a message made small.
+fn values_of(text: &str, params: &[Param]) -> Vec<Value> {
+    params
+        .iter()
+        .take(ValueRows::ROW_LEN_MAX)
+        .map(|param| {
+            let part = text
+                .get(param.start as usize..param.end as usize)
+                .unwrap_or_default();
+            let number = match param.kind {
+                ParamKind::Number => part.parse().unwrap_or(f32::NAN),
+                _ => f32::NAN,
+            };
+            Value {
+                number,
+                ..Value::name(hash_of(part))
+            }
+        })
+        .collect()
+}
+
+/// FNV-1a.
+fn hash_of(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_gives_its_template_time_and_values() {
+        let mut reader = Reader::default();
+        let first = reader.read(
+            "2026-11-21T07:00:00.500 INFO took 12 units",
+            Timestamp::ZERO,
+        );
+        let second = reader.read("INFO took 14 units", first.time);
+        assert_eq!(first.template, second.template);
+        assert_eq!(first.time, second.time, "a line without a time follows");
+        assert_eq!(first.time.as_nanos() % 1_000_000_000, 500_000_000);
+        let numbers: Vec<f32> = second.values.iter().map(|value| value.number).collect();
+        assert_eq!(numbers, [14.0]);
+        assert_ne!(first.values[0].hash, second.values[0].hash);
+    }
+}

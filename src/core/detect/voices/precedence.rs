@@ -1,0 +1,305 @@
+//! What always comes before, and what always comes after, however far apart.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::tally::surprise_of_breach;
+use crate::core::detect::{Heard, Surprise, Voice, Why};
+use crate::core::model::Key;
+
+/// Rules of precedence that held in (nearly) all sequences they are about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Precedence {
+    /// What each key needs before it, by key.
+    before: Vec<Rule>,
+    /// What each key needs after it, by key.
+    after: Vec<Rule>,
+}
+
+/// `key` needs `needed` before it, or after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Rule {
+    key: Key,
+    needed: Key,
+    /// Whether each record of `key` needs one of its own.
+    each: bool,
+    /// How many sequences broke it.
+    broken: u32,
+    /// How many sequences have `key`.
+    tried: u32,
+}
+
+impl Rule {
+    fn score(&self) -> f32 {
+        surprise_of_breach(self.broken, self.tried)
+    }
+}
+
+impl Precedence {
+    /// Most keys that rules are about, the most frequent.
+    pub const KEYS_MAX: usize = 256;
+    /// Most rules kept in each direction, the surest.
+    pub const RULES_MAX: usize = 8_192;
+    /// Fewest sequences that a rule is drawn from.
+    const TRIED_MIN: u32 = 5;
+    /// A rule may be broken in one of so many sequences.
+    const BROKEN_ONE_IN: u32 = 100;
+
+    /// Learns from normal sequences with keys below `key_count`.
+    pub fn learn(corpus: &[Heard], key_count: usize) -> Self {
+        let numbers = numbers_of_frequent(corpus, key_count);
+        let number = |key: &Key| numbers.get(key.index()).copied().flatten();
+        let mut forward: BTreeMap<Vec<usize>, u32> = BTreeMap::new();
+        let mut backward: BTreeMap<Vec<usize>, u32> = BTreeMap::new();
+        for heard in corpus {
+            if heard.begins {
+                let keys = heard.keys.iter().filter_map(number).collect();
+                *forward.entry(keys).or_default() += 1;
+            }
+            if heard.ends {
+                let keys = heard.keys.iter().rev().filter_map(number).collect();
+                *backward.entry(keys).or_default() += 1;
+            }
+        }
+        let mut keys = vec![Key::BEGIN; numbers.iter().flatten().count()];
+        for (index, number) in numbers.iter().enumerate() {
+            if let Some(key) = number.and_then(|number| keys.get_mut(number)) {
+                *key = Key(index as u16);
+            }
+        }
+        Self {
+            before: mine(&forward, &keys),
+            after: mine(&backward, &keys),
+        }
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.before.len() + self.after.len()
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Voice for Precedence {
+    fn name(&self) -> &'static str {
+        "precedence"
+    }
+
+    fn at(&self, heard: &Heard, index: usize) -> Option<Surprise> {
+        let key = *heard.keys.get(index)?;
+        if !heard.begins {
+            return None;
+        }
+        let earlier = heard.keys.get(..index)?;
+        let rule = worst_broken(rules_of(&self.before, key), earlier)?;
+        Some(Surprise {
+            score: rule.score(),
+            position: heard.position(index),
+            why: Why::NotBefore {
+                key,
+                missing: rule.needed,
+                held: rule.tried - rule.broken,
+            },
+        })
+    }
+
+    fn whole(&self, heard: &Heard) -> Option<Surprise> {
+        if !heard.ends {
+            return None;
+        }
+        let mut worst: Option<(f32, usize, Rule)> = None;
+        for (index, key) in heard.keys.iter().enumerate() {
+            let later = heard.keys.get(index + 1..).unwrap_or_default();
+            if let Some(rule) = worst_broken(rules_of(&self.after, *key), later)
+                && worst.is_none_or(|(score, ..)| rule.score() > score)
+            {
+                worst = Some((rule.score(), index, rule));
+            }
+        }
+        let (score, index, rule) = worst?;
+        Some(Surprise {
+            score,
+            position: heard.position(index),
+            why: Why::NotAfter {
+                key: rule.key,
+                missing: rule.needed,
+                held: rule.tried - rule.broken,
+            },
+        })
+    }
+}
+
+fn rules_of(rules: &[Rule], key: Key) -> &[Rule] {
+    let start = rules.partition_point(|rule| rule.key < key);
+    let end = rules.partition_point(|rule| rule.key <= key);
+    rules.get(start..end).unwrap_or_default()
+}
+
+/// The surest of the rules on a key that is broken where `others` are all that came before it
+/// (or come after it).
+fn worst_broken(rules: &[Rule], others: &[Key]) -> Option<Rule> {
+    let key = rules.first()?.key;
+    let own = others.iter().filter(|other| **other == key).count();
+    let mut worst: Option<Rule> = None;
+    for rule in rules {
+        if (!rule.each && own > 0) || worst.is_some_and(|worst| worst.score() >= rule.score()) {
+            continue;
+        }
+        let needed = others.iter().filter(|other| **other == rule.needed).count();
+        if needed <= own {
+            worst = Some(*rule);
+        }
+    }
+    worst
+}
+
+/// Numbers from zero on for the keys that most sequences have.
+fn numbers_of_frequent(corpus: &[Heard], key_count: usize) -> Vec<Option<usize>> {
+    let mut counts = vec![0u32; key_count];
+    let mut last = vec![usize::MAX; key_count];
+    for (index, heard) in corpus.iter().enumerate() {
+        for key in &heard.keys {
+            let slot = key.index();
+            if let (Some(count), Some(last)) = (counts.get_mut(slot), last.get_mut(slot))
+                && *last != index
+            {
+                *last = index;
+                *count += 1;
+            }
+        }
+    }
+    let mut keys: Vec<usize> = (0..key_count)
+        .filter(|key| {
+            counts
+                .get(*key)
+                .is_some_and(|n| *n >= Precedence::TRIED_MIN)
+        })
+        .collect();
+    keys.sort_by_key(|key| Reverse(counts.get(*key).copied()));
+    keys.truncate(Precedence::KEYS_MAX);
+    let mut numbers = vec![None; key_count];
+    for (number, key) in keys.into_iter().enumerate() {
+        if let Some(slot) = numbers.get_mut(key) {
+            *slot = Some(number);
+        }
+    }
+    numbers
+}
+
+/// In how many sequences each pair broke the plain rule and the rule for each record.
+struct Breaches {
+    keys: usize,
+    tried: Vec<u32>,
+    twice: Vec<u32>,
+    plain: Vec<u32>,
+    each: Vec<u32>,
+}
+
+/// The rules that hold in `sequences` of key numbers, each with how often it came.
+fn mine(sequences: &BTreeMap<Vec<usize>, u32>, keys: &[Key]) -> Vec<Rule> {
+    let breaches = Breaches::count(sequences, keys.len());
+    let mut rules = Vec::new();
+    for (number, key) in keys.iter().enumerate() {
+        for (other, needed) in keys.iter().enumerate() {
+            if number != other {
+                rules.extend(
+                    breaches
+                        .rule(number, other)
+                        .map(|(each, broken, tried)| Rule {
+                            key: *key,
+                            needed: *needed,
+                            each,
+                            broken,
+                            tried,
+                        }),
+                );
+            }
+        }
+    }
+    let mut rules = without_redundant(rules);
+    rules.sort_by(|a, b| b.score().total_cmp(&a.score()).then(a.cmp(b)));
+    rules.truncate(Precedence::RULES_MAX);
+    rules.sort_unstable();
+    rules
+}
+
+impl Breaches {
+    fn count(sequences: &BTreeMap<Vec<usize>, u32>, keys: usize) -> Self {
+        let mut breaches = Self {
+            keys,
+            tried: vec![0; keys],
+            twice: vec![0; keys],
+            plain: vec![0; keys * keys],
+            each: vec![0; keys * keys],
+        };
+        let mut seen = vec![0u32; keys];
+        let mut broken = vec![false; keys * keys];
+        for (sequence, times) in sequences {
+            seen.fill(0);
+            for number in sequence {
+                let row = number * keys;
+                let own = seen[*number];
+                match own {
+                    0 => breaches.tried[*number] += times,
+                    1 => breaches.twice[*number] += times,
+                    _ => {}
+                }
+                for (other, came) in seen.iter().enumerate() {
+                    if own == 0 {
+                        broken[row + other] = false;
+                        if *came == 0 {
+                            breaches.plain[row + other] += times;
+                        }
+                    }
+                    if *came <= own && !broken[row + other] {
+                        broken[row + other] = true;
+                        breaches.each[row + other] += times;
+                    }
+                }
+                seen[*number] += 1;
+            }
+        }
+        breaches
+    }
+
+    /// The rule, if any, by which the key `number` needs the key `other`: whether each record
+    /// does, in how many sequences it was broken, and in how many tried.
+    fn rule(&self, number: usize, other: usize) -> Option<(bool, u32, u32)> {
+        let tried = *self.tried.get(number)?;
+        let cell = number * self.keys + other;
+        let (plain, each) = (*self.plain.get(cell)?, *self.each.get(cell)?);
+        let repeats = *self.twice.get(number)? >= Precedence::TRIED_MIN;
+        let holds = |broken: u32| {
+            tried >= Precedence::TRIED_MIN && broken <= tried / Precedence::BROKEN_ONE_IN
+        };
+        if repeats && holds(each) {
+            return Some((true, each, tried));
+        }
+        holds(plain).then_some((false, plain, tried))
+    }
+}
+
+/// Leaves out what follows from two other rules: a before c where a before b and b before c.
+fn without_redundant(rules: Vec<Rule>) -> Vec<Rule> {
+    let exact: std::collections::BTreeSet<(Key, Key)> = rules
+        .iter()
+        .filter(|rule| rule.broken == 0)
+        .map(|rule| (rule.key, rule.needed))
+        .collect();
+    let follows = |rule: &Rule| {
+        exact
+            .range((rule.key, Key::BEGIN)..=(rule.key, Key(u16::MAX)))
+            .any(|(_, between)| exact.contains(&(*between, rule.needed)))
+    };
+    rules
+        .iter()
+        .filter(|rule| rule.broken > 0 || rule.each || !follows(rule))
+        .copied()
+        .collect()
+}
