@@ -331,6 +331,30 @@ impl Detector {
     }
 }
 
+/// The scores that voices give a sequence they did not learn from, in the order of [`VOICES`].
+pub(in crate::core) fn scores_of(
+    mind: &Mind,
+    order: &mut Order,
+    heard: &Heard,
+) -> [f32; VOICES.len()] {
+    let mut heard = heard.clone();
+    heard.ends = mind.has_ended(&heard);
+    let mut state = order.begin(heard.begins);
+    let mut peak = 0.0f32;
+    for key in &heard.keys {
+        let ranked = order.hear(&mut state, *key);
+        peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
+    }
+    if heard.ends {
+        let ranked = order.end(&state);
+        peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
+    }
+    order.release(state);
+    let mut scores = scores(&mind.hear(&heard));
+    scores[0] = peak;
+    scores
+}
+
 /// Adds the known record at `index` of `heard` to `so_far`.
 fn grow(so_far: &mut Heard, heard: &Heard, index: usize) {
     so_far.keys.extend(heard.keys.get(index));

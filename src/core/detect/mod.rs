@@ -36,6 +36,7 @@ mod verdict;
 mod voice;
 pub mod voices;
 
+pub(in crate::core) use self::detector::scores_of;
 pub use self::detector::{
     Alarm, Detector, Judged, Learned, LearnedError, Listening, Opinion, Step,
 };

@@ -193,7 +193,10 @@ mod tests {
         assert_eq!(rows, [(&b[..], 0.5), (&sequences[0][..], 1.5)]);
         assert_eq!(pieces.labels, 11.0);
         let evened = pieces.evened();
-        assert_eq!(evened.iter().map(|piece| piece.count).collect::<Vec<_>>(), [1, 2, 1]);
+        assert_eq!(
+            evened.iter().map(|piece| piece.count).collect::<Vec<_>>(),
+            [1, 2, 1]
+        );
     }
 
     #[test]

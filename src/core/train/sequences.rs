@@ -171,7 +171,8 @@ impl<'a> Fitting<'a> {
             .map(|piece| piece.steps_after(before.replace(piece)))
             .sum();
         let batch_steps = steps / BATCHES_PER_PASS_MIN;
-        let batch_steps = batch_steps.clamp(BATCH_STEPS_MIN, settings.batch_steps.max(BATCH_STEPS_MIN));
+        let batch_steps =
+            batch_steps.clamp(BATCH_STEPS_MIN, settings.batch_steps.max(BATCH_STEPS_MIN));
         let times = (BATCHES_PER_PASS_MIN * BATCH_STEPS_MIN).div_ceil(steps.max(1));
         Ok(Self {
             settings,

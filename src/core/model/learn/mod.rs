@@ -154,6 +154,8 @@ fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]>
     let (start, end) = layout.contiguous_offsets().ok_or_else(missing)?;
     match storage {
         CpuStorage::F32(values) => values.get(start..end).ok_or_else(missing),
-        _ => Err(Error::Msg("learning needs parameters of 32 bits".to_owned())),
+        _ => Err(Error::Msg(
+            "learning needs parameters of 32 bits".to_owned(),
+        )),
     }
 }

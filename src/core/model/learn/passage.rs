@@ -187,7 +187,10 @@ impl WithSimd for Back<'_> {
 pub(super) fn key_count(parameters: usize) -> usize {
     let at = |keys| -> usize {
         let shapes = Weights::shapes_of(keys);
-        shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+        shapes
+            .iter()
+            .map(|(_, shape)| shape.iter().product::<usize>())
+            .sum()
     };
     parameters.saturating_sub(at(0)) / (at(1) - at(0))
 }

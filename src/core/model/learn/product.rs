@@ -49,7 +49,10 @@ impl Packed {
         for start in (0..self.width).step_by(BLOCK_WIDTH) {
             let block_width = BLOCK_WIDTH.min(self.width - start);
             let block = &mut self.values[start * height..][..block_width * height];
-            for (to, from) in block.chunks_exact_mut(block_width).zip(matrix.chunks(width)) {
+            for (to, from) in block
+                .chunks_exact_mut(block_width)
+                .zip(matrix.chunks(width))
+            {
                 let from = &from[start.min(width)..(start + block_width).min(width)];
                 to[..from.len()].copy_from_slice(from);
             }
@@ -63,7 +66,12 @@ impl Packed {
         for start in (0..width).step_by(BLOCK_WIDTH) {
             let block_width = BLOCK_WIDTH.min(self.width - start);
             let block = &mut self.values[start * height..][..block_width * height];
-            for (column, row) in matrix.chunks_exact(height).skip(start).take(block_width).enumerate() {
+            for (column, row) in matrix
+                .chunks_exact(height)
+                .skip(start)
+                .take(block_width)
+                .enumerate()
+            {
                 for (to, from) in block[column..].iter_mut().step_by(block_width).zip(row) {
                     *to = *from;
                 }
@@ -97,12 +105,7 @@ pub(super) fn add_product<S: Simd>(simd: S, rows: &[f32], weights: &Packed, sums
 }
 
 #[inline(always)]
-fn add_rows<S: Simd, const R: usize>(
-    simd: S,
-    rows: &[f32],
-    weights: &Packed,
-    sums: &mut [f32],
-) {
+fn add_rows<S: Simd, const R: usize>(simd: S, rows: &[f32], weights: &Packed, sums: &mut [f32]) {
     let (height, width) = (weights.height, weights.width);
     let rows: [&[f32]; R] = std::array::from_fn(|row| &rows[row * height..][..height]);
     let (sums, _) = S::as_mut_simd_f32s(sums);

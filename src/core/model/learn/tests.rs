@@ -7,9 +7,9 @@ use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN, lstm};
 use candle_nn::{VarBuilder, ops};
 
 use super::*;
+use crate::core::model::Key;
 use crate::core::model::network::HIDDEN_LEN;
 use crate::core::model::network_tests::weights;
-use crate::core::model::Key;
 
 const KEYS: usize = 21;
 
@@ -19,7 +19,11 @@ fn sequences() -> Vec<Vec<Key>> {
         let len = 3 + index % 17;
         let key = |at: usize| 2 + ((at * (1 + index / 9) + at * at / 3) % (KEYS - 2)) as u16;
         let keys = (0..len).map(|at| Key(key(at)));
-        [Key::BEGIN].into_iter().chain(keys).chain([Key::END]).collect()
+        [Key::BEGIN]
+            .into_iter()
+            .chain(keys)
+            .chain([Key::END])
+            .collect()
     };
     (0..40).map(sequence).collect()
 }
@@ -68,7 +72,10 @@ impl Stock {
         let layer = |inputs, name: &str| {
             lstm(inputs, HIDDEN_LEN, LSTMConfig::default(), builder.pp(name)).unwrap()
         };
-        let layers = [layer(weights.key_count(), "lstm0"), layer(HIDDEN_LEN, "lstm1")];
+        let layers = [
+            layer(weights.key_count(), "lstm0"),
+            layer(HIDDEN_LEN, "lstm1"),
+        ];
         Self { layers, vars }
     }
 
@@ -124,7 +131,9 @@ fn assert_gradients_agree(learner: &Learner, theirs: &[Vec<f32>]) {
     let ours = lock(&learner.passage).back(&learner.parameters.to_vec1::<f32>().unwrap());
     let names = Weights::shapes_of(KEYS).map(|(name, _)| name);
     for ((ours, theirs), name) in parts(&ours).iter().zip(theirs).zip(names) {
-        let size = theirs.iter().fold(0.0f32, |most, part| most.max(part.abs()));
+        let size = theirs
+            .iter()
+            .fold(0.0f32, |most, part| most.max(part.abs()));
         let apart = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
         let apart = apart.fold(0.0, f32::max);
         assert!(size > 0.0, "{name} has no gradient");
