@@ -47,6 +47,8 @@ impl Held {
         Line {
             text: Arc::clone(&self.text),
             trace: self.trace,
+            severity: self.severity,
+            sent_template: self.sent_template.clone(),
         }
     }
 }

@@ -8,7 +8,9 @@ mod corpus;
 mod explain;
 mod intake;
 mod judge;
+mod judging;
 mod learning;
+mod lulls;
 mod outbox;
 mod process;
 mod shard;
@@ -17,6 +19,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod values;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use super::corpus::Kept;
 use super::intake::{self, Held};
 use super::judge::{Judge, SequenceState};
 use super::learning::Common;
+use super::lulls::Lulls;
 use super::outbox::Outbox;
 use super::{ModelStatus, Pace, Settings, State, Status};
 use crate::core::model::Bundle;
@@ -32,6 +33,7 @@ pub(super) struct Stream {
     /// No training is asked for before this.
     pub(super) retry_at: Timestamp,
     pub(super) common: Common,
+    pub(super) lulls: Lulls,
     /// Sequences kept when the latest training was asked for.
     pub(super) trained_with: u64,
     pub(super) newest: Timestamp,
@@ -57,6 +59,7 @@ impl Stream {
             trained_at: None,
             retry_at: Timestamp::ZERO,
             common: Common::default(),
+            lulls: Lulls::default(),
             trained_with: 0,
             newest: Timestamp::ZERO,
             judge: None,
@@ -119,7 +122,7 @@ impl Stream {
         }
         self.end_quiet(self.newest, out);
         while let Some(sequence) = self.open.pop() {
-            self.learn(sequence, None);
+            self.let_go(sequence);
         }
     }
 
@@ -130,7 +133,10 @@ impl Stream {
         }
         let was = self.state();
         self.generation = self.generation.wrapping_add(1).max(1);
-        self.judge = Some(Judge::new(bundle, self.generation, &self.miner));
+        match Judge::new(bundle, self.generation, &self.miner) {
+            Ok(judge) => self.judge = Some(judge),
+            Err(error) => return out.unjudged(&self.key, &error.to_string()),
+        }
         self.trained_at = Some(now);
         self.training = false;
         if was != State::Active {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::record::{SpanId, TraceId, Value};
+use crate::core::record::{Severity, SpanId, TraceId, Value};
 
 /// What a record leaves behind to be quoted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,10 @@ pub struct Line {
     pub text: Arc<str>,
     /// Its trace and span.
     pub trace: (Option<TraceId>, Option<SpanId>),
+    /// Its severity.
+    pub severity: Severity,
+    /// What its sender calls its template.
+    pub sent_template: Option<Arc<str>>,
 }
 
 /// Lines and values of the latest records, each in a ring of its own that forgets the oldest.
@@ -148,6 +152,8 @@ mod tests {
         Line {
             text: text.into(),
             trace: (None, None),
+            severity: Severity::Info,
+            sent_template: None,
         }
     }
 

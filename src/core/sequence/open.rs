@@ -242,6 +242,27 @@ impl<S> Sequences<S> {
         events
     }
 
+    /// Whether all its records are kept.
+    pub fn is_whole(&self, id: SequenceId) -> bool {
+        self.len_of(id) as usize == self.kept_of(id)
+    }
+
+    /// How long a sequence is quiet before it is taken out.
+    pub fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// The name of an open sequence.
+    pub fn key_of(&self, id: SequenceId) -> Option<&SequenceKey> {
+        self.slots.get(id.0).map(|slot| &slot.key)
+    }
+
+    /// The resource of its latest record.
+    pub fn resource_of(&self, id: SequenceId) -> Arc<Resource> {
+        let slot = self.slots.get(id.0);
+        slot.map(|slot| self.resources.get(slot.resource)).unwrap_or_default()
+    }
+
     /// The records kept, latest first.
     pub fn latest(&self, id: SequenceId) -> impl Iterator<Item = SequenceEvent> + '_ {
         let last = self.slots.get(id.0).map_or(NONE, |slot| slot.events);
@@ -287,11 +308,8 @@ impl<S> Sequences<S> {
         std::iter::successors(number(self.first), next).map(SequenceId)
     }
 
-    /// A copy of an open sequence.
-    pub fn copy(&self, id: SequenceId) -> Option<Sequence<S>>
-    where
-        S: Clone,
-    {
+    /// A copy of an open sequence, with what `state` makes of its state.
+    pub fn copy<T>(&self, id: SequenceId, state: impl FnOnce(&S) -> T) -> Option<Sequence<T>> {
         let slot = self.slots.get(id.0)?;
         Some(Sequence {
             key: slot.key.clone(),
@@ -299,7 +317,7 @@ impl<S> Sequences<S> {
             len: slot.len,
             events: self.events(id),
             resource: self.resources.get(slot.resource),
-            state: slot.state.clone(),
+            state: state(&slot.state),
         })
     }
 
@@ -418,14 +436,14 @@ mod tests {
         let mut found = 0;
         for n in 0..7_000 {
             if let Some(id) = open.find(&key(&format!("id_{n}"))) {
-                let copy = open.copy(id).unwrap();
+                let copy = open.copy(id, |()| ()).unwrap();
                 assert_eq!(copy.key, key(&format!("id_{n}")));
                 assert_eq!(copy.len as usize, copy.events.len());
                 found += 1;
             }
         }
         assert_eq!((found, open.ids().count()), (open.len(), open.len()));
-        let heard: Vec<_> = open.ids().map(|id| open.copy(id).unwrap().heard).collect();
+        let heard: Vec<_> = open.ids().map(|id| open.copy(id, |()| ()).unwrap().heard).collect();
         assert!(heard.is_sorted());
     }
 

@@ -37,6 +37,7 @@ struct OpenOne {
     resource: u32,
     told_at: u32,
     is_abnormal: bool,
+    is_torn: bool,
     events: Vec<EventOne>,
 }
 
@@ -59,10 +60,17 @@ pub(super) struct KeptOne {
     quiet: Option<Duration>,
 }
 
+/// What is kept of a state: when an anomaly was told, whether it is abnormal, and whether torn.
+type Told = (u32, bool, bool);
+
 impl OpenOnes {
     pub(super) fn of(open: &Sequences<SequenceState>, journal: &Journal) -> Self {
-        let copies: Vec<Sequence<SequenceState>> =
-            open.ids().filter_map(|id| open.copy(id)).collect();
+        // Where they stand in a model is worked out again.
+        let state = |state: &SequenceState| (state.told_at, state.is_abnormal, state.is_torn);
+        let copies: Vec<Sequence<Told>> = open
+            .ids()
+            .filter_map(|id| open.copy(id, state))
+            .collect();
         let (records, places) = records(&copies, journal);
         let mut resources: Vec<Arc<Resource>> = Vec::new();
         let mut numbers: FxHashMap<Arc<Resource>, u32> = FxHashMap::default();
@@ -76,8 +84,9 @@ impl OpenOnes {
             heard: one.heard,
             len: one.len,
             resource: resource(&one.resource),
-            told_at: one.state.told_at,
-            is_abnormal: one.state.is_abnormal,
+            told_at: one.state.0,
+            is_abnormal: one.state.1,
+            is_torn: one.state.2,
             events: one
                 .events
                 .iter()
@@ -123,7 +132,7 @@ impl OpenOnes {
                 state: SequenceState {
                     told_at: one.told_at,
                     is_abnormal: one.is_abnormal,
-                    // Keys belong to a model of this run; they are worked out again.
+                    is_torn: one.is_torn,
                     ..SequenceState::default()
                 },
             });
@@ -134,10 +143,10 @@ impl OpenOnes {
 /// The records of `sequences` whose values are known, oldest first, and the place of each by its
 /// number.
 fn records(
-    sequences: &[Sequence<SequenceState>],
+    sequences: &[Sequence<Told>],
     journal: &Journal,
 ) -> (Vec<RecordOne>, FxHashMap<u32, u32>) {
-    let latest = |one: &Sequence<SequenceState>| {
+    let latest = |one: &Sequence<Told>| {
         let quoted = one.events.iter().rev().take(Explanation::CONTEXT_MAX);
         quoted.map(|event| event.number).collect::<Vec<u32>>()
     };
