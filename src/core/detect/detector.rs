@@ -161,6 +161,33 @@ impl Detector {
         }
     }
 
+    /// A sequence that has come as far as `heard`: what [`advance`](Self::advance) would have left.
+    pub fn resume(&mut self, heard: &Heard) -> Listening {
+        let mut state = self.begin(heard.begins);
+        let mut so_far = Heard {
+            begins: heard.begins,
+            ..Heard::default()
+        };
+        for position in 0..heard.len {
+            let index = so_far.keys.len();
+            let place = u32::try_from(position).unwrap_or(u32::MAX);
+            let came = heard.keys.get(index).copied();
+            let came = came.filter(|_| heard.positions.get(index) == Some(&place));
+            so_far.len = position + 1;
+            match came {
+                Some(_) => grow(&mut so_far, heard, index),
+                None => so_far.unseen.push(place),
+            }
+            let mut found = self.learned.mind.hear_latest(&so_far, came.is_some());
+            if let Some(came) = came {
+                let ranked = self.order.hear(&mut state.order, came);
+                found[0] = ranked.map(|ranked| unexpected(came, ranked.log_probability, position));
+            }
+            self.weigh_in_flight(&mut state, found);
+        }
+        state
+    }
+
     /// Gives back what an ended sequence held.
     pub fn release(&mut self, state: Listening) {
         self.order.release(state.order);
