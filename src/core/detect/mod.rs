@@ -22,6 +22,7 @@ mod heard;
 mod memo;
 mod next_event;
 mod question;
+pub mod rates;
 mod sequence;
 #[cfg(test)]
 mod tests;
