@@ -14,6 +14,7 @@
 mod budget;
 mod clock;
 mod gaps;
+mod judge;
 mod level;
 mod season;
 mod tail;
@@ -30,7 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use self::budget::Budget;
 use self::clock::{Clock, Step};
-use self::watched::{Finding, Scene, Watched};
+use self::watched::{Scene, Watched};
 use self::young::Young;
 use crate::core::record::{TemplateId, Timestamp};
 
@@ -38,8 +39,8 @@ use crate::core::record::{TemplateId, Timestamp};
 pub const BUCKET: Duration = Duration::from_secs(60);
 /// A template, and the stream, are judged after so many buckets.
 pub const LEARNING_BUCKETS: u32 = 20;
-/// Alarms kept until somebody asks for them; later ones are dropped.
-const PENDING_MAX: usize = 64;
+/// A stream that is silent so many times longer than ever says nothing about its templates.
+const SILENT_TIMES: f32 = 1.5;
 /// Of the templates watched, one in so many gives way when there is no room.
 const EVICTED_SHARE: usize = 8;
 
@@ -173,13 +174,15 @@ impl Rates {
     pub fn observe(&mut self, template: TemplateId, is_new: bool, time: Timestamp, place: u32) {
         if self.ends_silence(time) {
             // What piled up meanwhile comes at once.
-            self.begin_anew(time);
+            self.roll(time);
+            self.clock.wake(time);
+            self.drop_counts();
         } else if self.roll(time) == Step::Late {
             self.late += 1;
             return;
         }
         self.newest = self.newest.max(time);
-        let since = self.clock.since;
+        let since = self.clock.audible;
         self.all.hear(time, place, since);
         let founding = self.heard < young::FOUNDING_BUCKETS;
         let Some(watched) = self.watch(template) else {
@@ -306,11 +309,18 @@ impl Rates {
 
     fn begin_anew(&mut self, time: Timestamp) {
         self.clock.begin(time);
+        self.drop_counts();
+        for watched in self.everything() {
+            watched.rewind(time);
+        }
+        self.newest = self.newest.min(time);
+    }
+
+    fn drop_counts(&mut self) {
         self.heard_of_long = 0;
         for watched in self.everything() {
             watched.drop_counts(true);
         }
-        self.newest = self.newest.min(time);
     }
 
     /// Whether a record at `time` ends a silence that is longer than any usual one.
@@ -320,7 +330,7 @@ impl Rates {
 
     /// Whether the stream says less than it ever did, so that nothing can be said of its templates.
     fn is_silent(&self, time: Timestamp) -> bool {
-        let usual = Duration::from_secs_f32(self.all.gaps.longest());
+        let usual = Duration::from_secs_f32(SILENT_TIMES * self.all.gaps.longest());
         time.since(self.newest.max(self.clock.since)) > usual.max(BUCKET * 2)
     }
 
@@ -341,7 +351,7 @@ impl Rates {
                 end,
                 slot: slot_of(end.minus(BUCKET)),
                 ends_long: ends_long && self.heard_of_long == watched::LONG,
-                threshold: self.budget.threshold(self.settings.alarms_per_day),
+                threshold: self.threshold(),
             };
             self.judge_bucket(&scene);
             self.judge_silence(end);
@@ -370,110 +380,6 @@ impl Rates {
             free -= usize::from(may && watched.season.is_none());
             watched.end_hour(slot, may);
         }
-    }
-
-    fn judge_bucket(&mut self, scene: &Scene) {
-        let accept = self.settings.accept_after.as_secs() / BUCKET.as_secs();
-        let silent = self.heard < LEARNING_BUCKETS || self.is_learning;
-        let (mut largest, mut tests) = (0f64, 0);
-        let mut told: Vec<(Option<TemplateId>, Finding, Vec<(u32, u32)>)> = Vec::new();
-        let young = [&mut self.young.births, &mut self.young.repeats];
-        let young = young.into_iter().map(|watched| (true, watched));
-        let others = self.watched.iter_mut().chain([&mut self.all]);
-        for (is_young, watched) in young.chain(others.map(|watched| (false, watched))) {
-            tests += 1;
-            let was_calm = !watched.is_in_episode();
-            let mut finding = watched.judge(scene);
-            if is_young {
-                finding = finding.filter(|found| found.kind == RateKind::RateUp);
-            }
-            if was_calm {
-                let score = finding.map_or(0.0, |found| found.score);
-                largest = largest.max(score.min(scene.threshold));
-            }
-            if let (Some(found), true) = (finding.as_mut(), is_young) {
-                found.kind = RateKind::NewBurst;
-            }
-            let places = watched.places();
-            if watched.settle(finding.as_ref(), scene, accept)
-                && let Some(found) = finding
-            {
-                told.push((watched.template, found, places));
-            }
-        }
-        let alarms = if silent {
-            0
-        } else {
-            usize::from(!told.is_empty())
-        };
-        if !silent {
-            self.tell(told, scene.end);
-        }
-        self.budget
-            .learn(largest, tests, alarms, self.settings.alarms_per_day);
-    }
-
-    /// Of each kind the most surprising is told, and how many there were beside it.
-    fn tell(&mut self, told: Vec<(Option<TemplateId>, Finding, Vec<(u32, u32)>)>, last: Timestamp) {
-        for kind in [
-            RateKind::NewBurst,
-            RateKind::RateUp,
-            RateKind::RateDown,
-            RateKind::Silence,
-        ] {
-            let same = || told.iter().filter(|(_, found, _)| found.kind == kind);
-            let Some((template, found, places)) =
-                same().max_by(|a, b| a.1.score.total_cmp(&b.1.score))
-            else {
-                continue;
-            };
-            let templates = match kind {
-                RateKind::NewBurst => self.young.templates(),
-                RateKind::RateUp | RateKind::RateDown | RateKind::Silence => Vec::new(),
-            };
-            let alarm = RateAlarm {
-                kind,
-                template: *template,
-                score: found.score,
-                p_value: self.budget.p_value(found.score),
-                first: found.first,
-                last,
-                observed: found.observed,
-                usual: found.usual,
-                span: found.span,
-                places: places.clone(),
-                templates,
-                also: same().count().saturating_sub(1) as u32,
-            };
-            if self.pending.len() < PENDING_MAX {
-                self.pending.push(alarm);
-            }
-        }
-    }
-
-    /// Looks for those that should have come by now.
-    fn judge_silence(&mut self, time: Timestamp) {
-        let silent = self.heard < LEARNING_BUCKETS || self.is_learning;
-        if silent || self.clock.in_grace() {
-            return;
-        }
-        let threshold = self.budget.threshold(self.settings.alarms_per_day);
-        let (since, newest) = (self.clock.since, self.newest);
-        let bucket = self.clock.bucket().unwrap_or_default();
-        let mut told = Vec::new();
-        // Of its templates only what the stream itself proves by having gone on.
-        let templates = self.watched.iter_mut().map(|watched| (newest, watched));
-        for (until, watched) in templates.chain([(time, &mut self.all)]) {
-            let found = watched.silence(until, since);
-            if let Some(found) = found.filter(|found| found.score >= threshold) {
-                watched.begin_episode(found.kind, bucket);
-                told.push((watched.template, found, watched.places()));
-            }
-        }
-        if !told.is_empty() {
-            self.budget.alarmed();
-        }
-        self.tell(told, time);
     }
 }
 

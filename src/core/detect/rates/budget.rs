@@ -59,9 +59,9 @@ impl Budget {
         self.raised = (self.raised + ALARM_NATS * (alarms as f64 - rate)).max(0.0);
     }
 
-    /// An alarm was given between two minutes.
-    pub(super) fn alarmed(&mut self) {
-        self.raised += ALARM_NATS;
+    /// So many alarms were given between two minutes.
+    pub(super) fn alarmed(&mut self, alarms: usize) {
+        self.raised += ALARM_NATS * alarms as f64;
     }
 
     /// A surprise of so many nats comes by chance in the rate asked for.
@@ -69,8 +69,10 @@ impl Budget {
         let tail = self.tail();
         let rate = (per_day / DAY).clamp(1e-9, 0.5);
         let by_past = tail.from + tail.mean * (tail.share / rate).ln().max(0.0);
-        // Nobody's past vouches for less than honest chances do.
-        by_past.max((self.tests.max(1.0) / rate).ln()) + self.raised
+        // Nobody's past vouches for less than honest chances do, and a short one for little.
+        let honest = (self.tests.max(1.0) / rate).ln();
+        let short = (DAY / (self.seen() + 1.0)).ln_1p();
+        by_past.max(honest) + short + self.raised
     }
 
     /// In which share of the minutes there is as much surprise.
@@ -79,9 +81,13 @@ impl Budget {
         (tail.share * (-(surprise - tail.from) / tail.mean).exp()).clamp(0.0, 1.0)
     }
 
+    fn seen(&self) -> f64 {
+        self.minutes.iter().sum()
+    }
+
     fn tail(&self) -> Tail {
         let prior = self.tests.max(1.0).ln();
-        let total: f64 = self.minutes.iter().sum::<f64>() + PRIOR_MINUTES;
+        let total: f64 = self.seen() + PRIOR_MINUTES;
         let (mut share, mut excess, mut from) = (0.0, 0.0, 0.0);
         for (bin, minutes) in self.minutes.iter().enumerate().rev() {
             from = bin as f64 * BIN_NATS;

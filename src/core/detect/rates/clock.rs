@@ -19,8 +19,10 @@ const LATE_MAX: u32 = 200;
 pub(super) struct Clock {
     bucket: Option<u64>,
     grace: u32,
-    /// From here on the stream was heard without a break.
+    /// From here on the stream said something without an unusual silence.
     pub(super) since: Timestamp,
+    /// From here on the stream could be heard.
+    pub(super) audible: Timestamp,
     late: u32,
 }
 
@@ -82,7 +84,15 @@ impl Clock {
         self.bucket = Some(bucket_of(time));
         self.grace = GRACE;
         self.since = time;
+        self.audible = time;
         self.late = 0;
+    }
+
+    /// The stream speaks again after an unusual silence.
+    pub(super) fn wake(&mut self, time: Timestamp) {
+        self.bucket = Some(bucket_of(time));
+        self.grace = GRACE;
+        self.since = time;
     }
 
     /// Whether the bucket that is over was heard in full. Asked once for each.

@@ -16,8 +16,14 @@ const STEADY_SPREAD: f32 = 0.25;
 const STEADY_PERIOD_MIN: f32 = 5.0;
 /// A steady pulse is not missed before this many periods.
 const PATIENCE: f32 = 1.5;
+/// Pulses that are not steady are judged up to this spread: what comes in bursts has no rhythm.
+const LOOSE_SPREAD: f32 = 2.0;
 /// Gaps after which an old one counts for little.
 const MEMORY: u32 = 64;
+/// Seconds of silence after which an old silence counts for little.
+const SILENCE_MEMORY: f32 = 14.0 * 86_400.0;
+/// The same for the mean silence.
+const BIASED_MEMORY: f32 = 86_400.0;
 
 /// The gaps between records, as far as they were heard without a break.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +33,9 @@ pub(super) struct Gaps {
     mean: f32,
     variance: f32,
     longest: f32,
+    /// The mean gap as seen from a moment chosen at random: a long gap counts by its length, so a
+    /// burst of records does not make the gaps between bursts forgotten.
+    biased: f32,
 }
 
 impl Gaps {
@@ -48,8 +57,10 @@ impl Gaps {
         let off = gap - self.mean;
         self.mean += weight * off;
         self.variance = (1.0 - weight) * (self.variance + weight * off * off);
-        let faded = self.longest - (self.longest - self.mean) / (4 * MEMORY) as f32;
-        self.longest = faded.max(gap);
+        let share = (1.0 - (-gap / BIASED_MEMORY).exp()).max(1.0 / self.count as f32);
+        self.biased += share * (gap - self.biased);
+        let faded = (self.longest - self.mean) * (gap / SILENCE_MEMORY).min(1.0);
+        self.longest = (self.longest - faded).max(gap);
     }
 
     /// −ln of the chance of a silence until `until`.
@@ -61,10 +72,13 @@ impl Gaps {
             return 0.0;
         }
         let deviation = self.variance.sqrt();
+        if deviation > LOOSE_SPREAD * self.mean || self.biased > 4.0 * LOOSE_SPREAD * self.mean {
+            return 0.0;
+        }
         let scale = if steady {
             deviation.max(self.mean / 40.0).max(0.25)
         } else {
-            deviation.max(self.mean)
+            deviation.max(self.mean).max(self.biased)
         };
         let seen = f64::from(self.count.min(4 * MEMORY));
         (seen + 1.0).ln() + f64::from((gap - self.longest) / scale)
@@ -104,6 +118,11 @@ impl Gaps {
     /// The time of the latest record.
     pub(super) fn last(&self) -> Option<Timestamp> {
         self.last
+    }
+
+    /// The clock began anew at `time`.
+    pub(super) fn rewind(&mut self, time: Timestamp) {
+        self.last = self.last.map(|last| last.min(time));
     }
 
     /// What is known is no longer true.

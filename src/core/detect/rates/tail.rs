@@ -118,11 +118,13 @@ pub(super) fn ln_gamma(x: f64) -> f64 {
     (x - 0.5) * x.ln() - x + 0.918_938_533_204_672_7 + series - product.ln()
 }
 
-/// The tail of past surprises of one template: what often surprised says less.
+/// The tail of past surprises of one template: what often surprised says less. Surprises above
+/// [`TAIL_FROM`] are taken to be Pareto distributed, as bursts come in all sizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Tail {
     seen: f32,
     over: f32,
+    /// Sum of ln(surprise / [`TAIL_FROM`]).
     excess: f32,
 }
 
@@ -130,6 +132,9 @@ pub(super) struct Tail {
 const TAIL_FROM: f64 = 4.0;
 /// Buckets that an untried tail counts for.
 const TAIL_PRIOR: f64 = 50.0;
+/// Surprises that an untried tail counts for, and the mean ln of their excess.
+const TAIL_PRIOR_SURPRISES: f64 = 6.0;
+const TAIL_PRIOR_EXCESS: f64 = 0.1;
 /// What a tail keeps from one bucket to the next: half is forgotten in two weeks.
 const TAIL_KEEPS: f32 = 0.999_965_6;
 
@@ -142,7 +147,7 @@ impl Tail {
         self.seen += 1.0;
         if surprise > TAIL_FROM {
             self.over += 1.0;
-            self.excess += (surprise - TAIL_FROM) as f32;
+            self.excess += (surprise / TAIL_FROM).ln() as f32;
         }
     }
 
@@ -153,7 +158,8 @@ impl Tail {
         }
         let over = f64::from(self.over);
         let share = (over + TAIL_PRIOR * (-TAIL_FROM).exp()) / (f64::from(self.seen) + TAIL_PRIOR);
-        let mean = (f64::from(self.excess) + 2.0) / (over + 2.0);
-        (-share.ln() + (surprise - TAIL_FROM) / mean.max(1.0)).min(surprise)
+        let mean = (f64::from(self.excess) + TAIL_PRIOR_SURPRISES * TAIL_PRIOR_EXCESS)
+            / (over + TAIL_PRIOR_SURPRISES);
+        (-share.ln() + (surprise / TAIL_FROM).ln() / mean).min(surprise)
     }
 }

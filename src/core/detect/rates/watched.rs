@@ -16,8 +16,10 @@ use crate::core::record::{TemplateId, Timestamp};
 pub(super) const LONG: u32 = 10;
 /// Records that make a template worth keeping.
 const GROWN_FROM: u64 = 8;
-/// Fewer records than usual are judged after so many buckets: what only just began may end.
-const DOWN_AFTER: u32 = 120;
+/// Fewer records than usual are judged of what came over so long: what only just began may end.
+const LIVED_MIN: Duration = Duration::from_secs(2 * 3600);
+/// And after so many buckets that held any: what came in one burst need not come again.
+const ACTIVE_MIN: u32 = 100;
 /// An episode is over after so many calm buckets: more than a long bucket has.
 const CALM_BUCKETS: u32 = 12;
 /// Episodes of one kind that are told before they teach what is normal.
@@ -77,12 +79,15 @@ pub(super) struct Watched {
     /// Until when its records are those of a new template.
     pub(super) young_until: Timestamp,
     pub(super) records: u64,
+    born: Timestamp,
     pub(super) gaps: Gaps,
     /// Records in the open bucket.
     count: u32,
     /// Records in the open long bucket, less those in the open bucket.
     long_count: u32,
     learned: u32,
+    /// Buckets that held any.
+    active: u32,
     short: Level,
     long: Level,
     pub(super) season: Option<Season>,
@@ -96,6 +101,8 @@ pub(super) struct Watched {
     told: (f32, f32),
     episode: Option<Episode>,
     places: Tally,
+    /// Whether `places` is of a bucket that is over.
+    is_stale: bool,
 }
 
 impl Watched {
@@ -104,10 +111,12 @@ impl Watched {
             template,
             young_until: Timestamp::ZERO,
             records: 0,
+            born: Timestamp::ZERO,
             gaps: Gaps::default(),
             count: 0,
             long_count: 0,
             learned: 0,
+            active: 0,
             short: Level::default(),
             long: Level::default(),
             season: None,
@@ -119,16 +128,23 @@ impl Watched {
             told: (0.0, 0.0),
             episode: None,
             places: Tally::default(),
+            is_stale: false,
         }
     }
 
     /// A record came from `place`; the stream was heard without a break since `since`.
     pub(super) fn hear(&mut self, time: Timestamp, place: u32, since: Timestamp) {
         self.count = self.count.saturating_add(1);
+        if self.records == 0 {
+            self.born = time;
+        }
         self.records = self.records.saturating_add(1);
         let is_lesson = !self.episode.is_some_and(|episode| is_down(episode.kind));
         self.gaps.hear(time, since, is_lesson);
         self.missing = 0.0;
+        if std::mem::take(&mut self.is_stale) {
+            self.places.clear();
+        }
         self.places.add(u64::from(place));
     }
 
@@ -138,9 +154,7 @@ impl Watched {
         if long_too {
             self.long_count = 0;
         }
-        if self.episode.is_none() {
-            self.places.clear();
-        }
+        self.is_stale = self.episode.is_none();
     }
 
     /// Judges the bucket that is over: the larger surprise of its two lengths. To be followed by
@@ -194,7 +208,7 @@ impl Watched {
         let expected = self.by_season(1, scene.slot);
         if self.episode.is_none() {
             self.learn(scene, expected);
-            self.places.clear();
+            self.is_stale = true;
         }
         self.learn_hour(scene);
         self.count = 0;
@@ -209,10 +223,16 @@ impl Watched {
         if self.episode.is_some_and(|episode| is_down(episode.kind)) {
             return None;
         }
+        if !self.has_lived() {
+            return None;
+        }
         let mut score = self.gaps.surprise(until, since);
         if !self.gaps.is_steady() {
-            let grown = self.learned >= DOWN_AFTER;
-            score = if grown { score.min(self.missing) } else { 0.0 };
+            score = if self.may_go_down() {
+                score.min(self.missing)
+            } else {
+                0.0
+            };
         }
         let first = self.gaps.last()?;
         (score > 0.0).then(|| Finding {
@@ -238,6 +258,26 @@ impl Watched {
             since: bucket,
             calm: 0,
         });
+    }
+
+    /// The clock began anew at `time`.
+    pub(super) fn rewind(&mut self, time: Timestamp) {
+        self.gaps.rewind(time);
+        self.born = self.born.min(time);
+    }
+
+    /// By how much the bucket that is over holds more than of late: its short and its long one.
+    pub(super) fn excess(&self) -> (f64, f64) {
+        let short = f64::from(self.count) - self.short.expected().mean;
+        (
+            short,
+            f64::from(self.long_count) - self.long.expected().mean,
+        )
+    }
+
+    /// Whether any record came in the open bucket.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Whether it came often enough that losing it would be a loss.
@@ -293,7 +333,7 @@ impl Watched {
         if up > 1.0 {
             return Some(finding(RateKind::RateUp, up));
         }
-        if self.learned < DOWN_AFTER {
+        if !self.may_go_down() {
             return None;
         }
         let by_level = if season.is_some() {
@@ -314,6 +354,15 @@ impl Watched {
             },
             _ => finding(RateKind::RateDown, down),
         })
+    }
+
+    fn may_go_down(&self) -> bool {
+        self.active >= ACTIVE_MIN && self.has_lived()
+    }
+
+    fn has_lived(&self) -> bool {
+        let lived = self.gaps.last().map(|last| last.since(self.born));
+        lived.is_some_and(|lived| lived >= LIVED_MIN)
     }
 
     /// The least surprise of `bound` and of this hour, the one before and the one after: clocks
@@ -400,6 +449,8 @@ impl Watched {
     fn accept(&mut self) {
         self.episode = None;
         self.learned = 0;
+        self.active = 0;
+        self.born = self.gaps.last().unwrap_or_default();
         self.short = Level::default();
         self.long = Level::default();
         self.season = None;
@@ -419,6 +470,7 @@ impl Watched {
             self.trend.1 = self.trend.1 * TREND_KEEPS + expected.mean / trend.clamp(0.25, 4.0);
         }
         self.learned = self.learned.saturating_add(1);
+        self.active = self.active.saturating_add(u32::from(self.count > 0));
         self.short.learn(self.count as f32);
         if scene.ends_long {
             self.long.learn(self.long_count as f32);
