@@ -28,6 +28,7 @@ mod next_event;
 mod order;
 mod patience;
 mod question;
+pub mod rates;
 mod sequence;
 mod slowness;
 mod tail;
