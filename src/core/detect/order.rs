@@ -20,7 +20,7 @@ use std::hash::Hasher as _;
 
 use rustc_hash::FxHasher;
 
-use self::nodes::{Edge, NodeId, Nodes};
+use self::nodes::{NodeId, Nodes};
 pub use self::saved::SavedOrder;
 use crate::core::model::{Bundle, Key, Ranked, State, Stepper};
 
@@ -108,7 +108,11 @@ impl Order {
     /// A sequence whose first key is yet to come (`begins`), or one of which earlier keys were
     /// missed: it is judged after [`WARM_UP_LEN`](Self::WARM_UP_LEN) keys.
     pub fn begin(&mut self, begins: bool) -> OrderState {
-        let node = if begins { NodeId::BEGUN } else { NodeId::MIDWAY };
+        let node = if begins {
+            NodeId::BEGUN
+        } else {
+            NodeId::MIDWAY
+        };
         self.nodes.pin(node);
         OrderState(Place::Known {
             heard: if begins { Self::WARM_UP_LEN } else { 0 },
@@ -210,23 +214,22 @@ impl Order {
     /// Follows a known edge. `None` where there is none; else what there is to tell.
     #[inline]
     fn walk(&mut self, state: &mut OrderState, came: Key) -> Option<Option<Ranked>> {
-        match &mut state.0 {
-            Place::Known {
-                heard,
-                made,
-                model,
-                node,
-            } if *model == self.model => {
-                if let Some(edge) = self.nodes.follow(*node, came) {
-                    *node = edge.to;
-                    *made = 0;
-                    return Some(judged(heard, edge.ranked));
-                }
-                // Looked at last: no edge leads to a key that the network does not know.
-                (came.index() >= self.stepper.key_count()).then_some(None)
-            }
-            _ => (came.index() >= self.stepper.key_count()).then_some(None),
+        if let Place::Known {
+            heard,
+            made,
+            model,
+            node,
+        } = &mut state.0
+            && *model == self.model
+            && let Some(edge) = self.nodes.follow(*node, came)
+        {
+            *node = edge.to;
+            *made = 0;
+            return Some(judged(heard, edge.ranked));
         }
+        // Looked at last, for no edge leads to such a key.
+        let is_stranger = came.index() >= self.stepper.key_count();
+        is_stranger.then_some(None)
     }
 
     /// A state of another model starts midway anew.
@@ -332,7 +335,12 @@ impl Asked {
     /// An answer: whose, to which key, the state after it.
     fn take(&mut self) -> Option<(usize, Key, Box<State>, Ranked)> {
         let index = self.indices.pop()?;
-        Some((index, self.keys.pop()?, self.states.pop()?, self.told.pop()?))
+        Some((
+            index,
+            self.keys.pop()?,
+            self.states.pop()?,
+            self.told.pop()?,
+        ))
     }
 }
 

@@ -59,7 +59,14 @@ fn what_is_told_is_the_same_to_the_last_bit_whatever_is_remembered_and_who_is_as
         .map(|seed| keys(5 + seed, if seed % 2 == 0 { 2 } else { 9 }, seed as u64 / 3))
         .collect();
     let plain: Vec<Vec<Ranked>> = sequences.iter().map(|keys| plain(true, keys)).collect();
-    for (nodes_max, batch_len) in [(2, 40), (3, 7), (20, 1), (50, 40), (100_000, 5), (100_000, 40)] {
+    for (nodes_max, batch_len) in [
+        (2, 40),
+        (3, 7),
+        (20, 1),
+        (50, 40),
+        (100_000, 5),
+        (100_000, 40),
+    ] {
         let mut order = order(nodes_max);
         for _ in 0..2 {
             for (sequences, plain) in sequences.chunks(batch_len).zip(plain.chunks(batch_len)) {
@@ -94,7 +101,11 @@ fn a_flood_of_new_prefixes_neither_grows_it_nor_pushes_out_what_is_in_use() {
     let used = keys(30, 3, 4);
     for flood in 0..2_000 {
         let mut state = order.begin(true);
-        hear_all(&mut order, &mut state, &keys(25, KEY_COUNT - 2, 1_000 + flood));
+        hear_all(
+            &mut order,
+            &mut state,
+            &keys(25, KEY_COUNT - 2, 1_000 + flood),
+        );
         order.release(state);
         if flood % 20 == 0 {
             let mut state = order.begin(true);
@@ -121,12 +132,20 @@ fn what_an_open_sequence_stands_on_is_not_forgotten() {
     hear_all(&mut order, &mut open, &known[..6]);
     for flood in 0..500 {
         let mut state = order.begin(true);
-        hear_all(&mut order, &mut state, &keys(20, KEY_COUNT - 2, 9_000 + flood));
+        hear_all(
+            &mut order,
+            &mut state,
+            &keys(20, KEY_COUNT - 2, 9_000 + flood),
+        );
         order.release(state);
     }
     let told = hear_all(&mut order, &mut open, &known[6..]);
     let plain = plain(true, &known);
-    assert!(told.iter().zip(&plain[6..]).all(|(told, plain)| *told == Some(*plain)));
+    assert!(
+        told.iter()
+            .zip(&plain[6..])
+            .all(|(told, plain)| *told == Some(*plain))
+    );
 }
 
 #[test]
@@ -152,7 +171,11 @@ fn a_sequence_joined_midway_is_judged_once_it_is_warm() {
         assert_eq!(order.end(&state), None);
         assert_eq!(hear_all(&mut order, &mut state, cold), [None; 10]);
         let told = hear_all(&mut order, &mut state, warm);
-        assert!(told.iter().zip(&plain[10..]).all(|(told, plain)| *told == Some(*plain)));
+        assert!(
+            told.iter()
+                .zip(&plain[10..])
+                .all(|(told, plain)| *told == Some(*plain))
+        );
         order.release(state);
     }
 }
@@ -172,15 +195,15 @@ fn a_key_that_the_network_does_not_know_changes_nothing() {
 fn a_state_of_another_model_starts_midway_anew() {
     let mut old = Order::with_nodes_max(stepper(), 1, 100);
     let mut order = order(100);
-    let keys = keys(11, 5, 6);
+    let coming = keys(11, 5, 6);
     for long in [3, 60] {
         let mut state = old.begin(true);
-        hear_all(&mut old, &mut state, &super::tests::keys(long, 5, 8));
+        hear_all(&mut old, &mut state, &keys(long, 5, 8));
         assert_eq!(order.end(&state), None);
         assert_eq!(order.expect(&state, 3), []);
-        let told = hear_all(&mut order, &mut state, &keys);
+        let told = hear_all(&mut order, &mut state, &coming);
         assert_eq!(told[..10], [None; 10]);
-        assert_eq!(told[10], Some(plain(false, &keys)[10]));
+        assert_eq!(told[10], Some(plain(false, &coming)[10]));
         order.release(state);
     }
 }

@@ -51,11 +51,16 @@ impl Packed {
             output,
         ] = weights.values();
         let rows = |matrix: &[f32]| -> Vec<Vec<f32>> {
-            matrix.chunks_exact(GATES_LEN).map(<[f32]>::to_vec).collect()
+            matrix
+                .chunks_exact(GATES_LEN)
+                .map(<[f32]>::to_vec)
+                .collect()
         };
         let mut table = rows(input);
         for row in &mut table {
-            row.iter_mut().zip(bias).for_each(|(sum, part)| *sum += part);
+            row.iter_mut()
+                .zip(bias)
+                .for_each(|(sum, part)| *sum += part);
         }
         let table = table.iter().flat_map(|row| gates(&[row.clone()], lanes));
         let upper_rows = [rows(upper_input), rows(upper_recurrent)].concat();

@@ -39,7 +39,9 @@ fn reference(weights: &Weights, keys: &[Key]) -> Vec<Vec<f64>> {
         rows.push(row.iter().map(|logit| logit - sum.ln()).collect());
         let mut sums = start(&values[0]);
         let input = values[1].chunks_exact(sums.len()).nth(key.index()).unwrap();
-        sums.iter_mut().zip(input).for_each(|(sum, x)| *sum += f64::from(*x));
+        sums.iter_mut()
+            .zip(input)
+            .for_each(|(sum, x)| *sum += f64::from(*x));
         add_product(&mut sums, &lower, &values[2]);
         lower = layer(&sums, &mut lower_cell);
         let mut sums = start(&values[3]);
@@ -181,7 +183,11 @@ fn weights_beyond_all_measure_still_give_numbers() {
             stepper.advance(&mut states, keys, &mut told).unwrap();
         }
         assert!(told.iter().all(|told| told.log_probability.is_finite()));
-        assert!(states.iter().all(|state| State::from_numbers(&state.to_numbers()).is_some()));
+        assert!(
+            states
+                .iter()
+                .all(|state| State::from_numbers(&state.to_numbers()).is_some())
+        );
     }
 }
 
