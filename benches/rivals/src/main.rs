@@ -19,11 +19,13 @@ mod parsing;
 mod road;
 #[cfg(feature = "daemon")]
 mod stages;
+#[cfg(feature = "daemon")]
+mod training;
 
 use anyhow::Result;
 
 /// `parse …`: parsing alone, on many streams. Otherwise all parts on the bundled HDFS log, or
-/// those named: `road`, `contests`, `stages`.
+/// those named: `road`, `contests`, `training`, `stages`.
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1).peekable();
     if words.next_if(|word| word == "parse").is_some() {
@@ -52,6 +54,13 @@ fn bundled(named: &[String]) -> Result<()> {
         lstm::inference(&corpus, &bundle)?.print("LSTM, cold windows/s");
         lstm::training(&corpus, bundle.vocabulary().key_count())?.print("LSTM, training rows/s");
         println!();
+    }
+    if wanted("training") {
+        let sequences = training::sequences(&hdfs::corpus(&lines, &bundle)?, &bundle);
+        let key_count = bundle.vocabulary().key_count();
+        println!("{}", contest::TABLE_HEAD);
+        training::speed(&sequences, key_count)?.print("LSTM, training steps/s");
+        println!("\n{}", training::cost(&sequences, key_count)?);
     }
     if wanted("stages") {
         println!("{}", stages::report(&lines, &bundle)?);
