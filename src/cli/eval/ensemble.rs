@@ -28,7 +28,8 @@ pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<
         let verdict = judge_sequence(&mut scorer, &sample.sequence)?;
         let is_new = verdict.new_templates > 0;
         let surprise = f64::from(verdict.surprise);
-        all.scores.push(if is_new { f64::INFINITY } else { surprise });
+        all.scores
+            .push(if is_new { f64::INFINITY } else { surprise });
         all.p_values.push(if is_new {
             0.0
         } else {

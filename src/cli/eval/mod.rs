@@ -14,10 +14,12 @@ mod dataset;
 mod deeplog;
 mod delay;
 mod ensemble;
+mod inject;
 mod layout;
 mod metrics;
 mod nearest;
 mod parsing;
+mod plot;
 mod quiet;
 mod ranking;
 mod report;
@@ -27,8 +29,9 @@ mod seeds;
 mod training;
 
 use std::fmt::Display;
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -38,6 +41,7 @@ use self::dataset::Dataset;
 use self::delay::Followers;
 use self::layout::Layout;
 use self::metrics::Row;
+use self::plot::Plot;
 use self::report::Report;
 use self::scored::{Scored, over_parts};
 use self::seeds::OverSeeds;
@@ -73,6 +77,13 @@ pub(crate) struct EvalArgs {
     /// Share of normal sequences that may raise an alarm
     #[arg(long, value_name = "SHARE", default_value_t = TrainSettings::default().alarm_rate)]
     alarm_rate: f64,
+    /// Score faults that are put into the test's normal sequences (reordered, missing, repeated and
+    /// foreign events) in place of the set's own
+    #[arg(long)]
+    inject: bool,
+    /// Write report.md and plots (SVG) there as well; the folder is made if need be
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Leave out these detectors
     #[arg(long, value_name = "ROWS", value_enum, value_delimiter = ',')]
     without: Vec<Rows>,
@@ -101,6 +112,7 @@ Examples:
   knothole eval --layout hdfs --train hdfs/ --test hdfs/
   knothole eval --layout hdfs-own --train datasets/hdfs/train --test datasets/hdfs/small
   knothole eval --layout seq --train set/ --test set/ --seeds 5 --json | jq .rows
+  knothole eval --layout hdfs --train hdfs/ --test hdfs/ --inject --out report/
   knothole eval --layout parsing --test parsing_2k/
 
 datasets/README.md says which files each layout has, so that you can bring your own.";
@@ -108,7 +120,13 @@ datasets/README.md says which files each layout has, so that you can bring your 
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
     match args.layout {
         Layout::Parsing => print(&parsing::measure(&args.test).or_use()?, args.json),
-        _ => print(&measure(args).or_use()?, args.json),
+        _ => {
+            let (report, plots) = measure(args).or_use()?;
+            if let Some(folder) = &args.out {
+                write_out(folder, &report, &plots).or_environment()?;
+            }
+            print(&report, args.json)
+        }
     }
 }
 
@@ -124,10 +142,28 @@ fn print(report: &(impl Serialize + Display), json: bool) -> Result<Outcome, Fai
     Ok(Outcome::Done)
 }
 
-fn measure(args: &EvalArgs) -> anyhow::Result<Report> {
+/// Writes the report with its plots.
+fn write_out(folder: &Path, report: &Report, plots: &[Plot]) -> anyhow::Result<()> {
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut text = report.to_string();
+    for plot in plots {
+        write(plot.file, &plot.svg)?;
+        text += &format!("\n![{}]({})\n", plot.title, plot.file);
+    }
+    write("report.md", &text)
+}
+
+fn measure(args: &EvalArgs) -> anyhow::Result<(Report, Vec<Plot>)> {
     let train = args.train.as_deref();
     let train = train.context("this layout needs --train DIR; it may be the folder of --test")?;
-    let dataset = args.layout.read(train, &args.test)?;
+    let mut dataset = args.layout.read(train, &args.test)?;
+    if args.inject {
+        inject::inject(&mut dataset, args.seed);
+    }
     let scored = score(args, args.seed, &dataset)?;
     let followers = Followers::new(&dataset);
     let rows_of = |scored: &[Scored]| -> Vec<Row> {
@@ -146,7 +182,8 @@ fn measure(args: &EvalArgs) -> anyhow::Result<Report> {
         let same: Vec<&Row> = same.filter(|one| one.detector == row.detector).collect();
         row.seeds = OverSeeds::new(&same);
     }
-    Ok(Report::new(args, &dataset, &scored, rows))
+    let plots = plot::plots(&scored, &rows, &dataset);
+    Ok((Report::new(args, &dataset, &scored, rows), plots))
 }
 
 /// What all detectors say: knothole's, DeepLog and the simple ones.

@@ -179,7 +179,9 @@ mod tests {
 
     fn scored(alarmed: &[usize]) -> Scored {
         let mut scored = Scored::above("test", vec![0.0; 12], 1.0);
-        alarmed.iter().for_each(|place| scored.alarms[*place] = true);
+        alarmed
+            .iter()
+            .for_each(|place| scored.alarms[*place] = true);
         scored
     }
 

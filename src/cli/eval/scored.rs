@@ -97,7 +97,11 @@ mod tests {
         let parts = [Part::default(), Part::default()];
         let mut scores = [1.0, 2.0].into_iter();
         let all = over_parts(&parts, |_| {
-            Ok(vec![Scored::above("one", scores.next().into_iter().collect(), 1.5)])
+            Ok(vec![Scored::above(
+                "one",
+                scores.next().into_iter().collect(),
+                1.5,
+            )])
         });
         let all = all.unwrap();
         assert_eq!(all.len(), 1);

@@ -117,8 +117,7 @@ fn read_blocks(folder: &Path, reader: &mut Reader, finder: &KeyFinder) -> anyhow
     records.sort_by_key(|(told, _)| told.time);
     let end = records
         .last()
-        .map_or(Timestamp::ZERO, |(told, _)| told.time)
-        .minus(QUIET);
+        .map_or(Timestamp::ZERO, |(told, _)| told.time);
     let mut blocks = Blocks::default();
     for (told, names) in records {
         for name in names {
@@ -127,7 +126,9 @@ fn read_blocks(folder: &Path, reader: &mut Reader, finder: &KeyFinder) -> anyhow
                 EventSequence::whole(Vec::new())
             });
             append(sequence, &told);
-            sequence.ends = told.time < end;
+            let quiet = end.since(told.time);
+            sequence.ends = quiet > QUIET;
+            sequence.quiet = Some(quiet);
         }
     }
     Ok(blocks)
@@ -247,10 +248,7 @@ blk_100000004\tX\tdn_dead\t-\n";
         let [normal, faulty] = &part.samples[..] else {
             panic!("two are scored")
         };
-        assert_eq!(
-            (normal.is_abnormal(), faulty.is_abnormal()),
-            (false, true)
-        );
+        assert_eq!((normal.is_abnormal(), faulty.is_abnormal()), (false, true));
         assert_eq!(faulty.kind.as_deref(), Some("lost_ack"));
         assert_eq!((normal.sequence.ends, faulty.sequence.ends), (true, false));
         // Block 1 was opened and closed in the order of the lines, 2 in that of their times.

@@ -119,10 +119,7 @@ mod tests {
             ("abnormal.seq", "7\n"),
         ]);
         let dataset = read_hdfs(folder.path(), folder.path()).unwrap();
-        let counts = (
-            dataset.count(Class::Normal),
-            dataset.count(Class::Abnormal),
-        );
+        let counts = (dataset.count(Class::Normal), dataset.count(Class::Abnormal));
         assert_eq!(counts, (2, 1));
         assert_eq!(
             dataset.weights,

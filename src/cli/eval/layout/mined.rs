@@ -112,7 +112,10 @@ mod tests {
     #[test]
     fn a_line_gives_its_template_time_and_values() {
         let mut reader = Reader::default();
-        let first = reader.read("2026-11-21T07:00:00.500 INFO took 12 units", Timestamp::ZERO);
+        let first = reader.read(
+            "2026-11-21T07:00:00.500 INFO took 12 units",
+            Timestamp::ZERO,
+        );
         let second = reader.read("INFO took 14 units", first.time);
         assert_eq!(first.template, second.template);
         assert_eq!(first.time, second.time, "a line without a time follows");

@@ -3,6 +3,8 @@
 mod hdfs_own;
 mod ids;
 mod mined;
+mod openstack_fi;
+mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,9 @@ pub(super) enum Layout {
     /// Raw lines: hdfs.log (or .zst, .xz), labels.tsv and train.ids, as knothole's own HDFS set.
     /// Without train.ids the blocks before the first labelled one are trained on
     HdfsOwn,
+    /// OpenStack under fault injection: NAME.tsv.gz for each campaign, rounds.tsv, split.tsv. A
+    /// round is one sequence. With one folder, five stretches of time are scored in turn
+    OpenstackFi,
     /// OpenStack instances as event ids: the files of `seq`
     OpenstackKalaki,
     /// Hadoop containers as event ids: the files of `seq`. Its F1 tells little
@@ -42,6 +47,7 @@ impl Layout {
             Self::Hdfs => "hdfs",
             Self::Seq => "seq",
             Self::HdfsOwn => "hdfs-own",
+            Self::OpenstackFi => "openstack-fi",
             Self::OpenstackKalaki => "openstack-kalaki",
             Self::Hadoop => "hadoop",
             Self::Parsing => "parsing",
@@ -55,6 +61,7 @@ impl Layout {
             Self::Seq | Self::OpenstackKalaki => ids::read(train, test),
             Self::Hadoop => ids::read_hadoop(train, test),
             Self::HdfsOwn => hdfs_own::read(train, test),
+            Self::OpenstackFi => openstack_fi::read(train, test),
             Self::Parsing => bail!("this layout has lines, not sequences"),
         }
     }
