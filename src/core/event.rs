@@ -24,16 +24,62 @@ pub enum Event {
 pub enum AnomalyKind {
     /// A record of a template that was never seen while the model was trained.
     NewTemplate,
-    /// A known template where the order model expected others, or an end too soon.
+    /// A record of a template that hardly any sequence has.
+    RareTemplate,
+    /// A known template where others were expected.
     Sequence,
+    /// Something came more often or less often than it does.
+    Count,
+    /// Something that always comes did not.
+    Missing,
+    /// The sequence stopped too early.
+    Incomplete,
+    /// A step took longer or shorter than it does.
+    Timing,
+    /// A value outside of what is usual in its place.
+    Value,
+    /// A template comes more often than it does at this time.
+    RateUp,
+    /// A template comes less often than it does at this time.
+    RateDown,
+    /// A template, or the stream, is not heard of any more.
+    Silence,
+    /// Many records of templates that are new, within a short time.
+    Burst,
 }
 
 impl AnomalyKind {
+    /// All kinds.
+    pub const ALL: [Self; 12] = [
+        Self::NewTemplate,
+        Self::RareTemplate,
+        Self::Sequence,
+        Self::Count,
+        Self::Missing,
+        Self::Incomplete,
+        Self::Timing,
+        Self::Value,
+        Self::RateUp,
+        Self::RateDown,
+        Self::Silence,
+        Self::Burst,
+    ];
+
     /// The name used on every wire and in every config.
     pub const fn name(self) -> &'static str {
         match self {
             Self::NewTemplate => "new_template",
+            Self::RareTemplate => "rare_template",
             Self::Sequence => "sequence",
+            Self::Count => "count",
+            Self::Missing => "missing",
+            Self::Incomplete => "incomplete",
+            Self::Timing => "timing",
+            Self::Value => "value",
+            Self::RateUp => "rate_up",
+            Self::RateDown => "rate_down",
+            Self::Silence => "silence",
+            Self::Burst => "burst",
         }
     }
 }
@@ -76,13 +122,14 @@ pub struct Anomaly {
     pub trace_id: Option<TraceId>,
     /// The span of the abnormal record, where it has one.
     pub span_id: Option<SpanId>,
-    /// The template of the abnormal record; `None` when a sequence ended too soon.
+    /// The template of the abnormal record, or of the one that is missing; `None` when a sequence
+    /// ended too soon.
     pub template: Option<TemplateRef>,
     /// What the sender of the abnormal record calls its template (`log.record.template`).
     pub sent_template: Option<Arc<str>>,
     /// Why this is an anomaly.
     pub explanation: Explanation,
-    /// The detectors that agree, by name.
+    /// The detectors that agree, by name, the most surprised first.
     pub detectors: Vec<&'static str>,
     /// The version of the model that judged (`Bundle::version`).
     pub model: Box<str>,
@@ -109,6 +156,8 @@ pub struct Explanation {
     pub observed: Observed,
     /// The probability the model gave to what came; 0 for a template it does not know.
     pub probability: f64,
+    /// What each detector that agrees says, the most surprised first.
+    pub opinions: Vec<Opinion>,
     /// The lines of the sequence up to and with the abnormal one, oldest first. At most
     /// [`CONTEXT_MAX`](Self::CONTEXT_MAX).
     pub context: Vec<ContextLine>,
@@ -119,6 +168,17 @@ impl Explanation {
     pub const EXPECTED_MAX: usize = 3;
     /// Most lines an explanation quotes.
     pub const CONTEXT_MAX: usize = 6;
+}
+
+/// What one detector says of an anomaly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opinion {
+    /// The name of the detector.
+    pub detector: &'static str,
+    /// The share of normal sequences that this detector finds as odd.
+    pub p_value: f64,
+    /// One sentence in an operator's words.
+    pub says: Box<str>,
 }
 
 /// One thing that could have come next.

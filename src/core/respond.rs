@@ -152,6 +152,16 @@ fn reason_of(rule: &Rule, anomaly: &Anomaly) -> Box<str> {
     let what = match anomaly.kind {
         AnomalyKind::NewTemplate => "logged a kind of record never seen before",
         AnomalyKind::Sequence => "left the order its records normally come in",
+        AnomalyKind::RareTemplate => "wrote a kind of record that it hardly ever writes",
+        AnomalyKind::Count => "wrote something more or less often than it normally does",
+        AnomalyKind::Missing => "did not write something that it always writes",
+        AnomalyKind::Incomplete => "stopped before what it does was done",
+        AnomalyKind::Timing => "took longer or shorter than it normally does",
+        AnomalyKind::Value => "wrote a value that it normally does not write",
+        AnomalyKind::RateUp => "writes something more often than it normally does",
+        AnomalyKind::RateDown => "writes something less often than it normally does",
+        AnomalyKind::Silence => "does not write any more what it normally writes",
+        AnomalyKind::Burst => "writes many kinds of records that it never wrote before",
     };
     let (stream, score, name) = (&anomaly.stream, anomaly.score, &rule.name);
     format!("{stream} {what} (score {score:.3}), which rule {name} answers with this action").into()

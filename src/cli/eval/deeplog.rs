@@ -9,7 +9,7 @@ use super::scored::{Scored, Threshold};
 use super::training::train_with_bar;
 use crate::core::detect::{EventSequence, NextEvent, Verdict, judge_sequence};
 use crate::core::model::WINDOW_LEN;
-use crate::core::train::{Corpus, TrainSettings};
+use crate::core::train::{Corpus, TrainSettings, train_windows};
 
 /// The g of the paper.
 const TOP_G_PUBLISHED: u32 = 9;
@@ -27,7 +27,12 @@ pub(super) fn deeplog(part: &Part, settings: &TrainSettings) -> anyhow::Result<V
         sequences: part.corpus.sequences.iter().map(full_windows).collect(),
         ..part.corpus.clone()
     };
-    let bundle = train_with_bar(&corpus, settings, &format!("DeepLog {}", part.name))?;
+    let bundle = train_with_bar(
+        train_windows,
+        &corpus,
+        settings,
+        &format!("DeepLog {}", part.name),
+    )?;
     let mut scorer = NextEvent::new(Arc::new(bundle));
     let mut strict = Vec::with_capacity(part.samples.len());
     let mut padded = Vec::with_capacity(part.samples.len());

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::dataset::Part;
 use super::scored::Scored;
 use super::training::train_with_bar;
-use crate::core::detect::{NextEvent, judge_sequence};
-use crate::core::train::TrainSettings;
+use crate::core::detect::{Detector, VOICES, Why};
+use crate::core::model::Key;
+use crate::core::train::{TrainSettings, train};
 
 /// The row of all voices together.
 pub(super) const ENSEMBLE: &str = "ensemble";
@@ -16,30 +17,69 @@ pub(super) const ENSEMBLE: &str = "ensemble";
 /// # Errors
 /// When the model cannot be trained or cannot compute.
 pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<Vec<Scored>> {
-    let bundle = train_with_bar(&part.corpus, settings, &format!("knothole {}", part.name))?;
-    let calibration = bundle.manifest().calibration.clone();
-    let mut scorer = NextEvent::new(Arc::new(bundle));
-    let mut all = Scored {
-        detector: ENSEMBLE,
+    let name = format!("knothole {}", part.name);
+    let bundle = train_with_bar(train, &part.corpus, settings, &name)?;
+    let mut detector = Detector::new(Arc::new(bundle))?;
+    let row = |detector| Scored {
+        detector,
         asked_rate: Some(settings.alarm_rate),
         ..Scored::default()
     };
+    let mut all = row(ENSEMBLE);
+    let mut voices = VOICES.map(row);
     for sample in &part.samples {
-        let verdict = judge_sequence(&mut scorer, &sample.sequence)?;
-        let is_new = verdict.new_templates > 0;
-        let surprise = f64::from(verdict.surprise);
-        all.scores
-            .push(if is_new { f64::INFINITY } else { surprise });
-        all.p_values.push(if is_new {
-            0.0
-        } else {
-            calibration.p_value(verdict.surprise)
+        let judged = detector.judge(&sample.sequence)?;
+        all.scores.push(f64::from(judged.score));
+        all.p_values.push(judged.p_value);
+        all.alarms.push(judged.is_alarm);
+        all.first_alarms.push(judged.first_alarm);
+        let bundle = detector.bundle();
+        let blamed = judged.opinions.iter().flat_map(|opinion| {
+            let record = sample.sequence.events.get(opinion.surprise.position);
+            let named = named(&opinion.surprise.why).into_iter();
+            let named = named.filter_map(|key| bundle.vocabulary().template(key));
+            let named = named.map(|template| template.id);
+            record.copied().into_iter().chain(named)
         });
-        all.alarms.push(verdict.is_abnormal());
-        let first = verdict.first.map(|found| found.position);
-        all.first_alarms.push(first);
-        let blamed = first.and_then(|place| sample.sequence.events.get(place));
-        all.blamed.push(blamed.into_iter().copied().collect());
+        all.blamed.push(blamed.collect());
+        for (voice, row) in voices.iter_mut().enumerate() {
+            let p_value = judged.p_values[voice];
+            row.scores.push(f64::from(judged.scores[voice]));
+            row.p_values.push(p_value);
+            row.alarms.push(p_value <= settings.alarm_rate);
+        }
     }
-    Ok(vec![all])
+    Ok(std::iter::once(all).chain(voices).collect())
+}
+
+/// The templates that the evidence names beside the record at hand: what was missing, or came too
+/// often or too seldom.
+fn named(why: &Why) -> Vec<Key> {
+    match why {
+        Why::Count { key, .. } => vec![*key],
+        Why::Relation { left, right, .. } => left.iter().chain(right).copied().collect(),
+        Why::NotBefore { missing, .. } | Why::NotAfter { missing, .. } => vec![*missing],
+        Why::Part { why, .. } => named(why),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_blamed_too() {
+        let missing = Why::NotAfter {
+            key: Key(3),
+            missing: Key(4),
+            held: 9,
+        };
+        let part = Why::Part {
+            named_at: (0, 0),
+            why: Box::new(missing),
+        };
+        assert_eq!(named(&part), [Key(4)]);
+        assert!(named(&Why::Unseen).is_empty());
+    }
 }

@@ -14,6 +14,7 @@ mod dataset;
 mod deeplog;
 mod delay;
 mod ensemble;
+mod incidents;
 mod inject;
 mod layout;
 mod metrics;
@@ -120,6 +121,11 @@ datasets/README.md says which files each layout has, so that you can bring your 
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
     match args.layout {
         Layout::Parsing => print(&parsing::measure(&args.test).or_use()?, args.json),
+        Layout::Thunderbird => {
+            let train = train_folder(args).or_use()?;
+            let found = incidents::measure(train, &args.test, &training(args, args.seed));
+            print(&found.or_use()?, args.json)
+        }
         _ => {
             let (report, plots) = measure(args).or_use()?;
             if let Some(folder) = &args.out {
@@ -158,9 +164,7 @@ fn write_out(folder: &Path, report: &Report, plots: &[Plot]) -> anyhow::Result<(
 }
 
 fn measure(args: &EvalArgs) -> anyhow::Result<(Report, Vec<Plot>)> {
-    let train = args.train.as_deref();
-    let train = train.context("this layout needs --train DIR; it may be the folder of --test")?;
-    let mut dataset = args.layout.read(train, &args.test)?;
+    let mut dataset = args.layout.read(train_folder(args)?, &args.test)?;
     if args.inject {
         inject::inject(&mut dataset, args.seed);
     }
@@ -186,6 +190,20 @@ fn measure(args: &EvalArgs) -> anyhow::Result<(Report, Vec<Plot>)> {
     Ok((Report::new(args, &dataset, &scored, rows), plots))
 }
 
+fn train_folder(args: &EvalArgs) -> anyhow::Result<&Path> {
+    let train = args.train.as_deref();
+    train.context("this layout needs --train DIR; it may be the folder of --test")
+}
+
+fn training(args: &EvalArgs, seed: u64) -> TrainSettings {
+    TrainSettings {
+        seed,
+        epochs_max: args.epochs,
+        alarm_rate: args.alarm_rate,
+        ..TrainSettings::default()
+    }
+}
+
 /// What all detectors say: knothole's, DeepLog and the simple ones.
 fn score(args: &EvalArgs, seed: u64, dataset: &Dataset) -> anyhow::Result<Vec<Scored>> {
     let mut scored = trained(args, seed, dataset)?;
@@ -199,12 +217,7 @@ fn score(args: &EvalArgs, seed: u64, dataset: &Dataset) -> anyhow::Result<Vec<Sc
 
 /// What the detectors say that depend on a seed.
 fn trained(args: &EvalArgs, seed: u64, dataset: &Dataset) -> anyhow::Result<Vec<Scored>> {
-    let settings = TrainSettings {
-        seed,
-        epochs_max: args.epochs,
-        alarm_rate: args.alarm_rate,
-        ..TrainSettings::default()
-    };
+    let settings = training(args, seed);
     let has = |rows| !args.without.contains(&rows);
     let mut scored = over_parts(&dataset.parts, |part| {
         let mut scored = Vec::new();

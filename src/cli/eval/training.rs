@@ -6,13 +6,21 @@ use std::ops::ControlFlow;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::core::model::Bundle;
-use crate::core::train::{Corpus, Progress, TrainSettings, train};
+use crate::core::train::{Corpus, Progress, TrainError, TrainSettings};
+
+/// One of the ways to train.
+pub(super) type Train = fn(
+    &Corpus,
+    &TrainSettings,
+    &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Bundle, TrainError>;
 
 /// On a terminal a bar shows how far the training of `name` is; elsewhere nothing is printed.
 ///
 /// # Errors
 /// When the corpus is too small or has too many templates, or when training diverges.
 pub(super) fn train_with_bar(
+    train: Train,
     corpus: &Corpus,
     settings: &TrainSettings,
     name: &str,
@@ -26,6 +34,7 @@ pub(super) fn train_with_bar(
         ProgressBar::hidden()
     };
     let show = &mut |progress: Progress| {
+        bar.set_length(progress.epochs_max as u64);
         bar.set_position(progress.epoch as u64);
         bar.set_message(format!("loss {:.3}", progress.validation_loss));
         ControlFlow::Continue(())

@@ -18,13 +18,19 @@
 //! p-value of an event is the share of held-out sequences whose worst moment was at least as
 //! surprising.
 
+mod detector;
 mod ensemble;
 mod heard;
 mod links;
 mod memo;
+mod mind;
 mod next_event;
+mod order;
+mod patience;
 mod question;
+pub mod rates;
 mod sequence;
+mod slowness;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -32,13 +38,21 @@ mod verdict;
 mod voice;
 pub mod voices;
 
+pub(in crate::core) use self::detector::scores_of;
+pub use self::detector::{
+    Alarm, Detector, Judged, Learned, LearnedError, Listening, Opinion, Step,
+};
 pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
 pub use self::links::{Links, PARTS_MAX, Part};
+pub use self::mind::{Found, IN_FLIGHT, Mind, TAIL_LEN, VOICES};
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
+pub use self::order::{Order, OrderState, SavedOrder};
+pub use self::patience::Patience;
 pub use self::question::{Question, Questions, Trail};
 pub use self::sequence::{EventSequence, ValueRows};
+pub use self::slowness::Slowness;
 pub use self::tail::Tail;
 pub use self::verdict::{Finding, Verdict, judge_sequence};
 pub use self::voice::{Surprise, Voice, Why};

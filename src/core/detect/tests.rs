@@ -28,7 +28,7 @@ fn bundle() -> Arc<Bundle> {
         ..Manifest::of_templates(&templates)
     };
     let network = Network::new(weights(7), &Device::Cpu).unwrap();
-    Arc::new(Bundle::new(manifest, &network).unwrap())
+    Arc::new(Bundle::new(manifest, &network, &[]).unwrap())
 }
 
 fn ids(ids: &[u64]) -> Vec<TemplateId> {

@@ -1,191 +1,262 @@
-//! A surprise and its surroundings → an anomaly a person can act on.
+//! An alarm and its surroundings → an anomaly a person can act on.
 
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::judge::Judge;
-use crate::core::detect::Judgement;
+use super::judge::{Judge, View};
+use super::words::Words;
+use crate::core::detect::{Alarm, Heard, Opinion, Why};
 use crate::core::event::{
-    Anomaly, AnomalyKind, ContextLine, Expected, Explanation, Observed, TemplateRef,
+    self, Anomaly, AnomalyKind, ContextLine, Expected, Explanation, Observed, TemplateRef,
 };
-use crate::core::model::{Key, Window};
-use crate::core::record::{Severity, StreamKey, Timestamp};
-use crate::core::sequence::{OpenSequence, SequenceKey};
+use crate::core::model::Key;
+use crate::core::parse::{Miner, OVERFLOW_TEXT};
+use crate::core::record::{Resource, Severity, StreamKey, TemplateId, Timestamp};
+use crate::core::sequence::{Journal, SequenceEvent, SequenceKey};
 
-use super::judge::SequenceState;
-use super::stream::Held;
-
-/// What was found, where, and when.
+/// What was found, and where.
 pub(super) struct Surprise<'a> {
     pub(super) stream: &'a StreamKey,
     pub(super) key: &'a SequenceKey,
-    pub(super) sequence: &'a OpenSequence<SequenceState>,
-    pub(super) time: Timestamp,
-    pub(super) severity: Severity,
-    /// The abnormal record; `None` when the sequence ended.
-    pub(super) record: Option<(&'a Held, TemplateRef)>,
-    /// What came before it, as the model sees it.
-    pub(super) window: Window,
-    /// What the model thinks of it; `None` for a template it does not know.
-    pub(super) judgement: Option<Judgement>,
+    pub(super) resource: &'a Arc<Resource>,
+    /// Records of the sequence so far.
+    pub(super) len: u32,
+    pub(super) alarm: &'a Alarm,
+    /// The sequence as it was judged.
+    pub(super) view: &'a View,
+    pub(super) known: (&'a Miner, &'a Journal),
 }
 
-/// Characters of a template or line that a sentence quotes.
-const QUOTE_LEN_MAX: usize = 100;
+/// A detector agrees with an alarm when at most this share of normal sequences is as odd to it.
+const AGREES_BELOW: f64 = 0.01;
+/// Of opinions that are within this factor of the most surprised one, the plainest is the reason.
+const AS_SURPRISED: f64 = 30.0;
 
-/// Tells one surprise as an anomaly.
-pub(super) fn tell(surprise: &Surprise<'_>, judge: &Judge) -> Anomaly {
-    let bundle = judge.bundle();
-    let expected: Vec<Expected> = judge
-        .expect(&surprise.window, Explanation::EXPECTED_MAX)
+/// Tells one alarm as an anomaly.
+pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
+    let opinions = &surprise.alarm.opinions;
+    let headline = headline(opinions);
+    let (miner, journal) = surprise.known;
+    let view = surprise.view;
+    let place = headline.map_or(view.heard.len, |opinion| opinion.surprise.position);
+    let blamed = view.events.get(place);
+    let kind = headline.map_or(AnomalyKind::Sequence, |opinion| {
+        kind_of(&opinion.surprise.why, blamed.is_some())
+    });
+    let (expected, probability) = expected(judge, miner, &view.heard, place);
+    let words = Words {
+        judge,
+        view,
+        known: surprise.known,
+        expected: &expected,
+        len: surprise.len,
+    };
+    let agreeing = opinions.iter().filter(|one| one.p_value <= AGREES_BELOW);
+    let agreeing: Vec<&Opinion> = headline
         .into_iter()
-        .map(|(key, probability)| Expected {
-            template: match key {
-                Key::END => None,
-                key => bundle.vocabulary().template(key).cloned(),
-            },
-            probability: f64::from(probability),
+        .chain(agreeing.filter(|one| headline.is_none_or(|first| first.voice != one.voice)))
+        .collect();
+    let opinions: Vec<event::Opinion> = agreeing
+        .iter()
+        .map(|one| event::Opinion {
+            detector: one.voice,
+            p_value: one.p_value,
+            says: words.say(&one.surprise).into(),
         })
         .collect();
-    let kind = match surprise.judgement {
-        None => AnomalyKind::NewTemplate,
-        Some(_) => AnomalyKind::Sequence,
+    let about = headline.and_then(|opinion| subject(&opinion.surprise.why));
+    let about = about.and_then(|key| judge.bundle().vocabulary().template(key));
+    let template = match blamed {
+        Some(event) => Some(template_ref(miner, event.template)),
+        None => about.map(|template| template_ref(miner, template.id)),
     };
-    let calibration = &bundle.manifest().calibration;
-    let p_value = match surprise.judgement {
-        Some(judgement) => judgement.p_value,
-        None => calibration.p_value(f32::INFINITY),
-    };
-    let fingerprint = fingerprint(surprise, kind);
+    let line = blamed.or(view.events.last());
+    let line = line.and_then(|event| journal.line(event.number));
+    let time = blamed
+        .or(view.events.last())
+        .map_or(Timestamp::ZERO, |event| event.time);
+    let fingerprint = fingerprint(surprise.stream, kind, template.as_ref());
+    let severity = line.filter(|_| blamed.is_some()).map(|line| line.severity);
+    let sequence = surprise.key.to_string();
     let id = digest(&[
         fingerprint.as_bytes(),
-        surprise.key.value.as_bytes(),
-        &surprise.time.as_nanos().to_be_bytes(),
+        sequence.as_bytes(),
+        &time.as_nanos().to_be_bytes(),
     ]);
     Anomaly {
         id: id.get(..32).unwrap_or_default().into(),
         fingerprint,
         kind,
-        severity: surprise.severity.max(Severity::Warn),
-        score: 1.0 - p_value,
-        p_value,
-        first_seen: surprise.time,
-        last_seen: surprise.time,
+        severity: severity.unwrap_or_default().max(Severity::Warn),
+        score: 1.0 - surprise.alarm.p_value,
+        p_value: surprise.alarm.p_value,
+        first_seen: time,
+        last_seen: time,
         count: 1,
         stream: surprise.stream.clone(),
-        resource: Arc::clone(&surprise.sequence.resource),
-        sequence: surprise.key.value.as_ref().into(),
-        trace_id: surprise.sequence.trace.0,
-        span_id: surprise.sequence.trace.1,
-        template: surprise
-            .record
-            .as_ref()
-            .map(|(_, template)| template.clone()),
-        sent_template: surprise
-            .record
-            .as_ref()
-            .and_then(|(held, _)| held.sent_template.clone()),
+        resource: Arc::clone(surprise.resource),
+        sequence: sequence.into(),
+        trace_id: line.and_then(|line| line.trace.0),
+        span_id: line.and_then(|line| line.trace.1),
+        sent_template: line
+            .filter(|_| blamed.is_some())
+            .and_then(|line| line.sent_template.clone()),
         explanation: Explanation {
-            reason: reason(surprise, &expected, bundle.manifest().trained_on.sequences).into(),
-            observed: match &surprise.record {
-                Some((held, _)) => Observed::Record(Arc::clone(&held.text)),
+            reason: opinions.first().map_or("", |one| &one.says).into(),
+            observed: match blamed {
+                Some(event) => Observed::Record(text_of(event, surprise.known)),
                 None => Observed::End,
             },
-            probability: surprise
-                .judgement
-                .map_or(0.0, |found| f64::from(found.probability())),
+            probability,
             expected,
-            context: context(surprise),
+            context: context(surprise, place),
+            opinions,
         },
-        detectors: vec![match kind {
-            AnomalyKind::NewTemplate => "new_template",
-            AnomalyKind::Sequence => "order",
-        }],
-        model: bundle.version().into(),
+        template,
+        detectors: agreeing.iter().map(|one| one.voice).collect(),
+        model: judge.bundle().version().into(),
     }
 }
 
-fn context(surprise: &Surprise<'_>) -> Vec<ContextLine> {
-    let mut lines: Vec<ContextLine> = surprise.sequence.context.iter().cloned().collect();
-    if let Some((held, _)) = &surprise.record {
-        lines.push(ContextLine {
-            time: surprise.time,
-            text: Arc::clone(&held.text),
-        });
-    }
-    lines
+/// The plainest of the opinions that are about as surprised as the first.
+fn headline(opinions: &[Opinion]) -> Option<&Opinion> {
+    let first = opinions.first()?;
+    let close = opinions
+        .iter()
+        .filter(|one| one.p_value <= first.p_value * AS_SURPRISED);
+    close.min_by_key(|one| plainness(&one.surprise.why))
 }
 
-fn reason(surprise: &Surprise<'_>, expected: &[Expected], sequences: u64) -> String {
-    let most_expected = expected.first().map(|first| {
-        let what = match &first.template {
-            Some(template) => format!("\"{}\"", quote(&template.text)),
-            None => "the end".to_owned(),
-        };
-        format!("{what} ({})", percent(first.probability))
-    });
-    let most_expected = most_expected.unwrap_or_else(|| "nothing".to_owned());
-    match (&surprise.record, surprise.judgement) {
-        (Some(_), None) => format!(
-            "a record of a kind that never came in the {sequences} sequences learned from; \
-             expected was {most_expected}"
-        ),
-        (Some(_), Some(judgement)) => format!(
-            "expected {most_expected}, came one that is expected there {}",
-            odds(f64::from(judgement.probability()))
-        ),
-        (None, judgement) => format!(
-            "ended after {} records where {most_expected} was expected; an end is expected \
-             there {}",
-            surprise.sequence.state.len,
-            odds(judgement.map_or(0.0, |found| f64::from(found.probability())))
-        ),
+/// How much a person has to take on trust; 0 for nothing.
+fn plainness(why: &Why) -> u8 {
+    match why {
+        Why::Part { why, .. } => plainness(why),
+        Why::Unseen => 0,
+        Why::NotBefore { .. } | Why::NotAfter { .. } => 1,
+        Why::Relation { .. } | Why::Pace { .. } | Why::Value { .. } => 2,
+        Why::Count { .. } | Why::Length { .. } => 3,
+        Why::Next { .. } => 4,
+        _ => 5,
     }
 }
 
-fn percent(probability: f64) -> String {
-    format!("{:.0} %", probability * 100.0)
+fn kind_of(why: &Why, is_record: bool) -> AnomalyKind {
+    match why {
+        Why::Part { why, .. } => kind_of(why, is_record),
+        Why::Unseen => AnomalyKind::NewTemplate,
+        Why::Rare { .. } => AnomalyKind::RareTemplate,
+        Why::Next { came, .. } if *came == Key::END || !is_record => AnomalyKind::Incomplete,
+        Why::Next { .. } | Why::NotBefore { .. } => AnomalyKind::Sequence,
+        Why::Count { came: 0, .. } | Why::NotAfter { .. } => AnomalyKind::Missing,
+        Why::Count { .. } | Why::Relation { .. } => AnomalyKind::Count,
+        Why::Length { came, usual } if *came < usual.0 => AnomalyKind::Incomplete,
+        Why::Length { .. } => AnomalyKind::Count,
+        Why::Pace { .. } => AnomalyKind::Timing,
+        Why::Value { .. } => AnomalyKind::Value,
+    }
 }
 
-fn odds(probability: f64) -> String {
-    if probability >= 0.01 {
-        return format!("{:.0} times in 100", probability * 100.0);
-    }
-    if probability <= 1e-9 {
-        return "less than once in a billion".to_owned();
-    }
-    let one_in = 1.0 / probability;
-    // Two leading digits are all that such an estimate is worth.
-    let unit = 10f64.powf(one_in.log10().floor() - 1.0).max(1.0);
-    format!("once in {}", thousands((one_in / unit).round() * unit))
-}
-
-fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
+/// The template that something is said about.
+fn subject(why: &Why) -> Option<Key> {
+    match why {
+        Why::Part { why, .. } => subject(why),
+        Why::Count { key, .. } | Why::Rare { key, .. } | Why::Value { key, .. } => Some(*key),
+        Why::NotAfter { missing, .. } => Some(*missing),
+        Why::NotBefore { key, .. } | Why::Pace { to: key, .. } => Some(*key),
+        Why::Relation {
+            left, right, came, ..
+        } => {
+            let fewer = if came.0 < came.1 { left } else { right };
+            fewer.first().copied()
         }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-fn quote(text: &str) -> String {
-    match text.char_indices().nth(QUOTE_LEN_MAX) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+        Why::Next { came, .. } if *came != Key::END => Some(*came),
+        _ => None,
     }
 }
 
-fn fingerprint(surprise: &Surprise<'_>, kind: AnomalyKind) -> Box<str> {
-    let template = surprise
-        .record
-        .as_ref()
-        .map_or(0, |(_, template)| template.id.0);
-    let stream = surprise.stream;
+/// What was most expected at `place`, and how probable what came was.
+fn expected(judge: &mut Judge, miner: &Miner, heard: &Heard, place: usize) -> (Vec<Expected>, f64) {
+    let before = judge.detector.resume(&up_to(heard, place));
+    let probable = judge.detector.expect(&before, usize::MAX);
+    judge.detector.release(before);
+    let known = heard.positions.iter().position(|at| *at as usize == place);
+    let came = match known {
+        Some(index) => heard.keys.get(index).copied(),
+        None => (place >= heard.len).then_some(Key::END),
+    };
+    let probability = probable.iter().find(|(key, _)| Some(*key) == came);
+    let vocabulary = judge.bundle().vocabulary();
+    let expected = probable.iter().take(Explanation::EXPECTED_MAX);
+    let expected = expected.map(|(key, probability)| Expected {
+        template: vocabulary
+            .template(*key)
+            .map(|template| template_ref(miner, template.id)),
+        probability: f64::from(*probability),
+    });
+    (
+        expected.collect(),
+        probability.map_or(0.0, |(_, p)| f64::from(*p)),
+    )
+}
+
+/// `heard` as it was before the record at `place` came.
+pub(super) fn up_to(heard: &Heard, place: usize) -> Heard {
+    let known = heard.positions.partition_point(|at| (*at as usize) < place);
+    let mut before = heard.part(&(0..known).collect::<Vec<usize>>());
+    before.unseen = heard
+        .unseen
+        .iter()
+        .copied()
+        .filter(|at| (*at as usize) < place)
+        .collect();
+    before.len = place.min(heard.len);
+    before.ends = false;
+    before
+}
+
+/// The lines up to and with the one at `place`, oldest first.
+fn context(surprise: &Surprise<'_>, place: usize) -> Vec<ContextLine> {
+    let events = &surprise.view.events;
+    let end = (place + 1).min(events.len());
+    let start = end.saturating_sub(Explanation::CONTEXT_MAX);
+    let lines = events.get(start..end).unwrap_or_default().iter();
+    let line = |event: &SequenceEvent| ContextLine {
+        time: event.time,
+        text: text_of(event, surprise.known),
+    };
+    lines.map(line).collect()
+}
+
+/// The line of a record; its template where the line was forgotten.
+fn text_of(event: &SequenceEvent, (miner, journal): (&Miner, &Journal)) -> Arc<str> {
+    match journal.line(event.number) {
+        Some(line) => Arc::clone(&line.text),
+        None => template_ref(miner, event.template).text.into(),
+    }
+}
+
+/// What a template is today.
+pub(super) fn template_ref(miner: &Miner, id: TemplateId) -> TemplateRef {
+    match miner.resolve(id) {
+        Some(template) => TemplateRef {
+            id: template.id,
+            text: template.text.clone(),
+        },
+        None => TemplateRef {
+            id,
+            text: OVERFLOW_TEXT.into(),
+        },
+    }
+}
+
+/// The same for every anomaly of one kind on one template of one stream.
+pub(super) fn fingerprint(
+    stream: &StreamKey,
+    kind: AnomalyKind,
+    template: Option<&TemplateRef>,
+) -> Box<str> {
+    let template = template.map_or(0, |template| template.id.0);
     let digest = digest(&[
         stream.environment.as_bytes(),
         stream.namespace.as_bytes(),
@@ -197,7 +268,7 @@ fn fingerprint(surprise: &Surprise<'_>, kind: AnomalyKind) -> Box<str> {
 }
 
 /// The SHA-256 of `parts`, each with its length in front, as 64 hex digits.
-fn digest(parts: &[&[u8]]) -> String {
+pub(super) fn digest(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());
@@ -208,17 +279,4 @@ fn digest(parts: &[&[u8]]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odds_are_told_with_two_digits_that_mean_something() {
-        assert_eq!(odds(0.05), "5 times in 100");
-        assert_eq!(odds(0.000_025), "once in 40,000");
-        assert_eq!(odds(0.000_812), "once in 1,200");
-        assert_eq!(odds(0.0), "less than once in a billion");
-    }
 }

@@ -3,63 +3,80 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 
-use crate::core::detect::{Judgement, NextEvent, Question, Trail};
-use crate::core::model::{Bundle, Key, ModelError, WINDOW_LEN, Window};
+use crate::core::detect::{Detector, EventSequence, Heard, LearnedError, Listening, ValueRows};
+use crate::core::model::{Bundle, Key};
 use crate::core::parse::Miner;
 use crate::core::record::TemplateId;
+use crate::core::sequence::{Journal, SequenceEvent};
 
 /// One sequence in so many must have been seen to end, or an end is not judged: where nearly all
 /// were cut off, any end would be a surprise.
 const ENDED_SHARE_MIN: u64 = 4;
+/// What a process says tells again of something odd after so many records.
+const TELL_AGAIN_AFTER: u32 = 10;
 
 /// What the judge keeps with each open sequence.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct SequenceState {
-    /// Where the sequence stands in the keys of the model of `generation`.
-    pub(super) trail: Option<(u32, Trail)>,
-    /// How long the sequence was when an anomaly was told of it.
-    pub(super) told_at: Option<u64>,
+    /// Where the sequence stands in the model of `generation`; `None` before its first record.
+    pub(super) listening: Option<Listening>,
+    pub(super) generation: u8,
     /// Whether it is to be left out of training.
-    pub(super) abnormal: bool,
-    /// Records so far.
-    pub(super) len: u64,
+    pub(super) is_abnormal: bool,
+    /// Whether records of it may have been lost on the way here: its end says nothing.
+    pub(super) is_torn: bool,
+    /// How long the sequence was when an anomaly was told of it; 0 for none.
+    pub(super) told_at: u32,
 }
 
 impl SequenceState {
     /// A sequence with a beginning and an end tells one anomaly, its first. What a process says
-    /// goes on for ever: it tells again once the earlier surprise has left the window.
-    pub(super) fn may_tell(&self, bounded: bool) -> bool {
-        self.told_at
-            .is_none_or(|told_at| !bounded && self.len.saturating_sub(told_at) > WINDOW_LEN as u64)
+    /// goes on for ever: it tells again after a while.
+    pub(super) fn may_tell(&self, bounded: bool, len: u32) -> bool {
+        let since = len.saturating_sub(self.told_at);
+        self.told_at == 0 || (!bounded && since > TELL_AGAIN_AFTER)
     }
 }
 
 /// A model, and how the stream's templates map to its keys.
 #[derive(Debug)]
 pub(super) struct Judge {
-    scorer: NextEvent,
-    generation: u32,
+    pub(super) detector: Detector,
+    generation: u8,
     /// The keys of the model's templates by the ids they have today.
     keys: FxHashMap<TemplateId, Key>,
 }
 
+/// What a sequence is known by when it is judged.
+#[derive(Debug)]
+pub(super) struct View {
+    /// Its records as the model hears them.
+    pub(super) heard: Heard,
+    /// The same records; a place in `heard` is a place here.
+    pub(super) events: Vec<SequenceEvent>,
+}
+
 impl Judge {
-    pub(super) fn new(bundle: Arc<Bundle>, generation: u32, miner: &Miner) -> Self {
+    pub(super) fn new(
+        bundle: Arc<Bundle>,
+        generation: u8,
+        miner: &Miner,
+    ) -> Result<Self, LearnedError> {
         let mut judge = Self {
-            scorer: NextEvent::new(bundle),
+            detector: Detector::new(bundle)?,
             generation,
             keys: FxHashMap::default(),
         };
         judge.follow(miner);
-        judge
+        Ok(judge)
     }
 
     /// Looks up what the templates that the model was trained on are today. Of two that were
     /// merged, what they are has the key of the one the model knew first.
     pub(super) fn follow(&mut self, miner: &Miner) {
-        let vocabulary = self.scorer.bundle().vocabulary();
+        let bundle = Arc::clone(self.bundle());
+        let vocabulary = bundle.vocabulary();
         self.keys.clear();
         for known in vocabulary.templates() {
             let Some(key) = vocabulary.key_of(known.id) else {
@@ -71,37 +88,41 @@ impl Judge {
     }
 
     pub(super) fn bundle(&self) -> &Arc<Bundle> {
-        self.scorer.bundle()
+        self.detector.bundle()
+    }
+
+    pub(super) fn generation(&self) -> u8 {
+        self.generation
     }
 
     /// The model's key for a template, under whatever id the template goes today, so that a
     /// template which widens is followed without training again.
     pub(super) fn key_of(&self, id: TemplateId, miner: &Miner) -> Option<Key> {
-        let known = self.scorer.bundle().vocabulary().key_of(id);
+        let known = self.bundle().vocabulary().key_of(id);
         known.or_else(|| self.keys.get(&miner.resolve(id)?.id).copied())
     }
 
-    /// Where a sequence stands in this model's keys, worked out from its events when the model
-    /// is newer than the sequence's state.
-    pub(super) fn trail(
+    /// What the model hears of `events`, of which the first is known to be the first of the
+    /// sequence, or not. Records that found no room for a template of their own say nothing.
+    pub(super) fn view(
         &self,
-        state: &SequenceState,
-        events: &[TemplateId],
+        mut events: Vec<SequenceEvent>,
         begins: bool,
-        miner: &Miner,
-    ) -> Trail {
-        if let Some((generation, trail)) = state.trail
-            && generation == self.generation
-        {
-            return trail;
+        (miner, journal): (&Miner, &Journal),
+    ) -> View {
+        events.retain(|event| !Miner::is_overflow(event.template));
+        let mut sequence = event_sequence(&events, journal);
+        sequence.begins = begins;
+        let vocabulary = self.bundle().vocabulary();
+        for event in &mut sequence.events {
+            let known = self.key_of(*event, miner);
+            let known = known.and_then(|key| vocabulary.template(key));
+            *event = known.map_or(*event, |template| template.id);
         }
-        let mut trail = Trail::new(begins);
-        for event in events {
-            if let Some(key) = self.key_of(*event, miner) {
-                trail.step(key);
-            }
+        View {
+            heard: Heard::new(&sequence, vocabulary),
+            events,
         }
-        trail
     }
 
     /// Whether the model saw enough sequences end to say anything about an end.
@@ -110,20 +131,30 @@ impl Judge {
         trained_on.ended > 0 && trained_on.ended >= trained_on.sequences / ENDED_SHARE_MIN
     }
 
-    pub(super) fn generation(&self) -> u32 {
-        self.generation
+    /// Takes back what a sequence held that is over.
+    pub(super) fn release(&mut self, state: &mut SequenceState) {
+        if let Some(listening) = state.listening.take() {
+            self.detector.release(listening);
+        }
     }
+}
 
-    /// Answers all of `questions` at once, so that asking them one by one finds them answered.
-    pub(super) fn warm(&mut self, questions: &[Question]) -> Result<(), ModelError> {
-        self.scorer.judge(questions).map(drop)
+/// Records as detection sees them, with their values where all of them are still known.
+pub(super) fn event_sequence(events: &[SequenceEvent], journal: &Journal) -> EventSequence {
+    let mut values = ValueRows::default();
+    for event in events {
+        match journal.values(event.number) {
+            Some(row) => values.push(row),
+            None => break,
+        }
     }
-
-    pub(super) fn judge(&mut self, question: Question) -> Result<Option<Judgement>, ModelError> {
-        Ok(self.scorer.judge(&[question])?.first().copied())
+    if values.len() < events.len() {
+        values = ValueRows::default();
     }
-
-    pub(super) fn expect(&self, window: &Window, count: usize) -> Vec<(Key, f32)> {
-        self.scorer.expect(window, count).unwrap_or_default()
+    EventSequence {
+        events: events.iter().map(|event| event.template).collect(),
+        times: events.iter().map(|event| event.time).collect(),
+        values,
+        ..EventSequence::default()
     }
 }

@@ -6,13 +6,20 @@
 
 mod corpus;
 mod explain;
+mod intake;
 mod judge;
+mod judging;
+mod learning;
+mod lulls;
+mod outbox;
+mod process;
 mod shard;
 mod snapshot;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod values;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,7 +33,7 @@ pub use self::values::values_of;
 use crate::core::event::Anomaly;
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
-use crate::core::sequence::KeyFinder;
+use crate::core::sequence::{JournalLimits, KeyFinder};
 use crate::core::train::Corpus;
 
 /// How streams are kept, learned and judged.
@@ -42,6 +49,8 @@ pub struct Settings {
     pub open_max: usize,
     /// Most records of a stream that wait for older ones.
     pub held_max: usize,
+    /// What the lines and values of a stream's latest records may take.
+    pub journal: JournalLimits,
     /// Most streams of a shard; records of further ones are suppressed and counted.
     pub streams_max: usize,
     /// What the templates of one stream may take.
@@ -100,6 +109,7 @@ impl Settings {
             reorder_delay: Duration::from_secs(3),
             open_max: 20_000,
             held_max: 200_000,
+            journal: JournalLimits::default(),
             streams_max: 256,
             mining: Limits {
                 births_per_minute_max: Some(BIRTHS_PER_MINUTE_MAX),

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::outbox::Outbox;
 use super::snapshot::{Lost, Saved, Snapshot, SnapshotError};
-use super::stream::{Outbox, Stream};
+use super::stream::Stream;
 use super::{Ledger, Output, Settings, Status};
 use crate::core::model::Bundle;
 use crate::core::record::{Batch, StreamKey, Timestamp};

@@ -1,18 +1,19 @@
 //! A stream as bytes, to go on after a restart as if nothing had happened.
 
+mod sequences;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use self::sequences::{KeptOne, OpenOnes};
 use super::Settings;
-use super::judge::SequenceState;
-use super::stream::{Held, Stream};
-use crate::core::detect::EventSequence;
+use super::intake::Held;
+use super::stream::Stream;
 use crate::core::parse::{MASKS_VERSION, Miner, MinerSnapshot};
-use crate::core::record::{StreamKey, TemplateId, Timestamp};
-use crate::core::sequence::{OpenSequence, SequenceKey};
+use crate::core::record::{StreamKey, Timestamp};
 
 /// The version of the layouts below.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// Bytes that cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +79,8 @@ pub struct Lost {
 #[derive(Serialize, Deserialize)]
 struct Rest {
     held: Vec<(Timestamp, u32, Held)>,
-    open: Vec<(SequenceKey, OpenSequence<SequenceState>)>,
-    kept: Vec<(Vec<TemplateId>, bool, bool)>,
+    open: OpenOnes,
+    kept: Vec<KeptOne>,
     anomalies: u64,
     trained_at: Option<Timestamp>,
     newest: Timestamp,
@@ -109,26 +110,13 @@ fn write_templates(miner: &mut Miner, is_whole: bool) -> Templates {
 
 fn rest(stream: &Stream) -> Rest {
     let held = stream.hold.iter_sorted();
-    let open = stream.open.iter_sorted();
     Rest {
         held: held
             .into_iter()
             .map(|(time, rank, held)| (time, rank, held.clone()))
             .collect(),
-        open: open
-            .into_iter()
-            .map(|(key, sequence)| {
-                let mut sequence = sequence.clone();
-                // Keys belong to a model generation of this run; they are worked out again.
-                sequence.state.trail = None;
-                (key.clone(), sequence)
-            })
-            .collect(),
-        kept: stream
-            .kept
-            .iter()
-            .map(|s| (s.events.clone(), s.begins, s.ends))
-            .collect(),
+        open: OpenOnes::of(&stream.open, &stream.journal),
+        kept: stream.kept.iter().map(KeptOne::from).collect(),
         anomalies: stream.anomalies,
         trained_at: stream.trained_at,
         newest: stream.newest,
@@ -182,16 +170,9 @@ fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
     for (time, rank, held) in rest.held {
         stream.hold.push(time, rank, now, held);
     }
-    for (key, sequence) in rest.open {
-        stream.open.insert(key, sequence);
-    }
-    for (events, begins, ends) in rest.kept {
-        stream.kept.add(EventSequence {
-            events,
-            begins,
-            ends,
-            ..EventSequence::default()
-        });
+    rest.open.put(&mut stream.open, &mut stream.journal);
+    for sequence in rest.kept {
+        stream.kept.add(sequence.into());
     }
     stream.anomalies = rest.anomalies;
     stream.trained_at = rest.trained_at;

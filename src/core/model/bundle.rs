@@ -2,6 +2,7 @@
 //! only metadata.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use candle_core::Device;
 use safetensors::tensor::TensorView;
@@ -17,6 +18,8 @@ pub struct Bundle {
     manifest: Manifest,
     vocabulary: Vocabulary,
     network: Network,
+    /// What the voices beside the network know; opaque here.
+    voices: Arc<[u8]>,
     version: Box<str>,
 }
 
@@ -71,6 +74,8 @@ pub enum BundleError {
 
 /// The name of the one metadata entry. One, because several would have no fixed order.
 const METADATA_KEY: &str = "knothole";
+/// The name of the tensor of bytes that holds what the voices know.
+const VOICES_NAME: &str = "voices";
 /// What `content_sha256` is while the hash is taken.
 const CHECKSUM_BLANK: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const VERSION_DIGITS: usize = 12;
@@ -81,17 +86,17 @@ impl Bundle {
     /// Longest header (names, shapes, manifest) read or written.
     pub const HEADER_LEN_MAX: usize = 16 << 20;
 
-    /// Puts a bundle together; `content_sha256` is computed.
+    /// Puts a bundle together; `content_sha256` is computed. `voices` is carried as it is.
     ///
     /// # Errors
     /// When the manifest's templates are not those of the network, or the network's weights
     /// cannot be written.
-    pub fn new(manifest: Manifest, network: &Network) -> Result<Self, BundleError> {
+    pub fn new(manifest: Manifest, network: &Network, voices: &[u8]) -> Result<Self, BundleError> {
         let blank = Manifest {
             content_sha256: CHECKSUM_BLANK.into(),
             ..manifest
         };
-        let bytes = write(&blank, network.weights())?;
+        let bytes = write(&blank, network.weights(), voices)?;
         let bytes = sealed(bytes)?;
         // Reading back makes the bundle in memory the bundle that a file would give.
         Self::from_bytes(&bytes)
@@ -127,6 +132,10 @@ impl Bundle {
         ))?;
         let tensors = SafeTensors::deserialize(bytes)?;
         let network = read_network(&tensors, vocabulary.key_count(), &device())?;
+        let voices = tensors
+            .tensor(VOICES_NAME)
+            .map_err(|_| BundleError::Shape { name: VOICES_NAME })?;
+        let voices = voices.data().into();
         let version = manifest
             .content_sha256
             .get(..VERSION_DIGITS)
@@ -136,6 +145,7 @@ impl Bundle {
             manifest,
             vocabulary,
             network,
+            voices,
             version,
         })
     }
@@ -145,7 +155,7 @@ impl Bundle {
     /// # Errors
     /// When the manifest is longer than a header may be.
     pub fn to_bytes(&self) -> Result<Vec<u8>, BundleError> {
-        write(&self.manifest, self.network.weights())
+        write(&self.manifest, self.network.weights(), &self.voices)
     }
 
     /// A short name for exactly this content: `sha256:` and 12 hex digits.
@@ -163,13 +173,18 @@ impl Bundle {
         &self.vocabulary
     }
 
+    /// What the voices beside the network know, as they wrote it.
+    pub fn voices(&self) -> &[u8] {
+        &self.voices
+    }
+
     /// The network.
     pub fn network(&self) -> &Network {
         &self.network
     }
 }
 
-fn write(manifest: &Manifest, weights: &Weights) -> Result<Vec<u8>, BundleError> {
+fn write(manifest: &Manifest, weights: &Weights, voices: &[u8]) -> Result<Vec<u8>, BundleError> {
     let mut tensors = Vec::new();
     for ((name, shape), values) in weights.shapes().into_iter().zip(weights.values()) {
         let bytes: Vec<u8> = values
@@ -182,6 +197,10 @@ fn write(manifest: &Manifest, weights: &Weights) -> Result<Vec<u8>, BundleError>
     for (name, shape, bytes) in &tensors {
         views.push((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?));
     }
+    views.push((
+        VOICES_NAME,
+        TensorView::new(Dtype::U8, vec![voices.len()], voices)?,
+    ));
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), serde_json::to_string(manifest)?)]);
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
@@ -298,7 +317,7 @@ mod tests {
             ..Manifest::of_templates(&templates)
         };
         let network = Network::new(weights(4), &Device::Cpu).unwrap();
-        Bundle::new(manifest, &network).unwrap()
+        Bundle::new(manifest, &network, b"voices").unwrap()
     }
 
     /// The bytes with a manifest changed by `edit` and a checksum that fits it again.
@@ -307,7 +326,7 @@ mod tests {
         let mut manifest = bundle.manifest().clone();
         edit(&mut manifest);
         manifest.content_sha256 = CHECKSUM_BLANK.into();
-        sealed(write(&manifest, bundle.network().weights()).unwrap()).unwrap()
+        sealed(write(&manifest, bundle.network().weights(), bundle.voices()).unwrap()).unwrap()
     }
 
     fn refusal(bytes: &[u8]) -> String {
@@ -352,8 +371,8 @@ mod tests {
     #[test]
     fn bundles_that_contradict_this_build_or_themselves_are_refused() {
         assert_eq!(
-            refusal(&edited(|manifest| manifest.format = 2)),
-            "bundle has format 2, this build reads format 1"
+            refusal(&edited(|manifest| manifest.format = 1)),
+            "bundle has format 1, this build reads format 2"
         );
         assert!(refusal(&edited(|manifest| manifest.hidden = 32)).ends_with("an unknown shape"));
         let twice = |manifest: &mut Manifest| manifest.templates[1] = manifest.templates[0].clone();
@@ -374,7 +393,7 @@ mod tests {
             Weights::new(4, values)
         };
         let network = Network::new(weights, &Device::Cpu).unwrap();
-        let error = Bundle::new(bundle().manifest().clone(), &network).unwrap_err();
+        let error = Bundle::new(bundle().manifest().clone(), &network, &[]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "bundle has a weight in lstm0.recurrent that is not a finite number"

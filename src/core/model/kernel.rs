@@ -92,7 +92,7 @@ pub(super) fn tanh(x: f32) -> f32 {
 /// e^x to about 1 part in 10⁷, without the branches and table of the library's, so that the
 /// compiler can take many at once: 2^n · e^r with |r| ≤ ln 2 / 2, e^r by the polynomial of Cephes.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     /// Adding 1.5·2²³ leaves the nearest whole number in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 87.0);

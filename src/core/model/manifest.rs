@@ -87,7 +87,7 @@ pub struct Scores {
 
 impl Manifest {
     /// The format this build writes and reads.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// The manifest of a model that knows `templates`, with nothing said about its training.
     pub fn of_templates(templates: &[TemplateRef]) -> Self {

@@ -7,6 +7,7 @@
 mod bundle;
 mod graph;
 mod kernel;
+mod learn;
 mod lstm;
 mod manifest;
 mod network;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 pub use self::bundle::{Bundle, BundleError};
 pub(in crate::core) use self::graph::Graph;
+pub(in crate::core) use self::learn::{Learner, Row};
 pub use self::manifest::{Calibration, Manifest, Scores, TemplateEntry, TrainedOn};
 #[cfg(test)]
 pub(in crate::core) use self::network::tests as network_tests;

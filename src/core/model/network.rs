@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 use super::graph::Graph;
 use super::kernel::{COLUMNS_MULTIPLE, add_product, vectorized};
 use super::lstm::{Activations, CHUNK_LEN, Forth, LayerParameters, Parameters};
-use super::{ModelError, Window};
+use super::{ModelError, Stepper, Window};
 
 /// Units of each LSTM layer (the paper's α).
 pub const HIDDEN_LEN: usize = 64;
@@ -33,6 +33,7 @@ pub struct Weights {
 pub struct Network {
     weights: Arc<Weights>,
     output: Arc<OutputLayer>,
+    stepper: Stepper,
     /// On a device other than the CPU.
     graph: Option<Graph>,
 }
@@ -118,6 +119,7 @@ impl Network {
         };
         let output = Arc::new(OutputLayer::new(&weights));
         Ok(Self {
+            stepper: Stepper::new(&weights),
             weights: Arc::new(weights),
             output,
             graph,
@@ -127,6 +129,11 @@ impl Network {
     /// The parameters.
     pub fn weights(&self) -> &Weights {
         &self.weights
+    }
+
+    /// What steps sequences through this network.
+    pub fn stepper(&self) -> &Stepper {
+        &self.stepper
     }
 
     /// The log-probability of each key after each window, one row for each window. On the CPU a

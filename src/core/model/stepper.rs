@@ -12,7 +12,7 @@ mod tile;
 use std::borrow::BorrowMut;
 use std::sync::Arc;
 
-use pulp::{Scalar128b, Simd, WithSimd};
+use pulp::{Scalar, Simd, WithSimd};
 
 use self::packed::Packed;
 use self::tile::{Advance, Ask, Tell};
@@ -69,6 +69,31 @@ impl State {
         lower: Memory::ZERO,
         upper: Memory::ZERO,
     };
+}
+
+impl State {
+    /// As numbers in a row, to be kept: of the lower and then the upper layer what it put out and
+    /// its cells.
+    pub fn to_numbers(&self) -> Vec<f32> {
+        let State { lower, upper } = self;
+        [lower.hidden, lower.cell, upper.hidden, upper.cell].concat()
+    }
+
+    /// Reads [`to_numbers`](Self::to_numbers). `None` where they are too few, too many or no
+    /// numbers.
+    pub fn from_numbers(numbers: &[f32]) -> Option<Self> {
+        let (parts, []) = numbers.as_chunks::<HIDDEN_LEN>() else {
+            return None;
+        };
+        let [lower_hidden, lower_cell, hidden, cell] = *<&[_; 4]>::try_from(parts).ok()?;
+        let lower = Memory {
+            hidden: lower_hidden,
+            cell: lower_cell,
+        };
+        let upper = Memory { hidden, cell };
+        let finite = numbers.iter().all(|number| number.is_finite());
+        finite.then_some(Self { lower, upper })
+    }
 }
 
 impl Default for State {
@@ -202,7 +227,7 @@ impl Processor {
             Self::Avx2(_) => 8,
             #[cfg(target_arch = "aarch64")]
             Self::Neon(_) => 4,
-            Self::Any => 4,
+            Self::Any => 1,
         }
     }
 
@@ -214,7 +239,7 @@ impl Processor {
             Self::Avx2(simd) => Simd::vectorize(simd, work),
             #[cfg(target_arch = "aarch64")]
             Self::Neon(simd) => Simd::vectorize(simd, work),
-            Self::Any => Simd::vectorize(Scalar128b, work),
+            Self::Any => Simd::vectorize(Scalar, work),
         }
     }
 }

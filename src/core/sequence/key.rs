@@ -1,12 +1,11 @@
 //! Which sequences a record belongs to.
 
 use std::fmt;
-use std::sync::Arc;
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::core::record::{Record, Resource};
+use crate::core::record::{Record, Resource, TraceId};
 
 /// Most sequences one record is counted for; a record may list thousands of identifiers.
 pub const IDS_PER_RECORD_MAX: usize = 256;
@@ -43,18 +42,83 @@ impl KeyKind {
     }
 }
 
-/// The name of one sequence within its stream.
+/// The name of one sequence within its stream: where it comes from and its value. Small, since there
+/// is one for each open sequence: 32 bytes, and no more on the heap for a trace id or a value of at
+/// most [`SHORT_LEN_MAX`](Self::SHORT_LEN_MAX) bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct SequenceKey {
+pub struct SequenceKey(Name);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Name {
+    Trace(TraceId),
+    Short {
+        kind: KeyKind,
+        len: u8,
+        bytes: [u8; SequenceKey::SHORT_LEN_MAX],
+    },
+    Long {
+        kind: KeyKind,
+        value: Box<str>,
+    },
+}
+
+impl SequenceKey {
+    /// Longest value, in bytes, that takes no room of its own.
+    pub const SHORT_LEN_MAX: usize = 29;
+
+    /// The sequence of nothing.
+    pub(super) const EMPTY: Self = Self(Name::Short {
+        kind: KeyKind::Instance,
+        len: 0,
+        bytes: [0; Self::SHORT_LEN_MAX],
+    });
+
+    /// The sequence of a trace.
+    pub const fn trace(id: TraceId) -> Self {
+        Self(Name::Trace(id))
+    }
+
+    /// The sequence of `value`, which comes from `kind`.
+    pub fn new(kind: KeyKind, value: &str) -> Self {
+        let mut bytes = [0; Self::SHORT_LEN_MAX];
+        let short = bytes.get_mut(..value.len());
+        Self(match (short, u8::try_from(value.len())) {
+            (Some(short), Ok(len)) => {
+                short.copy_from_slice(value.as_bytes());
+                Name::Short { kind, len, bytes }
+            }
+            _ => Name::Long {
+                kind,
+                value: value.into(),
+            },
+        })
+    }
+
     /// Where it comes from.
-    pub kind: KeyKind,
-    /// Its value.
-    pub value: Arc<str>,
+    pub const fn kind(&self) -> KeyKind {
+        match &self.0 {
+            Name::Trace(_) => KeyKind::Trace,
+            Name::Short { kind, .. } | Name::Long { kind, .. } => *kind,
+        }
+    }
+
+    /// Whether the sequence has a beginning and an end; see [`KeyKind::is_bounded`].
+    pub const fn is_bounded(&self) -> bool {
+        self.kind().is_bounded()
+    }
 }
 
 impl fmt::Display for SequenceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.value)
+        match &self.0 {
+            Name::Trace(id) => id.fmt(f),
+            // Written as text, so what comes back is text.
+            Name::Short { len, bytes, .. } => {
+                let text = bytes.get(..usize::from(*len)).unwrap_or_default();
+                f.write_str(std::str::from_utf8(text).unwrap_or_default())
+            }
+            Name::Long { value, .. } => f.write_str(value),
+        }
     }
 }
 
@@ -86,13 +150,10 @@ impl KeyFinder {
 
     /// The sequences of a record, each once, at least one and at most [`IDS_PER_RECORD_MAX`].
     pub fn keys(&self, record: &Record, resource: &Resource) -> Vec<SequenceKey> {
-        let key = |kind, value: &str| SequenceKey {
-            kind,
-            value: value.into(),
-        };
         if let Some(trace) = record.trace_id {
-            return vec![key(KeyKind::Trace, &trace.to_string())];
+            return vec![SequenceKey::trace(trace)];
         }
+        let key = SequenceKey::new;
         if let Some(value) = &record.sequence_attribute {
             return vec![key(KeyKind::Attribute, value)];
         }
@@ -143,7 +204,6 @@ fn distinct<'t>(ids: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::TraceId;
 
     fn finder() -> KeyFinder {
         KeyFinder::new(DEFAULT_BODY_IDS).expect("the default patterns compile")
@@ -185,7 +245,7 @@ mod tests {
         let mut kinds = Vec::new();
         for _ in 0..4 {
             let keys = finder().keys(&record, &resource);
-            kinds.push((keys[0].kind, keys[0].value.to_string()));
+            kinds.push((keys[0].kind(), keys[0].to_string()));
             match kinds.len() {
                 1 => record.trace_id = None,
                 2 => record.sequence_attribute = None,
@@ -206,5 +266,20 @@ mod tests {
             ["0a1b2c3d"]
         );
         assert!(KeyFinder::new(["("]).is_err());
+    }
+
+    #[test]
+    fn a_key_reads_as_it_was_written_whatever_its_length_and_is_small() {
+        for value in [
+            "",
+            "blk_-1608999687919862906",
+            &"\u{e4}".repeat(14),
+            &"x".repeat(400),
+        ] {
+            let key = SequenceKey::new(KeyKind::Body, value);
+            assert_eq!(key.to_string(), value);
+            assert_ne!(key, SequenceKey::new(KeyKind::Attribute, value));
+        }
+        assert_eq!(size_of::<SequenceKey>(), 32);
     }
 }

@@ -1,61 +1,72 @@
 //! The sequences that may still go on.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
 
+use super::events::{Events, NONE, SequenceEvent};
 use super::key::SequenceKey;
-use crate::core::event::{ContextLine, Explanation};
-use crate::core::record::{Resource, SpanId, TemplateId, Timestamp, TraceId};
+use super::resources::Resources;
+use super::slab::Slab;
+use crate::core::record::{Resource, Timestamp};
 
-/// Most template ids kept of one sequence; what comes after is judged but not kept for training.
+/// Most records kept of one sequence; what comes after is judged but not kept for training.
 pub const EVENTS_MAX: usize = 512;
 
-/// One sequence, and whatever state `S` its judge keeps with it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct OpenSequence<S> {
-    /// Time of the latest record.
-    pub last: Timestamp,
-    /// Stream time when the latest record came; a record that comes late keeps its sequence open
-    /// as long as any other.
-    pub heard: Timestamp,
-    /// The templates so far, oldest first, at most [`EVENTS_MAX`].
-    pub events: Vec<TemplateId>,
-    /// The latest lines, oldest first.
-    pub context: VecDeque<ContextLine>,
-    /// The resource of the latest record.
-    pub resource: Arc<Resource>,
-    /// Trace and span of the latest record.
-    pub trace: (Option<TraceId>, Option<SpanId>),
-    /// The judge's own.
-    pub state: S,
-}
+/// The place of an open sequence, good until it is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SequenceId(u32);
 
-impl<S> OpenSequence<S> {
-    /// Adds a line to the context and lets the oldest go.
-    pub fn remember(&mut self, line: ContextLine) {
-        // The abnormal line itself is quoted after these.
-        while self.context.len() + 1 >= Explanation::CONTEXT_MAX {
-            self.context.pop_front();
-        }
-        self.context.push_back(line);
-    }
-}
-
-/// The open sequences of one stream, each until it has been quiet for the time-out.
+/// The open sequences of one stream, each until it has been quiet for the time-out, with whatever
+/// state `S` their judge keeps with them.
+///
+/// Those heard of lately stand last in a list that goes through all of them, so that the next to
+/// end is always its first.
 #[derive(Debug)]
 pub struct Sequences<S> {
     idle_timeout: Duration,
     open_max: usize,
-    open: FxHashMap<SequenceKey, OpenSequence<S>>,
-    /// One entry per open sequence; its time may lie before the true one and is put right when
-    /// it comes up.
-    deadlines: BinaryHeap<Reverse<(Timestamp, SequenceKey)>>,
+    slots: Slab<Slot<S>>,
+    index: HashTable<u32>,
+    events: Events,
+    resources: Resources,
+    first: u32,
+    last: u32,
     evicted: u64,
+}
+
+/// What one open sequence costs, its place in the index and its records aside.
+#[derive(Debug)]
+struct Slot<S> {
+    key: SequenceKey,
+    heard: Timestamp,
+    before: u32,
+    after: u32,
+    events: u32,
+    len: u32,
+    state: S,
+    resource: u16,
+}
+
+/// A sequence taken out, or to be put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence<S> {
+    /// Its name.
+    pub key: SequenceKey,
+    /// Stream time when the latest record came; a record that comes late keeps its sequence open
+    /// as long as any other.
+    pub heard: Timestamp,
+    /// Records so far.
+    pub len: u32,
+    /// The records kept, oldest first, at most [`EVENTS_MAX`].
+    pub events: Vec<SequenceEvent>,
+    /// The resource of the latest record.
+    pub resource: Arc<Resource>,
+    /// The judge's own.
+    pub state: S,
 }
 
 impl<S: Default> Sequences<S> {
@@ -64,90 +75,226 @@ impl<S: Default> Sequences<S> {
         Self {
             idle_timeout,
             open_max: open_max.max(1),
-            open: FxHashMap::default(),
-            deadlines: BinaryHeap::new(),
+            slots: Slab::new(),
+            index: HashTable::new(),
+            events: Events::new(),
+            resources: Resources::default(),
+            first: NONE,
+            last: NONE,
             evicted: 0,
         }
     }
 
-    /// The sequence `key` with a record of `time` added to its life; begun if it is not open.
-    /// `stream_time` is the newest time of the stream.
-    pub fn touch(
+    /// The sequence `key`, begun if it is not open. `None` when there is no room whatever.
+    pub fn open(&mut self, key: &SequenceKey) -> Option<SequenceId> {
+        if let Some(id) = self.find(key) {
+            return Some(id);
+        }
+        let id = self.insert(Sequence {
+            key: key.clone(),
+            heard: Timestamp::ZERO,
+            len: 0,
+            events: Vec::new(),
+            resource: Arc::default(),
+            state: S::default(),
+        })?;
+        Some(id)
+    }
+
+    /// Adds a record that came when the newest time of the stream was `heard`, which never goes
+    /// back. Beyond [`EVENTS_MAX`] records are counted but not kept.
+    pub fn add(
         &mut self,
-        key: &SequenceKey,
-        time: Timestamp,
-        stream_time: Timestamp,
+        id: SequenceId,
+        event: &SequenceEvent,
         resource: &Arc<Resource>,
-    ) -> &mut OpenSequence<S> {
-        let heard = stream_time.max(time);
-        if !self.open.contains_key(key) {
-            let deadline = heard.plus(self.idle_timeout);
-            self.deadlines.push(Reverse((deadline, key.clone())));
+        heard: Timestamp,
+    ) {
+        let Some(slot) = self.slots.get_mut(id.0) else {
+            return;
+        };
+        slot.len = slot.len.saturating_add(1);
+        slot.heard = slot.heard.max(heard);
+        slot.resource = self.resources.exchange(slot.resource, resource);
+        if self.events.len(slot.events) < EVENTS_MAX {
+            slot.events = self.events.push(slot.events, event);
         }
-        let sequence = self
-            .open
-            .entry(key.clone())
-            .or_insert_with(|| OpenSequence {
-                last: time,
-                heard,
-                events: Vec::new(),
-                context: VecDeque::new(),
-                resource: Arc::clone(resource),
-                trace: (None, None),
-                state: S::default(),
-            });
-        sequence.last = sequence.last.max(time);
-        sequence.heard = sequence.heard.max(heard);
-        if !Arc::ptr_eq(&sequence.resource, resource) {
-            sequence.resource = Arc::clone(resource);
-        }
-        sequence
+        self.unlink(id.0);
+        self.link(id.0);
+        let slots = &self.slots;
+        let chains = std::iter::successors(slots.get(self.first), |slot| slots.get(slot.after));
+        self.events.tidy(chains.map(|slot| slot.events));
     }
 
-    /// The open sequence `key`.
-    pub fn get(&self, key: &SequenceKey) -> Option<&OpenSequence<S>> {
-        self.open.get(key)
-    }
-
-    /// The open sequence `key`, without adding to its life.
-    pub fn get_mut(&mut self, key: &SequenceKey) -> Option<&mut OpenSequence<S>> {
-        self.open.get_mut(key)
+    /// Takes the records kept of a sequence but leaves it open, with the latest `left` records.
+    pub fn cut(&mut self, id: SequenceId, left: usize) -> Vec<SequenceEvent> {
+        let events = self.events(id);
+        if let Some(slot) = self.slots.get_mut(id.0) {
+            self.events.free(slot.events);
+            let kept = events.iter().skip(events.len().saturating_sub(left));
+            slot.events = kept.fold(NONE, |last, event| self.events.push(last, event));
+        }
+        events
     }
 
     /// Takes out the next sequence that has been quiet since `stream_time` less the time-out, in
-    /// order of its last record.
-    pub fn pop_quiet(&mut self, stream_time: Timestamp) -> Option<(SequenceKey, OpenSequence<S>)> {
-        self.pop_if(|deadline, _| deadline <= stream_time)
+    /// order of when they were last heard of.
+    pub fn pop_quiet(&mut self, stream_time: Timestamp) -> Option<Sequence<S>> {
+        self.first_quiet(stream_time)?;
+        self.pop()
     }
 
     /// Takes out the sequence that has been quiet longest when there are more than the bound.
-    pub fn pop_evicted(&mut self) -> Option<(SequenceKey, OpenSequence<S>)> {
-        let open_max = self.open_max;
-        let evicted = self.pop_if(|_, open| open > open_max)?;
+    pub fn pop_evicted(&mut self) -> Option<Sequence<S>> {
+        self.first_beyond()?;
+        let evicted = self.pop()?;
         self.evicted += 1;
         Some(evicted)
     }
 
     /// Takes out the sequence that has been quiet longest.
-    pub fn pop(&mut self) -> Option<(SequenceKey, OpenSequence<S>)> {
-        self.pop_if(|_, _| true)
+    pub fn pop(&mut self) -> Option<Sequence<S>> {
+        let number = self.first;
+        let events = self.events(SequenceId(number));
+        self.unlink(number);
+        let slot = self.slots.get_mut(number)?;
+        let hash = FxBuildHasher.hash_one(&slot.key);
+        let found = self.index.find_entry(hash, |other| *other == number);
+        if let Ok(entry) = found {
+            entry.remove();
+        }
+        self.events.free(slot.events);
+        let sequence = Sequence {
+            key: std::mem::replace(&mut slot.key, SequenceKey::EMPTY),
+            heard: slot.heard,
+            len: slot.len,
+            events,
+            resource: self.resources.release(slot.resource),
+            state: std::mem::take(&mut slot.state),
+        };
+        self.slots.free(number);
+        if self.slots.len() == 0 {
+            self.index = HashTable::new();
+        }
+        Some(sequence)
     }
 
-    /// When the next sequence may have been quiet for long enough.
+    /// Puts back a sequence, such as one from a snapshot; in order of when they were heard of.
+    pub fn insert(&mut self, sequence: Sequence<S>) -> Option<SequenceId> {
+        let hash = FxBuildHasher.hash_one(&sequence.key);
+        let events = &mut self.events;
+        let kept = sequence.events.iter().take(EVENTS_MAX);
+        let slot = Slot {
+            key: sequence.key,
+            heard: sequence.heard,
+            before: NONE,
+            after: NONE,
+            events: kept.fold(NONE, |last, event| events.push(last, event)),
+            len: sequence.len,
+            state: sequence.state,
+            resource: self.resources.exchange(0, &sequence.resource),
+        };
+        let number = self.slots.insert(slot)?;
+        self.link(number);
+        let slots = &self.slots;
+        let rehash = |number: &u32| {
+            let key = slots.get(*number).map(|slot| &slot.key);
+            key.map_or(0, |key| FxBuildHasher.hash_one(key))
+        };
+        self.index.insert_unique(hash, number, rehash);
+        Some(SequenceId(number))
+    }
+}
+
+impl<S> Sequences<S> {
+    /// The open sequence `key`.
+    pub fn find(&self, key: &SequenceKey) -> Option<SequenceId> {
+        let is_it = |number: &u32| self.slots.get(*number).is_some_and(|slot| slot.key == *key);
+        let found = self.index.find(FxBuildHasher.hash_one(key), is_it)?;
+        Some(SequenceId(*found))
+    }
+
+    /// What the judge keeps with a sequence.
+    pub fn state_mut(&mut self, id: SequenceId) -> Option<&mut S> {
+        self.slots.get_mut(id.0).map(|slot| &mut slot.state)
+    }
+
+    /// What the judge keeps with a sequence.
+    pub fn state(&self, id: SequenceId) -> Option<&S> {
+        self.slots.get(id.0).map(|slot| &slot.state)
+    }
+
+    /// Records so far, those not kept included.
+    pub fn len_of(&self, id: SequenceId) -> u32 {
+        self.slots.get(id.0).map_or(0, |slot| slot.len)
+    }
+
+    /// Records kept.
+    pub fn kept_of(&self, id: SequenceId) -> usize {
+        let slot = self.slots.get(id.0);
+        slot.map_or(0, |slot| self.events.len(slot.events))
+    }
+
+    /// The records kept, oldest first.
+    pub fn events(&self, id: SequenceId) -> Vec<SequenceEvent> {
+        let mut events: Vec<SequenceEvent> = self.latest(id).collect();
+        events.reverse();
+        events
+    }
+
+    /// Whether all its records are kept.
+    pub fn is_whole(&self, id: SequenceId) -> bool {
+        self.len_of(id) as usize == self.kept_of(id)
+    }
+
+    /// How long a sequence is quiet before it is taken out.
+    pub fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// The name of an open sequence.
+    pub fn key_of(&self, id: SequenceId) -> Option<&SequenceKey> {
+        self.slots.get(id.0).map(|slot| &slot.key)
+    }
+
+    /// The resource of its latest record.
+    pub fn resource_of(&self, id: SequenceId) -> Arc<Resource> {
+        let slot = self.slots.get(id.0);
+        slot.map(|slot| self.resources.get(slot.resource))
+            .unwrap_or_default()
+    }
+
+    /// The records kept, latest first.
+    pub fn latest(&self, id: SequenceId) -> impl Iterator<Item = SequenceEvent> + '_ {
+        let last = self.slots.get(id.0).map_or(NONE, |slot| slot.events);
+        self.events.latest_first(last)
+    }
+
+    /// The next sequence to be taken out as quiet.
+    pub fn first_quiet(&self, stream_time: Timestamp) -> Option<SequenceId> {
+        let is_quiet = self.next_deadline()? <= stream_time;
+        is_quiet.then_some(SequenceId(self.first))
+    }
+
+    /// The next sequence to be taken out for lack of room.
+    pub fn first_beyond(&self) -> Option<SequenceId> {
+        (self.len() > self.open_max).then_some(SequenceId(self.first))
+    }
+
+    /// When the next sequence has been quiet for long enough.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines
-            .peek()
-            .map(|Reverse((deadline, _))| *deadline)
+        let first = self.slots.get(self.first)?;
+        Some(first.heard.plus(self.idle_timeout))
     }
 
     /// Open sequences.
     pub fn len(&self) -> usize {
-        self.open.len()
+        self.slots.len()
     }
 
     /// Whether none is open.
     pub fn is_empty(&self) -> bool {
-        self.open.is_empty()
+        self.len() == 0
     }
 
     /// Sequences let go for lack of room, never judged as ended.
@@ -155,41 +302,52 @@ impl<S: Default> Sequences<S> {
         self.evicted
     }
 
-    /// The open sequences in the order of their keys.
-    pub fn iter_sorted(&self) -> Vec<(&SequenceKey, &OpenSequence<S>)> {
-        let mut all: Vec<_> = self.open.iter().collect();
-        all.sort_unstable_by_key(|(key, _)| *key);
-        all
+    /// The open sequences, in order of when they were last heard of.
+    pub fn ids(&self) -> impl Iterator<Item = SequenceId> + '_ {
+        let number = |number: u32| (number != NONE).then_some(number);
+        let next = move |at: &u32| number(self.slots.get(*at)?.after);
+        std::iter::successors(number(self.first), next).map(SequenceId)
     }
 
-    /// Puts back a sequence from a snapshot.
-    pub fn insert(&mut self, key: SequenceKey, sequence: OpenSequence<S>) {
-        self.deadlines.push(Reverse((
-            sequence.heard.plus(self.idle_timeout),
-            key.clone(),
-        )));
-        self.open.insert(key, sequence);
+    /// A copy of an open sequence, with what `state` makes of its state.
+    pub fn copy<T>(&self, id: SequenceId, state: impl FnOnce(&S) -> T) -> Option<Sequence<T>> {
+        let slot = self.slots.get(id.0)?;
+        Some(Sequence {
+            key: slot.key.clone(),
+            heard: slot.heard,
+            len: slot.len,
+            events: self.events(id),
+            resource: self.resources.get(slot.resource),
+            state: state(&slot.state),
+        })
     }
 
-    fn pop_if(
-        &mut self,
-        wanted: impl Fn(Timestamp, usize) -> bool,
-    ) -> Option<(SequenceKey, OpenSequence<S>)> {
-        loop {
-            let Reverse((noted, _)) = self.deadlines.peek()?;
-            if !wanted(*noted, self.open.len()) {
-                return None;
-            }
-            let Reverse((noted, key)) = self.deadlines.pop()?;
-            let Some(sequence) = self.open.get(&key) else {
-                continue;
-            };
-            let deadline = sequence.heard.plus(self.idle_timeout);
-            if deadline > noted {
-                self.deadlines.push(Reverse((deadline, key)));
-                continue;
-            }
-            return self.open.remove_entry(&key);
+    /// Puts `number` at the end of the list.
+    fn link(&mut self, number: u32) {
+        let last = self.last;
+        match self.slots.get_mut(last) {
+            Some(last) => last.after = number,
+            None => self.first = number,
+        }
+        if let Some(slot) = self.slots.get_mut(number) {
+            (slot.before, slot.after) = (last, NONE);
+            self.last = number;
+        }
+    }
+
+    /// Takes `number` out of the list.
+    fn unlink(&mut self, number: u32) {
+        let Some(slot) = self.slots.get(number) else {
+            return;
+        };
+        let (before, after) = (slot.before, slot.after);
+        match self.slots.get_mut(before) {
+            Some(slot) => slot.after = after,
+            None => self.first = after,
+        }
+        match self.slots.get_mut(after) {
+            Some(slot) => slot.before = before,
+            None => self.last = before,
         }
     }
 }
@@ -198,12 +356,10 @@ impl<S: Default> Sequences<S> {
 mod tests {
     use super::super::key::KeyKind;
     use super::*;
+    use crate::core::record::TemplateId;
 
     fn key(value: &str) -> SequenceKey {
-        SequenceKey {
-            kind: KeyKind::Body,
-            value: value.into(),
-        }
+        SequenceKey::new(KeyKind::Body, value)
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -214,23 +370,41 @@ mod tests {
         Sequences::new(Duration::from_secs(60), open_max)
     }
 
+    fn touch(open: &mut Sequences<()>, name: &str, time: Timestamp, stream_time: Timestamp) {
+        let id = open.open(&key(name)).unwrap();
+        let event = SequenceEvent {
+            template: TemplateId(time.as_nanos()),
+            time,
+            number: 0,
+        };
+        open.add(id, &event, &Arc::default(), stream_time);
+    }
+
+    fn name(sequence: Option<Sequence<()>>) -> Option<String> {
+        sequence.map(|sequence| sequence.key.to_string())
+    }
+
     #[test]
     fn a_sequence_ends_when_it_has_been_quiet_for_the_time_out() {
         let mut open = sequences(10);
-        let resource = Arc::default();
-        open.touch(&key("a"), at(0), at(0), &resource);
-        open.touch(&key("b"), at(10), at(10), &resource);
-        open.touch(&key("a"), at(30), at(30), &resource);
+        for (name, second) in [("a", 0), ("b", 10), ("a", 30)] {
+            touch(&mut open, name, at(second), at(second));
+        }
         assert!(open.pop_quiet(at(69)).is_none());
-        assert_eq!(open.pop_quiet(at(95)).map(|(key, _)| key), Some(key("b")));
-        assert_eq!(open.pop_quiet(at(95)).map(|(key, _)| key), Some(key("a")));
-        assert!(open.is_empty());
+        assert_eq!(name(open.pop_quiet(at(95))).as_deref(), Some("b"));
+        let a = open.pop_quiet(at(95)).unwrap();
+        assert_eq!((a.key, a.len), (key("a"), 2));
+        assert_eq!(
+            a.events.iter().map(|event| event.time).collect::<Vec<_>>(),
+            [at(0), at(30)]
+        );
+        assert!(open.is_empty() && open.next_deadline().is_none());
     }
 
     #[test]
     fn a_record_that_comes_late_does_not_end_its_sequence() {
         let mut open = sequences(10);
-        open.touch(&key("late"), at(0), at(1000), &Arc::default());
+        touch(&mut open, "late", at(0), at(1000));
         assert!(open.pop_quiet(at(1059)).is_none());
         assert!(open.pop_quiet(at(1060)).is_some());
     }
@@ -238,12 +412,60 @@ mod tests {
     #[test]
     fn beyond_the_bound_the_quietest_is_let_go() {
         let mut open = sequences(2);
-        let resource = Arc::default();
         for (name, second) in [("a", 0), ("b", 1), ("c", 2), ("a", 3)] {
-            open.touch(&key(name), at(second), at(second), &resource);
+            touch(&mut open, name, at(second), at(second));
         }
-        assert_eq!(open.pop_evicted().map(|(key, _)| key), Some(key("b")));
+        assert_eq!(name(open.pop_evicted()).as_deref(), Some("b"));
         assert!(open.pop_evicted().is_none());
         assert_eq!((open.len(), open.evicted()), (2, 1));
+    }
+
+    #[test]
+    fn what_is_found_is_what_was_added_however_many_came_and_went() {
+        let mut open = sequences(100_000);
+        for n in 0..20_000u64 {
+            touch(
+                &mut open,
+                &format!("id_{}", n % 7_000),
+                at(n / 100),
+                at(n / 100),
+            );
+            if n % 3 == 0 {
+                open.pop_quiet(at(n / 100));
+            }
+        }
+        let mut found = 0;
+        for n in 0..7_000 {
+            if let Some(id) = open.find(&key(&format!("id_{n}"))) {
+                let copy = open.copy(id, |()| ()).unwrap();
+                assert_eq!(copy.key, key(&format!("id_{n}")));
+                assert_eq!(copy.len as usize, copy.events.len());
+                found += 1;
+            }
+        }
+        assert_eq!((found, open.ids().count()), (open.len(), open.len()));
+        let heard: Vec<_> = open
+            .ids()
+            .map(|id| open.copy(id, |()| ()).unwrap().heard)
+            .collect();
+        assert!(heard.is_sorted());
+    }
+
+    #[test]
+    fn a_long_sequence_is_cut_and_goes_on_with_its_latest_records() {
+        let mut open = sequences(10);
+        for second in 0..700 {
+            touch(&mut open, "long", at(second), at(second));
+        }
+        let id = open.find(&key("long")).unwrap();
+        assert_eq!((open.len_of(id), open.kept_of(id)), (700, EVENTS_MAX));
+        assert_eq!(open.cut(id, 10).len(), EVENTS_MAX);
+        let left: Vec<_> = open.events(id).iter().map(|event| event.time).collect();
+        assert_eq!(left, (502..512).map(at).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_open_sequence_is_small() {
+        assert!(size_of::<Slot<[u8; 4]>>() <= 64);
     }
 }

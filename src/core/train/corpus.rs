@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::rows::{Row, rows};
 use super::{TrainError, TrainSettings};
-use crate::core::detect::{EventSequence, Question};
+use crate::core::detect::{EventSequence, Heard, Question};
 use crate::core::event::TemplateRef;
 use crate::core::model::Vocabulary;
 
@@ -56,6 +56,32 @@ impl Corpus {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect()
+    }
+
+    /// A key for each template.
+    pub(super) fn vocabulary(&self) -> Result<Vocabulary, TrainError> {
+        let templates = self.templates.len();
+        if templates > Vocabulary::TEMPLATES_MAX {
+            return Err(TrainError::TooManyTemplates { templates });
+        }
+        Ok(Vocabulary::new(self.templates.iter().cloned()))
+    }
+
+    /// All sequences in keys, those of processes that never end cut into segments of
+    /// [`SEGMENT_LEN_MAX`].
+    pub(super) fn segments(&self, vocabulary: &Vocabulary) -> Vec<Heard> {
+        let mut segments = Vec::with_capacity(self.sequences.len());
+        for sequence in &self.sequences {
+            let heard = Heard::new(sequence, vocabulary);
+            if heard.begins || heard.keys.len() <= SEGMENT_LEN_MAX {
+                segments.push(heard);
+                continue;
+            }
+            let indices: Vec<usize> = (0..heard.keys.len()).collect();
+            segments.extend(indices.chunks(SEGMENT_LEN_MAX).map(|part| heard.part(part)));
+        }
+        segments.retain(|heard| !heard.keys.is_empty());
+        segments
     }
 
     pub(super) fn split(

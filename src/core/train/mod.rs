@@ -1,25 +1,35 @@
 //! Sequences → a trained, calibrated model bundle.
 //!
-//! Every position of every sequence is a row: a window and the key that came. Rows repeat, so
-//! distinct rows are kept with their counts, and the loss is weighted by these. A share of the
-//! sequences, drawn by the seed, is held out: training stops when the loss on them no longer
-//! falls, and they tell where normal ends ([`Calibration`](crate::core::model::Calibration)).
-//! Sequences longer than [`SEGMENT_LEN_MAX`] events are held out and calibrated in segments of
-//! that length.
+//! The sequences are cut into chronological folds. For each fold the order model and all voices are
+//! learned from the other folds and say how odd they find the sequences of this one. So every
+//! normal sequence is scored by voices that did not learn from it, and these scores tell where
+//! normal ends (cross-conformal prediction: Vovk, 2015; Barber, Candès, Ramdas and Tibshirani, 2021).
+//! What goes into the bundle is learned from all sequences once more. Sequences longer than
+//! [`SEGMENT_LEN_MAX`] events are cut into segments.
 
 mod calibrate;
 mod corpus;
+mod cross;
 mod fit;
+mod pieces;
+mod random;
 mod rows;
+pub(crate) mod sequences;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::ops::ControlFlow;
 
 use thiserror::Error;
 
 pub use self::corpus::{Corpus, SEGMENT_LEN_MAX};
-use crate::core::model::{Bundle, BundleError, Manifest, ModelError, TrainedOn, Vocabulary};
+use self::random::{initial, shuffled};
+pub use self::windows::train_windows;
+use crate::core::detect::LearnedError;
+use crate::core::model::{
+    Bundle, BundleError, Calibration, Manifest, ModelError, Network, TrainedOn, Vocabulary, device,
+};
 
 /// How to train. The defaults suit logs; the network's shape is fixed by the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +97,9 @@ pub enum TrainError {
     /// The bundle could not be put together.
     #[error("cannot make a bundle of the trained model: {0}")]
     Bundle(#[from] BundleError),
+    /// The voices could not be written.
+    #[error(transparent)]
+    Learned(#[from] LearnedError),
 }
 
 impl Default for TrainSettings {
@@ -98,14 +111,14 @@ impl Default for TrainSettings {
             batch_len: 128,
             learning_rate: 4e-3,
             holdout_share: 0.2,
-            alarm_rate: 0.005,
+            alarm_rate: 0.001,
             rows_max: 100_000,
         }
     }
 }
 
-/// Trains a model on the normal sequences of `corpus`. The calling thread does all the work; one
-/// corpus and one seed give one bundle, byte for byte on one machine.
+/// Trains a model on the normal sequences of `corpus` and learns all voices from them. The calling
+/// thread does all the work; one corpus and one seed give one bundle, byte for byte on one machine.
 ///
 /// `progress` is called after every pass; when it returns `Break`, training is cancelled.
 ///
@@ -117,21 +130,27 @@ pub fn train(
     settings: &TrainSettings,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Bundle, TrainError> {
-    let templates = corpus.templates.len();
-    if templates > Vocabulary::TEMPLATES_MAX {
-        return Err(TrainError::TooManyTemplates { templates });
+    let vocabulary = corpus.vocabulary()?;
+    let segments = corpus.segments(&vocabulary);
+    if segments.len() < Corpus::SEGMENTS_MIN {
+        return Err(TrainError::TooLittle {
+            segments: segments.len(),
+        });
     }
-    let vocabulary = Vocabulary::new(corpus.templates.iter().cloned());
-    let split = corpus.split(&vocabulary, settings)?;
-    let fitted = fit::fit(&split, vocabulary.key_count(), settings, progress)?;
-    let manifest = manifest(corpus, settings);
-    let (calibration, scores) = calibrate::calibrate(&fitted, &split.held_out, settings)?;
+    let crossed = cross::cross_fit(&segments, vocabulary.key_count(), settings, progress)?;
+    let network = Network::new(crossed.weights, &device())?;
+    let calibration = Calibration {
+        alarm_rate: settings.alarm_rate as f32,
+        sequences: segments.len() as u64,
+        ..Calibration::default()
+    };
     let manifest = Manifest {
         calibration,
-        scores,
-        ..manifest
+        scores: crossed.scores,
+        ..manifest(corpus, settings)
     };
-    Ok(Bundle::new(manifest, &fitted.network)?)
+    let voices = crossed.learned.to_bytes()?;
+    Ok(Bundle::new(manifest, &network, &voices)?)
 }
 
 fn manifest(corpus: &Corpus, settings: &TrainSettings) -> Manifest {

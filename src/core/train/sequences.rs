@@ -1,9 +1,26 @@
 //! The passes over whole sequences.
 
+use std::f64::consts::PI;
 use std::ops::ControlFlow;
 
-use super::{Progress, TrainError};
-use crate::core::model::{Key, Weights};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::pieces::{Piece, Pieces, batches};
+use super::{Progress, TrainError, initial, shuffled};
+use crate::core::model::{Key, Learner, ModelError, Weights};
+
+/// The learning rate falls to this share of its first value.
+const RATE_FLOOR: f64 = 0.01;
+/// Fewest optimiser steps in a pass: a small corpus gets smaller batches, a tiny one goes by several
+/// times.
+const BATCHES_PER_PASS_MIN: usize = 32;
+/// Fewest distinct steps in a batch.
+const BATCH_STEPS_MIN: usize = 64;
+/// Pieces that begin alike go into a batch together, so many at a time.
+const GROUP_LEN: usize = 8;
+/// Distinct steps that are validated together.
+const VALIDATION_STEPS: usize = 2_048;
 
 /// How to fit the network to sequences. The defaults suit logs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +66,10 @@ impl Default for FitSettings {
 
 /// Fits a network to `training` until the loss on `validation` no longer falls.
 ///
+/// A sequence is judged from its first key on, with its state carried along to its end. Sequences
+/// of fewer than two keys say nothing. One input and one seed give one answer, to the byte on one
+/// machine; the calling thread does all the work.
+///
 /// # Errors
 /// When `progress` cancels, when the loss is no number any more, or when a key is beyond
 /// `key_count`.
@@ -59,8 +80,33 @@ pub(crate) fn fit(
     settings: &FitSettings,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
-    let _ = (training, validation, key_count, settings, progress);
-    Err(TrainError::Cancelled)
+    let mut fitting = Fitting::new(training, key_count, settings)?;
+    let mut rng = ChaCha12Rng::seed_from_u64(settings.seed);
+    let held_out = Pieces::new(validation, settings.steps_max, &mut rng);
+    let mut best: Option<Fitted> = None;
+    for epoch in 1..=settings.epochs_max {
+        let loss = fitting.pass(epoch)?;
+        let weights = fitting.learner.weights().map_err(ModelError::from)?;
+        let validation_loss = mean_loss(&weights, &held_out)?;
+        fitting.report(epoch, loss, validation_loss, progress)?;
+        if best
+            .as_ref()
+            .is_none_or(|best| validation_loss < best.validation_loss)
+        {
+            best = Some(Fitted {
+                weights,
+                validation_loss,
+                epochs: epoch,
+            });
+        }
+        if best
+            .as_ref()
+            .is_some_and(|best| epoch >= best.epochs + settings.patience)
+        {
+            break;
+        }
+    }
+    best.map_or_else(|| fitting.unfitted(&held_out), Ok)
 }
 
 /// Fits a network to `training` by `settings.epochs_max` passes, without looking at others.
@@ -73,6 +119,132 @@ pub(crate) fn fit_epochs(
     settings: &FitSettings,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
-    let _ = (training, key_count, settings, progress);
-    Err(TrainError::Cancelled)
+    let mut fitting = Fitting::new(training, key_count, settings)?;
+    let mut last = 0.0;
+    for epoch in 1..=settings.epochs_max {
+        last = fitting.pass(epoch)?;
+        fitting.report(epoch, last, last, progress)?;
+    }
+    Ok(Fitted {
+        weights: fitting.learner.weights().map_err(ModelError::from)?,
+        validation_loss: last,
+        epochs: settings.epochs_max,
+    })
+}
+
+/// The mean −ln probability of each key but the first of `held_out`.
+fn mean_loss(weights: &Weights, held_out: &Pieces<'_>) -> Result<f32, ModelError> {
+    let mut learner = Learner::new(weights, held_out.places)?;
+    let mut sum = 0.0;
+    for batch in held_out.in_order(VALIDATION_STEPS) {
+        sum += learner.loss(&batch)?;
+    }
+    Ok((sum / held_out.labels.max(1.0)) as f32)
+}
+
+/// A learner and what it passes over.
+struct Fitting<'a> {
+    settings: &'a FitSettings,
+    rng: ChaCha12Rng,
+    learner: Learner,
+    /// Frequent ones several times, all of them several times where there are few.
+    pieces: Vec<Piece<'a>>,
+    labels: f64,
+    batch_steps: usize,
+    /// Distinct steps of the last pass.
+    steps: usize,
+}
+
+impl<'a> Fitting<'a> {
+    fn new(
+        training: &'a [Vec<Key>],
+        key_count: usize,
+        settings: &'a FitSettings,
+    ) -> Result<Self, ModelError> {
+        let mut rng = ChaCha12Rng::seed_from_u64(settings.seed ^ 0x6b6e_6f74_686f_6c65);
+        let initial = initial(key_count, &mut rng);
+        let all = Pieces::new(training, settings.steps_max, &mut rng);
+        let evened = all.evened();
+        let mut before = None;
+        let steps: usize = evened
+            .iter()
+            .map(|piece| piece.steps_after(before.replace(piece)))
+            .sum();
+        let batch_steps = steps / BATCHES_PER_PASS_MIN;
+        let batch_steps =
+            batch_steps.clamp(BATCH_STEPS_MIN, settings.batch_steps.max(BATCH_STEPS_MIN));
+        let times = (BATCHES_PER_PASS_MIN * BATCH_STEPS_MIN).div_ceil(steps.max(1));
+        Ok(Self {
+            settings,
+            rng,
+            learner: Learner::new(&initial, all.places)?,
+            labels: all.labels * times as f64,
+            pieces: evened.repeat(times),
+            batch_steps,
+            steps,
+        })
+    }
+
+    /// One optimiser step per batch. Each batch's loss is scaled so that a sequence weighs its count
+    /// whatever sequences it happens to share a batch with. Gives the mean loss.
+    fn pass(&mut self, epoch: usize) -> Result<f32, TrainError> {
+        let groups: Vec<&[Piece<'a>]> = self.pieces.chunks(GROUP_LEN).collect();
+        let order = shuffled(groups.len(), &mut self.rng);
+        let shuffled = order.iter().flat_map(|group| groups[*group]);
+        let batches = batches(shuffled, self.batch_steps, 1.0 / self.labels);
+        let scale = batches.len() as f32;
+        let (mut sum, mut steps) = (0.0, 0);
+        for (index, mut batch) in batches.into_iter().enumerate() {
+            batch.iter_mut().for_each(|row| row.weight *= scale);
+            let done = (epoch - 1) as f64 + f64::from(index as u32) / f64::from(scale);
+            let (loss, size) = self
+                .learner
+                .learn(&batch, rate(self.settings, done))
+                .map_err(ModelError::from)?;
+            sum += f64::from(loss / scale);
+            steps += size;
+        }
+        self.steps = steps;
+        Ok(sum as f32)
+    }
+
+    fn report(
+        &self,
+        epoch: usize,
+        loss: f32,
+        validation_loss: f32,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<(), TrainError> {
+        if !loss.is_finite() || !validation_loss.is_finite() {
+            return Err(TrainError::Diverged { epoch });
+        }
+        let done = Progress {
+            epoch,
+            epochs_max: self.settings.epochs_max,
+            rows: self.steps,
+            loss,
+            validation_loss,
+        };
+        match progress(done) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(TrainError::Cancelled),
+        }
+    }
+
+    /// What no pass gives.
+    fn unfitted(&self, held_out: &Pieces<'_>) -> Result<Fitted, TrainError> {
+        let weights = self.learner.weights().map_err(ModelError::from)?;
+        Ok(Fitted {
+            validation_loss: mean_loss(&weights, held_out)?,
+            weights,
+            epochs: 0,
+        })
+    }
+}
+
+/// The learning rate when `done` passes of all have been done.
+fn rate(settings: &FitSettings, done: f64) -> f64 {
+    let done = done / settings.epochs_max as f64;
+    let share = RATE_FLOOR + (1.0 - RATE_FLOOR) * 0.5 * (1.0 + (PI * done).cos());
+    settings.learning_rate * share
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::event::{
-    ActionKind, Anomaly, AnomalyKind, ContextLine, Event, Expected, Explanation, Observed,
+    ActionKind, Anomaly, AnomalyKind, ContextLine, Event, Expected, Explanation, Observed, Opinion,
     Proposal, Target, TemplateRef,
 };
 use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
@@ -69,6 +69,13 @@ pub(super) fn anomaly() -> Anomaly {
             ],
             observed: Observed::Record("payment retry 3".into()),
             probability: 0.00003,
+            opinions: vec![Opinion {
+                detector: "order",
+                p_value: 0.00002,
+                says: "after \"cart lock taken\" comes \"cart lock released\" (93 %); \
+                       \"payment retry <num>\" came, expected once in 33,000"
+                    .into(),
+            }],
             context: vec![line(2, "cart lock taken"), line(0, "payment retry 3")],
         },
         detectors: vec!["order"],

@@ -3,8 +3,10 @@
 mod hdfs_own;
 mod ids;
 mod mined;
+mod nezha_logs;
 mod openstack_fi;
 mod table;
+pub(super) mod thunderbird;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,10 @@ pub(super) enum Layout {
     OpenstackKalaki,
     /// Hadoop containers as event ids: the files of `seq`. Its F1 tells little
     Hadoop,
+    /// Lines of many nodes with labels, streamed as `serve` would: raw.tsv (plain, .gz, .zst, .xz)
+    Thunderbird,
+    /// Traces of microservices, some minutes of them with a fault: logs.tsv.gz
+    NezhaLogs,
     /// Lines with their templates: X_2k.log_structured_corrected.csv and X_2k.log_structured.csv
     /// for any system X, as in Loghub and Loghub-2.0, in the folder or one below
     Parsing,
@@ -50,6 +56,8 @@ impl Layout {
             Self::OpenstackFi => "openstack-fi",
             Self::OpenstackKalaki => "openstack-kalaki",
             Self::Hadoop => "hadoop",
+            Self::Thunderbird => "thunderbird",
+            Self::NezhaLogs => "nezha-logs",
             Self::Parsing => "parsing",
         }
     }
@@ -62,7 +70,8 @@ impl Layout {
             Self::Hadoop => ids::read_hadoop(train, test),
             Self::HdfsOwn => hdfs_own::read(train, test),
             Self::OpenstackFi => openstack_fi::read(train, test),
-            Self::Parsing => bail!("this layout has lines, not sequences"),
+            Self::NezhaLogs => nezha_logs::read(train, test),
+            Self::Thunderbird | Self::Parsing => bail!("this layout has lines, not sequences"),
         }
     }
 }
@@ -88,7 +97,7 @@ fn read_whole(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Whether two paths lead to one folder.
-fn is_same(a: &Path, b: &Path) -> anyhow::Result<bool> {
+pub(super) fn is_same(a: &Path, b: &Path) -> anyhow::Result<bool> {
     let real =
         |path: &Path| fs::canonicalize(path).with_context(|| format!("reading {}", path.display()));
     Ok(real(a)? == real(b)?)

@@ -87,6 +87,11 @@ impl Forest {
             .unwrap_or_default()
     }
 
+    /// The steps of a level with their places.
+    pub(super) fn steps_of(&self, level: &Level) -> impl Iterator<Item = (usize, &Step)> {
+        (level.start..level.end).zip(&self.steps[level.start..level.end])
+    }
+
     /// Adds the steps of `groups` and gives back the groups one level deeper.
     fn add_level(&mut self, rows: &[Row<'_>], groups: Vec<Group>, depth: usize) -> Vec<Group> {
         let goes_on = |group: &Group| {
@@ -109,8 +114,8 @@ impl Forest {
                 let key = row.keys[depth + 1];
                 self.labels.push(Label { key, weight });
                 // Shorter rows come first: for those that end here the label is all.
-                next.from += rows[next.from..next.to]
-                    .partition_point(|row| row.keys.len() == depth + 2);
+                next.from +=
+                    rows[next.from..next.to].partition_point(|row| row.keys.len() == depth + 2);
                 next.before = Some(here);
                 if next.from < next.to {
                     deeper.push(next);
@@ -180,7 +185,11 @@ mod tests {
 
     #[test]
     fn what_begins_alike_is_there_once_and_weighs_as_much_as_all() {
-        let (a, b, c) = (keys(&[0, 2, 3, 1]), keys(&[0, 2, 1]), keys(&[0, 2, 3, 4, 1]));
+        let (a, b, c) = (
+            keys(&[0, 2, 3, 1]),
+            keys(&[0, 2, 1]),
+            keys(&[0, 2, 3, 4, 1]),
+        );
         let forest = Forest::new(&[row(&a, 2.0), row(&b, 3.0), row(&c, 1.0)]);
         // BEGIN, 2, 3, 4: four steps for nine.
         assert_eq!(forest.steps.len(), 4);

@@ -224,10 +224,10 @@ fn add_product<S: Simd, const T: usize, const N: usize, const K: usize>(
 ) {
     let mut local = *sums;
     for (input, weights) in weights.iter().enumerate() {
-        for (sums, inputs) in local.iter_mut().zip(inputs) {
-            let factor = simd.splat_f32s(inputs[input]);
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum = simd.mul_add_e_f32s(factor, *weight, *sum);
+        for (gate, weight) in weights.iter().enumerate() {
+            for (sums, inputs) in local.iter_mut().zip(inputs) {
+                let factor = simd.splat_f32s(inputs[input]);
+                sums[gate] = simd.mul_add_e_f32s(factor, *weight, sums[gate]);
             }
         }
     }

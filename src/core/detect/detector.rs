@@ -1,0 +1,418 @@
+//! A model bundle at work: sequences → alarms, record by record or whole.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::mind::{Found, IN_FLIGHT, Mind, VOICES};
+use super::order::{Order, OrderState};
+use super::{Ensemble, EventSequence, Heard, Surprise, Why};
+use crate::core::model::{Bundle, Key, ModelError};
+
+/// What the voices of a bundle know, as the bundle carries it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// All voices but the order model.
+    pub mind: Mind,
+    /// How their scores become one.
+    pub ensemble: Ensemble,
+}
+
+/// Why the voices of a bundle cannot be used.
+#[derive(Debug, Error)]
+pub enum LearnedError {
+    /// Not the bytes that [`Learned::to_bytes`] wrote.
+    #[error("cannot read the voices of the bundle: {0}")]
+    Voices(#[from] postcard::Error),
+}
+
+/// Judges sequences by one bundle.
+#[derive(Debug)]
+pub struct Detector {
+    bundle: Arc<Bundle>,
+    learned: Learned,
+    order: Order,
+    alarm_rate: f64,
+    threshold: f32,
+}
+
+/// Where an open sequence stands.
+#[derive(Debug)]
+pub struct Listening {
+    order: OrderState,
+    /// The largest score so far of each voice in flight, in the order of [`IN_FLIGHT`].
+    peaks: [f32; IN_FLIGHT.len()],
+}
+
+/// A record that came, to be judged in flight.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// Of its sequence.
+    pub state: &'a mut Listening,
+    /// The sequence up to and with this record; at least the latest
+    /// [`TAIL_LEN`](super::TAIL_LEN) known records.
+    pub heard: &'a Heard,
+    /// Its key; `None` for a template that the model does not know.
+    pub came: Option<Key>,
+}
+
+/// What one voice thinks of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opinion {
+    /// Whose.
+    pub voice: &'static str,
+    /// The share of normal sequences this voice finds as odd.
+    pub p_value: f64,
+    /// What it found.
+    pub surprise: Surprise,
+}
+
+/// A sequence that is too odd to be normal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alarm {
+    /// The share of normal sequences that are as odd by all voices together.
+    pub p_value: f64,
+    /// The voices that have something to say, the most surprised first; at least one.
+    pub opinions: Vec<Opinion>,
+}
+
+/// What there is to say about a whole sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// How odd it is by all voices together; the higher the odder.
+    pub score: f32,
+    /// The share of normal sequences that are as odd.
+    pub p_value: f64,
+    /// Whether that is an alarm.
+    pub is_alarm: bool,
+    /// After which record the alarm was raised in flight: its place from 0 on. The number of
+    /// records for one that was raised at the end.
+    pub first_alarm: Option<usize>,
+    /// The score of each voice, in the order of [`VOICES`], 0 for nothing to say.
+    pub scores: [f32; VOICES.len()],
+    /// The p-value of each.
+    pub p_values: [f64; VOICES.len()],
+    /// What they found, the most surprised first.
+    pub opinions: Vec<Opinion>,
+}
+
+impl Learned {
+    /// As a bundle carries it.
+    ///
+    /// # Errors
+    /// Never, in fact.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, LearnedError> {
+        Ok(postcard::to_allocvec(self)?)
+    }
+
+    /// Reads what a bundle carries; a bundle without voices has the order model alone.
+    ///
+    /// # Errors
+    /// When it was written by another version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LearnedError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(postcard::from_bytes(bytes)?)
+    }
+}
+
+impl Detector {
+    /// A detector that has not judged anything yet, with the false-alarm rate of the bundle.
+    ///
+    /// # Errors
+    /// When the bundle's voices cannot be read.
+    pub fn new(bundle: Arc<Bundle>) -> Result<Self, LearnedError> {
+        let learned = Learned::from_bytes(bundle.voices())?;
+        let order = Order::new(&bundle);
+        let alarm_rate = f64::from(bundle.manifest().calibration.alarm_rate);
+        let threshold = learned.ensemble.threshold(alarm_rate);
+        Ok(Self {
+            bundle,
+            learned,
+            order,
+            alarm_rate,
+            threshold,
+        })
+    }
+
+    /// From now on a share of `rate` of normal sequences may be alarmed on.
+    pub fn set_alarm_rate(&mut self, rate: f64) {
+        self.alarm_rate = rate;
+        self.threshold = self.learned.ensemble.threshold(rate);
+    }
+
+    /// The share of normal sequences that may be alarmed on.
+    pub fn alarm_rate(&self) -> f64 {
+        self.alarm_rate
+    }
+
+    /// The bundle in use.
+    pub fn bundle(&self) -> &Arc<Bundle> {
+        &self.bundle
+    }
+
+    /// A sequence of which nothing has come yet.
+    pub fn begin(&mut self, begins: bool) -> Listening {
+        Listening {
+            order: self.order.begin(begins),
+            peaks: [0.0; IN_FLIGHT.len()],
+        }
+    }
+
+    /// A sequence that has come as far as `heard`: what [`advance`](Self::advance) would have left.
+    pub fn resume(&mut self, heard: &Heard) -> Listening {
+        let mut state = self.begin(heard.begins);
+        let mut so_far = Heard {
+            begins: heard.begins,
+            ..Heard::default()
+        };
+        for position in 0..heard.len {
+            let index = so_far.keys.len();
+            let place = u32::try_from(position).unwrap_or(u32::MAX);
+            let came = heard.keys.get(index).copied();
+            let came = came.filter(|_| heard.positions.get(index) == Some(&place));
+            so_far.len = position + 1;
+            match came {
+                Some(_) => grow(&mut so_far, heard, index),
+                None => so_far.unseen.push(place),
+            }
+            let mut found = self.learned.mind.hear_latest(&so_far, came.is_some());
+            if let Some(came) = came {
+                let ranked = self.order.hear(&mut state.order, came);
+                found[0] = ranked.map(|ranked| unexpected(came, ranked.log_probability, position));
+            }
+            self.weigh_in_flight(&mut state, found);
+        }
+        state
+    }
+
+    /// Gives back what an ended sequence held.
+    pub fn release(&mut self, state: Listening) {
+        self.order.release(state.order);
+    }
+
+    /// What was most expected next, with probabilities.
+    pub fn expect(&self, state: &Listening, count: usize) -> Vec<(Key, f32)> {
+        self.order.expect(&state.order, count)
+    }
+
+    /// Judges one new record of each of several distinct sequences.
+    ///
+    /// # Errors
+    /// When a key is not of this bundle.
+    pub fn advance(&mut self, steps: &mut [Step<'_>]) -> Result<Vec<Option<Alarm>>, ModelError> {
+        let mut known: Vec<(&mut OrderState, Key)> = Vec::with_capacity(steps.len());
+        for step in steps.iter_mut() {
+            if let Some(came) = step.came {
+                known.push((&mut step.state.order, came));
+            }
+        }
+        let mut ranked = self.order.advance(&mut known).into_iter();
+        let mut alarms = Vec::with_capacity(steps.len());
+        for step in steps {
+            let mut found = self
+                .learned
+                .mind
+                .hear_latest(step.heard, step.came.is_some());
+            if let Some(came) = step.came {
+                let position = step.heard.position(step.heard.keys.len().saturating_sub(1));
+                found[0] = ranked
+                    .next()
+                    .flatten()
+                    .map(|ranked| unexpected(came, ranked.log_probability, position));
+            }
+            alarms.push(self.weigh_in_flight(step.state, found));
+        }
+        Ok(alarms)
+    }
+
+    /// Judges a sequence that nothing more comes of. `heard` is all of it.
+    ///
+    /// # Errors
+    /// When the network cannot compute.
+    pub fn end(&mut self, state: &Listening, heard: &Heard) -> Result<Option<Alarm>, ModelError> {
+        let mut heard = heard.clone();
+        heard.ends = self.learned.mind.has_ended(&heard);
+        let found = self.found_at_end(state, &heard);
+        let scores = self.final_scores(state, &found);
+        Ok(self.weigh(&scores, found))
+    }
+
+    /// Judges all of `sequence`, as [`advance`](Self::advance) and [`end`](Self::end) would.
+    ///
+    /// # Errors
+    /// When the network cannot compute.
+    pub fn judge(&mut self, sequence: &EventSequence) -> Result<Judged, ModelError> {
+        let mut heard = Heard::new(sequence, self.bundle.vocabulary());
+        heard.ends = self.learned.mind.has_ended(&heard);
+        let mut state = self.begin(heard.begins);
+        let mut order: Option<Surprise> = None;
+        let mut first_alarm = None;
+        let mut so_far = Heard {
+            begins: heard.begins,
+            ..Heard::default()
+        };
+        let mut next_known = 0;
+        for position in 0..heard.len {
+            let is_known = heard.positions.get(next_known) == Some(&(position as u32));
+            so_far.len = position + 1;
+            let mut found = if is_known {
+                grow(&mut so_far, &heard, next_known);
+                next_known += 1;
+                self.learned.mind.hear_latest(&so_far, true)
+            } else {
+                so_far.unseen.push(position as u32);
+                self.learned.mind.hear_latest(&so_far, false)
+            };
+            if let Some(came) = so_far.keys.last().copied().filter(|_| is_known) {
+                let ranked = self.order.hear(&mut state.order, came);
+                found[0] = ranked.map(|ranked| unexpected(came, ranked.log_probability, position));
+                order = louder(order, found[0].clone());
+            }
+            let alarm = self.weigh_in_flight(&mut state, found);
+            if alarm.is_some() && first_alarm.is_none() {
+                first_alarm = Some(position);
+            }
+        }
+        let mut found = self.found_at_end(&state, &heard);
+        found[0] = louder(order, found[0].take());
+        let scores = self.final_scores(&state, &found);
+        let score = self.learned.ensemble.combine(&scores);
+        let is_alarm = score >= self.threshold;
+        let mut p_values = [1.0; VOICES.len()];
+        for (voice, p_value) in p_values.iter_mut().enumerate() {
+            *p_value = self.learned.ensemble.voice_p_value(voice, scores[voice]);
+        }
+        self.release(state);
+        Ok(Judged {
+            score,
+            p_value: self.learned.ensemble.p_value(score),
+            is_alarm,
+            first_alarm: first_alarm.or(is_alarm.then_some(heard.len)),
+            scores,
+            p_values,
+            opinions: self.opinions(found),
+        })
+    }
+
+    fn found_at_end(&mut self, state: &Listening, heard: &Heard) -> Found {
+        let mut found = self.learned.mind.hear(heard);
+        if heard.ends {
+            let ranked = self.order.end(&state.order);
+            found[0] = ranked.map(|ranked| unexpected(Key::END, ranked.log_probability, heard.len));
+        }
+        found
+    }
+
+    /// What the voices say at the end, and what those in flight said before.
+    fn final_scores(&self, state: &Listening, found: &Found) -> [f32; VOICES.len()] {
+        let mut scores = scores(found);
+        for (voice, peak) in IN_FLIGHT.iter().zip(state.peaks) {
+            scores[*voice] = scores[*voice].max(peak);
+        }
+        scores
+    }
+
+    fn weigh_in_flight(&self, state: &mut Listening, found: Found) -> Option<Alarm> {
+        let now = scores(&found);
+        let mut rises = false;
+        let mut scores = [0.0; VOICES.len()];
+        for (voice, peak) in IN_FLIGHT.iter().zip(&mut state.peaks) {
+            rises |= now[*voice] > *peak;
+            *peak = peak.max(now[*voice]);
+            scores[*voice] = *peak;
+        }
+        // What did not rise was weighed before.
+        if rises {
+            self.weigh(&scores, found)
+        } else {
+            None
+        }
+    }
+
+    fn weigh(&self, scores: &[f32; VOICES.len()], found: Found) -> Option<Alarm> {
+        let score = self.learned.ensemble.combine(scores);
+        if score < self.threshold {
+            return None;
+        }
+        let opinions = self.opinions(found);
+        (!opinions.is_empty()).then(|| Alarm {
+            p_value: self.learned.ensemble.p_value(score),
+            opinions,
+        })
+    }
+
+    fn opinions(&self, found: Found) -> Vec<Opinion> {
+        let mut opinions: Vec<Opinion> = Vec::new();
+        for (voice, surprise) in found.into_iter().enumerate() {
+            opinions.extend(surprise.map(|surprise| Opinion {
+                voice: VOICES[voice],
+                p_value: self.learned.ensemble.voice_p_value(voice, surprise.score),
+                surprise,
+            }));
+        }
+        opinions.sort_by(|a, b| a.p_value.total_cmp(&b.p_value));
+        opinions
+    }
+}
+
+/// The scores that voices give a sequence they did not learn from, in the order of [`VOICES`].
+pub(in crate::core) fn scores_of(
+    mind: &Mind,
+    order: &mut Order,
+    heard: &Heard,
+) -> [f32; VOICES.len()] {
+    let mut heard = heard.clone();
+    heard.ends = mind.has_ended(&heard);
+    let mut state = order.begin(heard.begins);
+    let mut peak = 0.0f32;
+    for key in &heard.keys {
+        let ranked = order.hear(&mut state, *key);
+        peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
+    }
+    if heard.ends {
+        let ranked = order.end(&state);
+        peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
+    }
+    order.release(state);
+    let mut scores = scores(&mind.hear(&heard));
+    scores[0] = peak;
+    scores
+}
+
+/// Adds the known record at `index` of `heard` to `so_far`.
+fn grow(so_far: &mut Heard, heard: &Heard, index: usize) {
+    so_far.keys.extend(heard.keys.get(index));
+    so_far.positions.extend(heard.positions.get(index));
+    so_far.times.extend(heard.times.get(index));
+    if !heard.values.is_empty() {
+        so_far.values.push(heard.values.row(index).iter().copied());
+    }
+}
+
+fn unexpected(came: Key, log_probability: f32, position: usize) -> Surprise {
+    Surprise {
+        score: -log_probability,
+        position,
+        why: Why::Next {
+            came,
+            expected: Vec::new(),
+            probability: log_probability.exp(),
+        },
+    }
+}
+
+fn louder(a: Option<Surprise>, b: Option<Surprise>) -> Option<Surprise> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if b.score > a.score { b } else { a }),
+        (a, b) => a.or(b),
+    }
+}
+
+fn scores(found: &Found) -> [f32; VOICES.len()] {
+    found
+        .each_ref()
+        .map(|surprise| surprise.as_ref().map_or(0.0, |surprise| surprise.score))
+}

@@ -1,0 +1,173 @@
+//! All voices but the order model, as they were learned from one corpus.
+
+use serde::{Deserialize, Serialize};
+
+use super::links::Links;
+use super::patience::Patience;
+use super::voices::{KeyVoices, Pace, Values};
+use super::{Heard, Surprise, Voice, Why};
+
+/// What was learned from normal sequences, without the order model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mind {
+    /// Of whole sequences.
+    whole: KeyVoices,
+    pace: Pace,
+    values: Values,
+    patience: Patience,
+    /// What records of one sequence name in common.
+    links: Links,
+    /// Of the parts that concern one thing, by link.
+    parts: Vec<PartVoices>,
+}
+
+/// The voices of parts of sequences.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct PartVoices {
+    keys: KeyVoices,
+    pace: Pace,
+}
+
+/// The names of all voices, in the order of their scores. The order model speaks first.
+pub const VOICES: [&str; 15] = [
+    "order",
+    "unseen",
+    "rare",
+    "counts",
+    "relations",
+    "length",
+    "ngram",
+    "precedence",
+    "pace",
+    "values",
+    "part_counts",
+    "part_relations",
+    "part_ngram",
+    "part_precedence",
+    "part_pace",
+];
+
+/// The voices that judge each record as it comes, as places in [`VOICES`].
+pub const IN_FLIGHT: [usize; 5] = [0, 1, 2, 6, 9];
+/// Records before the one at hand that voices in flight may look at.
+pub const TAIL_LEN: usize = 64;
+
+/// What each voice found, in the order of [`VOICES`]; the first place is the order model's.
+pub type Found = [Option<Surprise>; VOICES.len()];
+
+impl Mind {
+    /// Learns from normal sequences in chronological order, whose keys are below `key_count`.
+    pub fn learn(corpus: &[Heard], key_count: usize) -> Self {
+        let links = Links::learn(corpus);
+        let mut parts: Vec<Vec<Heard>> = vec![Vec::new(); links.len()];
+        for heard in corpus {
+            for part in links.parts(heard) {
+                if let Some(parts) = parts.get_mut(usize::from(part.link)) {
+                    parts.push(heard.part(&part.indices));
+                }
+            }
+        }
+        let parts = parts.iter().map(|parts| PartVoices {
+            keys: KeyVoices::learn(parts, key_count),
+            pace: Pace::learn(parts, key_count),
+        });
+        Self {
+            whole: KeyVoices::learn(corpus, key_count),
+            pace: Pace::learn(corpus, key_count),
+            values: Values::learn(corpus, key_count),
+            patience: Patience::learn(corpus, key_count),
+            parts: parts.collect(),
+            links,
+        }
+    }
+
+    /// Whether a sequence that went quiet has ended, as far as its pauses tell.
+    pub fn has_ended(&self, heard: &Heard) -> bool {
+        let last = heard.keys.last().zip(heard.quiet);
+        heard.ends && last.is_none_or(|(key, quiet)| self.patience.has_ended(*key, quiet))
+    }
+
+    /// What the voices in flight say of the latest record. Of those before it at most [`TAIL_LEN`]
+    /// are looked at.
+    pub fn hear_latest(&self, heard: &Heard, is_known: bool) -> Found {
+        let mut found = Found::default();
+        found[1] = (!is_known)
+            .then(|| self.whole.unseen.whole(heard))
+            .flatten();
+        if let Some(index) = heard.keys.len().checked_sub(1).filter(|_| is_known) {
+            found[2] = self.whole.rare.at(heard, index);
+            found[6] = self.whole.ngram.at(heard, index);
+            found[9] = self.values.at(heard, index);
+        }
+        found
+    }
+
+    /// What all voices say of a sequence, its end included where it has ended.
+    pub fn hear(&self, heard: &Heard) -> Found {
+        let mut found = Found::default();
+        let whole: [(usize, &dyn Voice); 9] = [
+            (1, &self.whole.unseen),
+            (2, &self.whole.rare),
+            (3, &self.whole.counts),
+            (4, &self.whole.relations),
+            (5, &self.whole.length),
+            (6, &self.whole.ngram),
+            (7, &self.whole.precedence),
+            (8, &self.pace),
+            (9, &self.values),
+        ];
+        for (place, voice) in whole {
+            found[place] = loudest(voice, heard);
+        }
+        for part in self.links.parts(heard) {
+            let Some(voices) = self.parts.get(usize::from(part.link)) else {
+                continue;
+            };
+            let concerned = heard.part(&part.indices);
+            let parts: [(usize, &dyn Voice); 5] = [
+                (10, &voices.keys.counts),
+                (11, &voices.keys.relations),
+                (12, &voices.keys.ngram),
+                (13, &voices.keys.precedence),
+                (14, &voices.pace),
+            ];
+            for (place, voice) in parts {
+                let surprise = loudest(voice, &concerned);
+                let louder = surprise.filter(|new| {
+                    found[place]
+                        .as_ref()
+                        .is_none_or(|old| new.score > old.score)
+                });
+                if let Some(surprise) = louder {
+                    let is_record = u32::try_from(surprise.position)
+                        .is_ok_and(|position| concerned.positions.contains(&position));
+                    found[place] = Some(Surprise {
+                        score: surprise.score,
+                        position: if is_record {
+                            surprise.position
+                        } else {
+                            heard.len
+                        },
+                        why: Why::Part {
+                            named_at: part.named_at,
+                            why: Box::new(surprise.why),
+                        },
+                    });
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The most that a voice has to say about a sequence.
+fn loudest(voice: &dyn Voice, heard: &Heard) -> Option<Surprise> {
+    let at = (0..heard.keys.len()).filter_map(|index| voice.at(heard, index));
+    let whole = voice.whole(heard);
+    at.chain(whole).max_by(|a, b| {
+        // Of equally odd records the first.
+        a.score
+            .total_cmp(&b.score)
+            .then(b.position.cmp(&a.position))
+    })
+}

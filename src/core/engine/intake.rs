@@ -1,0 +1,129 @@
+//! A record as it comes → what is needed of it once its turn comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Pace, Settings, values_of};
+use crate::core::parse::{Miner, message};
+use crate::core::record::{
+    Record, Resource, Severity, SpanId, TemplateId, Timestamp, TraceId, Value,
+};
+use crate::core::sequence::{Line, SequenceKey};
+
+/// Bytes of a record's text that are kept to be quoted.
+const TEXT_LEN_MAX: usize = 512;
+/// A record's time this far ahead of the clock is not believed: one sender with a wrong clock would
+/// end the sequences of all others.
+const AHEAD_MAX: Duration = Duration::from_secs(30);
+
+/// A record reduced to what is needed once its turn comes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) template: TemplateId,
+    /// What the sender calls the template.
+    pub(super) sent_template: Option<Arc<str>>,
+    pub(super) severity: Severity,
+    pub(super) text: Arc<str>,
+    pub(super) values: Box<[Value]>,
+    pub(super) keys: Box<[SequenceKey]>,
+    pub(super) resource: Arc<Resource>,
+    pub(super) trace: (Option<TraceId>, Option<SpanId>),
+}
+
+/// A record that was read.
+pub(super) struct Taken {
+    pub(super) time: Timestamp,
+    /// The place of its template in the order of birth.
+    pub(super) rank: u32,
+    /// When it came.
+    pub(super) now: Timestamp,
+    pub(super) held: Held,
+}
+
+impl Held {
+    pub(super) fn line(&self) -> Line {
+        Line {
+            text: Arc::clone(&self.text),
+            trace: self.trace,
+            severity: self.severity,
+            sent_template: self.sent_template.clone(),
+        }
+    }
+}
+
+/// Reads `record`, which came at `now`; in a replay not before `heard`.
+pub(super) fn read(
+    mut record: Record,
+    resource: &Arc<Resource>,
+    (now, heard): (Timestamp, Timestamp),
+    miner: &mut Miner,
+    settings: &Settings,
+) -> Taken {
+    let message = message(&record.body, record.observed.or(Some(now)));
+    let sent = record.time.or(message.time);
+    let now = match settings.pace {
+        Pace::Live => now,
+        Pace::Replay => sent.unwrap_or(heard).max(heard),
+    };
+    let time = believable(sent, record.observed, now);
+    let parsed = match &record.event_name {
+        Some(name) => miner.named(name, time),
+        None => miner.parse_with(message.text(), &message.constant, time),
+    };
+    let values = values_of(message.text().as_ref(), miner.params()).collect();
+    if let Some(name) = &record.template {
+        miner.alias(parsed.id, name);
+    }
+    let severity = [
+        record.severity,
+        message.severity,
+        level_word(message.text()),
+    ]
+    .into_iter()
+    .find(|severity| *severity != Severity::Unspecified);
+    record.trace_id = record.trace_id.or(message.trace_id);
+    record.span_id = record.span_id.or(message.span_id);
+    let held = Held {
+        template: parsed.id,
+        sent_template: record.template.clone(),
+        severity: severity.unwrap_or_default(),
+        text: quotable(message.record()),
+        values,
+        keys: settings.keys.keys(&record, resource).into(),
+        resource: Arc::clone(resource),
+        trace: (record.trace_id, record.span_id),
+    };
+    Taken {
+        time,
+        rank: parsed.rank,
+        now,
+        held,
+    }
+}
+
+fn believable(time: Option<Timestamp>, observed: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let limit = now.plus(AHEAD_MAX);
+    time.filter(|time| *time <= limit)
+        .or(observed.filter(|observed| *observed <= limit))
+        .unwrap_or(now)
+}
+
+/// The level that a line without a severity begins with (`INFO x`, `[warn] x`).
+fn level_word(message: &str) -> Severity {
+    let start = message.trim_start_matches(['[', ' ', '<']);
+    let word = start
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .next()
+        .unwrap_or_default();
+    Severity::from_text(word).unwrap_or_default()
+}
+
+fn quotable(message: &str) -> Arc<str> {
+    let mut end = message.len().min(TEXT_LEN_MAX);
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message.get(..end).unwrap_or_default().into()
+}

@@ -1,0 +1,94 @@
+//! When the whole stream was silent for longer than it ever is: then records may have been lost on
+//! the way here, and what sequences seem to lack says nothing about them.
+
+use std::time::Duration;
+
+use super::stream::Stream;
+use crate::core::record::Timestamp;
+use crate::core::sequence::SequenceId;
+
+/// A silence this many times the second-longest before is unusual.
+const TIMES: u32 = 2;
+/// Silences shorter than this are never unusual.
+const SILENCE_MIN: Duration = Duration::from_secs(10);
+
+/// The silences of a stream, in stream time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lulls {
+    /// The longest two, the longer first.
+    longest: [Duration; 2],
+    /// What began before this may have begun earlier than it seems.
+    after: Timestamp,
+}
+
+impl Lulls {
+    /// Whether a silence of this length has no like. It is none of the second-longest's making, so
+    /// that the first time a service is quiet at night is unusual, and the third is not.
+    pub(super) fn is_unusual(&self, silence: Duration) -> bool {
+        silence > self.longest[1].saturating_mul(TIMES).max(SILENCE_MIN)
+    }
+
+    fn note(&mut self, silence: Duration) {
+        if silence > self.longest[0] {
+            self.longest = [silence, self.longest[0]];
+        } else if silence > self.longest[1] {
+            self.longest[1] = silence;
+        }
+    }
+}
+
+impl Stream {
+    /// Looks at the silence before a record of `time`, the next of the stream.
+    pub(super) fn note_lull(&mut self, time: Timestamp) {
+        if self.newest == Timestamp::ZERO {
+            return;
+        }
+        let silence = time.since(self.newest);
+        let is_unusual = self.lulls.is_unusual(silence);
+        self.lulls.note(silence);
+        if is_unusual {
+            self.lulls.after = time.plus(self.open.idle_timeout());
+            let ids: Vec<SequenceId> = self.open.ids().collect();
+            ids.into_iter().for_each(|id| self.tear(id));
+        }
+    }
+
+    /// Whether records may still be of what began in an unusual silence.
+    pub(super) fn is_after_lull(&self) -> bool {
+        self.newest < self.lulls.after
+    }
+
+    /// Records of a sequence may be missing. What has a beginning and an end is judged no more; what
+    /// a process says is taken up as if knothole had joined it now.
+    pub(super) fn tear(&mut self, id: SequenceId) {
+        let is_bounded = self.open.key_of(id).is_some_and(|key| key.is_bounded());
+        if !is_bounded {
+            self.open.cut(id, 0);
+        }
+        let Some(state) = self.open.state_mut(id) else {
+            return;
+        };
+        state.is_torn = is_bounded;
+        if let (Some(judge), false) = (self.judge.as_mut(), is_bounded) {
+            judge.release(state);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_is_unusual_until_it_has_come_twice() {
+        let mut lulls = Lulls::default();
+        let secs = Duration::from_secs;
+        (0..1_000).for_each(|n| lulls.note(secs(n % 7)));
+        assert!(!lulls.is_unusual(secs(12)));
+        for _ in 0..2 {
+            assert!(lulls.is_unusual(secs(600)));
+            lulls.note(secs(600));
+        }
+        assert!(!lulls.is_unusual(secs(1_200)) && lulls.is_unusual(secs(1_201)));
+    }
+}

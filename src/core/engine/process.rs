@@ -1,0 +1,233 @@
+//! Records whose turn has come: each is added to its sequences and judged there, and sequences that
+//! went quiet end.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::intake::Held;
+use super::judge::{SequenceState, event_sequence};
+use super::outbox::Outbox;
+use super::stream::Stream;
+use super::{Output, Pace, Settings};
+use crate::core::detect::{EventSequence, TAIL_LEN};
+use crate::core::event::Anomaly;
+use crate::core::record::Timestamp;
+use crate::core::sequence::{EVENTS_MAX, Sequence, SequenceEvent, SequenceId, SequenceKey};
+
+/// The records of a chunk on their way: they are added one by one and judged many at once.
+pub(super) struct Turn<'a> {
+    pub(super) chunk: &'a [(Timestamp, Held)],
+    /// What was added but not judged yet, in order.
+    pub(super) added: Vec<Added>,
+    /// How often each sequence is in `added`.
+    pub(super) waiting: FxHashMap<SequenceId, usize>,
+    /// What was found, with the place of the record it was found at.
+    pub(super) found: Vec<(usize, Anomaly)>,
+}
+
+/// A record in one of its sequences.
+#[derive(Clone, Copy)]
+pub(super) struct Added {
+    pub(super) id: SequenceId,
+    /// The record's place in the chunk.
+    pub(super) place: usize,
+    /// The key's place in the record.
+    key: usize,
+    /// The record's number in the journal.
+    pub(super) number: u32,
+    /// Records of the sequence, this one included.
+    pub(super) len: u32,
+    /// How many of the sequence were added before it and wait.
+    pub(super) wave: usize,
+}
+
+impl Stream {
+    pub(super) fn process(
+        &mut self,
+        chunk: Vec<(Timestamp, Held)>,
+        now: Timestamp,
+        settings: &Settings,
+        out: &mut Outbox,
+    ) {
+        self.follow();
+        match self.judge {
+            Some(_) => out.ledger.scored += chunk.len() as u64,
+            None => out.ledger.learned += chunk.len() as u64,
+        }
+        let mut turn = Turn {
+            chunk: &chunk,
+            added: Vec::with_capacity(chunk.len()),
+            waiting: FxHashMap::default(),
+            found: Vec::new(),
+        };
+        for (place, (time, _)) in chunk.iter().enumerate() {
+            self.note_lull(*time);
+            self.newest = self.newest.max(*time);
+            // A sequence that was quiet for the time-out ends before a new one of its name
+            // begins, however late the clock comes round.
+            while let Some(id) = self.open.first_quiet(self.newest) {
+                self.judge_before_leaving(id, &mut turn, out);
+                if let Some(sequence) = self.open.pop() {
+                    let found = self.end(sequence, self.newest, out);
+                    turn.found.extend(found.map(|anomaly| (place, anomaly)));
+                }
+            }
+            self.add(place, *time, &mut turn, out);
+            while let Some(id) = self.open.first_beyond() {
+                self.judge_before_leaving(id, &mut turn, out);
+                if let Some(sequence) = self.open.pop_evicted() {
+                    self.let_go(sequence);
+                }
+            }
+        }
+        self.judge_added(&mut turn, out);
+        turn.found.sort_by_key(|(place, _)| *place);
+        for (_, anomaly) in turn.found {
+            self.say(anomaly, out);
+        }
+        if settings.pace == Pace::Live {
+            self.heard = now;
+        }
+    }
+
+    /// Ends the sequences that have been quiet for the time-out by `stream_time`.
+    pub(super) fn end_quiet(&mut self, stream_time: Timestamp, out: &mut Outbox) {
+        let silence = stream_time.since(self.newest);
+        let is_lull = self.lulls.is_unusual(silence);
+        while let Some(mut sequence) = self.open.pop_quiet(stream_time) {
+            sequence.state.is_torn |= is_lull;
+            if let Some(anomaly) = self.end(sequence, stream_time, out) {
+                self.say(anomaly, out);
+            }
+        }
+    }
+
+    /// Learns from a sequence that is cut off here, as far as it went.
+    pub(super) fn let_go(&mut self, mut sequence: Sequence<SequenceState>) {
+        if let Some(judge) = self.judge.as_mut() {
+            judge.release(&mut sequence.state);
+        }
+        self.learn(&sequence, None);
+    }
+
+    /// Judges the end of a sequence that went quiet, and learns from it if it is normal.
+    fn end(
+        &mut self,
+        mut sequence: Sequence<SequenceState>,
+        stream_time: Timestamp,
+        out: &mut Outbox,
+    ) -> Option<Anomaly> {
+        if sequence.state.is_torn {
+            self.let_go(sequence);
+            return None;
+        }
+        let anomaly = self.judge_end(&mut sequence, stream_time, out);
+        if let Some(judge) = self.judge.as_mut() {
+            judge.release(&mut sequence.state);
+        }
+        self.learn(&sequence, Some(stream_time));
+        anomaly
+    }
+
+    /// Keeps a normal sequence for the next training; `quiet_at` is when it was given up as ended.
+    fn learn(&mut self, sequence: &Sequence<SequenceState>, quiet_at: Option<Timestamp>) {
+        if sequence.state.is_abnormal {
+            return;
+        }
+        let bounded = sequence.key.is_bounded();
+        let is_whole = sequence.len as usize == sequence.events.len();
+        self.kept.add(EventSequence {
+            begins: bounded && is_whole && !sequence.state.is_torn,
+            ends: bounded && quiet_at.is_some(),
+            quiet: quiet_at.map(|time| time.since(sequence.heard)),
+            ..event_sequence(&sequence.events, &self.journal)
+        });
+    }
+
+    /// Lets the model follow templates that became others.
+    fn follow(&mut self) {
+        if self.miner.take_moved()
+            && let Some(judge) = self.judge.as_mut()
+        {
+            judge.follow(&self.miner);
+        }
+    }
+
+    /// Adds the record at `place` to its sequences.
+    fn add(&mut self, place: usize, time: Timestamp, turn: &mut Turn<'_>, out: &mut Outbox) {
+        let Some((_, held)) = turn.chunk.get(place) else {
+            return;
+        };
+        let number = self.journal.note(Some(held.line()), &held.values);
+        let event = SequenceEvent {
+            template: held.template,
+            time,
+            number,
+        };
+        for (key, name) in held.keys.iter().enumerate() {
+            let Some(id) = self.open.open(name) else {
+                continue;
+            };
+            if self.open.kept_of(id) >= EVENTS_MAX {
+                self.judge_before_leaving(id, turn, out);
+                let found = self.end_stretch(id, out);
+                turn.found.extend(found.map(|anomaly| (place, anomaly)));
+            }
+            if self.open.len_of(id) == 0 && self.is_after_lull() {
+                self.tear(id);
+            }
+            self.open.add(id, &event, &held.resource, self.newest);
+            let waiting = turn.waiting.entry(id).or_default();
+            turn.added.push(Added {
+                id,
+                place,
+                key,
+                number,
+                len: self.open.len_of(id),
+                wave: *waiting,
+            });
+            *waiting += 1;
+        }
+    }
+
+    /// A sequence so long, such as what a process says, is judged and learned from in stretches,
+    /// each with the last records of the one before.
+    fn end_stretch(&mut self, id: SequenceId, out: &mut Outbox) -> Option<Anomaly> {
+        let anomaly = self.judge_stretch(id, out);
+        let begins = self.open.is_whole(id) && self.open.key_of(id)?.is_bounded();
+        let events = self.open.cut(id, TAIL_LEN);
+        let state = self.open.state_mut(id)?;
+        let is_torn = state.is_torn;
+        if !std::mem::take(&mut state.is_abnormal) {
+            self.kept.add(EventSequence {
+                begins: begins && !is_torn,
+                ..event_sequence(&events, &self.journal)
+            });
+        }
+        anomaly
+    }
+
+    /// Judges what waits if the sequence, which is about to be taken out, is part of it.
+    fn judge_before_leaving(&mut self, id: SequenceId, turn: &mut Turn<'_>, out: &mut Outbox) {
+        if turn.waiting.contains_key(&id) {
+            self.judge_added(turn, out);
+        }
+    }
+
+    fn say(&mut self, anomaly: Anomaly, out: &mut Outbox) {
+        self.anomalies += 1;
+        out.push(Output::Anomaly(Arc::new(anomaly)));
+    }
+}
+
+impl Added {
+    /// The record and the name of the sequence.
+    pub(super) fn of<'a>(
+        &self,
+        chunk: &'a [(Timestamp, Held)],
+    ) -> Option<(&'a Held, &'a SequenceKey)> {
+        let (_, held) = chunk.get(self.place)?;
+        Some((held, held.keys.get(self.key)?))
+    }
+}

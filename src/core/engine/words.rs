@@ -1,0 +1,372 @@
+//! Evidence in words that an operator uses.
+
+use std::time::Duration;
+
+use super::explain::template_ref;
+use super::judge::{Judge, View};
+use super::values::text_of;
+use crate::core::detect::{Surprise, Why};
+use crate::core::event::Expected;
+use crate::core::model::Key;
+use crate::core::parse::Miner;
+use crate::core::sequence::Journal;
+
+/// Characters of a template that a sentence quotes.
+const QUOTE_LEN_MAX: usize = 72;
+/// An expectation so sure is told as "every time".
+const EVERY_TIME: f64 = 0.995;
+/// Less probable ones are not worth a mention.
+const MENTIONED: f64 = 0.005;
+
+/// What sentences about one sequence are made of.
+pub(super) struct Words<'a> {
+    pub(super) judge: &'a Judge,
+    pub(super) view: &'a View,
+    pub(super) known: (&'a Miner, &'a Journal),
+    /// What was expected where the anomaly is.
+    pub(super) expected: &'a [Expected],
+    /// Records of the sequence so far.
+    pub(super) len: u32,
+}
+
+impl Words<'_> {
+    /// One sentence.
+    pub(super) fn say(&self, surprise: &Surprise) -> String {
+        self.why(&surprise.why, surprise.position)
+    }
+
+    fn why(&self, why: &Why, place: usize) -> String {
+        let sequences = thousands(self.judge.bundle().manifest().trained_on.sequences as f64);
+        match why {
+            Why::Part { named_at, why } => {
+                let of = self.name_at(*named_at);
+                format!("for {of}, {}", self.why(why, place))
+            }
+            Why::Unseen => format!(
+                "a record of a kind that never came in the {sequences} sequences learned from{}",
+                self.instead(place),
+            ),
+            Why::Rare { key, sequences, of } => format!(
+                "{} came, which {} of {} sequences have",
+                self.quoted(*key),
+                thousands(f64::from(*sequences)),
+                thousands(f64::from(*of)),
+            ),
+            Why::Next {
+                came, probability, ..
+            } => self.next(*came, f64::from(*probability), place),
+            Why::Count {
+                key,
+                came: 0,
+                usual,
+            } => format!(
+                "{} did not come; it comes {}",
+                self.quoted(*key),
+                times_between(*usual)
+            ),
+            Why::Count { key, came, usual } => format!(
+                "{} came {}; it comes {}",
+                self.quoted(*key),
+                times(*came),
+                times_between(*usual)
+            ),
+            Why::Relation {
+                left,
+                right,
+                came,
+                held,
+            } => format!(
+                "{} came {} but {} {}, where in {} sequences one came as often as the other",
+                self.all(left),
+                times(came.0),
+                self.all(right),
+                times(came.1),
+                thousands(f64::from(*held)),
+            ),
+            Why::NotBefore { key, missing, held } => format!(
+                "{} came without {} before it, which came first in all {} sequences that have it",
+                self.quoted(*key),
+                self.quoted(*missing),
+                thousands(f64::from(*held)),
+            ),
+            Why::NotAfter { key, missing, held } => format!(
+                "{} was not followed by {}, which came after it in all {} sequences that have it",
+                self.quoted(*key),
+                self.quoted(*missing),
+                thousands(f64::from(*held)),
+            ),
+            Why::Length { came, usual } => format!(
+                "{} records came; such sequences have {}",
+                thousands(f64::from(*came)),
+                range(
+                    thousands(f64::from(usual.0)),
+                    &thousands(f64::from(usual.1))
+                ),
+            ),
+            Why::Pace {
+                from,
+                to,
+                took,
+                usual,
+            } => format!(
+                "{} came {} after {}; that takes {}",
+                self.quoted(*to),
+                lasting(*took),
+                self.quoted(*from),
+                range(lasting(usual.0), &lasting(usual.1)),
+            ),
+            Why::Value {
+                key,
+                place: value,
+                number,
+                usual,
+                names,
+            } => self.value(*key, *value, (*number).zip(*usual), *names, place),
+        }
+    }
+
+    fn next(&self, came: Key, probability: f64, place: usize) -> String {
+        let after = match self.before(place) {
+            Some(before) => format!("after {} ", self.quoted(before)),
+            None => "first ".to_owned(),
+        };
+        let usual = self.usual();
+        if came == Key::END {
+            let len = thousands(f64::from(self.len));
+            return format!(
+                "nothing came after {len} records, where {usual} was expected; to end here {}",
+                expected_so(probability)
+            );
+        }
+        format!(
+            "{after}comes {usual}; {} came, {}",
+            self.quoted(came),
+            expected_so(probability)
+        )
+    }
+
+    fn value(
+        &self,
+        key: Key,
+        value: u32,
+        number: Option<(f32, (f32, f32))>,
+        names: u32,
+        place: usize,
+    ) -> String {
+        let of = self.quoted(key);
+        let nth = ordinal(value + 1);
+        if let Some((number, usual)) = number {
+            let usual = range(measure(usual.0), &measure(usual.1));
+            return format!(
+                "the {nth} value of {of} is {}; it is usually {usual}",
+                measure(number)
+            );
+        }
+        let name = self
+            .index_of(place)
+            .map(|index| self.name_at((index, value)));
+        format!(
+            "the {nth} value of {of} is {}, which is none of the {} seen there",
+            name.unwrap_or_else(|| "another".to_owned()),
+            thousands(f64::from(names))
+        )
+    }
+
+    /// "; <what was expected> was expected", where anything was.
+    fn instead(&self, place: usize) -> String {
+        match (self.before(place), self.expected.is_empty()) {
+            (_, true) => String::new(),
+            (Some(before), _) => format!("; after {} comes {}", self.quoted(before), self.usual()),
+            (None, _) => format!("; first comes {}", self.usual()),
+        }
+    }
+
+    /// What is expected, such as `"A" (98 %) or "B" (2 %)`.
+    fn usual(&self) -> String {
+        let worth_it = self
+            .expected
+            .iter()
+            .filter(|one| one.probability >= MENTIONED);
+        let told: Vec<String> = worth_it
+            .map(|one| {
+                let what = match &one.template {
+                    Some(template) => quote(&template.text),
+                    None => "nothing more".to_owned(),
+                };
+                match one.probability {
+                    p if p >= EVERY_TIME => format!("{what} (every time)"),
+                    p => format!("{what} ({:.0} %)", p * 100.0),
+                }
+            })
+            .collect();
+        match told.is_empty() {
+            true => "nothing in particular".to_owned(),
+            false => told.join(" or "),
+        }
+    }
+
+    /// The latest known record before `place`.
+    fn before(&self, place: usize) -> Option<Key> {
+        let heard = &self.view.heard;
+        let known = heard.positions.partition_point(|at| (*at as usize) < place);
+        heard.keys.get(known.checked_sub(1)?).copied()
+    }
+
+    fn index_of(&self, place: usize) -> Option<u32> {
+        let positions = &self.view.heard.positions;
+        let index = positions.iter().position(|at| *at as usize == place)?;
+        u32::try_from(index).ok()
+    }
+
+    /// The text of a value of a known record.
+    fn name_at(&self, (index, value): (u32, u32)) -> String {
+        let heard = &self.view.heard;
+        let named = heard.values.row(index as usize).get(value as usize);
+        let event = heard.positions.get(index as usize);
+        let event = event.and_then(|at| self.view.events.get(*at as usize));
+        let line = event.and_then(|event| self.known.1.line(event.number));
+        let text = line
+            .zip(named)
+            .and_then(|(line, value)| text_of(&line.text, *value));
+        text.map_or_else(|| "one of several".to_owned(), quote_plain)
+    }
+
+    fn all(&self, keys: &[Key]) -> String {
+        let quoted: Vec<String> = keys.iter().map(|key| self.quoted(*key)).collect();
+        quoted.join(" and ")
+    }
+
+    fn quoted(&self, key: Key) -> String {
+        match self.judge.bundle().vocabulary().template(key) {
+            Some(template) => quote(&template_ref(self.known.0, template.id).text),
+            None if key == Key::END => "the end".to_owned(),
+            None => "the beginning".to_owned(),
+        }
+    }
+}
+
+fn quote(text: &str) -> String {
+    format!("\"{}\"", quote_plain(text))
+}
+
+fn quote_plain(text: &str) -> String {
+    match text.char_indices().nth(QUOTE_LEN_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+fn times(count: u32) -> String {
+    match count {
+        0 => "not at all".to_owned(),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{} times", thousands(f64::from(count))),
+    }
+}
+
+fn times_between((least, most): (u32, u32)) -> String {
+    match least == most {
+        true => times(least),
+        false => format!("{least} to {most} times"),
+    }
+}
+
+fn range(least: String, most: &str) -> String {
+    match least == most {
+        true => least,
+        false => format!("{least} to {most}"),
+    }
+}
+
+fn ordinal(number: u32) -> String {
+    const WORDS: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "sixth"];
+    let word = number.checked_sub(1).and_then(|at| WORDS.get(at as usize));
+    word.map_or_else(|| format!("{number}th"), |word| (*word).to_owned())
+}
+
+/// How often something was to be expected.
+fn expected_so(probability: f64) -> String {
+    match probability {
+        p if p >= 0.01 => format!("expected {:.0} times in 100", p * 100.0),
+        p if p <= 1e-6 => "practically never expected".to_owned(),
+        p => {
+            let one_in = 1.0 / p;
+            // Two leading digits are all that such an estimate is worth.
+            let unit = 10f64.powf(one_in.log10().floor() - 1.0).max(1.0);
+            format!(
+                "expected once in {}",
+                thousands((one_in / unit).round() * unit)
+            )
+        }
+    }
+}
+
+/// A duration as people say it.
+fn lasting(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    let (size, unit) = match seconds {
+        s if s < 1e-3 => (s * 1e6, "µs"),
+        s if s < 1.0 => (s * 1e3, "ms"),
+        s if s < 120.0 => (s, "s"),
+        s if s < 7_200.0 => (s / 60.0, "min"),
+        s => (s / 3_600.0, "h"),
+    };
+    match size {
+        size if size < 9.95 && size.fract() > 0.05 => format!("{size:.1} {unit}"),
+        size => format!("{size:.0} {unit}"),
+    }
+}
+
+fn measure(number: f32) -> String {
+    match f64::from(number) {
+        n if n.abs() >= 100.0 || n.fract() == 0.0 => {
+            let sign = if n < 0.0 { "-" } else { "" };
+            format!("{sign}{}", thousands(n.abs()))
+        }
+        n => format!("{n:.3}").trim_end_matches('0').to_owned(),
+    }
+}
+
+fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odds_are_told_with_two_digits_that_mean_something() {
+        assert_eq!(expected_so(0.05), "expected 5 times in 100");
+        assert_eq!(expected_so(0.000_025), "expected once in 40,000");
+        assert_eq!(expected_so(0.000_812), "expected once in 1,200");
+        assert_eq!(expected_so(0.0), "practically never expected");
+    }
+
+    #[test]
+    fn durations_and_measures_read_as_people_say_them() {
+        let told = [12, 2_400_000, 35_000_000, 61_000_000_000, 600_000_000_000]
+            .map(|nanos| lasting(Duration::from_nanos(nanos)));
+        assert_eq!(told, ["0.0 µs", "2.4 ms", "35 ms", "61 s", "10 min"]);
+        let told = [67_108_864.0, 0.125, -3.0, 1_536.5].map(measure);
+        assert_eq!(told, ["67,108,864", "0.125", "-3", "1,536"]);
+    }
+
+    #[test]
+    fn counts_and_ranges_are_words() {
+        assert_eq!((times(0), times(2)), ("not at all".into(), "twice".into()));
+        assert_eq!(times_between((1, 1)), "once");
+        assert_eq!(times_between((1, 1_000)), "1 to 1000 times");
+        assert_eq!(range(lasting(Duration::ZERO), "0 µs"), "0 µs");
+        assert_eq!((ordinal(2), ordinal(11)), ("second".into(), "11th".into()));
+    }
+}

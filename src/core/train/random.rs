@@ -1,0 +1,33 @@
+//! What is drawn by the seed.
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::Rng;
+
+use crate::core::model::{HIDDEN_LEN, Weights};
+
+/// As PyTorch starts an LSTM and a linear layer of this width: uniform in ±1/√hidden.
+pub(super) fn initial(key_count: usize, rng: &mut ChaCha12Rng) -> Weights {
+    let bound = 1.0 / (HIDDEN_LEN as f32).sqrt();
+    let values = Weights::shapes_of(key_count).map(|(_, shape)| {
+        let count = shape.iter().product();
+        (0..count)
+            .map(|_| bound * (2.0 * unit(rng) - 1.0))
+            .collect()
+    });
+    Weights::new(key_count, values)
+}
+
+/// The numbers below `count` in an order of the generator's: Fisher–Yates.
+pub(super) fn shuffled(count: usize, rng: &mut ChaCha12Rng) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        let other = (rng.next_u64() % (last as u64 + 1)) as usize;
+        order.swap(last, other);
+    }
+    order
+}
+
+/// Uniform in [0, 1).
+fn unit(rng: &mut ChaCha12Rng) -> f32 {
+    (rng.next_u32() >> 8) as f32 / (1 << 24) as f32
+}
