@@ -19,6 +19,8 @@ pub(super) struct Report {
     seeds: u64,
     epochs_max: usize,
     alarm_rate: f64,
+    /// The faults are not the set's own.
+    injected: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
     train: Trained,
@@ -95,6 +97,7 @@ impl Report {
             seeds: args.seeds,
             epochs_max: args.epochs,
             alarm_rate: args.alarm_rate,
+            injected: args.inject,
             warning: dataset.warning,
             train: Trained::of(dataset),
             test: Tested {
@@ -148,6 +151,9 @@ fn again(args: &EvalArgs) -> String {
          --alarm-rate {}",
         args.seed, args.epochs, args.alarm_rate
     );
+    if args.inject {
+        again += " --inject";
+    }
     if args.seeds > 1 {
         again += &format!(" --seeds {}", args.seeds);
     }
@@ -182,6 +188,12 @@ impl Report {
         writeln!(f, "## knothole eval, layout {}\n", self.layout)?;
         if let Some(warning) = self.warning {
             writeln!(f, "**{warning}**\n")?;
+        }
+        if self.injected {
+            writeln!(
+                f,
+                "The faults were put into normal sequences of the test part; see `--inject`.\n"
+            )?;
         }
         let models = match train.models {
             1 => String::new(),
@@ -372,14 +384,18 @@ impl Report {
             return Ok(());
         };
         let detectors: Vec<&str> = self.rows.iter().map(|row| row.detector).collect();
-        writeln!(f, "Recall by kind of fault:\n")?;
+        writeln!(
+            f,
+            "Recall by kind of fault (AUROC against all normal sequences):\n"
+        )?;
         writeln!(f, "| fault | sequences | {} |", detectors.join(" | "))?;
         writeln!(f, "|---|---|{}", "---|".repeat(detectors.len()))?;
         for (kind, Found { of, .. }) in kinds {
             write!(f, "| {} | {of} |", cell(kind))?;
             for row in &self.rows {
                 let recall = row.recall_by_kind.get(kind).copied();
-                write!(f, " {} |", shown(recall, 2))?;
+                let auroc = row.auroc_by_kind.get(kind).copied();
+                write!(f, " {} ({}) |", shown(recall, 2), shown(auroc, 2))?;
             }
             writeln!(f)?;
         }
