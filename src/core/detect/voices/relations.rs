@@ -236,7 +236,10 @@ mod tests {
     use super::super::tests::*;
     use super::*;
 
-    fn why(voice: &Relations, letters: &str) -> Option<(Vec<Key>, Vec<Key>, (u32, u32))> {
+    /// Left, right, and how often each came.
+    type Sides = (Vec<Key>, Vec<Key>, (u32, u32));
+
+    fn why(voice: &Relations, letters: &str) -> Option<Sides> {
         match voice.whole(&heard(letters))?.why {
             Why::Relation {
                 left, right, came, ..
