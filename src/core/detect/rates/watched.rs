@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::gaps::Gaps;
 use super::level::Level;
-use super::season::{Hour, Season};
+use super::season::{Hour, SLOTS, Season};
 use super::tail::{Expected, Tail};
 use super::tally::Tally;
+use super::young::Youth;
 use super::{BUCKET, LEARNING_BUCKETS, RateKind};
 use crate::core::record::{TemplateId, Timestamp};
 
 /// Short buckets in a long one.
 pub(super) const LONG: u32 = 10;
+/// So many records expected in a bucket make it a surprise if none comes.
+const TESTED_FROM: f64 = 3.0;
 /// Records that make a template worth keeping.
 const GROWN_FROM: u64 = 8;
 /// Fewer records than usual are judged of what came over so long: what only just began may end.
@@ -24,6 +27,8 @@ const ACTIVE_MIN: u32 = 100;
 const CALM_BUCKETS: u32 = 12;
 /// Episodes of one kind that are told before they teach what is normal.
 const TOLD_MIN: f32 = 2.5;
+/// So much more surprise it takes to be told again, for each time that it was told.
+const TOLD_NATS: f64 = 2.0;
 /// What is kept of the number of episodes told from bucket to bucket: half goes in two weeks.
 const TOLD_KEEPS: f32 = 0.999_965_6;
 /// What is kept of the trend against the season: half goes in an hour.
@@ -78,6 +83,7 @@ pub(super) struct Watched {
     pub(super) template: Option<TemplateId>,
     /// Until when its records are those of a new template.
     pub(super) young_until: Timestamp,
+    pub(super) youth: Youth,
     pub(super) records: u64,
     born: Timestamp,
     pub(super) gaps: Gaps,
@@ -110,6 +116,7 @@ impl Watched {
         Self {
             template,
             young_until: Timestamp::ZERO,
+            youth: Youth::default(),
             records: 0,
             born: Timestamp::ZERO,
             gaps: Gaps::default(),
@@ -275,7 +282,13 @@ impl Watched {
         )
     }
 
-    /// Whether any record came in the open bucket.
+    /// Whether the bucket that is over could have told anything: an empty one of a rare template
+    /// could not.
+    pub(super) fn is_tested(&self) -> bool {
+        self.count > 0 || self.short.expected().mean >= TESTED_FROM
+    }
+
+    /// Whether no record came in the open bucket.
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -283,6 +296,16 @@ impl Watched {
     /// Whether it came often enough that losing it would be a loss.
     pub(super) fn is_grown(&self) -> bool {
         self.records >= GROWN_FROM
+    }
+
+    /// How much surprise is told: more than `threshold` if the like of it was told of late.
+    pub(super) fn bar(&self, kind: RateKind, threshold: f64) -> f64 {
+        let told = if is_down(kind) {
+            self.told.1
+        } else {
+            self.told.0
+        };
+        threshold + TOLD_NATS * f64::from(told)
     }
 
     /// Whether something unusual lasts.
@@ -323,13 +346,8 @@ impl Watched {
             usual: usual.usual(),
             span,
         };
-        let up = self.least(
-            count,
-            buckets,
-            scene.slot,
-            recent.at_least(count),
-            Expected::at_least,
-        );
+        let scales = (buckets, scene.slot);
+        let up = self.least(recent.at_least(count), scales, |hour| hour.at_least(count));
         if up > 1.0 {
             return Some(finding(RateKind::RateUp, up));
         }
@@ -341,7 +359,7 @@ impl Watched {
         } else {
             recent.at_most(count)
         };
-        let down = self.least(count, buckets, scene.slot, by_level, Expected::at_most);
+        let down = self.least(by_level, scales, |hour| hour.at_most(count));
         if down <= 1.0 || !down.is_finite() {
             return None;
         }
@@ -365,23 +383,17 @@ impl Watched {
         lived.is_some_and(|lived| lived >= LIVED_MIN)
     }
 
-    /// The least surprise of `bound` and of this hour, the one before and the one after: clocks
+    /// The least surprise of `recent` and of this hour, the one before and the one after: clocks
     /// change by an hour twice a year, and jobs start a little early or late.
-    fn least(
-        &self,
-        count: f64,
-        buckets: u32,
-        slot: usize,
-        bound: f64,
-        surprise: fn(&Expected, f64) -> f64,
-    ) -> f64 {
-        let mut least = bound;
-        for slot in [slot, slot + 1, slot + super::season::SLOTS - 1] {
+    fn least(&self, recent: f64, scales: (u32, usize), surprise: impl Fn(&Expected) -> f64) -> f64 {
+        let (buckets, slot) = scales;
+        let mut least = recent;
+        for slot in [slot, slot + 1, slot + SLOTS - 1] {
             if least <= 1.0 {
                 break;
             }
             if let Some(expected) = self.by_season(buckets, slot) {
-                least = least.min(surprise(&expected, count));
+                least = least.min(surprise(&expected));
             }
         }
         least
@@ -417,7 +429,7 @@ impl Watched {
 
     /// Opens, goes on with or closes an episode; whether there is something to tell.
     fn follow(&mut self, finding: Option<&Finding>, scene: &Scene, accept: u64) -> bool {
-        let loud = finding.filter(|found| found.score >= scene.threshold);
+        let loud = finding.filter(|found| found.score >= self.bar(found.kind, scene.threshold));
         let Some(episode) = self.episode.as_mut() else {
             if let Some(found) = loud {
                 self.begin_episode(found.kind, scene.bucket);
