@@ -10,6 +10,8 @@
 
 mod groups;
 mod learn;
+#[cfg(test)]
+mod tests;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

@@ -28,7 +28,9 @@ mod next_event;
 mod order;
 mod patience;
 mod question;
+pub mod rates;
 mod sequence;
+mod slowness;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ pub use self::order::{Order, OrderState, SavedOrder};
 pub use self::patience::Patience;
 pub use self::question::{Question, Questions, Trail};
 pub use self::sequence::{EventSequence, ValueRows};
+pub use self::slowness::Slowness;
 pub use self::tail::Tail;
 pub use self::verdict::{Finding, Verdict, judge_sequence};
 pub use self::voice::{Surprise, Voice, Why};

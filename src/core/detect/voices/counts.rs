@@ -1,155 +1,142 @@
 //! How often each template comes in a sequence, all templates together.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::tally::{Tally, distinct};
+use super::tally::{Tally, blamed, distinct, surprise_of_breach};
 use crate::core::detect::{Heard, Surprise, Voice, Why};
 use crate::core::model::Key;
 
-/// The count vectors that came.
+/// The count vectors that came, and how new ones differ from those known.
+///
+/// A vector that came says nothing. A new one is compared with the nearest known one, and the key
+/// whose count is the most surprising is blamed: how probable it is that a new normal vector is so
+/// far off in this key was learned by leaving known vectors out in turn. The sum over all keys
+/// would do worse: a long normal sequence differs a little in many keys, a fault in one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
-    /// The distinct vectors, each with how many sequences have it, most frequent first.
-    rows: Vec<(Tally, u32)>,
-    of: u32,
-    /// By key: what one record more or less costs.
-    costs: Vec<f32>,
-    /// By key: how many sequences have each count of it, ascending; those with none left out.
-    tables: Vec<Vec<(u32, u32)>>,
+    /// The distinct vectors, those of most sequences first.
+    rows: Vec<Tally>,
+    /// The score of a vector for being new, in nats.
+    new: f32,
+    /// By key: how many of the vectors left out were off by at least so much.
+    off: Vec<Vec<(u32, u32)>>,
+    /// How many vectors were left out.
+    tried: u32,
 }
 
 impl Counts {
-    /// Most distinct vectors kept, the most frequent.
+    /// Most distinct vectors kept, those of most sequences.
     pub const ROWS_MAX: usize = 4_096;
+    /// Most vectors left out in turn.
+    const TRIED_MAX: usize = 512;
+    /// How often the distances are learned, each time with the distances learned before.
+    const ROUNDS: usize = 2;
+    /// What the other keys that are off weigh: enough to tell apart vectors whose worst keys are
+    /// equally odd, no more.
+    const OTHERS: f32 = 0.02;
+    /// What being still farther off weighs, where nothing known is so far off.
+    const FARTHER: f32 = 0.01;
 
     /// Learns from those of the sequences that are known from beginning to end, with keys below
     /// `key_count`.
     pub fn learn(corpus: &[Heard], key_count: usize) -> Self {
         let mut rows = distinct(corpus);
-        let of: u32 = rows.iter().map(|(_, count)| *count).sum();
-        let mut tables: Vec<std::collections::BTreeMap<u32, u32>> =
-            vec![Default::default(); key_count];
-        for (row, sequences) in &rows {
-            for (key, count) in row.iter() {
-                if let Some(table) = tables.get_mut(key.index()) {
-                    *table.entry(count).or_default() += sequences;
-                }
-            }
-        }
-        let costs = tables
-            .iter()
-            .map(|table| {
-                let with: u32 = table.values().sum();
-                ((f64::from(of) + 1.0) / (f64::from(with) + 0.5))
-                    .ln()
-                    .max(0.0) as f32
-                    + 1.0
-            })
-            .collect();
+        let sequences: u32 = rows.iter().map(|(_, times)| *times).sum();
+        let single = rows.iter().filter(|(_, times)| *times == 1).count() as u32;
         rows.truncate(Self::ROWS_MAX);
-        Self {
-            rows,
-            of,
-            costs,
-            tables: tables
-                .into_iter()
-                .map(|table| table.into_iter().collect())
-                .collect(),
+        let mut voice = Self {
+            rows: rows.into_iter().map(|(tally, _)| tally).collect(),
+            // Good and Turing: the share of those that were new, had they come last.
+            new: surprise_of_breach(single, sequences),
+            off: Vec::new(),
+            tried: 0,
+        };
+        let mut off = voice.left_out(key_count, &|_, apart| apart as f32);
+        for _ in 1..Self::ROUNDS {
+            voice.set(off);
+            off = voice.left_out(key_count, &|key, apart| voice.price(key, apart));
         }
+        voice.set(off);
+        voice
     }
 
-    /// The cheapest way from a vector that came to `tally`: its cost, the key that costs most and
-    /// how often that comes in the vector.
-    pub fn nearest(&self, heard: &Heard) -> Option<(f32, Key, u32)> {
-        let tally = Tally::of(heard);
-        let mut best: Option<(f32, usize)> = None;
-        for (index, (row, _)) in self.rows.iter().enumerate() {
-            let bound = best.map_or(f32::INFINITY, |(cost, _)| cost);
-            if let Some(cost) = self.cost(row, &tally, bound) {
-                best = Some((cost, index));
-            }
-        }
-        let (cost, index) = best?;
-        let (row, _) = self.rows.get(index)?;
-        let (mut blamed, mut most) = (Key::BEGIN, -1.0);
-        for key in row.iter().chain(tally.iter()).map(|(key, _)| key) {
-            let part = self.price(key) * row.get(key).abs_diff(tally.get(key)) as f32;
-            if part > most {
-                (blamed, most) = (key, part);
-            }
-        }
-        Some((cost, blamed, row.get(blamed)))
+    fn set(&mut self, (off, tried): (Vec<Vec<(u32, u32)>>, u32)) {
+        (self.off, self.tried) = (off, tried);
     }
 
-    /// The cost from `row` to `tally`; `None` when it is not below `bound`.
-    fn cost(&self, row: &Tally, tally: &Tally, bound: f32) -> Option<f32> {
-        let mut cost = 0.0;
-        let (mut rows, mut came) = (row.iter().peekable(), tally.iter().peekable());
-        loop {
-            let (key, apart) = match (rows.peek().copied(), came.peek().copied()) {
-                (None, None) => return (cost < bound).then_some(cost),
-                (Some((key, count)), other) if other.is_none_or(|(other, _)| key < other) => {
-                    rows.next();
-                    (key, count)
-                }
-                (Some((key, count)), Some((other, seen))) if key == other => {
-                    rows.next();
-                    came.next();
-                    (key, count.abs_diff(seen))
-                }
-                (_, Some((key, seen))) => {
-                    came.next();
-                    (key, seen)
-                }
-                (Some(_), None) => return None,
+    /// By key, how many of the vectors are off by at least so much from the nearest other one; and
+    /// how many were tried.
+    fn left_out(
+        &self,
+        key_count: usize,
+        price: &dyn Fn(Key, u32) -> f32,
+    ) -> (Vec<Vec<(u32, u32)>>, u32) {
+        let mut off: Vec<BTreeMap<u32, u32>> = vec![BTreeMap::new(); key_count];
+        let step = self.rows.len().div_ceil(Self::TRIED_MAX).max(1);
+        let mut tried = 0;
+        for (index, tally) in self.rows.iter().enumerate().step_by(step) {
+            let Some((_, nearest)) = self.nearest(tally, Some(index), price) else {
+                continue;
             };
-            cost += self.price(key) * apart as f32;
-            if cost >= bound {
-                return None;
+            tried += 1;
+            for (key, here, there) in tally.differences(nearest) {
+                if let Some(of_key) = off.get_mut(key.index()) {
+                    *of_key.entry(here.abs_diff(there)).or_default() += 1;
+                }
             }
         }
+        let at_least = |of_key: BTreeMap<u32, u32>| {
+            let mut sum = 0;
+            let mut tail: Vec<(u32, u32)> = of_key
+                .into_iter()
+                .rev()
+                .map(|(apart, count)| {
+                    sum += count;
+                    (apart, sum)
+                })
+                .collect();
+            tail.reverse();
+            tail
+        };
+        (off.into_iter().map(at_least).collect(), tried)
     }
 
-    fn price(&self, key: Key) -> f32 {
-        let dearest = (f64::from(self.of) + 1.0).ln() as f32 + 1.0;
-        self.costs.get(key.index()).copied().unwrap_or(dearest)
-    }
-
-    /// The key whose count is the most improbable, with −ln of its probability.
-    pub fn oddest(&self, heard: &Heard) -> Option<(f32, Key)> {
-        let tally = Tally::of(heard);
-        let mut best: Option<(f32, Key)> = None;
-        for index in Key::MARKER_COUNT..self.tables.len() {
-            let key = Key(index as u16);
-            let score = self.odd(key, tally.get(key));
-            if best.is_none_or(|(most, _)| score > most) {
-                best = Some((score, key));
+    /// The known vector at the smallest sum of prices, but for the one at index `but`; of equally
+    /// near ones the most frequent.
+    fn nearest(
+        &self,
+        tally: &Tally,
+        but: Option<usize>,
+        price: &dyn Fn(Key, u32) -> f32,
+    ) -> Option<(f32, &Tally)> {
+        let mut best: Option<(f32, &Tally)> = None;
+        for (index, row) in self.rows.iter().enumerate() {
+            let bound = best.map_or(f32::INFINITY, |(cost, _)| cost);
+            let mut cost = 0.0;
+            for (key, here, there) in tally.differences(row) {
+                cost += price(key, here.abs_diff(there));
+                if cost >= bound {
+                    break;
+                }
+            }
+            if cost < bound && Some(index) != but {
+                best = Some((cost, row));
+                if cost <= 0.0 {
+                    break;
+                }
             }
         }
         best
     }
 
-    fn odd(&self, key: Key, count: u32) -> f32 {
-        let Some(table) = self.tables.get(key.index()) else {
-            return 0.0;
-        };
-        let with: u32 = table.iter().map(|(_, n)| *n).sum();
-        let n = |c: u32| -> u32 {
-            if c == 0 {
-                return self.of - with;
-            }
-            table
-                .binary_search_by_key(&c, |(c, _)| *c)
-                .map_or(0, |i| table[i].1)
-        };
-        let nearest = table
-            .iter()
-            .map(|(c, _)| c.abs_diff(count))
-            .chain((with < self.of).then_some(count))
-            .min()
-            .unwrap_or(count);
-        let prior = 0.5 * (-(nearest as f64)).exp();
-        -((f64::from(n(count)) + prior) / (f64::from(self.of) + 1.0)).ln() as f32
+    /// −ln of how probable it is that a new vector is off by at least so much in `key`.
+    fn price(&self, key: Key, apart: u32) -> f32 {
+        let tail = self.off.get(key.index()).map_or(&[][..], Vec::as_slice);
+        let from = tail.partition_point(|(off, _)| *off < apart);
+        let as_far = tail.get(from).map_or(0, |(_, count)| *count);
+        surprise_of_breach(as_far, self.tried) + Self::FARTHER * (apart as f32).ln_1p()
     }
 }
 
@@ -159,18 +146,91 @@ impl Voice for Counts {
     }
 
     fn whole(&self, heard: &Heard) -> Option<Surprise> {
-        if !(heard.begins && heard.ends) || self.of == 0 {
+        if !(heard.begins && heard.ends) {
             return None;
         }
-        let (score, key, usual) = self.nearest(heard)?;
+        let tally = Tally::of(heard);
+        let (sum, row) = self.nearest(&tally, None, &|key, apart| self.price(key, apart))?;
+        let (most, key, came, usual) = tally
+            .differences(row)
+            .map(|(key, here, there)| (self.price(key, here.abs_diff(there)), key, here, there))
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
         Some(Surprise {
-            score,
-            position: heard.len,
+            score: self.new + most + Self::OTHERS * (sum - most),
+            position: blamed(heard, key, came > usual),
             why: Why::Count {
                 key,
-                came: Tally::of(heard).get(key),
+                came,
                 usual: (usual, usual),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    #[test]
+    fn the_key_that_never_varies_is_blamed_before_the_one_that_always_does() {
+        // Any number of b, but always two of c.
+        let all: Vec<Heard> = (1..40)
+            .map(|count| heard(&format!("a{}cc", "b".repeat(count))))
+            .collect();
+        let voice = Counts::learn(&all, KEY_COUNT);
+        let usual = voice
+            .whole(&heard(&format!("a{}cc", "b".repeat(40))))
+            .unwrap();
+        let odd = voice
+            .whole(&heard(&format!("ac{}", "b".repeat(20))))
+            .unwrap();
+        assert!(odd.score > usual.score + 2.0, "{usual:?} {odd:?}");
+        assert_eq!(
+            odd.why,
+            Why::Count {
+                key: key('c'),
+                came: 1,
+                usual: (2, 2)
+            }
+        );
+        assert_eq!(odd.position, 22, "what is missing is missed at the end");
+    }
+
+    #[test]
+    fn one_too_many_is_blamed_where_it_stands() {
+        let voice = Counts::learn(&corpus(&["abc", "abbc", "abbbc"], 30), KEY_COUNT);
+        assert_eq!(voice.whole(&heard("abbc")), None);
+        assert_eq!(
+            voice.whole(&heard("cabb")),
+            None,
+            "the order does not matter"
+        );
+        assert_eq!(voice.whole(&heard("acbcb")).unwrap().position, 3);
+    }
+
+    #[test]
+    fn a_new_vector_says_little_where_most_are_new() {
+        let steady = Counts::learn(&corpus(&["ab", "abb", "abbb"], 30), KEY_COUNT);
+        let restless: Vec<Heard> = (1..90)
+            .map(|count| heard(&format!("a{}", "b".repeat(count))))
+            .collect();
+        let restless = Counts::learn(&restless, KEY_COUNT);
+        let score = |voice: &Counts, count| {
+            let new = heard(&format!("a{}", "b".repeat(count)));
+            voice.whole(&new).unwrap().score
+        };
+        assert!(score(&steady, 4) > score(&restless, 90) + 3.0);
+    }
+
+    #[test]
+    fn the_vectors_kept_are_bounded() {
+        let repeat = |letter: &str, count: usize| letter.repeat(count % 18);
+        let all: Vec<Heard> = (0..Counts::ROWS_MAX + 500)
+            .map(|n| [repeat("a", n), repeat("b", n / 18), repeat("c", n / 324)].concat())
+            .map(|letters| heard(&letters))
+            .collect();
+        let voice = Counts::learn(&all, KEY_COUNT);
+        assert_eq!(voice.rows.len(), Counts::ROWS_MAX);
     }
 }

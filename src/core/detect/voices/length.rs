@@ -119,7 +119,9 @@ impl Length {
 }
 
 fn ends_share(ended: f64, came: f64, prior: f64, weight: f64) -> f64 {
-    (ended + weight * prior) / (came + weight)
+    // So many records say no more than this.
+    let least = 1.0 / (came + 2.0);
+    ((ended + weight * prior) / (came + weight)).max(least)
 }
 
 impl Voice for Length {
@@ -140,5 +142,49 @@ impl Voice for Length {
                 usual: self.usual(),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    fn score(voice: &Length, letters: &str) -> f32 {
+        voice.whole(&heard(letters)).unwrap().score
+    }
+
+    #[test]
+    fn a_sequence_longer_or_shorter_than_any_is_odd() {
+        let voice = Length::learn(&corpus(&["abz", "abbz", "abbbz"], 100), KEY_COUNT);
+        assert!(score(&voice, "abbz") < 0.5);
+        assert!(score(&voice, "abbbbbbbbz") > 4.0);
+        assert!(score(&voice, "z") > 4.0);
+    }
+
+    #[test]
+    fn a_usual_length_with_an_unusual_last_record_stopped_too_early() {
+        let voice = Length::learn(&corpus(&["abz", "abbz", "abbbz"], 100), KEY_COUNT);
+        let stopped = voice.whole(&heard("abbb")).unwrap();
+        // After "bb" it went on 300 times of 300.
+        assert!((stopped.score - 302f32.ln()).abs() < 0.2, "{stopped:?}");
+        assert_eq!(stopped.position, 4);
+        assert_eq!(
+            stopped.why,
+            Why::Length {
+                came: 4,
+                usual: (3, 5)
+            }
+        );
+    }
+
+    #[test]
+    fn an_open_sequence_is_not_judged() {
+        let voice = Length::learn(&corpus(&["abz"], 100), KEY_COUNT);
+        let open = Heard {
+            ends: false,
+            ..heard("a")
+        };
+        assert_eq!(voice.whole(&open), None);
     }
 }

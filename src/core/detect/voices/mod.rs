@@ -1,13 +1,19 @@
 //! The views of what is normal, one module each.
 
 mod counts;
+mod echoes;
+mod gaps;
 mod length;
 mod ngram;
 mod pace;
 mod precedence;
+mod range;
 mod rare;
 mod relations;
 mod tally;
+#[cfg(test)]
+mod tests;
+mod triggers;
 mod unseen;
 mod values;
 
@@ -16,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use self::counts::Counts;
 pub use self::length::Length;
 pub use self::ngram::Ngram;
-pub use self::pace::{Pace, Slowness, Step};
+pub use self::pace::{Pace, Step};
 pub use self::precedence::Precedence;
 pub use self::rare::Rare;
 pub use self::relations::Relations;

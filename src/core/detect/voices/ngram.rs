@@ -10,9 +10,8 @@ use crate::core::model::Key;
 /// How probable each key is after the keys before it.
 ///
 /// The contexts form a tree: the children of a context are those one key longer, reaching further
-/// back. Each context mixes what came after it with what its parent says (Witten and Bell: a
-/// context that had many different successors for its number trusts its parent more). A context
-/// that only ever had one successor is not made longer, nor one that came once.
+/// back. A context that only ever had one successor is not made longer, and one that came once is
+/// not kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ngram {
     /// The empty context first; the children of one context stand together, by key.
@@ -24,16 +23,15 @@ pub struct Ngram {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Context {
-    /// The earliest key of the context.
-    key: Key0,
+    /// The number of its earliest key; 0 for the empty context.
+    key: u16,
     children: Span,
     successors: Span,
     /// How often the context came.
     came: u32,
+    /// How often its parent came before a key that never came after this one.
+    came_elsewhere: u32,
 }
-
-/// A key with a default, for the empty context.
-type Key0 = u16;
 
 /// A range of indices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -62,13 +60,32 @@ struct Open {
     places: Vec<Place>,
 }
 
+impl Open {
+    /// Its places by the key before the context.
+    fn longer(&self, sequences: &[(Vec<Key>, u32)]) -> BTreeMap<Key, Vec<Place>> {
+        let mut groups: BTreeMap<Key, Vec<Place>> = BTreeMap::new();
+        for (sequence, place) in &self.places {
+            let tokens = sequences.get(*sequence as usize).map(|(tokens, _)| tokens);
+            let back = (*place as usize).checked_sub(self.depth + 1);
+            if let Some(key) = back.and_then(|back| tokens?.get(back)) {
+                groups.entry(*key).or_default().push((*sequence, *place));
+            }
+        }
+        groups
+    }
+}
+
 impl Ngram {
     /// Most keys a context has.
     pub const ORDER_MAX: usize = 8;
     /// Most contexts kept; the most frequent are made longer first.
     pub const CONTEXTS_MAX: usize = 131_072;
+    /// Most pairs of a context and a successor, after which no context is made longer.
+    pub const SUCCESSORS_MAX: usize = 1_048_576;
+    /// How many keys an explanation says were expected.
+    const EXPECTED: usize = 3;
     /// How many of the largest surprises make up that of a sequence.
-    const WORST: usize = 3;
+    const WORST: usize = 2;
 
     /// Learns from normal sequences with keys below `key_count`.
     pub fn learn(corpus: &[Heard], key_count: usize) -> Self {
@@ -86,46 +103,53 @@ impl Ngram {
             .collect();
         let mut open = BinaryHeap::new();
         open.extend(voice.add(0, 0, places, &sequences));
-        while let Some(Open {
-            index,
-            depth,
-            places,
-            ..
-        }) = open.pop()
-        {
-            let mut groups: BTreeMap<Key, Vec<Place>> = BTreeMap::new();
-            for (sequence, place) in places {
-                let tokens = sequences.get(sequence as usize).map(|(tokens, _)| tokens);
-                let back = (place as usize).checked_sub(depth + 1);
-                if let Some(key) = back.and_then(|back| tokens?.get(back)) {
-                    groups.entry(*key).or_default().push((sequence, place));
-                }
-            }
-            if voice.contexts.len() + groups.len() > Self::CONTEXTS_MAX {
+        while let Some(context) = open.pop() {
+            let groups = context.longer(&sequences);
+            if voice.contexts.len() + groups.len() > Self::CONTEXTS_MAX
+                || voice.successors.len() > Self::SUCCESSORS_MAX
+            {
                 break;
             }
             let start = voice.contexts.len();
             for (key, places) in groups {
                 let came: u32 = places.iter().map(|place| times(&sequences, *place)).sum();
                 if came > 1 {
-                    open.extend(voice.add(key.0, depth + 1, places, &sequences));
+                    open.extend(voice.add(key.0, context.depth + 1, places, &sequences));
                 }
             }
-            let len = voice.contexts.len() - start;
-            if let Some(context) = voice.contexts.get_mut(index.0) {
-                context.children = Span {
-                    start: start as u32,
-                    len: len as u32,
-                };
-            }
+            voice.adopt(context.index.0, start);
         }
         voice
+    }
+
+    /// Makes the contexts from `start` on the children of `parent`.
+    fn adopt(&mut self, parent: usize, start: usize) {
+        let Some(children) = self.contexts.len().checked_sub(start) else {
+            return;
+        };
+        let Some(context) = self.contexts.get_mut(parent) else {
+            return;
+        };
+        context.children = Span {
+            start: start as u32,
+            len: children as u32,
+        };
+        let (came, after_parent) = (context.came, context.successors.of(&self.successors));
+        for child in self.contexts.iter_mut().skip(start) {
+            let after_both: u32 = child
+                .successors
+                .of(&self.successors)
+                .iter()
+                .filter_map(|(key, _)| count_of(after_parent, *key))
+                .sum();
+            child.came_elsewhere = came.saturating_sub(after_both);
+        }
     }
 
     /// Adds a context; gives it back when a longer one might know better.
     fn add(
         &mut self,
-        key: Key0,
+        key: u16,
         depth: usize,
         places: Vec<Place>,
         sequences: &[(Vec<Key>, u32)],
@@ -147,6 +171,7 @@ impl Ngram {
                 len: successors.len() as u32,
             },
             came,
+            came_elsewhere: 0,
         });
         let is_sure = successors.len() < 2;
         self.successors.extend(successors);
@@ -179,20 +204,33 @@ impl Ngram {
         path
     }
 
+    /// From the longest context that fits: the share of `key` there, or else the share left for
+    /// what is new there times the same question to the next shorter context, of which the keys
+    /// already answered for are left out (Moffat's PPM, method C). What is new in two contexts is
+    /// so not charged twice.
     fn probability(&self, path: &[Context], key: Key) -> f32 {
-        let mut probability = 1.0 / f64::from(self.key_count.max(2));
-        for context in path {
-            let successors = context.successors.of(&self.successors);
-            let found = successors.binary_search_by_key(&key, |(key, _)| *key);
-            let came = found
-                .ok()
-                .and_then(|found| successors.get(found))
-                .map_or(0, |(_, came)| *came);
-            let kinds = f64::from(context.successors.len);
-            probability =
-                (f64::from(came) + kinds * probability) / (f64::from(context.came) + kinds);
+        let mut escaped = 1.0;
+        // The context one longer: how many successors it had, and how often this one came before
+        // others.
+        let mut longer: Option<Context> = None;
+        for context in path.iter().rev() {
+            let (excluded, came) = longer.map_or((0, context.came), |longer| {
+                (longer.successors.len, longer.came_elsewhere)
+            });
+            let (kinds, came) = (
+                f64::from(context.successors.len - excluded),
+                f64::from(came),
+            );
+            if let Some(count) = count_of(context.successors.of(&self.successors), key) {
+                return (escaped * f64::from(count) / (came + kinds)) as f32;
+            }
+            if kinds > 0.0 {
+                escaped *= kinds / (came + kinds);
+            }
+            longer = Some(*context);
         }
-        probability as f32
+        let known = longer.map_or(0, |context| context.successors.len);
+        (escaped / f64::from(self.key_count.saturating_sub(known).max(1))) as f32
     }
 
     /// −ln of the probability of the known event at `index`, or of the end behind the last.
@@ -207,14 +245,13 @@ impl Ngram {
         let Some(longest) = path.last() else {
             return Vec::new();
         };
-        let mut expected: Vec<(Key, f32)> = longest
-            .successors
-            .of(&self.successors)
-            .iter()
-            .map(|(key, _)| (*key, self.probability(&path, *key)))
+        let of = longest.came as f32 + longest.successors.len as f32;
+        let successors = longest.successors.of(&self.successors).iter();
+        let mut expected: Vec<(Key, f32)> = successors
+            .map(|(key, count)| (*key, *count as f32 / of))
             .collect();
         expected.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        expected.truncate(Self::WORST);
+        expected.truncate(Self::EXPECTED);
         expected
     }
 
@@ -249,7 +286,7 @@ impl Voice for Ngram {
         (score > std::f32::consts::LN_2).then(|| self.why(heard, index, score))
     }
 
-    /// The three largest surprises together, its end included.
+    /// The two largest surprises together, the end included: one odd record may be chance.
     fn whole(&self, heard: &Heard) -> Option<Surprise> {
         let len = heard.keys.len() + usize::from(heard.ends);
         let mut surprises: Vec<(f32, usize)> = (0..len)
@@ -262,6 +299,13 @@ impl Voice for Ngram {
         let score = surprises.iter().map(|(score, _)| score).sum();
         Some(self.why(heard, *worst, score))
     }
+}
+
+fn count_of(successors: &[(Key, u32)], key: Key) -> Option<u32> {
+    let found = successors
+        .binary_search_by_key(&key, |(key, _)| *key)
+        .ok()?;
+    successors.get(found).map(|(_, count)| *count)
 }
 
 /// The distinct sequences with their marked ends, and how often each came.
@@ -281,4 +325,90 @@ fn times(sequences: &[(Vec<Key>, u32)], place: Place) -> u32 {
     sequences
         .get(place.0 as usize)
         .map_or(0, |(_, times)| *times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    #[test]
+    fn what_came_is_told_with_what_was_expected() {
+        let voice = Ngram::learn(&corpus(&["abc", "abc", "abc", "abd"], 25), KEY_COUNT);
+        let odd = voice.at(&heard("aba"), 2).unwrap();
+        let Why::Next {
+            came,
+            expected,
+            probability,
+        } = odd.why
+        else {
+            panic!("{:?}", odd.why)
+        };
+        assert_eq!((odd.position, came), (2, key('a')));
+        let keys: Vec<Key> = expected.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, [key('c'), key('d')]);
+        assert!((expected[0].1 - 0.74).abs() < 0.02, "{expected:?}");
+        assert!((odd.score + probability.ln()).abs() < 1e-4 && odd.score > 4.0);
+    }
+
+    #[test]
+    fn the_probabilities_of_all_that_can_come_add_up_to_one() {
+        let all = corpus(&["abcabd", "abd", "acbd", "bbbbac", "dab"], 7);
+        let voice = Ngram::learn(&all, KEY_COUNT);
+        for letters in ["", "a", "ab", "abcab", "bb", "zzz", "dcba"] {
+            let path = voice.path(&heard(letters), letters.len());
+            // Every key but the one that never comes next.
+            let sum: f32 = (0..KEY_COUNT as u16)
+                .map(|number| voice.probability(&path, Key(number)))
+                .sum();
+            assert!((sum - 1.0).abs() < 1e-4, "{letters}: {sum}");
+        }
+    }
+
+    #[test]
+    fn what_decides_may_lie_far_back() {
+        let all = corpus(&["xabcdy", "vabcdw"], 50);
+        let voice = Ngram::learn(&all, KEY_COUNT);
+        let score = |letters| voice.surprise(&heard(letters), 5);
+        assert!(score("xabcdy") < 0.1 && score("xabcdw") > 3.0);
+    }
+
+    #[test]
+    fn an_end_too_soon_is_blamed_on_the_end() {
+        let voice = Ngram::learn(&corpus(&["abc"], 50), KEY_COUNT);
+        let odd = voice.whole(&heard("ab")).unwrap();
+        assert_eq!(odd.position, 2);
+        assert!(matches!(odd.why, Why::Next { came: Key::END, .. }));
+        let open = Heard {
+            ends: false,
+            ..heard("ab")
+        };
+        assert!(voice.whole(&open).unwrap().score < 0.2);
+    }
+
+    #[test]
+    fn the_contexts_kept_are_bounded() {
+        // Every text of three letters out of 60 in every order.
+        let all: Vec<Heard> = (0u32..60_000)
+            .map(|number| {
+                let mut state = number;
+                let keys: Vec<Key> = (0..12)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        Key((state >> 27) as u16 + 2)
+                    })
+                    .collect();
+                Heard {
+                    len: keys.len(),
+                    keys,
+                    begins: true,
+                    ends: true,
+                    ..Heard::default()
+                }
+            })
+            .collect();
+        let voice = Ngram::learn(&all, 40);
+        assert!(voice.contexts.len() > Ngram::CONTEXTS_MAX / 4);
+        assert!(voice.contexts.len() <= Ngram::CONTEXTS_MAX);
+    }
 }

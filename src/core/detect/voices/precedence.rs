@@ -303,3 +303,58 @@ fn without_redundant(rules: Vec<Rule>) -> Vec<Rule> {
         .copied()
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    #[test]
+    fn what_comes_without_what_it_needs_is_told_at_once() {
+        let voice = Precedence::learn(&corpus(&["oabz", "obaz", "oaabz"], 40), KEY_COUNT);
+        let early = heard("aobz");
+        let odd = voice.at(&early, 0).unwrap();
+        assert!((odd.score - 122f32.ln()).abs() < 1e-4);
+        assert_eq!(odd.position, 0);
+        assert_eq!(
+            odd.why,
+            Why::NotBefore {
+                key: key('a'),
+                missing: key('o'),
+                held: 120
+            }
+        );
+        assert_eq!(voice.at(&early, 2), None);
+    }
+
+    #[test]
+    fn what_is_not_followed_up_is_told_at_the_end() {
+        let voice = Precedence::learn(&corpus(&["oabz", "obaz", "oaabz"], 40), KEY_COUNT);
+        let odd = voice.whole(&heard("oaba")).unwrap();
+        assert_eq!(odd.position, 2);
+        assert!(matches!(odd.why, Why::NotAfter { missing, .. } if missing == key('z')));
+    }
+
+    #[test]
+    fn each_deletion_needs_an_order_of_its_own() {
+        let all = corpus(&["xyd", "xyxyd", "xxyyd"], 40);
+        let voice = Precedence::learn(&all, KEY_COUNT);
+        assert_eq!(voice.at(&heard("xyxyd"), 3), None);
+        let odd = voice.at(&heard("xyyxd"), 2).unwrap();
+        assert!(matches!(odd.why, Why::NotBefore { missing, .. } if missing == key('x')));
+        let odd = voice.whole(&heard("xyyxd")).unwrap();
+        assert!(matches!(odd.why, Why::NotAfter { missing, .. } if missing == key('y')));
+    }
+
+    #[test]
+    fn what_follows_from_other_rules_is_not_kept() {
+        let voice = Precedence::learn(&corpus(&["abcd"], 40), KEY_COUNT);
+        assert_eq!((voice.before.len(), voice.after.len()), (3, 3));
+    }
+
+    #[test]
+    fn a_rule_seen_few_times_is_none() {
+        assert!(Precedence::learn(&corpus(&["ab"], 4), KEY_COUNT).is_empty());
+        assert!(!Precedence::learn(&corpus(&["ab"], 5), KEY_COUNT).is_empty());
+    }
+}

@@ -51,3 +51,35 @@ impl Voice for Rare {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    #[test]
+    fn the_fewer_sequences_have_a_template_the_more_it_says() {
+        let mut sequences = corpus(&["ab"], 97);
+        sequences.extend(corpus(&["abc"], 1));
+        let voice = Rare::learn(&sequences, KEY_COUNT);
+        let rare = voice.at(&heard("acb"), 1).unwrap();
+        // One of 98.
+        assert!((rare.score - 50f32.ln()).abs() < 1e-4);
+        assert_eq!(
+            rare.why,
+            Why::Rare {
+                key: key('c'),
+                sequences: 1,
+                of: 98
+            }
+        );
+        assert!(voice.at(&heard("acb"), 0).unwrap().score < 0.02);
+    }
+
+    #[test]
+    fn a_template_many_times_in_one_sequence_is_as_rare_as_once() {
+        let voice = Rare::learn(&corpus(&["abbbbb", "a", "a"], 9), KEY_COUNT);
+        let score = voice.at(&heard("b"), 0).unwrap().score;
+        assert!((score - (29f32 / 10.0).ln()).abs() < 1e-4);
+    }
+}

@@ -1,6 +1,7 @@
 //! What comes as often as what: relations between counts.
 
 use std::cmp::Reverse;
+use std::iter;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,8 @@ impl Relation {
 /// How often each of some keys comes in each distinct tally.
 struct Columns {
     keys: Vec<Key>,
+    /// How many sequences have each.
+    having: Vec<u32>,
     columns: Vec<Vec<u32>>,
     weights: Vec<u32>,
 }
@@ -57,33 +60,29 @@ impl Relations {
     /// `key_count`.
     pub fn learn(corpus: &[Heard], key_count: usize) -> Self {
         let columns = Columns::new(corpus, key_count);
-        let mut relations = Vec::new();
-        let count = columns.keys.len();
-        let mut twins = vec![false; count];
-        for left in 0..count {
-            for right in 0..count {
-                if left == right {
-                    continue;
-                }
-                if let Some(relation) = columns.multiple(left, right) {
-                    // Equal is equal both ways: told once.
-                    let told = relation.factor == 1 && right < left;
-                    if relation.factor == 1 && right > left && relation.broken == 0 {
-                        twins[right] = true;
-                    }
-                    relations.extend((!told).then_some(relation));
-                }
+        let mut relations: Vec<Relation> = Vec::new();
+        // Of keys that always come equally often the first stands for all in what follows.
+        let mut alone: Vec<usize> = (0..columns.keys.len()).collect();
+        for left in 0..columns.keys.len() {
+            if alone.contains(&left) {
+                let equal = |right: &usize| Some((*right, columns.relation(left, &[*right], 1)?));
+                let equals: Vec<_> = (left + 1..columns.keys.len())
+                    .filter_map(|right| equal(&right))
+                    .collect();
+                alone.retain(|key| {
+                    !equals
+                        .iter()
+                        .any(|(right, e)| right == key && e.broken == 0)
+                });
+                relations.extend(equals.into_iter().map(|(_, relation)| relation));
             }
         }
-        // Of keys that always come equally often the first stands for all.
-        let alone: Vec<usize> = (0..count).filter(|key| !twins[*key]).collect();
         for left in &alone {
-            for (index, one) in alone.iter().enumerate() {
-                for other in alone.iter().skip(index + 1) {
-                    if left != one && left != other {
-                        relations.extend(columns.sum(*left, [*one, *other]));
-                    }
-                }
+            let others = || alone.iter().filter(|other| *other != left);
+            relations.extend(others().filter_map(|right| columns.multiple(*left, *right)));
+            for (index, one) in others().enumerate() {
+                let pairs = others().skip(index + 1).map(|other| [*one, *other]);
+                relations.extend(pairs.filter_map(|pair| columns.relation(*left, &pair, 1)));
             }
         }
         relations.sort_by(|a, b| b.score().total_cmp(&a.score()).then(a.cmp(b)));
@@ -123,12 +122,15 @@ impl Voice for Relations {
             let (left, right) = sides(relation);
             left != right
         })?;
+        let right = broken.right.iter();
         Some(Surprise {
             score: broken.score(),
             position: heard.len,
             why: Why::Relation {
                 left: vec![broken.left],
-                right: broken.right.clone(),
+                right: right
+                    .flat_map(|key| iter::repeat_n(*key, broken.factor as usize))
+                    .collect(),
                 came: sides(broken),
                 held: broken.tried - broken.broken,
             },
@@ -155,18 +157,21 @@ impl Columns {
             .collect();
         keys.sort_by_key(|key| Reverse(having.get(key.index()).copied()));
         keys.truncate(Relations::KEYS_MAX);
-        let columns = keys
-            .iter()
-            .map(|key| rows.iter().map(|(tally, _)| tally.get(*key)).collect())
-            .collect();
         Self {
-            keys,
-            columns,
+            having: keys
+                .iter()
+                .filter_map(|key| having.get(key.index()).copied())
+                .collect(),
+            columns: keys
+                .iter()
+                .map(|key| rows.iter().map(|(tally, _)| tally.get(*key)).collect())
+                .collect(),
             weights: rows.iter().map(|(_, times)| *times).collect(),
+            keys,
         }
     }
 
-    /// The relation left = k · right, where it holds.
+    /// The relation left = k · right, where it holds with a k of at least 2.
     fn multiple(&self, left: usize, right: usize) -> Option<Relation> {
         let (left_column, right_column) = (self.columns.get(left)?, self.columns.get(right)?);
         let (most, base) = left_column
@@ -174,68 +179,125 @@ impl Columns {
             .zip(right_column)
             .find(|(_, base)| **base > 0)?;
         let factor = most / base;
-        if factor == 0 || factor > Relations::FACTOR_MAX || factor * base != *most {
+        if !(2..=Relations::FACTOR_MAX).contains(&factor) || factor * base != *most {
             return None;
         }
         self.relation(left, &[right], factor)
     }
 
-    /// The relation left = one + other, where it holds and needs both.
-    fn sum(&self, left: usize, right: [usize; 2]) -> Option<Relation> {
-        let relation = self.relation(left, &right, 1)?;
-        // Both must come often enough to matter.
-        let needed = |side: usize| {
-            let column = self.columns.get(side)?;
-            let with: u32 = column
-                .iter()
-                .zip(&self.weights)
-                .filter(|(count, _)| **count > 0)
-                .map(|(_, weight)| weight)
-                .sum();
-            Some(with >= Relations::TRIED_MIN)
-        };
-        right
-            .iter()
-            .all(|side| needed(*side) == Some(true))
-            .then_some(relation)
-    }
-
+    /// The relation left = factor · (sum of right), where it holds.
     fn relation(&self, left: usize, right: &[usize], factor: u32) -> Option<Relation> {
-        let total: u32 = self.weights.iter().sum();
+        let having = |key: &usize| self.having.get(*key).copied().unwrap_or_default();
+        let all: u32 = right
+            .iter()
+            .map(having)
+            .fold(having(&left), u32::saturating_add);
+        let broken_max = all / Relations::BROKEN_ONE_IN;
+        // Where a key on the right comes, the one on the left must come too.
+        let alone = |key: &usize| having(key).saturating_sub(having(&left));
+        if right.iter().any(|key| alone(key) > broken_max) {
+            return None;
+        }
+        let column = self.columns.get(left)?;
+        let others: Vec<&[u32]> = right
+            .iter()
+            .filter_map(|key| self.columns.get(*key).map(Vec::as_slice))
+            .collect();
         let (mut broken, mut tried) = (0, 0);
         let (mut least, mut most) = (u32::MAX, 0);
-        let column = self.columns.get(left)?;
-        for (row, weight) in self.weights.iter().enumerate() {
-            let one = *column.get(row)?;
-            let sum: u32 = right
-                .iter()
-                .filter_map(|side| self.columns.get(*side)?.get(row))
-                .sum();
-            let other = sum * factor;
-            (least, most) = (least.min(one), most.max(one));
-            if one != other {
+        for (row, (count, weight)) in column.iter().zip(&self.weights).enumerate() {
+            let sum: u32 = others.iter().filter_map(|column| column.get(row)).sum();
+            (least, most) = ((*count).min(least), (*count).max(most));
+            if *count > 0 || sum > 0 {
+                tried += weight;
+            }
+            if *count != sum.saturating_mul(factor) {
                 broken += weight;
-                if broken > total / Relations::BROKEN_ONE_IN {
+                if broken > broken_max {
                     return None;
                 }
             }
-            if one > 0 || other > 0 {
-                tried += weight;
-            }
         }
-        let holds = tried >= Relations::TRIED_MIN
-            && broken <= tried / Relations::BROKEN_ONE_IN
-            // What always comes so often needs no relation.
-            && least < most;
-        holds.then(|| Relation {
-            left: self.keys.get(left).copied().unwrap_or(Key::BEGIN),
-            right: right
-                .iter()
-                .filter_map(|side| self.keys.get(*side).copied())
-                .collect(),
+        let key = |key: &usize| self.keys.get(*key).copied();
+        let holds = tried >= Relations::TRIED_MIN && broken <= tried / Relations::BROKEN_ONE_IN;
+        // What always comes so often needs no relation.
+        (holds && least < most).then_some(Relation {
+            left: key(&left)?,
+            right: right.iter().filter_map(key).collect(),
             factor,
             broken,
             tried,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    fn why(voice: &Relations, letters: &str) -> Option<(Vec<Key>, Vec<Key>, (u32, u32))> {
+        match voice.whole(&heard(letters))?.why {
+            Why::Relation {
+                left, right, came, ..
+            } => Some((left, right, came)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn as_many_answers_as_requests() {
+        let voice = Relations::learn(&corpus(&["bc", "bcbc", "bbcbcc"], 40), KEY_COUNT);
+        assert_eq!(voice.whole(&heard("bbbbcccc")), None);
+        let odd = voice.whole(&heard("bbbbccc")).unwrap();
+        assert!(
+            (odd.score - 122f32.ln()).abs() < 1e-4,
+            "held 120 times of 120"
+        );
+        assert_eq!(
+            why(&voice, "bbbbccc"),
+            Some((vec![key('b')], vec![key('c')], (4, 3)))
+        );
+    }
+
+    #[test]
+    fn three_copies_for_each_block() {
+        let voice = Relations::learn(&corpus(&["accc", "acccaccc"], 40), KEY_COUNT);
+        assert_eq!(voice.whole(&heard("aaaccccccccc")), None);
+        assert_eq!(
+            why(&voice, "aacccccccc"),
+            Some((vec![key('c')], vec![key('a'); 3], (8, 6)))
+        );
+    }
+
+    #[test]
+    fn each_request_is_answered_or_refused() {
+        let all = corpus(&["bc", "bd", "bcbd", "bcbc", "bdbdbc"], 40);
+        let voice = Relations::learn(&all, KEY_COUNT);
+        assert_eq!(voice.whole(&heard("bbbdcd")), None);
+        assert_eq!(
+            why(&voice, "bbbdc"),
+            Some((vec![key('b')], vec![key('c'), key('d')], (3, 2)))
+        );
+    }
+
+    #[test]
+    fn a_relation_that_was_sometimes_broken_says_less() {
+        let mut all = corpus(&["bc", "bcbc"], 500);
+        let sure = Relations::learn(&all, KEY_COUNT);
+        all.extend(corpus(&["bbc"], 4));
+        let unsure = Relations::learn(&all, KEY_COUNT);
+        let score = |voice: &Relations| voice.whole(&heard("bcc")).unwrap().score;
+        assert!((score(&sure) - 1002f32.ln()).abs() < 1e-4);
+        assert!((score(&unsure) - (1006f32 / 5.0).ln()).abs() < 1e-4);
+        all.extend(corpus(&["bbc"], 20));
+        assert!(Relations::learn(&all, KEY_COUNT).is_empty());
+    }
+
+    #[test]
+    fn what_follows_from_equal_pairs_is_not_told_again() {
+        // b = c = d; nothing with a sum says more.
+        let voice = Relations::learn(&corpus(&["bcd", "bcdbcd", "a"], 40), KEY_COUNT);
+        assert_eq!(voice.len(), 2, "{voice:?}");
     }
 }

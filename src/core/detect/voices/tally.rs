@@ -39,6 +39,49 @@ impl Tally {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Key, u32)> {
         self.0.iter().copied()
     }
+
+    /// The keys that do not come equally often here and in `other`, with both counts, by key.
+    pub(super) fn differences<'a>(&'a self, other: &'a Self) -> Differences<'a> {
+        Differences {
+            here: &self.0,
+            there: &other.0,
+        }
+    }
+}
+
+/// See [`Tally::differences`].
+pub(super) struct Differences<'a> {
+    here: &'a [(Key, u32)],
+    there: &'a [(Key, u32)],
+}
+
+impl Iterator for Differences<'_> {
+    type Item = (Key, u32, u32);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let key = match (self.here.first(), self.there.first()) {
+                (Some((here, _)), Some((there, _))) => *here.min(there),
+                (Some((key, _)), None) | (None, Some((key, _))) => *key,
+                (None, None) => return None,
+            };
+            let (here, there) = (take(&mut self.here, key), take(&mut self.there, key));
+            if here != there {
+                return Some((key, here, there));
+            }
+        }
+    }
+}
+
+/// Takes the count of `key` off the front of `counts`, if it stands there.
+fn take(counts: &mut &[(Key, u32)], key: Key) -> u32 {
+    match counts.split_first() {
+        Some(((first, count), rest)) if *first == key => {
+            *counts = rest;
+            *count
+        }
+        _ => 0,
+    }
 }
 
 /// The distinct tallies of the sequences known from beginning to end, each with how many
@@ -51,6 +94,16 @@ pub(super) fn distinct(corpus: &[Heard]) -> Vec<(Tally, u32)> {
     let mut tallies: Vec<(Tally, u32)> = counts.into_iter().collect();
     tallies.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     tallies
+}
+
+/// The place to point at when `key` came too often or too seldom: its last record, or the end
+/// where it is missed.
+pub(super) fn blamed(heard: &Heard, key: Key, too_often: bool) -> usize {
+    let last = heard.keys.iter().rposition(|other| *other == key);
+    match last {
+        Some(index) if too_often => heard.position(index),
+        _ => heard.len,
+    }
 }
 
 /// −ln of how probable it is that a rule which was broken `broken` times in `tried` breaks, with

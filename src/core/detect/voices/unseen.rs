@@ -125,3 +125,53 @@ impl Home {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+
+    fn with_strangers(places: &[u32]) -> Heard {
+        Heard {
+            unseen: places.to_vec(),
+            len: 9,
+            ..heard("abc")
+        }
+    }
+
+    #[test]
+    fn a_new_template_says_little_in_a_log_that_keeps_bringing_new_ones() {
+        let steady = Unseen::learn(&corpus(&["abc"], 24), KEY_COUNT);
+        let restless: Vec<Heard> = ('d'..='z')
+            .map(|letter| heard(&format!("abc{letter}")))
+            .collect();
+        let restless = Unseen::learn(&restless, KEY_COUNT);
+        let new = with_strangers(&[4]);
+        let loud = steady.unseen(&new).unwrap().score;
+        let quiet = restless.unseen(&new).unwrap().score;
+        assert!(loud > 3.0 && quiet < 0.1, "{loud} {quiet}");
+    }
+
+    #[test]
+    fn several_new_templates_say_more_than_one() {
+        let voice = Unseen::learn(&corpus(&["abc"], 99), KEY_COUNT);
+        let one = voice.unseen(&heard("abcd")).unwrap();
+        let again = voice.unseen(&heard("abcdd")).unwrap();
+        let two = voice.unseen(&heard("abced")).unwrap();
+        assert_eq!((one.position, two.position), (3, 3));
+        assert_eq!(one.score, again.score);
+        assert!(two.score > one.score);
+        assert_eq!(voice.at(&heard("abcd"), 3).unwrap().score, one.score);
+        assert_eq!(voice.at(&heard("abcd"), 2), None);
+    }
+
+    #[test]
+    fn templates_outside_of_the_vocabulary_are_new_and_the_first_is_blamed() {
+        let voice = Unseen::learn(&corpus(&["abc"], 99), KEY_COUNT);
+        assert_eq!(voice.unseen(&heard("abc")), None);
+        let one = voice.whole(&with_strangers(&[4])).unwrap();
+        let more = voice.whole(&with_strangers(&[4, 6])).unwrap();
+        assert_eq!((one.position, one.why.clone()), (4, Why::Unseen));
+        assert!(more.score > one.score);
+    }
+}

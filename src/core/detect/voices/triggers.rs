@@ -1,0 +1,127 @@
+//! What a step is measured from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::gaps::quantile;
+use crate::core::detect::Heard;
+use crate::core::model::Key;
+use crate::core::record::Timestamp;
+
+/// Most records of one template that are measured, spread over all.
+const STEPS_MAX: usize = 4_096;
+/// Most gaps measured of all templates.
+const GAPS_MAX: usize = 1 << 22;
+/// Most templates before a record that it is measured from, the latest first.
+const BEFORE_MAX: usize = 24;
+/// Least records to learn from.
+const SUPPORT_MIN: usize = 50;
+/// So large a share of the steps takes no longer than the longest that a machine takes.
+const MOSTLY: f64 = 0.9;
+/// Most other triggers of one step.
+const OTHERS_MAX: usize = 3;
+/// Another trigger explains at least so large a share of the late steps.
+const EXPLAINS_MIN: f64 = 0.3;
+/// It is there before late steps so many times as often as before others.
+const TELLS_MIN: f64 = 3.0;
+
+/// For each record of one template the time since the latest record of each other template.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    steps: Vec<Box<[(Key, f32)]>>,
+}
+
+impl Measured {
+    /// Measures sequences that have times, by the template that steps end with.
+    pub(super) fn of<'a>(
+        corpus: impl Iterator<Item = &'a Heard> + Clone,
+    ) -> impl Iterator<Item = (Key, Self)> {
+        let mut left: BTreeMap<Key, (usize, usize)> = BTreeMap::new();
+        for key in corpus.clone().flat_map(|heard| &heard.keys) {
+            left.entry(*key).or_default().0 += 1;
+        }
+        let mut measured: BTreeMap<Key, Self> = BTreeMap::new();
+        let mut gaps = 0;
+        for heard in corpus {
+            // The templates that came so far, the latest last.
+            let mut latest: Vec<(Key, Timestamp)> = Vec::new();
+            for (to, time) in heard.keys.iter().zip(&heard.times) {
+                let (of, came) = left.entry(*to).or_default();
+                let is_measured = came.is_multiple_of(of.div_ceil(STEPS_MAX).max(1));
+                *came += 1;
+                if is_measured && gaps < GAPS_MAX {
+                    let before = latest.iter().rev().filter(|(from, _)| from != to);
+                    let before = before.take(BEFORE_MAX);
+                    let step: Box<[_]> = before
+                        .map(|(from, since)| (*from, time.since(*since).as_secs_f32()))
+                        .collect();
+                    gaps += step.len();
+                    measured.entry(*to).or_default().steps.push(step);
+                }
+                latest.retain(|(key, _)| key != to);
+                latest.push((*to, *time));
+            }
+        }
+        measured.into_iter()
+    }
+
+    /// Sets of templates that the step may be measured from: one that comes before most of them,
+    /// mostly no longer than `longest` seconds before, and those that explain the late ones.
+    pub(super) fn triggers(&self, longest: f32) -> Vec<Vec<Key>> {
+        if self.steps.len() < SUPPORT_MIN {
+            return Vec::new();
+        }
+        let keys: BTreeSet<Key> = self.steps.iter().flatten().map(|(key, _)| *key).collect();
+        let sets = keys.iter().filter_map(|key| {
+            let mut gaps = self.gaps(&[*key]);
+            if gaps.len() < SUPPORT_MIN || gaps.len() * 2 < self.steps.len() {
+                return None;
+            }
+            gaps.sort_unstable_by(f32::total_cmp);
+            (quantile(&gaps, MOSTLY) <= longest).then(|| self.with_others(*key, &keys, longest))
+        });
+        sets.collect()
+    }
+
+    /// The shortest of the gaps from any of `from`, for the steps that have one.
+    pub(super) fn gaps(&self, from: &[Key]) -> Vec<f32> {
+        let gaps = self.steps.iter().filter_map(|step| shortest(step, from));
+        gaps.collect()
+    }
+
+    /// `first` and the templates that come before the steps that are late after it.
+    fn with_others(&self, first: Key, keys: &BTreeSet<Key>, late: f32) -> Vec<Key> {
+        let mut from = vec![first];
+        let is_late = |step: &[(Key, f32)], from: &[Key]| {
+            shortest(step, from).is_some_and(|gap| gap > late)
+        };
+        let on_time: Vec<_> = self.steps.iter().filter(|step| !is_late(step, &from)).collect();
+        while from.len() <= OTHERS_MAX {
+            let lates: Vec<_> = self.steps.iter().filter(|step| is_late(step, &from)).collect();
+            if lates.len() < 3 {
+                break;
+            }
+            let share = |steps: &[&Box<[(Key, f32)]>], key: Key| {
+                let near = steps.iter().filter(|step| !is_late(step, &[key]));
+                let near = near.filter(|step| shortest(step, &[key]).is_some());
+                near.count() as f64 / steps.len().max(1) as f64
+            };
+            let others = keys.iter().filter(|key| !from.contains(key));
+            let best = others
+                .map(|key| (share(&lates, *key), *key))
+                .filter(|(explains, key)| {
+                    *explains >= EXPLAINS_MIN && *explains >= TELLS_MIN * share(&on_time, *key)
+                })
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((_, other)) = best else {
+                break;
+            };
+            from.push(other);
+        }
+        from
+    }
+}
+
+fn shortest(step: &[(Key, f32)], from: &[Key]) -> Option<f32> {
+    let gaps = step.iter().filter(|(key, _)| from.contains(key));
+    gaps.map(|(_, gap)| *gap).min_by(f32::total_cmp)
+}
