@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::dataset::Part;
 use super::scored::Scored;
 use super::training::train_with_bar;
-use crate::core::detect::{Detector, VOICES, Why};
+use crate::core::detect::{Detector, EventSequence, VOICES, Why};
 use crate::core::model::Key;
 use crate::core::train::{TrainSettings, train};
 
@@ -27,8 +27,10 @@ pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<
     };
     let mut all = row(ENSEMBLE);
     let mut voices = VOICES.map(row);
-    for sample in &part.samples {
-        let judged = detector.judge(&sample.sequence)?;
+    let sequences: Vec<&EventSequence> =
+        part.samples.iter().map(|sample| &sample.sequence).collect();
+    let judged = detector.judge_all(&sequences)?;
+    for (sample, judged) in part.samples.iter().zip(judged) {
         all.scores.push(f64::from(judged.score));
         all.p_values.push(judged.p_value);
         all.alarms.push(judged.is_alarm);
