@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::links::Links;
 use super::patience::Patience;
+use super::rest::{Rest, within};
 use super::voices::{KeyVoices, Pace, Values};
-use super::{Heard, Slowness, Surprise, Voice, Why};
+use super::{Heard, Slowness, Surprise, Voice};
 
 /// What was learned from normal sequences, without the order model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,7 @@ pub struct Mind {
     pace: Pace,
     values: Values,
     patience: Patience,
+    rest: Rest,
     /// What records of one sequence name in common.
     links: Links,
     /// Of the parts that concern one thing, by link.
@@ -29,7 +31,7 @@ struct PartVoices {
 }
 
 /// The names of all voices, in the order of their scores. The order model speaks first.
-pub const VOICES: [&str; 15] = [
+pub const VOICES: [&str; 19] = [
     "order",
     "unseen",
     "rare",
@@ -45,6 +47,10 @@ pub const VOICES: [&str; 15] = [
     "part_ngram",
     "part_precedence",
     "part_pace",
+    "rest_relations",
+    "rest_precedence",
+    "part_rest_relations",
+    "part_rest_precedence",
 ];
 
 /// The voices that judge each record as it comes, as places in [`VOICES`].
@@ -96,6 +102,7 @@ impl Mind {
             pace: Pace::learn(corpus, key_count),
             values: Values::learn(corpus, key_count),
             patience: Patience::learn(corpus, key_count),
+            rest: Rest::learn(corpus, &links, key_count),
             parts: parts.collect(),
             links,
         }
@@ -140,6 +147,7 @@ impl Mind {
             found[place] = loudest(voice, heard);
         }
         found[8] = latest(&self.pace, heard, &company.whole, sequence);
+        found[15..].clone_from_slice(&self.rest.hear(heard, &self.links));
         for part in self.links.parts(heard) {
             let Some(voices) = self.parts.get(usize::from(part.link)) else {
                 continue;
@@ -163,20 +171,7 @@ impl Mind {
                         .is_none_or(|old| new.score > old.score)
                 });
                 if let Some(surprise) = louder {
-                    let is_record = u32::try_from(surprise.position)
-                        .is_ok_and(|position| concerned.positions.contains(&position));
-                    found[place] = Some(Surprise {
-                        score: surprise.score,
-                        position: if is_record {
-                            surprise.position
-                        } else {
-                            heard.len
-                        },
-                        why: Why::Part {
-                            named_at: part.named_at,
-                            why: Box::new(surprise.why),
-                        },
-                    });
+                    found[place] = Some(within(surprise, &concerned, heard, part.named_at));
                 }
             }
         }

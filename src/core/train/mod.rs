@@ -14,7 +14,7 @@ mod fit;
 mod pieces;
 mod random;
 mod rows;
-mod sequences;
+pub(in crate::core) mod sequences;
 #[cfg(test)]
 mod tests;
 mod windows;
