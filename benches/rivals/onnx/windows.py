@@ -60,7 +60,7 @@ def session(weights, keys):
         "log_keys",
         [helper.make_tensor_value_info("keys", TensorProto.INT64, [WINDOW, None])],
         [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [None, keys])],
-        [numpy_helper.from_array(np.ascontiguousarray(v), n) for n, v in constants.items()],
+        [numpy_helper.from_array(v.copy(order="C"), n) for n, v in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     options = onnxruntime.SessionOptions()

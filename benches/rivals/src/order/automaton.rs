@@ -127,10 +127,10 @@ fn hear(order: &mut Order, open: &mut Vec<Open<'_>>) {
 }
 
 fn advance(order: &mut Order, open: &mut Vec<Open<'_>>) {
-    let next = |open| -> Option<(_, Key)> {
-        let Open { state, coming } = open;
-        Some((state, *coming.next()?))
-    };
+    fn next<'a>(open: &'a mut Open<'_>) -> Option<(&'a mut OrderState, Key)> {
+        let key = *open.coming.next()?;
+        Some((&mut open.state, key))
+    }
     let mut batch: Vec<(&mut OrderState, Key)> = open.iter_mut().filter_map(next).collect();
     black_box(order.advance(&mut batch));
 }

@@ -265,13 +265,7 @@ fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     /// Adding 1.5·2²³ leaves the nearest whole number in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     /// The polynomial of least relative error between −½ and ½, highest power first.
-    const COEFFICIENTS: [f32; 5] = [
-        9.675_541_3e-3,
-        5.550_713_3e-2,
-        0.240_221_2,
-        0.693_146_97,
-        1.0,
-    ];
+    const COEFFICIENTS: [f32; 5] = [9.675_541e-3, 5.550_713_3e-2, 0.240_221_2, 0.693_146_97, 1.0];
     let x = simd.max_f32s(x, simd.splat_f32s(-BOUND));
     let x = simd.min_f32s(x, simd.splat_f32s(BOUND));
     let shifted = simd.add_f32s(x, simd.splat_f32s(ROUND));
