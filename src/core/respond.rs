@@ -216,6 +216,7 @@ mod tests {
                 expected: vec![],
                 observed: Observed::Record("action=scale k8s.pod.name=victim".into()),
                 probability: 0.0,
+                opinions: vec![],
                 context: vec![],
             },
             detectors: vec!["order"],

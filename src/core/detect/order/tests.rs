@@ -195,15 +195,15 @@ fn a_key_that_the_network_does_not_know_changes_nothing() {
 fn a_state_of_another_model_starts_midway_anew() {
     let mut old = Order::with_nodes_max(stepper(), 1, 100);
     let mut order = order(100);
-    let keys = keys(11, 5, 6);
+    let coming = keys(11, 5, 6);
     for long in [3, 60] {
         let mut state = old.begin(true);
-        hear_all(&mut old, &mut state, &super::tests::keys(long, 5, 8));
+        hear_all(&mut old, &mut state, &keys(long, 5, 8));
         assert_eq!(order.end(&state), None);
         assert_eq!(order.expect(&state, 3), []);
-        let told = hear_all(&mut order, &mut state, &keys);
+        let told = hear_all(&mut order, &mut state, &coming);
         assert_eq!(told[..10], [None; 10]);
-        assert_eq!(told[10], Some(plain(false, &keys)[10]));
+        assert_eq!(told[10], Some(plain(false, &coming)[10]));
         order.release(state);
     }
 }
