@@ -70,7 +70,10 @@ const LEGEND: [(&str, &str); 9] = [
         "deeplog_padded with the g that is best on the test: an upper bound, not a result",
     ),
     ("unseen_template", "any template that training never saw"),
-    ("length", "shorter or longer than every training sequence"),
+    (
+        "length_range",
+        "shorter or longer than every training sequence",
+    ),
     (
         "count_vector",
         "distance to the nearest training sequence in template counts, rare ones weighing more; threshold: 99.95 % of training sequences pass against all others",
