@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use serde::Serialize;
 
 use super::ensemble::ENSEMBLE;
@@ -129,18 +129,19 @@ fn ours(trained: &[Line], judged: &[Line], settings: &TrainSettings) -> anyhow::
     shard.take_outputs();
     feed(&mut shard, judged);
     shard.finish(Timestamp::ZERO);
-    let said = shard
-        .take_outputs()
-        .into_iter()
-        .filter_map(|output| match output {
-            Output::Anomaly(anomaly) => Some(Said {
+    let mut said = Vec::new();
+    for output in shard.take_outputs() {
+        match output {
+            Output::Anomaly(anomaly) => said.push(Said {
                 time: anomaly.first_seen,
                 node: anomaly.resource.get("host.name").map(Into::into),
                 fingerprint: anomaly.fingerprint.clone(),
             }),
-            _ => None,
-        });
-    Ok(said.collect())
+            Output::Unjudged { reason, .. } => bail!("some lines were not judged: {reason}"),
+            _ => {}
+        }
+    }
+    Ok(said)
 }
 
 /// A shard that never asks for a training of its own accord.
@@ -381,5 +382,15 @@ mod tests {
         let all = unseen(&trained, &hour());
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].node.as_deref(), Some("n2"));
+    }
+
+    #[test]
+    fn too_few_lines_to_train_on_are_an_error_and_not_silence() {
+        let trained: Vec<Line> = (0..300)
+            .map(|second| line(second, "n1", "all is well", false))
+            .collect();
+        let error = ours(&trained, &hour(), &TrainSettings::default()).err();
+        let error = format!("{:#}", error.unwrap());
+        assert!(error.contains("cannot train on"), "{error}");
     }
 }

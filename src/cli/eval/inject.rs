@@ -104,11 +104,11 @@ fn change(
     let len = records.0.len();
     let place = match kind {
         Kind::Reorder => {
-            let place = below(len.checked_sub(1)?, rng)?;
+            let pairs = sequence.events.windows(2).enumerate();
+            let unlike = pairs.filter(|(_, pair)| pair[0] != pair[1]);
+            let places: Vec<usize> = unlike.map(|(place, _)| place).collect();
+            let place = *places.get(below(places.len(), rng)?)?;
             let [before, after] = records.0.get_disjoint_mut([place, place + 1]).ok()?;
-            if before.template == after.template {
-                return None;
-            }
             // What is said changes places; the times at which something was said stay.
             std::mem::swap(&mut before.template, &mut after.template);
             std::mem::swap(&mut before.values, &mut after.values);
