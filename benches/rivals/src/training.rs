@@ -90,7 +90,10 @@ pub(crate) fn cost(sequences: &[Vec<Key>], key_count: usize) -> Result<String> {
     let (held_out, learned): (Vec<usize>, Vec<usize>) =
         places.partition(|place| place % HELD_OUT_EVERY == HELD_OUT_EVERY - 1);
     let of = |places: Vec<usize>| -> Vec<Vec<Key>> {
-        places.into_iter().map(|place| sequences[place].clone()).collect()
+        places
+            .into_iter()
+            .map(|place| sequences[place].clone())
+            .collect()
     };
     let (held_out, learned) = (of(held_out), of(learned));
     let ours = ours(&learned, &held_out, key_count)?;
@@ -105,7 +108,11 @@ pub(crate) fn cost(sequences: &[Vec<Key>], key_count: usize) -> Result<String> {
     );
     let check = distinct(&held_out);
     for (name, rows, passes) in [
-        ("stock, distinct windows with counts", distinct(&learned), STOCK_PASSES),
+        (
+            "stock, distinct windows with counts",
+            distinct(&learned),
+            STOCK_PASSES,
+        ),
         ("stock, every window", every(&learned), STOCK_PASSES_NAIVE),
     ] {
         let mut stock = Stock::new(key_count)?;
@@ -135,10 +142,16 @@ fn ours(
 ) -> Result<Vec<(f32, Duration)>> {
     let mut passes = Vec::new();
     let began = cpu_time();
-    fit(learned, held_out, key_count, &FitSettings::default(), &mut |progress| {
-        passes.push((progress.validation_loss, cpu_time().saturating_sub(began)));
-        ControlFlow::Continue(())
-    })?;
+    fit(
+        learned,
+        held_out,
+        key_count,
+        &FitSettings::default(),
+        &mut |progress| {
+            passes.push((progress.validation_loss, cpu_time().saturating_sub(began)));
+            ControlFlow::Continue(())
+        },
+    )?;
     Ok(passes)
 }
 
@@ -163,7 +176,10 @@ fn distinct(sequences: &[Vec<Key>]) -> Vec<Asked> {
         *counts.entry((window, came)).or_default() += 1;
     }
     let rows = counts.into_iter();
-    scattered(rows.map(|((window, came), count)| (window, came, count)).collect())
+    scattered(
+        rows.map(|((window, came), count)| (window, came, count))
+            .collect(),
+    )
 }
 
 /// In an order that has nothing to do with the sequences'.

@@ -17,8 +17,11 @@ const RATE_FLOOR: f64 = 0.01;
 const BATCHES_PER_PASS_MIN: usize = 32;
 /// Fewest distinct steps in a batch.
 const BATCH_STEPS_MIN: usize = 64;
-/// Pieces that begin alike go into a batch together, so many at a time.
-const GROUP_LEN: usize = 8;
+/// Pieces that begin alike go into a batch together, so many at a time. More share more of their
+/// beginnings and make a pass cheaper, but batches less alike.
+const GROUP_LEN: usize = 2;
+/// Passes during which the learning rate rises to its first value.
+const WARM_UP_PASSES: f64 = 1.0;
 /// Distinct steps that are validated together.
 const VALIDATION_STEPS: usize = 2_048;
 
@@ -33,7 +36,7 @@ pub struct FitSettings {
     pub patience: usize,
     /// About how many steps an optimiser step learns from, shared prefixes counted once each time.
     pub batch_steps: usize,
-    /// AdamW's step at the start; it falls along a cosine.
+    /// AdamW's step after the first pass; from there it falls along a cosine.
     pub learning_rate: f64,
     /// Most distinct steps in a pass; of more, sequences are drawn by the seed.
     pub steps_max: usize,
@@ -57,8 +60,8 @@ impl Default for FitSettings {
             seed: 1,
             epochs_max: 30,
             patience: 6,
-            batch_steps: 512,
-            learning_rate: 4e-3,
+            batch_steps: 256,
+            learning_rate: 8e-3,
             steps_max: 500_000,
         }
     }
@@ -244,9 +247,10 @@ impl<'a> Fitting<'a> {
 
 /// The learning rate when `done` passes of all have been done.
 fn rate(settings: &FitSettings, done: f64) -> f64 {
+    let warm = (done / WARM_UP_PASSES).min(1.0);
     let done = done / settings.epochs_max as f64;
     let share = RATE_FLOOR + (1.0 - RATE_FLOOR) * 0.5 * (1.0 + (PI * done).cos());
-    settings.learning_rate * share
+    settings.learning_rate * warm * share
 }
 
 #[cfg(test)]
