@@ -1,12 +1,15 @@
 //! All voices but the order model, as they were learned from one corpus.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::links::Links;
 use super::patience::Patience;
 use super::rest::{Rest, within};
 use super::voices::{KeyVoices, Pace, Values};
-use super::{Heard, Slowness, Surprise, Voice};
+use super::{Alike, Heard, Surprise, Voice, Why};
+use crate::core::record::Timestamp;
 
 /// What was learned from normal sequences, without the order model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,18 +67,22 @@ pub type Found = [Option<Surprise>; VOICES.len()];
 /// How late the steps of all sequences of a stream were lately.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Company {
-    whole: Slowness,
-    parts: Slowness,
+    whole: Alike,
+    parts: Alike,
+    values: Alike,
 }
 
 impl Company {
     /// Hears the steps of a sequence that has ended, or of all of it that will be known.
     pub fn hear(&mut self, mind: &Mind, heard: &Heard, sequence: u64) {
-        self.whole.hear(&mind.pace, heard, sequence);
+        mind.pace.tell(heard, sequence, &mut self.whole);
+        for (time, way, size) in mind.odd_values(heard) {
+            self.values.hear(time, sequence, way, size);
+        }
         for part in mind.links.parts(heard) {
             if let Some(voices) = mind.parts.get(usize::from(part.link)) {
                 let concerned = heard.part(&part.indices);
-                self.parts.hear(&voices.pace, &concerned, sequence);
+                voices.pace.tell(&concerned, sequence, &mut self.parts);
             }
         }
     }
@@ -133,7 +140,7 @@ impl Mind {
     /// late others were; it goes by the name of `sequence` there.
     pub fn hear(&self, heard: &Heard, company: &Company, sequence: u64) -> Found {
         let mut found = Found::default();
-        let whole: [(usize, &dyn Voice); 8] = [
+        let whole: [(usize, &dyn Voice); 7] = [
             (1, &self.whole.unseen),
             (2, &self.whole.rare),
             (3, &self.whole.counts),
@@ -141,11 +148,11 @@ impl Mind {
             (5, &self.whole.length),
             (6, &self.whole.ngram),
             (7, &self.whole.precedence),
-            (9, &self.values),
         ];
         for (place, voice) in whole {
             found[place] = loudest(voice, heard);
         }
+        found[9] = self.oddest_value(heard, company, sequence);
         found[8] = latest(&self.pace, heard, &company.whole, sequence);
         found[15..].clone_from_slice(&self.rest.hear(heard, &self.links));
         for part in self.links.parts(heard) {
@@ -179,10 +186,52 @@ impl Mind {
     }
 }
 
+impl Mind {
+    /// When and in which way each record's values are odd, and how odd.
+    fn odd_values(&self, heard: &Heard) -> impl Iterator<Item = (Timestamp, u32, Option<f32>)> {
+        heard.times.iter().enumerate().map(|(index, time)| {
+            let surprise = self.values.at(heard, index);
+            let way = surprise
+                .as_ref()
+                .map_or(0, |surprise| way_of(&surprise.why));
+            let size = surprise.map(|surprise| surprise.score);
+            (*time, way, size.filter(|size| *size >= ODD_MIN))
+        })
+    }
+
+    /// The oddest value that is not odd in other sequences at the same time.
+    fn oddest_value(&self, heard: &Heard, company: &Company, sequence: u64) -> Option<Surprise> {
+        (0..heard.keys.len())
+            .filter_map(|index| {
+                let surprise = self.values.at(heard, index)?;
+                let odd = (sequence, way_of(&surprise.why), surprise.score);
+                let explained = heard
+                    .times
+                    .get(index)
+                    .is_some_and(|time| company.values.explains(*time, COMPANY_AROUND, odd));
+                (!explained).then_some(surprise)
+            })
+            .max_by(oddest)
+    }
+}
+
+/// A value is odd from so many nats on.
+const ODD_MIN: f32 = 4.0;
+/// Values of other sequences within this time explain one.
+const COMPANY_AROUND: Duration = Duration::from_secs(5);
+
+/// Which value of which template is odd.
+fn way_of(why: &Why) -> u32 {
+    match why {
+        Why::Value { key, place, .. } => u32::from(key.0) << 8 | (place & 0xff),
+        _ => 0,
+    }
+}
+
 /// The oddest step that a slow machine does not explain.
-fn latest(pace: &Pace, heard: &Heard, slowness: &Slowness, sequence: u64) -> Option<Surprise> {
+fn latest(pace: &Pace, heard: &Heard, alike: &Alike, sequence: u64) -> Option<Surprise> {
     (0..heard.keys.len())
-        .filter_map(|index| pace.at_amid(heard, index, slowness, sequence))
+        .filter_map(|index| pace.at_amid(heard, index, alike, sequence))
         .max_by(|a, b| oddest(a, b))
 }
 

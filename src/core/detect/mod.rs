@@ -18,6 +18,7 @@
 //! p-value of an event is the share of held-out sequences whose worst moment was at least as
 //! surprising.
 
+mod alike;
 mod detector;
 mod ensemble;
 mod heard;
@@ -31,7 +32,6 @@ mod question;
 mod rest;
 pub mod rates;
 mod sequence;
-mod slowness;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -39,6 +39,7 @@ mod verdict;
 mod voice;
 pub mod voices;
 
+pub use self::alike::Alike;
 pub(in crate::core) use self::detector::scores_of_all;
 pub use self::detector::{
     Alarm, Detector, Judged, Learned, LearnedError, Listening, Opinion, Step,
@@ -54,7 +55,6 @@ pub use self::patience::Patience;
 pub use self::question::{Question, Questions, Trail};
 pub use self::rest::Rest;
 pub use self::sequence::{EventSequence, ValueRows};
-pub use self::slowness::Slowness;
 pub use self::tail::Tail;
 pub use self::verdict::{Finding, Verdict, judge_sequence};
 pub use self::voice::{Surprise, Voice, Why};

@@ -63,7 +63,10 @@ enum Place {
 struct Asked {
     /// Which of a batch they are.
     indices: Vec<usize>,
-    #[expect(clippy::vec_box, reason = "they become the states of nodes without a copy")]
+    #[expect(
+        clippy::vec_box,
+        reason = "they become the states of nodes without a copy"
+    )]
     states: Vec<Box<State>>,
     keys: Vec<Key>,
     told: Vec<Ranked>,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gaps::Gaps;
 use super::triggers::Measured;
-use crate::core::detect::{Heard, Slowness, Surprise, Voice, Why};
+use crate::core::detect::{Alike, Heard, Surprise, Voice, Why};
 use crate::core::model::Key;
 use crate::core::record::Timestamp;
 
@@ -20,6 +20,9 @@ const RELATIONS_PER_KEY: usize = 3;
 /// A machine's step takes at most so large a share of the life of a sequence, in all but the
 /// longest hundredth of the gaps.
 const LIFE_SHARE_MAX: f64 = 0.05;
+
+/// A step is late from so many nats on.
+const LATE_MIN: f32 = 4.0;
 
 /// How long the steps of a machine take.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -104,17 +107,27 @@ impl Pace {
         steps.max_by(|a, b| a.score.total_cmp(&b.score))
     }
 
-    /// As [`Voice::at`], but what `slowness` explains counts for nothing. `sequence` is the name
-    /// under which the steps of this sequence were heard.
+    /// Tells `alike` how late the steps of a sequence are.
+    pub fn tell(&self, heard: &Heard, sequence: u64, alike: &mut Alike) {
+        for step in (0..heard.keys.len()).filter_map(|index| self.step(heard, index)) {
+            let late = (step.score >= LATE_MIN).then_some(step.took.as_secs_f32());
+            alike.hear(step.time, sequence, 0, late);
+        }
+    }
+
+    /// As [`Voice::at`], but a step is not odd where others were as late at the same time.
+    /// `sequence` is the name under which the steps of this sequence were told.
     pub fn at_amid(
         &self,
         heard: &Heard,
         index: usize,
-        slowness: &Slowness,
+        alike: &Alike,
         sequence: u64,
     ) -> Option<Surprise> {
         let step = self.step(heard, index)?;
-        let explained = slowness.explains(&step, sequence);
+        let odd = (sequence, 0, step.took.as_secs_f32());
+        // What came early is explained by nothing.
+        let explained = step.took > step.usual.1 && alike.explains(step.time, step.took, odd);
         (!explained).then(|| step.surprise(heard, index)).flatten()
     }
 }
