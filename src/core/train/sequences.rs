@@ -14,9 +14,9 @@ use crate::core::model::{Key, Learner, ModelError, Weights};
 const RATE_FLOOR: f64 = 0.01;
 /// Fewest optimiser steps in a pass: a small corpus gets smaller batches, a tiny one goes by several
 /// times.
-const BATCHES_PER_PASS_MIN: usize = 32;
+const BATCHES_PER_PASS_MIN: usize = 64;
 /// Fewest distinct steps in a batch.
-const BATCH_STEPS_MIN: usize = 64;
+const BATCH_STEPS_MIN: usize = 32;
 /// Pieces that begin alike go into a batch together, so many at a time. More share more of their
 /// beginnings and make a pass cheaper, but batches less alike.
 const GROUP_LEN: usize = 2;
@@ -59,7 +59,7 @@ impl Default for FitSettings {
         Self {
             seed: 1,
             epochs_max: 30,
-            patience: 6,
+            patience: 10,
             batch_steps: 256,
             learning_rate: 8e-3,
             steps_max: 500_000,
@@ -286,9 +286,11 @@ mod tests {
 
     #[test]
     fn what_came_long_before_is_remembered() {
-        let fitted = fit(&jobs(50), &jobs(10), KEYS, &settings(), &mut go_on).unwrap();
-        // Of ten keys on average two are open: which kind, and whether another round follows.
-        assert!(fitted.validation_loss < 0.3, "{}", fitted.validation_loss);
+        let settings = FitSettings::default();
+        let fitted = fit(&jobs(50), &jobs(10), KEYS, &settings, &mut go_on).unwrap();
+        // Of a job's ten keys on average, two things are open: which of two kinds, and how many of
+        // five rounds, ln 10 / 10 = 0.23 for each key. Who forgets the kind pays ln 2 / 10 more.
+        assert!(fitted.validation_loss < 0.26, "{}", fitted.validation_loss);
         let loss = |keys: &[u16]| {
             let keys = [keys.iter().copied().map(Key).collect::<Vec<Key>>()];
             let mut rng = ChaCha12Rng::seed_from_u64(1);
