@@ -73,7 +73,9 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
     };
     let line = blamed.or(view.events.last());
     let line = line.and_then(|event| journal.line(event.number));
-    let time = blamed.or(view.events.last()).map_or(Timestamp::ZERO, |event| event.time);
+    let time = blamed
+        .or(view.events.last())
+        .map_or(Timestamp::ZERO, |event| event.time);
     let fingerprint = fingerprint(surprise.stream, kind, template.as_ref());
     let severity = line.filter(|_| blamed.is_some()).map(|line| line.severity);
     let sequence = surprise.key.to_string();
@@ -120,7 +122,9 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
 /// The plainest of the opinions that are about as surprised as the first.
 fn headline(opinions: &[Opinion]) -> Option<&Opinion> {
     let first = opinions.first()?;
-    let close = opinions.iter().filter(|one| one.p_value <= first.p_value * AS_SURPRISED);
+    let close = opinions
+        .iter()
+        .filter(|one| one.p_value <= first.p_value * AS_SURPRISED);
     close.min_by_key(|one| plainness(&one.surprise.why))
 }
 
@@ -160,7 +164,9 @@ fn subject(why: &Why) -> Option<Key> {
         Why::Count { key, .. } | Why::Rare { key, .. } | Why::Value { key, .. } => Some(*key),
         Why::NotAfter { missing, .. } => Some(*missing),
         Why::NotBefore { key, .. } | Why::Pace { to: key, .. } => Some(*key),
-        Why::Relation { left, right, came, .. } => {
+        Why::Relation {
+            left, right, came, ..
+        } => {
             let fewer = if came.0 < came.1 { left } else { right };
             fewer.first().copied()
         }
@@ -170,12 +176,7 @@ fn subject(why: &Why) -> Option<Key> {
 }
 
 /// What was most expected at `place`, and how probable what came was.
-fn expected(
-    judge: &mut Judge,
-    miner: &Miner,
-    heard: &Heard,
-    place: usize,
-) -> (Vec<Expected>, f64) {
+fn expected(judge: &mut Judge, miner: &Miner, heard: &Heard, place: usize) -> (Vec<Expected>, f64) {
     let before = judge.detector.resume(&up_to(heard, place));
     let probable = judge.detector.expect(&before, usize::MAX);
     judge.detector.release(before);
@@ -188,17 +189,27 @@ fn expected(
     let vocabulary = judge.bundle().vocabulary();
     let expected = probable.iter().take(Explanation::EXPECTED_MAX);
     let expected = expected.map(|(key, probability)| Expected {
-        template: vocabulary.template(*key).map(|template| template_ref(miner, template.id)),
+        template: vocabulary
+            .template(*key)
+            .map(|template| template_ref(miner, template.id)),
         probability: f64::from(*probability),
     });
-    (expected.collect(), probability.map_or(0.0, |(_, p)| f64::from(*p)))
+    (
+        expected.collect(),
+        probability.map_or(0.0, |(_, p)| f64::from(*p)),
+    )
 }
 
 /// `heard` as it was before the record at `place` came.
 pub(super) fn up_to(heard: &Heard, place: usize) -> Heard {
     let known = heard.positions.partition_point(|at| (*at as usize) < place);
     let mut before = heard.part(&(0..known).collect::<Vec<usize>>());
-    before.unseen = heard.unseen.iter().copied().filter(|at| (*at as usize) < place).collect();
+    before.unseen = heard
+        .unseen
+        .iter()
+        .copied()
+        .filter(|at| (*at as usize) < place)
+        .collect();
     before.len = place.min(heard.len);
     before.ends = false;
     before

@@ -37,7 +37,8 @@ impl Stream {
                 Ok(alarms) => {
                     for (one, alarm, view) in alarms {
                         let anomaly = self.consider(&one, (&alarm, &view));
-                        turn.found.extend(anomaly.map(|anomaly| (one.place, anomaly)));
+                        turn.found
+                            .extend(anomaly.map(|anomaly| (one.place, anomaly)));
                     }
                 }
                 Err(error) => out.unjudged(&self.key, &error.to_string()),
@@ -62,13 +63,25 @@ impl Stream {
             .iter_mut()
             .map(|asked| Step {
                 state: &mut asked.listening,
-                came: asked.view.heard.keys.last().copied().filter(|_| asked.is_known),
+                came: asked
+                    .view
+                    .heard
+                    .keys
+                    .last()
+                    .copied()
+                    .filter(|_| asked.is_known),
                 heard: &asked.view.heard,
             })
             .collect();
         let alarms = judge.detector.advance(&mut steps);
         let mut listened = Vec::with_capacity(asked.len());
-        for Asked { at, listening, view, .. } in asked {
+        for Asked {
+            at,
+            listening,
+            view,
+            ..
+        } in asked
+        {
             let Some(one) = wave.get(at) else { continue };
             if let Some(state) = self.open.state_mut(one.id) {
                 state.listening = Some(listening);

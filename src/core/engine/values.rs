@@ -57,15 +57,20 @@ pub fn values_of(message: &[u8], params: &[Param]) -> impl Iterator<Item = Value
 
 /// The first piece of `line` that `value` can be the value of.
 pub(super) fn text_of(line: &str, value: Value) -> Option<&str> {
-    let is_mark = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=' | '"' | '\'')
-        || matches!(c, '[' | ']' | '(' | ')' | '{' | '}' | '<' | '>');
+    let is_mark = |c: char| {
+        c.is_whitespace()
+            || matches!(c, ',' | ';' | '=' | '"' | '\'')
+            || matches!(c, '[' | ']' | '(' | ')' | '{' | '}' | '<' | '>')
+    };
     let is_edge = |c: char| matches!(c, ':' | '.' | '/');
     let words = line.split(is_mark).filter(|word| !word.is_empty());
     let mut pieces = words.flat_map(|word| {
         let trimmed = word.trim_end_matches(is_edge);
         let pathless = trimmed.trim_start_matches('/');
         let host = pathless.rsplit_once(':').map_or(pathless, |(host, _)| host);
-        [word, trimmed, pathless, host].into_iter().chain(pathless.split(is_edge))
+        [word, trimmed, pathless, host]
+            .into_iter()
+            .chain(pathless.split(is_edge))
     });
     pieces.find(|piece| hash(piece.as_bytes()) == value.hash)
 }

@@ -52,10 +52,14 @@ impl Words<'_> {
                 thousands(f64::from(*sequences)),
                 thousands(f64::from(*of)),
             ),
-            Why::Next { came, probability, .. } => {
-                self.next(*came, f64::from(*probability), place)
-            }
-            Why::Count { key, came: 0, usual } => format!(
+            Why::Next {
+                came, probability, ..
+            } => self.next(*came, f64::from(*probability), place),
+            Why::Count {
+                key,
+                came: 0,
+                usual,
+            } => format!(
                 "{} did not come; it comes {}",
                 self.quoted(*key),
                 times_between(*usual)
@@ -66,7 +70,12 @@ impl Words<'_> {
                 times(*came),
                 times_between(*usual)
             ),
-            Why::Relation { left, right, came, held } => format!(
+            Why::Relation {
+                left,
+                right,
+                came,
+                held,
+            } => format!(
                 "{} came {} but {} {}, where in {} sequences one came as often as the other",
                 self.all(left),
                 times(came.0),
@@ -89,18 +98,30 @@ impl Words<'_> {
             Why::Length { came, usual } => format!(
                 "{} records came; such sequences have {}",
                 thousands(f64::from(*came)),
-                range(thousands(f64::from(usual.0)), &thousands(f64::from(usual.1))),
+                range(
+                    thousands(f64::from(usual.0)),
+                    &thousands(f64::from(usual.1))
+                ),
             ),
-            Why::Pace { from, to, took, usual } => format!(
+            Why::Pace {
+                from,
+                to,
+                took,
+                usual,
+            } => format!(
                 "{} came {} after {}; that takes {}",
                 self.quoted(*to),
                 lasting(*took),
                 self.quoted(*from),
                 range(lasting(usual.0), &lasting(usual.1)),
             ),
-            Why::Value { key, place: value, number, usual, names } => {
-                self.value(*key, *value, (*number).zip(*usual), *names, place)
-            }
+            Why::Value {
+                key,
+                place: value,
+                number,
+                usual,
+                names,
+            } => self.value(*key, *value, (*number).zip(*usual), *names, place),
         }
     }
 
@@ -141,7 +162,9 @@ impl Words<'_> {
                 measure(number)
             );
         }
-        let name = self.index_of(place).map(|index| self.name_at((index, value)));
+        let name = self
+            .index_of(place)
+            .map(|index| self.name_at((index, value)));
         format!(
             "the {nth} value of {of} is {}, which is none of the {} seen there",
             name.unwrap_or_else(|| "another".to_owned()),
@@ -160,7 +183,10 @@ impl Words<'_> {
 
     /// What is expected, such as `"A" (98 %) or "B" (2 %)`.
     fn usual(&self) -> String {
-        let worth_it = self.expected.iter().filter(|one| one.probability >= MENTIONED);
+        let worth_it = self
+            .expected
+            .iter()
+            .filter(|one| one.probability >= MENTIONED);
         let told: Vec<String> = worth_it
             .map(|one| {
                 let what = match &one.template {
@@ -199,7 +225,9 @@ impl Words<'_> {
         let event = heard.positions.get(index as usize);
         let event = event.and_then(|at| self.view.events.get(*at as usize));
         let line = event.and_then(|event| self.known.1.line(event.number));
-        let text = line.zip(named).and_then(|(line, value)| text_of(&line.text, *value));
+        let text = line
+            .zip(named)
+            .and_then(|(line, value)| text_of(&line.text, *value));
         text.map_or_else(|| "one of several".to_owned(), quote_plain)
     }
 
@@ -217,7 +245,7 @@ impl Words<'_> {
     }
 }
 
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     format!("\"{}\"", quote_plain(text))
 }
 
@@ -266,13 +294,16 @@ fn expected_so(probability: f64) -> String {
             let one_in = 1.0 / p;
             // Two leading digits are all that such an estimate is worth.
             let unit = 10f64.powf(one_in.log10().floor() - 1.0).max(1.0);
-            format!("expected once in {}", thousands((one_in / unit).round() * unit))
+            format!(
+                "expected once in {}",
+                thousands((one_in / unit).round() * unit)
+            )
         }
     }
 }
 
 /// A duration as people say it.
-fn lasting(duration: Duration) -> String {
+pub(super) fn lasting(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let (size, unit) = match seconds {
         s if s < 1e-3 => (s * 1e6, "µs"),
@@ -297,7 +328,7 @@ fn measure(number: f32) -> String {
     }
 }
 
-fn thousands(value: f64) -> String {
+pub(super) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -260,7 +260,8 @@ impl<S> Sequences<S> {
     /// The resource of its latest record.
     pub fn resource_of(&self, id: SequenceId) -> Arc<Resource> {
         let slot = self.slots.get(id.0);
-        slot.map(|slot| self.resources.get(slot.resource)).unwrap_or_default()
+        slot.map(|slot| self.resources.get(slot.resource))
+            .unwrap_or_default()
     }
 
     /// The records kept, latest first.
@@ -443,7 +444,10 @@ mod tests {
             }
         }
         assert_eq!((found, open.ids().count()), (open.len(), open.len()));
-        let heard: Vec<_> = open.ids().map(|id| open.copy(id, |()| ()).unwrap().heard).collect();
+        let heard: Vec<_> = open
+            .ids()
+            .map(|id| open.copy(id, |()| ()).unwrap().heard)
+            .collect();
         assert!(heard.is_sorted());
     }
 

@@ -14,8 +14,12 @@ fn heard(records: &[Said<'_>]) -> Heard {
     for (position, (key, names)) in (0..).zip(records) {
         heard.keys.push(Key(*key));
         heard.positions.push(position);
-        heard.times.push(Timestamp::from_millis(u64::from(position)));
-        heard.values.push(names.iter().map(|name| Value::name(*name)));
+        heard
+            .times
+            .push(Timestamp::from_millis(u64::from(position)));
+        heard
+            .values
+            .push(names.iter().map(|name| Value::name(*name)));
     }
     heard
 }

@@ -120,6 +120,8 @@ fn varied(corpus: &[Heard]) -> FxHashSet<Place> {
             }
         }
     }
-    let varied = seen.into_iter().filter(|(_, values)| values.len() >= DISTINCT_MIN);
+    let varied = seen
+        .into_iter()
+        .filter(|(_, values)| values.len() >= DISTINCT_MIN);
     varied.map(|(place, _)| place).collect()
 }

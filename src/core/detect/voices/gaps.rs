@@ -64,7 +64,10 @@ impl Gaps {
 impl LogTail {
     fn learn(logs: &[f32]) -> Self {
         let from = quantile(logs, TAIL);
-        let beyond = logs.iter().map(|log| log - from).filter(|excess| *excess > 0.0);
+        let beyond = logs
+            .iter()
+            .map(|log| log - from)
+            .filter(|excess| *excess > 0.0);
         let count = beyond.clone().count() as f32;
         let excess: f32 = beyond.sum();
         let (prior, weight) = PRIOR;

@@ -110,13 +110,17 @@ impl Range {
 
     pub(super) fn surprise(&self, number: f32) -> f32 {
         let number = scaled(number);
-        self.below.surprise(self.low - number).max(self.above.surprise(number - self.high))
+        self.below
+            .surprise(self.low - number)
+            .max(self.above.surprise(number - self.high))
     }
 }
 
 impl Excess {
     fn learn(beyond: impl Iterator<Item = f32>, of: usize, width: f32) -> Self {
-        let (count, sum) = beyond.fold((0.0, 0.0), |(count, sum), excess| (count + 1.0, sum + excess));
+        let (count, sum) = beyond.fold((0.0, 0.0), |(count, sum), excess| {
+            (count + 1.0, sum + excess)
+        });
         let (prior, weight) = PRIOR;
         Self {
             nats: -((count + 0.5_f32) / (of as f32 + 1.0)).ln(),
@@ -134,7 +138,9 @@ impl Excess {
 
 fn is_free(learned: &[f32], validated: &[f32]) -> bool {
     let (low, high) = bounds(learned);
-    let beyond = validated.iter().filter(|number| **number < low || **number > high);
+    let beyond = validated
+        .iter()
+        .filter(|number| **number < low || **number > high);
     beyond.count() as f64 > BEYOND_MAX * validated.len() as f64
 }
 

@@ -91,12 +91,19 @@ impl Measured {
     /// `first` and the templates that come before the steps that are late after it.
     fn with_others(&self, first: Key, keys: &BTreeSet<Key>, late: f32) -> Vec<Key> {
         let mut from = vec![first];
-        let is_late = |step: &[(Key, f32)], from: &[Key]| {
-            shortest(step, from).is_some_and(|gap| gap > late)
-        };
-        let on_time: Vec<_> = self.steps.iter().filter(|step| !is_late(step, &from)).collect();
+        let is_late =
+            |step: &[(Key, f32)], from: &[Key]| shortest(step, from).is_some_and(|gap| gap > late);
+        let on_time: Vec<_> = self
+            .steps
+            .iter()
+            .filter(|step| !is_late(step, &from))
+            .collect();
         while from.len() <= OTHERS_MAX {
-            let lates: Vec<_> = self.steps.iter().filter(|step| is_late(step, &from)).collect();
+            let lates: Vec<_> = self
+                .steps
+                .iter()
+                .filter(|step| is_late(step, &from))
+                .collect();
             if lates.len() < 3 {
                 break;
             }

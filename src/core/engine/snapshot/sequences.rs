@@ -67,10 +67,8 @@ impl OpenOnes {
     pub(super) fn of(open: &Sequences<SequenceState>, journal: &Journal) -> Self {
         // Where they stand in a model is worked out again.
         let state = |state: &SequenceState| (state.told_at, state.is_abnormal, state.is_torn);
-        let copies: Vec<Sequence<Told>> = open
-            .ids()
-            .filter_map(|id| open.copy(id, state))
-            .collect();
+        let copies: Vec<Sequence<Told>> =
+            open.ids().filter_map(|id| open.copy(id, state)).collect();
         let (records, places) = records(&copies, journal);
         let mut resources: Vec<Arc<Resource>> = Vec::new();
         let mut numbers: FxHashMap<Arc<Resource>, u32> = FxHashMap::default();
