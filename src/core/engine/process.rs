@@ -185,7 +185,7 @@ impl Stream {
                 let found = self.end_stretch(id, out);
                 turn.found.extend(found.map(|anomaly| (place, anomaly)));
             }
-            if self.open.len_of(id) == 0 && self.is_after_lull() {
+            if self.open.len_of(id) == 0 && self.has_begun_before(held.template) {
                 self.tear(id);
             }
             self.open.add(id, &event, &held.resource, self.newest);
