@@ -363,7 +363,9 @@ pub struct Record {
 /// A parameter of a record made small: enough to know it again and to measure it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Value {
-    /// Of its text. Two values of one hash are taken for the same.
+    /// Of its text. Two values of one hash are taken for the same. The highest bit is set where the
+    /// text has no digit: such names are mostly words of the program, others are mostly made up
+    /// where it runs.
     pub hash: u32,
     /// What it measures: durations in seconds, sizes in bytes. Not a number (NaN) for names.
     pub number: f32,
@@ -376,6 +378,11 @@ impl Value {
             hash,
             number: f32::NAN,
         }
+    }
+
+    /// Whether its text has no digit.
+    pub const fn is_word(self) -> bool {
+        self.hash >> (u32::BITS - 1) == 1
     }
 }
 

@@ -1,7 +1,5 @@
-//! The log-key network: ours beside `candle_nn`'s own LSTM of the same shape, fed one-hot vectors
-//! as the paper describes it.
+//! The log-key network on windows: ours beside `candle_nn`'s own LSTM of the same shape.
 
-use std::collections::HashMap;
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,14 +7,14 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
-use candle_nn::rnn::{LSTM, LSTMConfig, RNN as _, lstm};
-use candle_nn::{Linear, Module as _, VarBuilder, VarMap, linear, loss, ops};
+use candle_nn::{VarBuilder, VarMap, loss};
 use knothole::core::detect::{NextEvent, Question};
-use knothole::core::model::{Bundle, HIDDEN_LEN, Key, WINDOW_LEN, Window};
+use knothole::core::model::{Bundle, Key, Window};
 use knothole::core::train::{Corpus, TrainSettings, train};
 
 use crate::contest::{Entrant, Lap, Standings, race};
 use crate::hdfs;
+use crate::stock::Stock;
 
 /// Windows computed at once: the best size for the stock network on this kind of machine, and
 /// what knothole uses.
@@ -36,7 +34,7 @@ pub(crate) fn inference(corpus: &Corpus, bundle: &Arc<Bundle>) -> Result<Standin
     let windows: Vec<Window> = questions.iter().map(|question| question.window).collect();
     let windows = windows.get(..STOCK_WINDOWS.min(windows.len()));
     let windows = windows.unwrap_or_default();
-    let stock = Stock::of_bundle(bundle)?;
+    let stock = Stock::of_weights(bundle.network().weights())?;
     check_agreement(&stock, bundle, windows)?;
     race(vec![
         Entrant {
@@ -120,71 +118,6 @@ fn train_stock(rows: &[Question], key_count: usize) -> Result<Lap> {
         Ok(())
     })?;
     Ok(lap)
-}
-
-/// Two stock layers and an output layer.
-struct Stock {
-    lower: LSTM,
-    upper: LSTM,
-    output: Linear,
-    key_count: usize,
-}
-
-impl Stock {
-    fn new(builder: &VarBuilder<'_>, key_count: usize) -> Result<Self> {
-        let config = LSTMConfig::default();
-        Ok(Self {
-            lower: lstm(key_count, HIDDEN_LEN, config, builder.pp("lstm0"))?,
-            upper: lstm(HIDDEN_LEN, HIDDEN_LEN, config, builder.pp("lstm1"))?,
-            output: linear(HIDDEN_LEN, key_count, builder.pp("output"))?,
-            key_count,
-        })
-    }
-
-    /// With the weights of `bundle`.
-    fn of_bundle(bundle: &Bundle) -> Result<Self> {
-        let weights = bundle.network().weights();
-        let mut tensors = HashMap::new();
-        for ((name, shape), values) in weights.shapes().into_iter().zip(weights.values()) {
-            let tensor = Tensor::from_vec(values.clone(), shape, &Device::Cpu)?;
-            let (layer, part) = name.split_once('.').unwrap_or((name, ""));
-            let part = match (layer, part) {
-                ("output", part) => part,
-                (_, "input") => "weight_ih_l0",
-                (_, "recurrent") => "weight_hh_l0",
-                _ => "bias_ih_l0",
-            };
-            if part == "bias_ih_l0" {
-                // Stock layers have two biases, which they add.
-                tensors.insert(format!("{layer}.bias_hh_l0"), tensor.zeros_like()?);
-            }
-            let tensor = match tensor.rank() {
-                2 => tensor.t()?.contiguous()?,
-                _ => tensor,
-            };
-            tensors.insert(format!("{layer}.{part}"), tensor);
-        }
-        let builder = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
-        Self::new(&builder, weights.key_count())
-    }
-
-    /// The log-probability of each key after each window.
-    fn log_probabilities(&self, windows: &[Window]) -> Result<Tensor> {
-        Ok(ops::log_softmax(&self.forward(windows)?, 1)?)
-    }
-
-    fn forward(&self, windows: &[Window]) -> Result<Tensor> {
-        let shape = (windows.len(), WINDOW_LEN, self.key_count);
-        let mut hot = vec![0.0f32; shape.0 * shape.1 * shape.2];
-        for (row, key) in hot.chunks_mut(self.key_count).zip(windows.iter().flatten()) {
-            row[key.index()] = 1.0;
-        }
-        let hot = Tensor::from_vec(hot, shape, &Device::Cpu)?;
-        let lower = self.lower.states_to_tensor(&self.lower.seq(&hot)?)?;
-        let upper = self.upper.seq(&lower)?;
-        ensure!(upper.len() == WINDOW_LEN, "a window was cut short");
-        Ok(self.output.forward(upper[WINDOW_LEN - 1].h())?)
-    }
 }
 
 /// Both networks give the same answers, so that the rates are of the same work.

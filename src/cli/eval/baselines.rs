@@ -46,7 +46,7 @@ fn length(part: &Part) -> Scored {
         let length = sequence.events.len().max(1) as f64;
         (length / most.max(1) as f64).max(least as f64 / length)
     };
-    Scored::above("length", sequences(part).map(factor).collect(), 1.0)
+    Scored::above("length_range", sequences(part).map(factor).collect(), 1.0)
 }
 
 /// Abnormal is what is far from every training sequence in how often each template occurs.

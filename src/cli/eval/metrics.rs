@@ -101,11 +101,6 @@ impl Row {
     }
 }
 
-/// The weighted F1 of alarming on `alarms`.
-pub(super) fn f1(alarms: &[bool], dataset: &Dataset) -> f64 {
-    Counts::of(alarms, dataset).rates(dataset.weights).2
-}
-
 /// The scores of all samples that are normal or abnormal.
 pub(super) fn ranked(scored: &Scored, dataset: &Dataset) -> Vec<Ranked> {
     dataset

@@ -14,10 +14,13 @@ mod dataset;
 mod deeplog;
 mod delay;
 mod ensemble;
+mod incidents;
+mod inject;
 mod layout;
 mod metrics;
 mod nearest;
 mod parsing;
+mod plot;
 mod quiet;
 mod ranking;
 mod report;
@@ -27,8 +30,9 @@ mod seeds;
 mod training;
 
 use std::fmt::Display;
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -38,6 +42,7 @@ use self::dataset::Dataset;
 use self::delay::Followers;
 use self::layout::Layout;
 use self::metrics::Row;
+use self::plot::Plot;
 use self::report::Report;
 use self::scored::{Scored, over_parts};
 use self::seeds::OverSeeds;
@@ -73,6 +78,13 @@ pub(crate) struct EvalArgs {
     /// Share of normal sequences that may raise an alarm
     #[arg(long, value_name = "SHARE", default_value_t = TrainSettings::default().alarm_rate)]
     alarm_rate: f64,
+    /// Score faults that are put into the test's normal sequences (reordered, missing, repeated and
+    /// foreign events) in place of the set's own
+    #[arg(long)]
+    inject: bool,
+    /// Write report.md and plots (SVG) there as well; the folder is made if need be
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Leave out these detectors
     #[arg(long, value_name = "ROWS", value_enum, value_delimiter = ',')]
     without: Vec<Rows>,
@@ -101,6 +113,7 @@ Examples:
   knothole eval --layout hdfs --train hdfs/ --test hdfs/
   knothole eval --layout hdfs-own --train datasets/hdfs/train --test datasets/hdfs/small
   knothole eval --layout seq --train set/ --test set/ --seeds 5 --json | jq .rows
+  knothole eval --layout hdfs --train hdfs/ --test hdfs/ --inject --out report/
   knothole eval --layout parsing --test parsing_2k/
 
 datasets/README.md says which files each layout has, so that you can bring your own.";
@@ -108,7 +121,18 @@ datasets/README.md says which files each layout has, so that you can bring your 
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
     match args.layout {
         Layout::Parsing => print(&parsing::measure(&args.test).or_use()?, args.json),
-        _ => print(&measure(args).or_use()?, args.json),
+        Layout::Thunderbird => {
+            let train = train_folder(args).or_use()?;
+            let found = incidents::measure(train, &args.test, &training(args, args.seed));
+            print(&found.or_use()?, args.json)
+        }
+        _ => {
+            let (report, plots) = measure(args).or_use()?;
+            if let Some(folder) = &args.out {
+                write_out(folder, &report, &plots).or_environment()?;
+            }
+            print(&report, args.json)
+        }
     }
 }
 
@@ -124,10 +148,26 @@ fn print(report: &(impl Serialize + Display), json: bool) -> Result<Outcome, Fai
     Ok(Outcome::Done)
 }
 
-fn measure(args: &EvalArgs) -> anyhow::Result<Report> {
-    let train = args.train.as_deref();
-    let train = train.context("this layout needs --train DIR; it may be the folder of --test")?;
-    let dataset = args.layout.read(train, &args.test)?;
+/// Writes the report with its plots.
+fn write_out(folder: &Path, report: &Report, plots: &[Plot]) -> anyhow::Result<()> {
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut text = report.to_string();
+    for plot in plots {
+        write(plot.file, &plot.svg)?;
+        text += &format!("\n![{}]({})\n", plot.title, plot.file);
+    }
+    write("report.md", &text)
+}
+
+fn measure(args: &EvalArgs) -> anyhow::Result<(Report, Vec<Plot>)> {
+    let mut dataset = args.layout.read(train_folder(args)?, &args.test)?;
+    if args.inject {
+        inject::inject(&mut dataset, args.seed);
+    }
     let scored = score(args, args.seed, &dataset)?;
     let followers = Followers::new(&dataset);
     let rows_of = |scored: &[Scored]| -> Vec<Row> {
@@ -146,7 +186,22 @@ fn measure(args: &EvalArgs) -> anyhow::Result<Report> {
         let same: Vec<&Row> = same.filter(|one| one.detector == row.detector).collect();
         row.seeds = OverSeeds::new(&same);
     }
-    Ok(Report::new(args, &dataset, &scored, rows))
+    let plots = plot::plots(&scored, &rows, &dataset);
+    Ok((Report::new(args, &dataset, &scored, rows), plots))
+}
+
+fn train_folder(args: &EvalArgs) -> anyhow::Result<&Path> {
+    let train = args.train.as_deref();
+    train.context("this layout needs --train DIR; it may be the folder of --test")
+}
+
+fn training(args: &EvalArgs, seed: u64) -> TrainSettings {
+    TrainSettings {
+        seed,
+        epochs_max: args.epochs,
+        alarm_rate: args.alarm_rate,
+        ..TrainSettings::default()
+    }
 }
 
 /// What all detectors say: knothole's, DeepLog and the simple ones.
@@ -162,12 +217,7 @@ fn score(args: &EvalArgs, seed: u64, dataset: &Dataset) -> anyhow::Result<Vec<Sc
 
 /// What the detectors say that depend on a seed.
 fn trained(args: &EvalArgs, seed: u64, dataset: &Dataset) -> anyhow::Result<Vec<Scored>> {
-    let settings = TrainSettings {
-        seed,
-        epochs_max: args.epochs,
-        alarm_rate: args.alarm_rate,
-        ..TrainSettings::default()
-    };
+    let settings = training(args, seed);
     let has = |rows| !args.without.contains(&rows);
     let mut scored = over_parts(&dataset.parts, |part| {
         let mut scored = Vec::new();

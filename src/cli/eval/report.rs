@@ -1,5 +1,7 @@
 //! The table a person reads, and the same as JSON.
 
+mod tables;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -19,6 +21,8 @@ pub(super) struct Report {
     seeds: u64,
     epochs_max: usize,
     alarm_rate: f64,
+    /// The faults are not the set's own.
+    injected: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
     train: Trained,
@@ -66,7 +70,10 @@ const LEGEND: [(&str, &str); 9] = [
         "deeplog_padded with the g that is best on the test: an upper bound, not a result",
     ),
     ("unseen_template", "any template that training never saw"),
-    ("length", "shorter or longer than every training sequence"),
+    (
+        "length_range",
+        "shorter or longer than every training sequence",
+    ),
     (
         "count_vector",
         "distance to the nearest training sequence in template counts, rare ones weighing more; threshold: 99.95 % of training sequences pass against all others",
@@ -95,6 +102,7 @@ impl Report {
             seeds: args.seeds,
             epochs_max: args.epochs,
             alarm_rate: args.alarm_rate,
+            injected: args.inject,
             warning: dataset.warning,
             train: Trained::of(dataset),
             test: Tested {
@@ -148,6 +156,9 @@ fn again(args: &EvalArgs) -> String {
          --alarm-rate {}",
         args.seed, args.epochs, args.alarm_rate
     );
+    if args.inject {
+        again += " --inject";
+    }
     if args.seeds > 1 {
         again += &format!(" --seeds {}", args.seeds);
     }
@@ -176,223 +187,99 @@ impl fmt::Display for Report {
     }
 }
 
-impl Report {
-    fn write_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { train, test, .. } = self;
-        writeln!(f, "## knothole eval, layout {}\n", self.layout)?;
-        if let Some(warning) = self.warning {
-            writeln!(f, "**{warning}**\n")?;
-        }
-        let models = match train.models {
-            1 => String::new(),
-            models => format!(" for {models} models (a sequence may serve several)"),
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::eval::dataset::{Part, Sample};
+    use crate::cli::eval::delay::Followers;
+    use crate::core::train::Corpus;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        eval: EvalArgs,
+    }
+
+    /// Two normal and two faulty samples; the ensemble finds one of these, a simple detector both.
+    fn report(extra: &[&str]) -> Report {
+        let words = ["eval", "--layout", "seq", "--train", "a", "--test", "b"];
+        let args = Command::parse_from(words.iter().chain(extra)).eval;
+        let sample = |class, kind: Option<&str>| Sample {
+            class,
+            kind: kind.map(Into::into),
+            ..Sample::default()
         };
-        let ambiguous = match test.ambiguous {
-            0 => String::new(),
-            ambiguous => format!(", {ambiguous} ambiguous ones counted apart"),
-        };
-        writeln!(
-            f,
-            "Trained on {} normal sequences{models} ({} records, at most {} templates), seed {}, at \
-             most {} passes.\n\
-             Tested on {} normal and {} abnormal sequences, each standing for {:.1} and {:.1}\
-             {ambiguous}.\n\
-             `label_free` thresholds saw no label; `best` ones were chosen on the test's labels.\n\
-             The interval holds 95 % of F1 when the test sequences are drawn again with \
-             replacement.\n",
-            train.sequences,
-            train.records,
-            train.templates,
-            self.seed,
-            self.epochs_max,
-            test.normal,
-            test.abnormal,
-            test.normal_weight,
-            test.abnormal_weight,
-        )
-    }
-
-    fn write_rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "| detector | threshold | precision | recall | F1 | 95 % interval | best F1 | AUROC \
-             | average precision |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
-        for row in &self.rows {
-            let [low, high] = row.f1_interval;
-            writeln!(
-                f,
-                "| {} | {} | {:.3} | {:.3} | {:.3} | {low:.3}–{high:.3} | {:.3} | {:.3} | {:.3} |",
-                row.detector,
-                row.threshold.name(),
-                row.precision,
-                row.recall,
-                row.f1,
-                row.f1_best,
-                row.auroc,
-                row.average_precision,
-            )?;
-        }
-        writeln!(f)
-    }
-
-    fn write_quiet(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "False alarms, of 10,000 normal sequences:\n")?;
-        writeln!(
-            f,
-            "| detector | false alarms | 95 % interval | asked for | 95 % of counts | holds | first \
-             half | second half | a day | error of p |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|---|---|---|---|---|")?;
-        for row in &self.rows {
-            let quiet = &row.quiet;
-            let [low, high] = quiet.false_alarms_per_10k_interval;
-            write!(
-                f,
-                "| {} | {:.1} | {low:.1}–{high:.1} |",
-                row.detector, quiet.false_alarms_per_10k
-            )?;
-            match &quiet.asked {
-                Some(asked) => {
-                    let [low, high] = asked.per_10k_interval;
-                    let holds = if asked.holds { "yes" } else { "no" };
-                    write!(f, " {:.1} | {low:.1}–{high:.1} | {holds} |", asked.per_10k)?;
-                }
-                None => write!(f, " – | – | – |")?,
-            }
-            writeln!(
-                f,
-                " {:.1} | {:.1} | {} | {} |",
-                quiet.drift.early_per_10k,
-                quiet.drift.late_per_10k,
-                shown(quiet.false_alarms_per_day, 1),
-                shown(row.reliability.as_ref().map(|one| one.calibration_error), 3),
-            )?;
-        }
-        writeln!(f)
-    }
-
-    fn write_delays(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut delays = self
-            .rows
+        let samples = vec![
+            sample(Class::Normal, None),
+            sample(Class::Normal, None),
+            sample(Class::Abnormal, Some("lost | \u{1b}[2J")),
+            sample(Class::Abnormal, Some("late")),
+        ];
+        let dataset = Dataset::of(Part::new(Corpus::default(), samples));
+        let scored = [
+            Scored {
+                p_values: vec![0.5, 0.9, 0.4, 0.001],
+                asked_rate: Some(0.01),
+                ..Scored::above(ENSEMBLE, vec![0.0, 0.0, 0.0, 2.0], 1.0)
+            },
+            Scored::above("unseen_template", vec![0.0, 0.0, 1.0, 1.0], 0.5),
+        ];
+        let followers = Followers::new(&dataset);
+        let rows = scored
             .iter()
-            .filter_map(|row| Some((row.detector, row.delay.as_ref()?)))
-            .peekable();
-        let Some((_, first)) = delays.peek() else {
-            return Ok(());
-        };
-        writeln!(
-            f,
-            "How soon: {:.1} % of the abnormal sequences go as a training sequence goes until their \
-             last event and cannot be known before it.\n",
-            first.follow_training * 100.0
-        )?;
-        writeln!(
-            f,
-            "| detector | found before the last event | of those that can be | median s after the \
-             fault | nine in ten within s | median events after it |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|---|")?;
-        for (detector, delay) in delays {
-            writeln!(
-                f,
-                "| {detector} | {:.3} | {:.3} | {} | {} | {} |",
-                delay.before_last_event,
-                delay.before_last_event_of_others,
-                shown(delay.median_s, 2),
-                shown(delay.p90_s, 2),
-                shown(delay.median_events, 0),
-            )?;
-        }
-        writeln!(f)
+            .map(|one| Row::new(one, &dataset, &followers, 1))
+            .collect();
+        Report::new(&args, &dataset, &scored, rows)
     }
 
-    fn write_rounds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rounds = self
-            .rows
-            .iter()
-            .filter_map(|row| Some((row.detector, row.rounds.as_ref()?)))
-            .peekable();
-        if rounds.peek().is_none() {
-            return Ok(());
+    #[test]
+    fn scripts_find_the_fields_they_know() {
+        let json = serde_json::to_value(report(&[])).unwrap();
+        let ours = &json["rows"][0];
+        for field in [
+            "detector",
+            "threshold",
+            "precision",
+            "recall",
+            "f1",
+            "f1_interval",
+            "f1_best",
+            "auroc",
+            "average_precision",
+            "false_alarms",
+            "false_alarms_per_10k",
+            "missed",
+            "asked",
+            "calibration_error",
+            "recall_by_kind",
+            "drift",
+        ] {
+            assert!(!ours[field].is_null(), "{field} of {ours}");
         }
-        writeln!(
-            f,
-            "Rounds: F1 where unnoticed injections count as normal, recall of failures without an \
-             error record, delay from the trigger, cause among the first three components blamed:\n"
-        )?;
-        writeln!(
-            f,
-            "| detector | F1 with ambiguous | silent recall | median s from the trigger | cause in \
-             top 3 |"
-        )?;
-        writeln!(f, "|---|---|---|---|---|")?;
-        for (detector, rounds) in rounds {
-            writeln!(
-                f,
-                "| {detector} | {:.3} | {} | {} | {} |",
-                rounds.f1_with_ambiguous,
-                shown(rounds.silent_recall, 3),
-                shown(rounds.median_delay_s, 1),
-                shown(rounds.cause_top3, 3),
-            )?;
-        }
-        writeln!(f)
+        assert_eq!(ours["threshold"], "label_free");
+        assert_eq!(ours["recall_by_kind"]["late"], 1.0);
+        assert_eq!(json["recall_by_kind"][ENSEMBLE]["late"]["found"], 1);
     }
 
-    fn write_seeds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.seeds < 2 {
-            return Ok(());
-        }
-        writeln!(f, "Over {} seeds, mean ± standard deviation:\n", self.seeds)?;
-        writeln!(f, "| detector | F1 | AUROC | false alarms of 10,000 |")?;
-        writeln!(f, "|---|---|---|---|")?;
-        for row in &self.rows {
-            if let Some(seeds) = &row.seeds {
-                let (f1, auroc, quiet) = (&seeds.f1, &seeds.auroc, &seeds.false_alarms_per_10k);
-                writeln!(
-                    f,
-                    "| {} | {:.3} ± {:.3} | {:.3} ± {:.3} | {:.1} ± {:.1} |",
-                    row.detector,
-                    f1.mean,
-                    f1.deviation,
-                    auroc.mean,
-                    auroc.deviation,
-                    quiet.mean,
-                    quiet.deviation,
-                )?;
-            }
-        }
-        writeln!(f)
+    #[test]
+    fn who_beats_us_is_said() {
+        let text = report(&[]).to_string();
+        assert!(text.contains("Here `unseen_template` beats `ensemble`."));
     }
 
-    fn write_kinds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(kinds) = self.recall_by_kind.values().next() else {
-            return Ok(());
-        };
-        let detectors: Vec<&str> = self.rows.iter().map(|row| row.detector).collect();
-        writeln!(f, "Recall by kind of fault:\n")?;
-        writeln!(f, "| fault | sequences | {} |", detectors.join(" | "))?;
-        writeln!(f, "|---|---|{}", "---|".repeat(detectors.len()))?;
-        for (kind, Found { of, .. }) in kinds {
-            write!(f, "| {} | {of} |", cell(kind))?;
-            for row in &self.rows {
-                let recall = row.recall_by_kind.get(kind).copied();
-                write!(f, " {} |", shown(recall, 2))?;
-            }
-            writeln!(f)?;
-        }
-        writeln!(f)
+    #[test]
+    fn the_command_that_makes_it_again_has_every_choice() {
+        let text = report(&["--inject", "--seeds", "3", "--alarm-rate", "0.01"]).to_string();
+        let again = "knothole eval --layout seq --train a --test b --seed 1 --epochs 30 \
+                     --alarm-rate 0.01 --inject --seeds 3";
+        assert!(text.contains(again), "{text}");
     }
-}
 
-/// A figure, or a dash where there is none.
-fn shown(figure: Option<f64>, digits: usize) -> String {
-    figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.digits$}"))
-}
-
-/// Text from a set, safe in a table and on a terminal.
-fn cell(text: &str) -> String {
-    crate::cli::terminal::printable(text, 60).replace('|', "/")
+    #[test]
+    fn names_out_of_a_set_cannot_break_a_table_or_drive_a_terminal() {
+        let text = report(&[]).to_string();
+        assert!(!text.contains('\u{1b}') && text.contains("| lost / \u{fffd}[2J | 1 |"));
+    }
 }

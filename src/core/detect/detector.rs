@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::mind::{Found, IN_FLIGHT, Mind, VOICES};
+use super::mind::{Company, Found, IN_FLIGHT, Mind, VOICES};
 use super::order::{Order, OrderState};
 use super::{Ensemble, EventSequence, Heard, Surprise, Why};
 use crate::core::model::{Bundle, Key, ModelError};
+use crate::core::record::Timestamp;
 
 /// What the voices of a bundle know, as the bundle carries it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,10 @@ pub struct Detector {
     bundle: Arc<Bundle>,
     learned: Learned,
     order: Order,
+    /// How late the sequences were that ended lately.
+    company: Company,
+    /// How many have ended.
+    ended: u64,
     alarm_rate: f64,
     threshold: f32,
 }
@@ -132,6 +137,8 @@ impl Detector {
             bundle,
             learned,
             order,
+            company: Company::default(),
+            ended: 0,
             alarm_rate,
             threshold,
         })
@@ -240,6 +247,20 @@ impl Detector {
         Ok(self.weigh(&scores, found))
     }
 
+    /// Judges all of `sequences` in the order of their latest records, in which they would end in a
+    /// stream; the answers are in the order given.
+    ///
+    /// # Errors
+    /// When the network cannot compute.
+    pub fn judge_all(&mut self, sequences: &[&EventSequence]) -> Result<Vec<Judged>, ModelError> {
+        let mut judged = Vec::with_capacity(sequences.len());
+        for index in in_order_of_ends(sequences, |sequence| sequence.times.last()) {
+            judged.push((index, self.judge(sequences[index])?));
+        }
+        judged.sort_by_key(|(index, _)| *index);
+        Ok(judged.into_iter().map(|(_, judged)| judged).collect())
+    }
+
     /// Judges all of `sequence`, as [`advance`](Self::advance) and [`end`](Self::end) would.
     ///
     /// # Errors
@@ -298,7 +319,10 @@ impl Detector {
     }
 
     fn found_at_end(&mut self, state: &Listening, heard: &Heard) -> Found {
-        let mut found = self.learned.mind.hear(heard);
+        let mind = &self.learned.mind;
+        self.ended += 1;
+        self.company.hear(mind, heard, self.ended);
+        let mut found = mind.hear(heard, &self.company, self.ended);
         if heard.ends {
             let ranked = self.order.end(&state.order);
             found[0] = ranked.map(|ranked| unexpected(Key::END, ranked.log_probability, heard.len));
@@ -358,14 +382,41 @@ impl Detector {
     }
 }
 
-/// The scores that voices give a sequence they did not learn from, in the order of [`VOICES`].
-pub(in crate::core) fn scores_of(
+/// The scores that voices give sequences they did not learn from, in the order of [`VOICES`]; the
+/// sequences end in the order of their latest records.
+pub(in crate::core) fn scores_of_all(
     mind: &Mind,
     order: &mut Order,
-    heard: &Heard,
-) -> [f32; VOICES.len()] {
-    let mut heard = heard.clone();
-    heard.ends = mind.has_ended(&heard);
+    sequences: &[Heard],
+) -> Vec<[f32; VOICES.len()]> {
+    let mut rows = vec![[0.0; VOICES.len()]; sequences.len()];
+    let mut company = Company::default();
+    for (nth, index) in (1..).zip(in_order_of_ends(sequences, |heard| heard.times.last())) {
+        let mut heard = sequences[index].clone();
+        heard.ends = mind.has_ended(&heard);
+        company.hear(mind, &heard, nth);
+        rows[index] = scores(&mind.hear(&heard, &company, nth));
+        rows[index][0] = order_score(order, &heard);
+    }
+    rows
+}
+
+/// The places of `sequences`, those that end first first.
+fn in_order_of_ends<T>(
+    sequences: &[T],
+    last: impl Fn(&T) -> Option<&Timestamp>,
+) -> impl Iterator<Item = usize> {
+    let ends = sequences.iter().map(last);
+    let mut order: Vec<_> = ends.enumerate().map(|(index, end)| (end, index)).collect();
+    order.sort();
+    order
+        .into_iter()
+        .map(|(_, index)| index)
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn order_score(order: &mut Order, heard: &Heard) -> f32 {
     let mut state = order.begin(heard.begins);
     let mut peak = 0.0f32;
     for key in &heard.keys {
@@ -377,9 +428,7 @@ pub(in crate::core) fn scores_of(
         peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
     }
     order.release(state);
-    let mut scores = scores(&mind.hear(&heard));
-    scores[0] = peak;
-    scores
+    peak
 }
 
 /// Adds the known record at `index` of `heard` to `so_far`.

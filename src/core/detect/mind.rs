@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::links::Links;
 use super::patience::Patience;
+use super::rest::{Rest, within};
 use super::voices::{KeyVoices, Pace, Values};
-use super::{Heard, Surprise, Voice, Why};
+use super::{Heard, Slowness, Surprise, Voice};
 
 /// What was learned from normal sequences, without the order model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,7 @@ pub struct Mind {
     pace: Pace,
     values: Values,
     patience: Patience,
+    rest: Rest,
     /// What records of one sequence name in common.
     links: Links,
     /// Of the parts that concern one thing, by link.
@@ -29,7 +31,7 @@ struct PartVoices {
 }
 
 /// The names of all voices, in the order of their scores. The order model speaks first.
-pub const VOICES: [&str; 15] = [
+pub const VOICES: [&str; 19] = [
     "order",
     "unseen",
     "rare",
@@ -45,6 +47,10 @@ pub const VOICES: [&str; 15] = [
     "part_ngram",
     "part_precedence",
     "part_pace",
+    "rest_relations",
+    "rest_precedence",
+    "part_rest_relations",
+    "part_rest_precedence",
 ];
 
 /// The voices that judge each record as it comes, as places in [`VOICES`].
@@ -54,6 +60,26 @@ pub const TAIL_LEN: usize = 64;
 
 /// What each voice found, in the order of [`VOICES`]; the first place is the order model's.
 pub type Found = [Option<Surprise>; VOICES.len()];
+
+/// How late the steps of all sequences of a stream were lately.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Company {
+    whole: Slowness,
+    parts: Slowness,
+}
+
+impl Company {
+    /// Hears the steps of a sequence that has ended, or of all of it that will be known.
+    pub fn hear(&mut self, mind: &Mind, heard: &Heard, sequence: u64) {
+        self.whole.hear(&mind.pace, heard, sequence);
+        for part in mind.links.parts(heard) {
+            if let Some(voices) = mind.parts.get(usize::from(part.link)) {
+                let concerned = heard.part(&part.indices);
+                self.parts.hear(&voices.pace, &concerned, sequence);
+            }
+        }
+    }
+}
 
 impl Mind {
     /// Learns from normal sequences in chronological order, whose keys are below `key_count`.
@@ -76,6 +102,7 @@ impl Mind {
             pace: Pace::learn(corpus, key_count),
             values: Values::learn(corpus, key_count),
             patience: Patience::learn(corpus, key_count),
+            rest: Rest::learn(corpus, &links, key_count),
             parts: parts.collect(),
             links,
         }
@@ -102,10 +129,11 @@ impl Mind {
         found
     }
 
-    /// What all voices say of a sequence, its end included where it has ended.
-    pub fn hear(&self, heard: &Heard) -> Found {
+    /// What all voices say of a sequence, its end included where it has ended. `company` knows how
+    /// late others were; it goes by the name of `sequence` there.
+    pub fn hear(&self, heard: &Heard, company: &Company, sequence: u64) -> Found {
         let mut found = Found::default();
-        let whole: [(usize, &dyn Voice); 9] = [
+        let whole: [(usize, &dyn Voice); 8] = [
             (1, &self.whole.unseen),
             (2, &self.whole.rare),
             (3, &self.whole.counts),
@@ -113,46 +141,37 @@ impl Mind {
             (5, &self.whole.length),
             (6, &self.whole.ngram),
             (7, &self.whole.precedence),
-            (8, &self.pace),
             (9, &self.values),
         ];
         for (place, voice) in whole {
             found[place] = loudest(voice, heard);
         }
+        found[8] = latest(&self.pace, heard, &company.whole, sequence);
+        found[15..].clone_from_slice(&self.rest.hear(heard, &self.links));
         for part in self.links.parts(heard) {
             let Some(voices) = self.parts.get(usize::from(part.link)) else {
                 continue;
             };
             let concerned = heard.part(&part.indices);
-            let parts: [(usize, &dyn Voice); 5] = [
+            let parts: [(usize, &dyn Voice); 4] = [
                 (10, &voices.keys.counts),
                 (11, &voices.keys.relations),
                 (12, &voices.keys.ngram),
                 (13, &voices.keys.precedence),
-                (14, &voices.pace),
             ];
-            for (place, voice) in parts {
-                let surprise = loudest(voice, &concerned);
+            let late = latest(&voices.pace, &concerned, &company.parts, sequence);
+            let heard_parts = parts
+                .map(|(place, voice)| (place, loudest(voice, &concerned)))
+                .into_iter()
+                .chain([(14, late)]);
+            for (place, surprise) in heard_parts {
                 let louder = surprise.filter(|new| {
                     found[place]
                         .as_ref()
                         .is_none_or(|old| new.score > old.score)
                 });
                 if let Some(surprise) = louder {
-                    let is_record = u32::try_from(surprise.position)
-                        .is_ok_and(|position| concerned.positions.contains(&position));
-                    found[place] = Some(Surprise {
-                        score: surprise.score,
-                        position: if is_record {
-                            surprise.position
-                        } else {
-                            heard.len
-                        },
-                        why: Why::Part {
-                            named_at: part.named_at,
-                            why: Box::new(surprise.why),
-                        },
-                    });
+                    found[place] = Some(within(surprise, &concerned, heard, part.named_at));
                 }
             }
         }
@@ -160,14 +179,23 @@ impl Mind {
     }
 }
 
+/// The oddest step that a slow machine does not explain.
+fn latest(pace: &Pace, heard: &Heard, slowness: &Slowness, sequence: u64) -> Option<Surprise> {
+    (0..heard.keys.len())
+        .filter_map(|index| pace.at_amid(heard, index, slowness, sequence))
+        .max_by(|a, b| oddest(a, b))
+}
+
+fn oddest(a: &Surprise, b: &Surprise) -> std::cmp::Ordering {
+    // Of equally odd records the first.
+    a.score
+        .total_cmp(&b.score)
+        .then(b.position.cmp(&a.position))
+}
+
 /// The most that a voice has to say about a sequence.
 fn loudest(voice: &dyn Voice, heard: &Heard) -> Option<Surprise> {
     let at = (0..heard.keys.len()).filter_map(|index| voice.at(heard, index));
     let whole = voice.whole(heard);
-    at.chain(whole).max_by(|a, b| {
-        // Of equally odd records the first.
-        a.score
-            .total_cmp(&b.score)
-            .then(b.position.cmp(&a.position))
-    })
+    at.chain(whole).max_by(oddest)
 }

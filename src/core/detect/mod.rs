@@ -28,6 +28,7 @@ mod next_event;
 mod order;
 mod patience;
 mod question;
+mod rest;
 pub mod rates;
 mod sequence;
 mod slowness;
@@ -38,19 +39,20 @@ mod verdict;
 mod voice;
 pub mod voices;
 
-pub(in crate::core) use self::detector::scores_of;
+pub(in crate::core) use self::detector::scores_of_all;
 pub use self::detector::{
     Alarm, Detector, Judged, Learned, LearnedError, Listening, Opinion, Step,
 };
 pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
 pub use self::links::{Links, PARTS_MAX, Part};
-pub use self::mind::{Found, IN_FLIGHT, Mind, TAIL_LEN, VOICES};
+pub use self::mind::{Company, Found, IN_FLIGHT, Mind, TAIL_LEN, VOICES};
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
 pub use self::order::{Order, OrderState, SavedOrder};
 pub use self::patience::Patience;
 pub use self::question::{Question, Questions, Trail};
+pub use self::rest::Rest;
 pub use self::sequence::{EventSequence, ValueRows};
 pub use self::slowness::Slowness;
 pub use self::tail::Tail;

@@ -63,6 +63,7 @@ enum Place {
 struct Asked {
     /// Which of a batch they are.
     indices: Vec<usize>,
+    #[expect(clippy::vec_box, reason = "they become the states of nodes without a copy")]
     states: Vec<Box<State>>,
     keys: Vec<Key>,
     told: Vec<Ranked>,
@@ -214,23 +215,22 @@ impl Order {
     /// Follows a known edge. `None` where there is none; else what there is to tell.
     #[inline]
     fn walk(&mut self, state: &mut OrderState, came: Key) -> Option<Option<Ranked>> {
-        match &mut state.0 {
-            Place::Known {
-                heard,
-                made,
-                model,
-                node,
-            } if *model == self.model => {
-                if let Some(edge) = self.nodes.follow(*node, came) {
-                    *node = edge.to;
-                    *made = 0;
-                    return Some(judged(heard, edge.ranked));
-                }
-                // Looked at last: no edge leads to a key that the network does not know.
-                (came.index() >= self.stepper.key_count()).then_some(None)
-            }
-            _ => (came.index() >= self.stepper.key_count()).then_some(None),
+        if let Place::Known {
+            heard,
+            made,
+            model,
+            node,
+        } = &mut state.0
+            && *model == self.model
+            && let Some(edge) = self.nodes.follow(*node, came)
+        {
+            *node = edge.to;
+            *made = 0;
+            return Some(judged(heard, edge.ranked));
         }
+        // Looked at last, for no edge leads to such a key.
+        let is_stranger = came.index() >= self.stepper.key_count();
+        is_stranger.then_some(None)
     }
 
     /// A state of another model starts midway anew.

@@ -98,7 +98,7 @@ pub enum RateKind {
 pub struct RateAlarm {
     /// What happened.
     pub kind: RateKind,
-    /// Of which template; `None` for the stream as a whole and for new templates.
+    /// Of which template; `None` for the stream as a whole and for many new templates.
     pub template: Option<TemplateId>,
     /// −ln of its chance, in nats, discounted by the template's own past.
     pub score: f64,
@@ -192,8 +192,10 @@ impl Rates {
         watched.hear(time, place, since);
         if is_first && is_new && !founding {
             watched.young_until = time.plus(young::YOUTH);
+            watched.youth.records = 1;
             self.young.born(template, time, place);
         } else if time < watched.young_until {
+            watched.youth.records = watched.youth.records.saturating_add(1);
             self.young.again(template, time, place);
         }
     }

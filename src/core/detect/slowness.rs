@@ -1,9 +1,7 @@
 //! Whether the machine was slow, or one sequence.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use super::Heard;
 use super::voices::{Pace, Step};
@@ -12,81 +10,50 @@ use crate::core::record::Timestamp;
 /// A step is late from so many nats on.
 const LATE_MIN: f32 = 4.0;
 /// Late steps of other sequences among so many steps before and after explain one.
-const NEIGHBOURS: u64 = 25;
+const NEIGHBOURS: usize = 25;
 /// So many of them do.
 const COMPANY_MIN: usize = 3;
-/// Late steps that are remembered.
-const LATE_MAX: usize = 16_384;
 
-/// The late steps of all sequences of a stream. Where several are late at the same time, the machine
-/// was slow, not the sequence.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The latest steps of all sequences of a stream. Where several are late at the same time, the
+/// machine was slow, not the sequence. It does not matter in what order they are heard.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slowness {
-    /// How many steps were heard.
-    heard: u64,
-    late: VecDeque<Late>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Late {
-    ordinal: u64,
-    sequence: u64,
-    time: Timestamp,
-    took: Duration,
+    /// How long each step took, where it was late, by time and sequence.
+    steps: BTreeMap<(Timestamp, u64, u32), Option<Duration>>,
 }
 
 impl Slowness {
-    /// Hears the steps of `corpus` in the order of time; the name of a sequence is its index.
-    pub fn over(pace: &Pace, corpus: &[Heard]) -> Self {
-        let mut steps: Vec<(Timestamp, u64, Step)> = Vec::new();
-        for (sequence, heard) in (0..).zip(corpus) {
-            let of = (0..heard.keys.len()).filter_map(|index| pace.step(heard, index));
-            steps.extend(of.map(|step| (step.time, sequence, step)));
-        }
-        steps.sort_by_key(|(time, sequence, _)| (*time, *sequence));
-        let mut slowness = Self::default();
-        for (_, sequence, step) in steps {
-            slowness.hear(&step, sequence);
-        }
-        slowness
-    }
+    /// Most steps remembered; the oldest go first. 60 bytes each.
+    pub const STEPS_MAX: usize = 131_072;
 
-    /// Hears a step of `sequence`. Steps come in the order of time, or nearly.
-    pub fn hear(&mut self, step: &Step, sequence: u64) {
-        self.heard += 1;
-        if step.score >= LATE_MIN {
-            self.late.push_back(Late {
-                ordinal: self.heard,
-                sequence,
-                time: step.time,
-                took: step.took,
-            });
-            if self.late.len() > LATE_MAX {
-                self.late.pop_front();
+    /// Hears all steps of `heard`, which goes by the name of `sequence`.
+    pub fn hear(&mut self, pace: &Pace, heard: &Heard, sequence: u64) {
+        for index in 0..heard.keys.len() {
+            let Some(step) = pace.step(heard, index) else {
+                continue;
+            };
+            let late = (step.score >= LATE_MIN).then_some(step.took);
+            self.steps.insert((step.time, sequence, index as u32), late);
+            if self.steps.len() > Self::STEPS_MAX {
+                self.steps.pop_first();
             }
         }
     }
 
     /// Whether three or more other sequences were at least half as late about the time of `step`,
-    /// as far as is known by now. `step` was heard before.
+    /// as far as is known by now. A step that came early is explained by nothing.
     pub fn explains(&self, step: &Step, sequence: u64) -> bool {
         if step.took < step.usual.1 {
             return false;
         }
-        let own = self
-            .late
-            .iter()
-            .rev()
-            .find(|late| late.time == step.time && late.sequence == sequence);
-        let Some(own) = own else {
-            return false;
-        };
-        let mut others: Vec<u64> = self
-            .late
-            .iter()
-            .filter(|late| late.ordinal.abs_diff(own.ordinal) <= NEIGHBOURS)
-            .filter(|late| late.sequence != sequence && late.took * 2 >= step.took)
-            .map(|late| late.sequence)
+        let here = (step.time, sequence, 0);
+        let before = self.steps.range(..here).rev().take(NEIGHBOURS);
+        let after = self.steps.range(here..).take(NEIGHBOURS);
+        let mut others: Vec<u64> = before
+            .chain(after)
+            .filter(|((_, other, _), _)| *other != sequence)
+            .filter(|(_, late)| late.is_some_and(|took| took * 2 >= step.took))
+            .map(|((_, other, _), _)| *other)
             .collect();
         others.sort_unstable();
         others.dedup();

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use super::sequences::{FitSettings, Fitted, fit, fit_epochs};
 use super::{Progress, TrainError, TrainSettings};
-use crate::core::detect::{Ensemble, Heard, Learned, Mind, Order, VOICES, scores_of};
+use crate::core::detect::{Ensemble, Heard, Learned, Mind, Order, VOICES, scores_of_all};
 use crate::core::model::{Key, Scores, Stepper, Weights};
 
 /// What all sequences taught.
@@ -49,9 +49,8 @@ pub(super) fn cross_fit(
         }
         let mind = Mind::learn(&without(segments, &held_out), key_count);
         let mut order = order_of(&fitted.weights);
-        for heard in &segments[held_out] {
-            rows.push(scores_of(&mind, &mut order, heard).to_vec());
-        }
+        let scores = scores_of_all(&mind, &mut order, &segments[held_out]);
+        rows.extend(scores.iter().map(|row| row.to_vec()));
     }
     let ensemble = Ensemble::learn(&rows);
     let fitted = fitting.fit(&sequences, false)?;

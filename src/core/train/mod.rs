@@ -14,7 +14,7 @@ mod fit;
 mod pieces;
 mod random;
 mod rows;
-pub(crate) mod sequences;
+pub(in crate::core) mod sequences;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -25,6 +25,7 @@ use thiserror::Error;
 
 pub use self::corpus::{Corpus, SEGMENT_LEN_MAX};
 use self::random::{initial, shuffled};
+pub use self::sequences::{FitSettings, Fitted, fit, fit_epochs};
 pub use self::windows::train_windows;
 use crate::core::detect::LearnedError;
 use crate::core::model::{

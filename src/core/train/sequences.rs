@@ -17,38 +17,41 @@ const RATE_FLOOR: f64 = 0.01;
 const BATCHES_PER_PASS_MIN: usize = 32;
 /// Fewest distinct steps in a batch.
 const BATCH_STEPS_MIN: usize = 64;
-/// Pieces that begin alike go into a batch together, so many at a time.
-const GROUP_LEN: usize = 8;
+/// Pieces that begin alike go into a batch together, so many at a time. More share more of their
+/// beginnings and make a pass cheaper, but batches less alike.
+const GROUP_LEN: usize = 2;
+/// Passes during which the learning rate rises to its first value.
+const WARM_UP_PASSES: f64 = 1.0;
 /// Distinct steps that are validated together.
 const VALIDATION_STEPS: usize = 2_048;
 
 /// How to fit the network to sequences. The defaults suit logs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct FitSettings {
+pub struct FitSettings {
     /// Of the initial weights and the order of batches.
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// Most passes over the sequences.
-    pub(crate) epochs_max: usize,
+    pub epochs_max: usize,
     /// Passes without a better validation loss after which fitting stops.
-    pub(crate) patience: usize,
+    pub patience: usize,
     /// About how many steps an optimiser step learns from, shared prefixes counted once each time.
-    pub(crate) batch_steps: usize,
-    /// AdamW's step at the start; it falls along a cosine.
-    pub(crate) learning_rate: f64,
+    pub batch_steps: usize,
+    /// AdamW's step after the first pass; from there it falls along a cosine.
+    pub learning_rate: f64,
     /// Most distinct steps in a pass; of more, sequences are drawn by the seed.
-    pub(crate) steps_max: usize,
+    pub steps_max: usize,
 }
 
 /// What fitting found.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Fitted {
+pub struct Fitted {
     /// Of the pass with the best validation loss; of the last without validation.
-    pub(crate) weights: Weights,
+    pub weights: Weights,
     /// Mean −ln probability of each key of the validation sequences; of the training sequences
     /// during the last pass without validation.
-    pub(crate) validation_loss: f32,
+    pub validation_loss: f32,
     /// Passes after which the weights were these.
-    pub(crate) epochs: usize,
+    pub epochs: usize,
 }
 
 impl Default for FitSettings {
@@ -57,8 +60,8 @@ impl Default for FitSettings {
             seed: 1,
             epochs_max: 30,
             patience: 6,
-            batch_steps: 512,
-            learning_rate: 4e-3,
+            batch_steps: 256,
+            learning_rate: 8e-3,
             steps_max: 500_000,
         }
     }
@@ -73,7 +76,7 @@ impl Default for FitSettings {
 /// # Errors
 /// When `progress` cancels, when the loss is no number any more, or when a key is beyond
 /// `key_count`.
-pub(crate) fn fit(
+pub fn fit(
     training: &[Vec<Key>],
     validation: &[Vec<Key>],
     key_count: usize,
@@ -113,7 +116,7 @@ pub(crate) fn fit(
 ///
 /// # Errors
 /// As [`fit`].
-pub(crate) fn fit_epochs(
+pub fn fit_epochs(
     training: &[Vec<Key>],
     key_count: usize,
     settings: &FitSettings,
@@ -244,7 +247,139 @@ impl<'a> Fitting<'a> {
 
 /// The learning rate when `done` passes of all have been done.
 fn rate(settings: &FitSettings, done: f64) -> f64 {
+    let warm = (done / WARM_UP_PASSES).min(1.0);
     let done = done / settings.epochs_max as f64;
     let share = RATE_FLOOR + (1.0 - RATE_FLOOR) * 0.5 * (1.0 + (PI * done).cos());
-    settings.learning_rate * share
+    settings.learning_rate * warm * share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: usize = 8;
+
+    /// Jobs: start, rounds of work and answer, stop. What comes third in a round tells how the job
+    /// ends, however many rounds come between.
+    fn jobs(count: usize) -> Vec<Vec<Key>> {
+        let job = |index: usize| {
+            let kind = 3 + (index % 2) as u16;
+            let rounds = 1 + index % 5;
+            let mut keys = vec![Key::BEGIN, Key(2), Key(kind)];
+            (0..rounds).for_each(|_| keys.extend([Key(5), Key(6)]));
+            keys.extend([Key(kind), Key::END]);
+            keys
+        };
+        (0..count).map(job).collect()
+    }
+
+    fn settings() -> FitSettings {
+        FitSettings {
+            epochs_max: 15,
+            ..FitSettings::default()
+        }
+    }
+
+    fn go_on(_: Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    #[test]
+    fn what_came_long_before_is_remembered() {
+        let fitted = fit(&jobs(50), &jobs(10), KEYS, &settings(), &mut go_on).unwrap();
+        // Of ten keys on average two are open: which kind, and whether another round follows.
+        assert!(fitted.validation_loss < 0.3, "{}", fitted.validation_loss);
+        let loss = |keys: &[u16]| {
+            let keys = [keys.iter().copied().map(Key).collect::<Vec<Key>>()];
+            let mut rng = ChaCha12Rng::seed_from_u64(1);
+            let pieces = Pieces::new(&keys, usize::MAX, &mut rng);
+            mean_loss(&fitted.weights, &pieces).unwrap() * (keys[0].len() - 1) as f32
+        };
+        let (right, wrong) = (
+            loss(&[0, 2, 3, 5, 6, 5, 6, 3, 1]),
+            loss(&[0, 2, 3, 5, 6, 5, 6, 4, 1]),
+        );
+        assert!(wrong > right + 2.0, "{wrong}, {right}");
+    }
+
+    #[test]
+    fn one_seed_gives_one_network_to_the_bit() {
+        let fitted = |seed| {
+            let settings = FitSettings { seed, ..settings() };
+            fit(&jobs(30), &jobs(5), KEYS, &settings, &mut go_on).unwrap()
+        };
+        assert_eq!(fitted(1), fitted(1));
+        assert_ne!(fitted(1).weights, fitted(2).weights);
+    }
+
+    #[test]
+    fn fixed_passes_look_at_nothing_else() {
+        let mut passes = Vec::new();
+        let fitted = fit_epochs(&jobs(30), KEYS, &settings(), &mut |progress| {
+            passes.push(progress.loss);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(fitted.unwrap().epochs, 15);
+        assert_eq!(passes.len(), 15);
+        assert!(passes[14] < passes[0] / 2.0, "{passes:?}");
+    }
+
+    #[test]
+    fn fitting_stops_when_the_validation_loss_no_longer_falls() {
+        // What is validated on goes against what is learned.
+        let against: Vec<Vec<Key>> = vec![[0, 2, 6, 6, 6, 1].map(Key).to_vec()];
+        let settings = FitSettings {
+            epochs_max: 50,
+            patience: 3,
+            ..FitSettings::default()
+        };
+        let mut passes = 0;
+        let fitted = fit(&jobs(30), &against, KEYS, &settings, &mut |_| {
+            passes += 1;
+            ControlFlow::Continue(())
+        });
+        let fitted = fitted.unwrap();
+        assert_eq!(passes, fitted.epochs + 3);
+        assert!(passes < 50);
+    }
+
+    #[test]
+    fn fitting_stops_when_told() {
+        let stop = &mut |progress: Progress| match progress.epoch {
+            2 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        let stopped = fit(&jobs(30), &jobs(5), KEYS, &settings(), stop);
+        assert!(matches!(stopped, Err(TrainError::Cancelled)));
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_stops_fitting() {
+        let settings = FitSettings {
+            learning_rate: f64::NAN,
+            ..settings()
+        };
+        let diverged = fit(&jobs(30), &jobs(5), KEYS, &settings, &mut go_on);
+        assert!(matches!(diverged, Err(TrainError::Diverged { epoch: 1 })));
+    }
+
+    #[test]
+    fn long_sequences_without_beginning_are_learned_in_pieces() {
+        let stream: Vec<Key> = (0..2_000).map(|at| Key(2 + at % 6)).collect();
+        let fitted = fit(
+            &[stream.clone()],
+            &[stream[3..900].to_vec()],
+            KEYS,
+            &settings(),
+            &mut go_on,
+        );
+        assert!(fitted.unwrap().validation_loss < 0.05);
+    }
+
+    #[test]
+    fn nothing_to_learn_from_is_no_error() {
+        let fitted = fit(&[], &[], KEYS, &settings(), &mut go_on).unwrap();
+        assert_eq!(fitted.weights.key_count(), KEYS);
+        assert!(fit(&jobs(3), &jobs(3), 4, &settings(), &mut go_on).is_err());
+    }
 }

@@ -117,8 +117,7 @@ fn read_blocks(folder: &Path, reader: &mut Reader, finder: &KeyFinder) -> anyhow
     records.sort_by_key(|(told, _)| told.time);
     let end = records
         .last()
-        .map_or(Timestamp::ZERO, |(told, _)| told.time)
-        .minus(QUIET);
+        .map_or(Timestamp::ZERO, |(told, _)| told.time);
     let mut blocks = Blocks::default();
     for (told, names) in records {
         for name in names {
@@ -127,7 +126,9 @@ fn read_blocks(folder: &Path, reader: &mut Reader, finder: &KeyFinder) -> anyhow
                 EventSequence::whole(Vec::new())
             });
             append(sequence, &told);
-            sequence.ends = told.time < end;
+            let quiet = end.since(told.time);
+            sequence.ends = quiet > QUIET;
+            sequence.quiet = Some(quiet);
         }
     }
     Ok(blocks)

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::cli::eval::dataset::by_frequency;
-use crate::core::detect::{EventSequence, ValueRows};
-use crate::core::parse::{MASKS_VERSION, Miner, Param, ParamKind, message};
+use crate::core::detect::EventSequence;
+use crate::core::engine::values_of;
+use crate::core::parse::{MASKS_VERSION, Miner, message};
 use crate::core::record::{TemplateId, Timestamp, Value};
 use crate::core::train::Corpus;
 
@@ -31,7 +32,7 @@ impl Reader {
         let time = message.time.unwrap_or(before);
         let text = message.text();
         let parsed = self.miner.parse_with(text, &message.constant, time);
-        let values = values_of(text, self.miner.params());
+        let values = values_of(text.as_bytes(), self.miner.params()).collect();
         Told {
             time,
             template: parsed.id,
@@ -75,34 +76,6 @@ pub(super) fn append(sequence: &mut EventSequence, told: &Told) {
     sequence.events.push(told.template);
     sequence.times.push(told.time);
     sequence.values.push(told.values.iter().copied());
-}
-
-/// The values of a message made small.
-fn values_of(text: &str, params: &[Param]) -> Vec<Value> {
-    params
-        .iter()
-        .take(ValueRows::ROW_LEN_MAX)
-        .map(|param| {
-            let part = text
-                .get(param.start as usize..param.end as usize)
-                .unwrap_or_default();
-            let number = match param.kind {
-                ParamKind::Number => part.parse().unwrap_or(f32::NAN),
-                _ => f32::NAN,
-            };
-            Value {
-                number,
-                ..Value::name(hash_of(part))
-            }
-        })
-        .collect()
-}
-
-/// FNV-1a.
-fn hash_of(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    })
 }
 
 #[cfg(test)]

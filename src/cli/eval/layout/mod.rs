@@ -3,6 +3,10 @@
 mod hdfs_own;
 mod ids;
 mod mined;
+mod nezha_logs;
+mod openstack_fi;
+mod table;
+pub(super) mod thunderbird;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,10 +27,17 @@ pub(super) enum Layout {
     /// Raw lines: hdfs.log (or .zst, .xz), labels.tsv and train.ids, as knothole's own HDFS set.
     /// Without train.ids the blocks before the first labelled one are trained on
     HdfsOwn,
+    /// OpenStack under fault injection: NAME.tsv.gz for each campaign, rounds.tsv, split.tsv. A
+    /// round is one sequence. With one folder, five stretches of time are scored in turn
+    OpenstackFi,
     /// OpenStack instances as event ids: the files of `seq`
     OpenstackKalaki,
     /// Hadoop containers as event ids: the files of `seq`. Its F1 tells little
     Hadoop,
+    /// Lines of many nodes with labels, streamed as `serve` would: raw.tsv (plain, .gz, .zst, .xz)
+    Thunderbird,
+    /// Traces of microservices, some minutes of them with a fault: logs.tsv.gz
+    NezhaLogs,
     /// Lines with their templates: X_2k.log_structured_corrected.csv and X_2k.log_structured.csv
     /// for any system X, as in Loghub and Loghub-2.0, in the folder or one below
     Parsing,
@@ -42,8 +53,11 @@ impl Layout {
             Self::Hdfs => "hdfs",
             Self::Seq => "seq",
             Self::HdfsOwn => "hdfs-own",
+            Self::OpenstackFi => "openstack-fi",
             Self::OpenstackKalaki => "openstack-kalaki",
             Self::Hadoop => "hadoop",
+            Self::Thunderbird => "thunderbird",
+            Self::NezhaLogs => "nezha-logs",
             Self::Parsing => "parsing",
         }
     }
@@ -55,7 +69,9 @@ impl Layout {
             Self::Seq | Self::OpenstackKalaki => ids::read(train, test),
             Self::Hadoop => ids::read_hadoop(train, test),
             Self::HdfsOwn => hdfs_own::read(train, test),
-            Self::Parsing => bail!("this layout has lines, not sequences"),
+            Self::OpenstackFi => openstack_fi::read(train, test),
+            Self::NezhaLogs => nezha_logs::read(train, test),
+            Self::Thunderbird | Self::Parsing => bail!("this layout has lines, not sequences"),
         }
     }
 }
@@ -81,7 +97,7 @@ fn read_whole(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Whether two paths lead to one folder.
-fn is_same(a: &Path, b: &Path) -> anyhow::Result<bool> {
+pub(super) fn is_same(a: &Path, b: &Path) -> anyhow::Result<bool> {
     let real =
         |path: &Path| fs::canonicalize(path).with_context(|| format!("reading {}", path.display()));
     Ok(real(a)? == real(b)?)

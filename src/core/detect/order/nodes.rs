@@ -21,6 +21,10 @@ pub(super) struct Edge {
 pub(super) struct Nodes {
     nodes: Vec<Node>,
     /// Beside `nodes`, for they are read only where there is no edge.
+    #[expect(
+        clippy::vec_box,
+        reason = "states move between sequences and nodes without a copy, and growing moves none"
+    )]
     states: Vec<Box<State>>,
     edges: FxHashMap<u64, Edge>,
     nodes_max: usize,

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::clock::bucket_of;
 use super::watched::{Finding, Scene, Watched};
 use super::{BUCKET, LEARNING_BUCKETS, RateAlarm, RateKind, Rates};
 use crate::core::record::{TemplateId, Timestamp};
@@ -10,6 +11,8 @@ use crate::core::record::{TemplateId, Timestamp};
 const PENDING_MAX: usize = 64;
 /// When at least so many templates show the same at once, it is a matter of the whole stream.
 const TOGETHER_MIN: usize = 3;
+/// Too many, too few, or none for too long: each of them may be a false alarm.
+const TESTS_EACH: usize = 3;
 /// A rate with less surprise than this is as usual.
 const CALM: f64 = 4.0;
 
@@ -40,9 +43,13 @@ impl Rates {
     pub(super) fn judge_bucket(&mut self, scene: &Scene) {
         let accept = self.settings.accept_after.as_secs() / BUCKET.as_secs();
         let stream_is_empty = self.all.is_empty();
+        let per_day = self.settings.alarms_per_day;
+        // One loud minute says nothing about how loud others may be.
+        let cap = self.budget.threshold(per_day);
         let mut judged = Judged {
             scene,
             accept,
+            cap,
             largest: 0.0,
             tests: 0,
             told: Vec::new(),
@@ -53,23 +60,20 @@ impl Rates {
             // Of an empty bucket the stream is to answer for.
             let finding =
                 finding.filter(|found| found.kind == RateKind::RateUp || !stream_is_empty);
+            let finding = self.young.judge(watched, scene).or(finding);
             if finding.is_none_or(|found| found.score < CALM) {
                 let (short, long) = watched.excess();
                 explained.short = explained.short.max(short);
                 explained.long = explained.long.max(long);
             }
             judged.take(watched, finding);
+            self.young.grow_up(watched, scene);
         }
         for watched in [&mut self.young.births, &mut self.young.repeats] {
-            let finding = watched.judge(scene);
-            let finding = finding.filter(|found| found.kind == RateKind::RateUp);
-            judged.take(
-                watched,
-                finding.map(|found| Finding {
-                    kind: RateKind::NewBurst,
-                    ..found
-                }),
-            );
+            let rise = watched.judge(scene);
+            let rise = rise.filter(|found| found.kind == RateKind::RateUp);
+            let kind = RateKind::NewBurst;
+            judged.take(watched, rise.map(|found| Finding { kind, ..found }));
         }
         let finding = self
             .all
@@ -83,8 +87,7 @@ impl Rates {
             ..
         } = judged;
         let alarms = self.tell(&told, scene.end);
-        self.budget
-            .learn(largest, tests, alarms, self.settings.alarms_per_day);
+        self.budget.learn(largest, tests, alarms, per_day);
     }
 
     /// Looks for those that should have come by now.
@@ -100,7 +103,9 @@ impl Rates {
         let templates = self.watched.iter_mut().map(|watched| (newest, watched));
         for (until, watched) in templates.chain([(time, &mut self.all)]) {
             let found = watched.silence(until, since);
-            if let Some(found) = found.filter(|found| found.score >= threshold) {
+            if let Some(found) =
+                found.filter(|found| found.score >= watched.bar(found.kind, threshold))
+            {
                 let places = watched.places();
                 watched.begin_episode(found.kind, bucket);
                 told.push(Told {
@@ -138,10 +143,15 @@ impl Rates {
             else {
                 continue;
             };
+            let bucket = bucket_of(last.minus(BUCKET));
+            if kind == RateKind::NewBurst && !self.young.is_another(bucket) {
+                continue;
+            }
             alarms += 1;
-            let templates = match kind {
-                RateKind::NewBurst => self.young.templates(),
-                RateKind::RateUp | RateKind::RateDown | RateKind::Silence => Vec::new(),
+            let templates = match (kind, *template) {
+                (RateKind::NewBurst, Some(id)) => vec![(id, found.observed as u32)],
+                (RateKind::NewBurst, None) => self.young.templates(),
+                _ => Vec::new(),
             };
             if self.pending.len() < PENDING_MAX {
                 self.pending.push(RateAlarm {
@@ -168,6 +178,7 @@ impl Rates {
 struct Judged<'a> {
     scene: &'a Scene,
     accept: u64,
+    cap: f64,
     largest: f64,
     tests: usize,
     told: Vec<Told>,
@@ -176,10 +187,10 @@ struct Judged<'a> {
 impl Judged<'_> {
     /// Notes what was found about `watched`, which learns from the bucket.
     fn take(&mut self, watched: &mut Watched, finding: Option<Finding>) {
-        self.tests += 1;
+        self.tests += TESTS_EACH * usize::from(watched.is_tested());
         if !watched.is_in_episode() {
             let score = finding.map_or(0.0, |found| found.score);
-            self.largest = self.largest.max(score.min(self.scene.threshold));
+            self.largest = self.largest.max(score.min(self.cap));
         }
         let places = watched.places();
         if watched.settle(finding.as_ref(), self.scene, self.accept)

@@ -1,19 +1,24 @@
 //! One rate that is watched: of a template, of the stream, of what is new.
 
+mod count;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::gaps::Gaps;
 use super::level::Level;
-use super::season::{Hour, Season};
+use super::season::{Hour, SLOTS, Season};
 use super::tail::{Expected, Tail};
 use super::tally::Tally;
+use super::young::Youth;
 use super::{BUCKET, LEARNING_BUCKETS, RateKind};
 use crate::core::record::{TemplateId, Timestamp};
 
 /// Short buckets in a long one.
 pub(super) const LONG: u32 = 10;
+/// So many records expected in a bucket make it a surprise if none comes.
+const TESTED_FROM: f64 = 3.0;
 /// Records that make a template worth keeping.
 const GROWN_FROM: u64 = 8;
 /// Fewer records than usual are judged of what came over so long: what only just began may end.
@@ -24,6 +29,8 @@ const ACTIVE_MIN: u32 = 100;
 const CALM_BUCKETS: u32 = 12;
 /// Episodes of one kind that are told before they teach what is normal.
 const TOLD_MIN: f32 = 2.5;
+/// So much more surprise it takes to be told again, for each time that it was told.
+const TOLD_NATS: f64 = 2.0;
 /// What is kept of the number of episodes told from bucket to bucket: half goes in two weeks.
 const TOLD_KEEPS: f32 = 0.999_965_6;
 /// What is kept of the trend against the season: half goes in an hour.
@@ -78,6 +85,7 @@ pub(super) struct Watched {
     pub(super) template: Option<TemplateId>,
     /// Until when its records are those of a new template.
     pub(super) young_until: Timestamp,
+    pub(super) youth: Youth,
     pub(super) records: u64,
     born: Timestamp,
     pub(super) gaps: Gaps,
@@ -110,6 +118,7 @@ impl Watched {
         Self {
             template,
             young_until: Timestamp::ZERO,
+            youth: Youth::default(),
             records: 0,
             born: Timestamp::ZERO,
             gaps: Gaps::default(),
@@ -275,7 +284,13 @@ impl Watched {
         )
     }
 
-    /// Whether any record came in the open bucket.
+    /// Whether the bucket that is over could have told anything: an empty one of a rare template
+    /// could not.
+    pub(super) fn is_tested(&self) -> bool {
+        self.count > 0 || self.short.expected().mean >= TESTED_FROM
+    }
+
+    /// Whether no record came in the open bucket.
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -283,6 +298,16 @@ impl Watched {
     /// Whether it came often enough that losing it would be a loss.
     pub(super) fn is_grown(&self) -> bool {
         self.records >= GROWN_FROM
+    }
+
+    /// How much surprise is told: more than `threshold` if the like of it was told of late.
+    pub(super) fn bar(&self, kind: RateKind, threshold: f64) -> f64 {
+        let told = if is_down(kind) {
+            self.told.1
+        } else {
+            self.told.0
+        };
+        threshold + TOLD_NATS * f64::from(told)
     }
 
     /// Whether something unusual lasts.
@@ -305,119 +330,9 @@ impl Watched {
         }
     }
 
-    fn judge_count(&self, count: f64, buckets: u32, scene: &Scene) -> Option<Finding> {
-        let level = if buckets == 1 {
-            &self.short
-        } else {
-            &self.long
-        };
-        let recent = level.expected();
-        let season = self.by_season(buckets, scene.slot);
-        let usual = season.unwrap_or(recent);
-        let span = BUCKET * buckets;
-        let finding = |kind, score| Finding {
-            kind,
-            score,
-            first: scene.end.minus(span),
-            observed: count,
-            usual: usual.usual(),
-            span,
-        };
-        let up = self.least(
-            count,
-            buckets,
-            scene.slot,
-            recent.at_least(count),
-            Expected::at_least,
-        );
-        if up > 1.0 {
-            return Some(finding(RateKind::RateUp, up));
-        }
-        if !self.may_go_down() {
-            return None;
-        }
-        let by_level = if season.is_some() {
-            f64::INFINITY
-        } else {
-            recent.at_most(count)
-        };
-        let down = self.least(count, buckets, scene.slot, by_level, Expected::at_most);
-        if down <= 1.0 || !down.is_finite() {
-            return None;
-        }
-        Some(match (count > 0.0, self.gaps.last()) {
-            (false, Some(last)) => Finding {
-                first: last,
-                usual: self.gaps.usual(),
-                span: scene.end.since(last),
-                ..finding(RateKind::Silence, down)
-            },
-            _ => finding(RateKind::RateDown, down),
-        })
-    }
-
-    fn may_go_down(&self) -> bool {
-        self.active >= ACTIVE_MIN && self.has_lived()
-    }
-
-    fn has_lived(&self) -> bool {
-        let lived = self.gaps.last().map(|last| last.since(self.born));
-        lived.is_some_and(|lived| lived >= LIVED_MIN)
-    }
-
-    /// The least surprise of `bound` and of this hour, the one before and the one after: clocks
-    /// change by an hour twice a year, and jobs start a little early or late.
-    fn least(
-        &self,
-        count: f64,
-        buckets: u32,
-        slot: usize,
-        bound: f64,
-        surprise: fn(&Expected, f64) -> f64,
-    ) -> f64 {
-        let mut least = bound;
-        for slot in [slot, slot + 1, slot + super::season::SLOTS - 1] {
-            if least <= 1.0 {
-                break;
-            }
-            if let Some(expected) = self.by_season(buckets, slot) {
-                least = least.min(surprise(&expected, count));
-            }
-        }
-        least
-    }
-
-    fn by_season(&self, buckets: u32, slot: usize) -> Option<Expected> {
-        let recent = self.short.expected();
-        let spread = recent.mean * recent.mean / recent.size + recent.mean;
-        let squares = spread + recent.mean * recent.mean;
-        let recent = Hour {
-            mean: recent.mean,
-            squares,
-            long_squares: squares * f64::from(LONG * LONG),
-        };
-        let hour = self.season.as_ref()?.hour(slot, recent)?;
-        let trend = (self.trend.0 + TREND_PRIOR) / (self.trend.1 + TREND_PRIOR);
-        let trend = trend.clamp(0.25, 4.0);
-        let times = f64::from(buckets);
-        let squares = if buckets == 1 {
-            hour.squares
-        } else {
-            hour.long_squares
-        };
-        let mean = hour.mean * times;
-        let variance = (squares - mean * mean).max(0.0);
-        let evidence = self.trend.1 + TREND_PRIOR;
-        Some(Expected::of_moments(
-            mean * trend,
-            variance * trend * trend,
-            evidence,
-        ))
-    }
-
     /// Opens, goes on with or closes an episode; whether there is something to tell.
     fn follow(&mut self, finding: Option<&Finding>, scene: &Scene, accept: u64) -> bool {
-        let loud = finding.filter(|found| found.score >= scene.threshold);
+        let loud = finding.filter(|found| found.score >= self.bar(found.kind, scene.threshold));
         let Some(episode) = self.episode.as_mut() else {
             if let Some(found) = loud {
                 self.begin_episode(found.kind, scene.bucket);

@@ -154,3 +154,134 @@ fn life(heard: &Heard) -> Option<f64> {
     let (first, last) = (heard.times.first()?, heard.times.last()?);
     (heard.times.len() > 1).then(|| last.since(*first).as_secs_f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASKED: Key = Key(2);
+    const DONE: Key = Key(3);
+    const READ: Key = Key(4);
+    const AGAIN: Key = Key(5);
+
+    fn heard(steps: &[(Key, u64)]) -> Heard {
+        let mut heard = Heard {
+            begins: true,
+            ends: true,
+            len: steps.len(),
+            ..Heard::default()
+        };
+        for (position, (key, millis)) in (0..).zip(steps) {
+            heard.keys.push(*key);
+            heard.positions.push(position);
+            heard.times.push(Timestamp::from_millis(1_000_000 + millis));
+        }
+        heard
+    }
+
+    /// Asked and done within 20 to 59 ms; then a reader comes whenever it likes. One in ten is done
+    /// a second time, long after it was asked but just after it was to be done again.
+    fn normal(seed: u64) -> Heard {
+        let done = 20 + seed * 7 % 40;
+        let read = 3_000 + seed * 7_919 % 20_000;
+        let mut steps = vec![(ASKED, 0), (DONE, done), (READ, read)];
+        if seed.is_multiple_of(10) {
+            steps.extend([(AGAIN, read + 5_000), (DONE, read + 5_000 + done)]);
+        }
+        heard(&steps)
+    }
+
+    fn pace() -> Pace {
+        let corpus: Vec<Heard> = (0..400).map(normal).collect();
+        Pace::learn(&corpus, 6)
+    }
+
+    fn score(pace: &Pace, heard: &Heard) -> f32 {
+        let scores = (0..heard.keys.len()).filter_map(|index| pace.at(heard, index));
+        scores.map(|surprise| surprise.score).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn a_late_step_of_a_machine_is_surprising_and_tells_what_is_usual() {
+        let late = heard(&[(ASKED, 0), (DONE, 900), (READ, 9_000)]);
+        let surprise = pace().at(&late, 1).unwrap();
+        assert!(surprise.score > 8.0, "{surprise:?}");
+        assert_eq!(surprise.position, 1);
+        let Why::Pace {
+            from,
+            to,
+            took,
+            usual,
+        } = surprise.why
+        else {
+            panic!("{surprise:?}")
+        };
+        assert_eq!((from, to, took.as_millis()), (ASKED, DONE, 900));
+        assert!(usual.1 < Duration::from_millis(61), "{usual:?}");
+    }
+
+    #[test]
+    fn the_pauses_of_people_say_nothing() {
+        let pace = pace();
+        let patient = heard(&[(ASKED, 0), (DONE, 30), (READ, 900_000)]);
+        assert_eq!(score(&pace, &patient), 0.0);
+        assert!((0..400).all(|seed| score(&pace, &normal(seed)) < 6.0));
+    }
+
+    #[test]
+    fn a_step_that_was_set_off_by_something_else_is_not_late() {
+        let again = normal(10);
+        assert_eq!(again.keys.len(), 5);
+        assert_eq!(score(&pace(), &again), 0.0);
+    }
+
+    #[test]
+    fn a_step_is_judged_by_what_came_before_it_alone() {
+        let pace = pace();
+        let whole = heard(&[(ASKED, 0), (DONE, 900), (READ, 901), (AGAIN, 902)]);
+        let begun = heard(&[(ASKED, 0), (DONE, 900)]);
+        let surprise = |heard| pace.at(heard, 1).map(|surprise| surprise.score);
+        assert_eq!(surprise(&whole), surprise(&begun));
+    }
+
+    #[test]
+    fn sequences_without_times_say_nothing() {
+        let mut untimed = heard(&[(ASKED, 0), (DONE, 900)]);
+        untimed.times.clear();
+        assert_eq!(pace().at(&untimed, 1), None);
+        assert_eq!(Pace::learn(&vec![untimed; 99], 6), Pace::default());
+    }
+
+    #[test]
+    fn where_all_are_late_at_one_time_the_machine_was_slow_and_not_the_sequence() {
+        let pace = pace();
+        let at = |begin: u64, took: u64| heard(&[(ASKED, begin), (DONE, begin + took)]);
+        let judged = |corpus: &[Heard]| -> Vec<bool> {
+            let slowness = Slowness::over(&pace, corpus);
+            let named = (0..).zip(corpus);
+            named
+                .map(|(name, heard)| pace.at_amid(heard, 1, &slowness, name).is_some())
+                .collect()
+        };
+        let alone: Vec<Heard> = (0..100)
+            .map(|begin| at(begin * 100, if begin == 50 { 900 } else { 30 }))
+            .collect();
+        assert_eq!(judged(&alone).iter().filter(|late| **late).count(), 1);
+        let together: Vec<Heard> = (0..100)
+            .map(|begin| {
+                at(
+                    begin * 100,
+                    if (50..54).contains(&begin) { 900 } else { 30 },
+                )
+            })
+            .collect();
+        assert_eq!(judged(&together).iter().filter(|late| **late).count(), 0);
+    }
+
+    #[test]
+    fn it_comes_back_from_bytes() {
+        let pace = pace();
+        let bytes = postcard::to_allocvec(&pace).unwrap();
+        assert_eq!(postcard::from_bytes::<Pace>(&bytes).unwrap(), pace);
+    }
+}

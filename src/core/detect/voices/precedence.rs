@@ -42,6 +42,8 @@ impl Precedence {
     pub const KEYS_MAX: usize = 256;
     /// Most rules kept in each direction, the surest.
     pub const RULES_MAX: usize = 8_192;
+    /// Records of a sequence that are judged as they come: each is compared with all before it.
+    pub const JUDGED_MAX: usize = 2_048;
     /// Fewest sequences that a rule is drawn from.
     const TRIED_MIN: u32 = 5;
     /// A rule may be broken in one of so many sequences.
@@ -96,8 +98,12 @@ impl Voice for Precedence {
         if !heard.begins {
             return None;
         }
+        if index >= Self::JUDGED_MAX {
+            return None;
+        }
         let earlier = heard.keys.get(..index)?;
-        let rule = worst_broken(rules_of(&self.before, key), earlier)?;
+        let count = |key: Key| earlier.iter().filter(|other| **other == key).count() as u32;
+        let rule = worst_broken(rules_of(&self.before, key), count)?;
         Some(Surprise {
             score: rule.score(),
             position: heard.position(index),
@@ -113,13 +119,19 @@ impl Voice for Precedence {
         if !heard.ends {
             return None;
         }
+        let last = heard.keys.iter().max()?;
+        let mut later = vec![0u32; last.index() + 1];
         let mut worst: Option<(f32, usize, Rule)> = None;
-        for (index, key) in heard.keys.iter().enumerate() {
-            let later = heard.keys.get(index + 1..).unwrap_or_default();
-            if let Some(rule) = worst_broken(rules_of(&self.after, *key), later)
-                && worst.is_none_or(|(score, ..)| rule.score() > score)
+        for (index, key) in heard.keys.iter().enumerate().rev() {
+            let count = |key: Key| later.get(key.index()).copied().unwrap_or_default();
+            // Of equally sure rules the one broken first is told.
+            if let Some(rule) = worst_broken(rules_of(&self.after, *key), count)
+                && worst.is_none_or(|(score, ..)| rule.score() >= score)
             {
                 worst = Some((rule.score(), index, rule));
+            }
+            if let Some(count) = later.get_mut(key.index()) {
+                *count += 1;
             }
         }
         let (score, index, rule) = worst?;
@@ -141,18 +153,14 @@ fn rules_of(rules: &[Rule], key: Key) -> &[Rule] {
     rules.get(start..end).unwrap_or_default()
 }
 
-/// The surest of the rules on a key that is broken where `others` are all that came before it
-/// (or come after it).
-fn worst_broken(rules: &[Rule], others: &[Key]) -> Option<Rule> {
-    let key = rules.first()?.key;
-    let own = others.iter().filter(|other| **other == key).count();
+/// The surest of the rules on one key that is broken where each key came `count` times before it
+/// (or comes so often after it).
+fn worst_broken(rules: &[Rule], count: impl Fn(Key) -> u32) -> Option<Rule> {
+    let own = count(rules.first()?.key);
     let mut worst: Option<Rule> = None;
     for rule in rules {
-        if (!rule.each && own > 0) || worst.is_some_and(|worst| worst.score() >= rule.score()) {
-            continue;
-        }
-        let needed = others.iter().filter(|other| **other == rule.needed).count();
-        if needed <= own {
+        let is_surer = worst.is_none_or(|worst| rule.score() > worst.score());
+        if is_surer && (rule.each || own == 0) && count(rule.needed) <= own {
             worst = Some(*rule);
         }
     }

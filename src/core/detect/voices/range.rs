@@ -17,6 +17,8 @@ const BEYOND_MAX: f64 = 0.05;
 const NUMBERS_MIN: usize = 50;
 /// The mean excess is drawn towards this share of the usual range as by so many numbers.
 const PRIOR: (f32, f32) = (0.25, 4.0);
+/// Least width of a range there, so that a range of one number does not make any other a wonder.
+const WIDTH_MIN: f32 = 0.1;
 
 /// The few names that come in a place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -91,7 +93,7 @@ impl Range {
             return None;
         }
         let (low, high) = bounds(&scaled);
-        let width = (high - low).max(f32::EPSILON);
+        let width = (high - low).max(WIDTH_MIN);
         let excess = |beyond: &dyn Fn(f32) -> f32| {
             let beyond = scaled.iter().map(|number| beyond(*number));
             Excess::learn(beyond.filter(|excess| *excess > 0.0), scaled.len(), width)

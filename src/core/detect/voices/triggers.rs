@@ -8,7 +8,7 @@ use crate::core::model::Key;
 use crate::core::record::Timestamp;
 
 /// Most records of one template that are measured, spread over all.
-const STEPS_MAX: usize = 4_096;
+const STEPS_MAX: usize = 16_384;
 /// Most gaps measured of all templates.
 const GAPS_MAX: usize = 1 << 22;
 /// Most templates before a record that it is measured from, the latest first.
@@ -27,8 +27,11 @@ const TELLS_MIN: f64 = 3.0;
 /// For each record of one template the time since the latest record of each other template.
 #[derive(Debug, Default)]
 pub(super) struct Measured {
-    steps: Vec<Box<[(Key, f32)]>>,
+    steps: Vec<Gaps>,
 }
+
+/// The templates before one record and how long before.
+type Gaps = Box<[(Key, f32)]>;
 
 impl Measured {
     /// Measures sequences that have times, by the template that steps end with.
@@ -51,7 +54,7 @@ impl Measured {
                 if is_measured && gaps < GAPS_MAX {
                     let before = latest.iter().rev().filter(|(from, _)| from != to);
                     let before = before.take(BEFORE_MAX);
-                    let step: Box<[_]> = before
+                    let step: Gaps = before
                         .map(|(from, since)| (*from, time.since(*since).as_secs_f32()))
                         .collect();
                     gaps += step.len();
@@ -107,7 +110,7 @@ impl Measured {
             if lates.len() < 3 {
                 break;
             }
-            let share = |steps: &[&Box<[(Key, f32)]>], key: Key| {
+            let share = |steps: &[&Gaps], key: Key| {
                 let near = steps.iter().filter(|step| !is_late(step, &[key]));
                 let near = near.filter(|step| shortest(step, &[key]).is_some());
                 near.count() as f64 / steps.len().max(1) as f64

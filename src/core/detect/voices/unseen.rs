@@ -173,5 +173,11 @@ mod tests {
         let more = voice.whole(&with_strangers(&[4, 6])).unwrap();
         assert_eq!((one.position, one.why.clone()), (4, Why::Unseen));
         assert!(more.score > one.score);
+        let before_a_known_one = Heard {
+            unseen: vec![2],
+            positions: vec![0, 1, 3],
+            ..heard("abd")
+        };
+        assert_eq!(voice.whole(&before_a_known_one).unwrap().position, 2);
     }
 }

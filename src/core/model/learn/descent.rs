@@ -1,4 +1,4 @@
-//! AdamW with the gradient's length bounded, in one pass over all parameters.
+//! AdamW without decay of the weights and with the gradient's length bounded, in one pass over all parameters.
 //!
 //! candle_nn's own makes a dozen tensors for each parameter and step and hands the large ones to a
 //! pool of threads.
@@ -13,14 +13,12 @@ use super::product::widest;
 
 /// Longest gradient (Euclid's length over all parameters) that is followed as it is; a longer one
 /// is made as short as this.
-const GRADIENT_LEN_MAX: f64 = 1.0;
+pub(super) const GRADIENT_LEN_MAX: f64 = 0.3;
 /// How slowly the mean of the gradient and that of its square forget.
 const MEAN_DECAY: f64 = 0.9;
-const SQUARE_DECAY: f64 = 0.999;
+pub(super) const SQUARE_DECAY: f64 = 0.99;
 /// Keeps the step finite where a gradient is zero.
 const EPSILON: f32 = 1e-8;
-/// The share of the rate by which parameters shrink at each step.
-const WEIGHT_DECAY: f64 = 0.0;
 
 /// Where AdamW stands between steps.
 #[derive(Debug, Default)]
@@ -74,7 +72,6 @@ impl InplaceOp2 for Descend<'_> {
             gradient_scale: scale(gradient),
             rate: (self.rate / mean_left) as f32,
             square_scale: (1.0 / square_left) as f32,
-            kept: (1.0 - self.rate * WEIGHT_DECAY) as f32,
         });
         Ok(())
     }
@@ -105,7 +102,6 @@ struct Step<'a> {
     gradient_scale: f32,
     rate: f32,
     square_scale: f32,
-    kept: f32,
 }
 
 impl WithSimd for Step<'_> {
@@ -121,7 +117,7 @@ impl WithSimd for Step<'_> {
             *mean = *mean * mean_decay + gradient * (1.0 - mean_decay);
             *square = *square * square_decay + gradient * gradient * (1.0 - square_decay);
             let size = (*square * self.square_scale).sqrt() + EPSILON;
-            *parameter = *parameter * self.kept - self.rate * *mean / size;
+            *parameter -= self.rate * *mean / size;
         }
     }
 }

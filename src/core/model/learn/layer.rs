@@ -129,18 +129,21 @@ impl Layer {
         }
     }
 
+    /// Takes in the recurrent weights for the way back.
+    pub(super) fn turn(&mut self, recurrent: &[f32]) {
+        self.recurrent_turned.pack_turned(recurrent, GATES_LEN);
+    }
+
     /// From the gradient of what the units put out, which is `pull`, `[steps, hidden]`, to that of
     /// what went into the gates. Adds the gradient of the recurrent weights and the bias.
     #[inline(always)]
     pub(super) fn back<S: Simd>(
         &mut self,
         simd: S,
-        recurrent: &[f32],
         forest: &Forest,
         pull: &mut [f32],
         [recurrent_gradient, bias_gradient]: [&mut [f32]; 2],
     ) {
-        self.recurrent_turned.pack_turned(recurrent, GATES_LEN);
         self.between.clear();
         self.between.resize(self.gates.len(), 0.0);
         self.cell_pull.clear();

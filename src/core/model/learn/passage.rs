@@ -161,7 +161,8 @@ impl WithSimd for Back<'_> {
         output.gradients(output_bias_gradient, output_weights_gradient);
         let pull = &mut output.pull;
         let gradients = [recurrent_above_gradient, bias_above_gradient];
-        upper.back(simd, recurrent_above, forest, pull, gradients);
+        upper.turn(recurrent_above);
+        upper.back(simd, forest, pull, gradients);
         add_outer(
             simd,
             &lower.hidden,
@@ -173,7 +174,8 @@ impl WithSimd for Back<'_> {
         pull.fill(0.0);
         add_product(simd, &upper.gates, input_above_turned, pull);
         let gradients = [recurrent_gradient, bias_gradient];
-        lower.back(simd, recurrent, forest, pull, gradients);
+        lower.turn(recurrent);
+        lower.back(simd, forest, pull, gradients);
         for (step, gates) in forest.steps.iter().zip(lower.gates.chunks_exact(GATES_LEN)) {
             let row = &mut input_gradient[step.key.index() * GATES_LEN..][..GATES_LEN];
             row.iter_mut()

@@ -62,7 +62,9 @@ impl Packed {
                 .zip(bias)
                 .for_each(|(sum, part)| *sum += part);
         }
-        let table = table.iter().flat_map(|row| gates(&[row.clone()], lanes));
+        let table = table
+            .iter()
+            .flat_map(|row| gates(std::slice::from_ref(row), lanes));
         let upper_rows = [rows(upper_input), rows(upper_recurrent)].concat();
         let key_count = weights.key_count();
         let width = key_count.next_multiple_of(OUTPUT_VECTORS * lanes);

@@ -58,7 +58,7 @@ impl WithSimd for Ask<'_> {
         tiles.compute_logits(&[self.state.upper.hidden]);
         let row = S::as_simd_f32s(&tiles.logits).0;
         let shift = log_sum_exp(simd, row);
-        ranked(&tiles.logits[..self.packed.key_count()], self.key, shift)
+        ranked(simd, &tiles.logits, self.key, shift)
     }
 }
 
@@ -81,7 +81,6 @@ impl WithSimd for Tell<'_> {
 /// The weights as vectors, and where logits are computed.
 struct Tiles<'a, S: Simd> {
     simd: S,
-    key_count: usize,
     table: &'a [[S::f32s; GATES]],
     lower: &'a [[[S::f32s; GATES]; HIDDEN_LEN]],
     upper_bias: &'a [[S::f32s; GATES]],
@@ -99,7 +98,6 @@ impl<'a, S: Simd> Tiles<'a, S> {
         let vectors = |aligned: &'a super::packed::Aligned| S::as_simd_f32s(aligned.as_slice()).0;
         Self {
             simd,
-            key_count: packed.key_count(),
             table: vectors(&packed.table).as_chunks().0,
             lower: vectors(&packed.lower).as_chunks().0.as_chunks().0,
             upper_bias: vectors(&packed.upper_bias).as_chunks().0,
@@ -204,7 +202,7 @@ impl<'a, S: Simd> Tiles<'a, S> {
         let width = self.output.len() * OUTPUT_VECTORS * lanes::<S>();
         for (row, key) in self.logits.chunks_exact(width).zip(keys) {
             let shift = log_sum_exp(self.simd, S::as_simd_f32s(row).0);
-            told.push(ranked(&row[..self.key_count], *key, shift));
+            told.push(ranked(self.simd, row, *key, shift));
         }
     }
 }
@@ -267,13 +265,7 @@ fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     /// Adding 1.5·2²³ leaves the nearest whole number in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     /// The polynomial of least relative error between −½ and ½, highest power first.
-    const COEFFICIENTS: [f32; 5] = [
-        9.675_541_3e-3,
-        5.550_713_3e-2,
-        0.240_221_2,
-        0.693_146_97,
-        1.0,
-    ];
+    const COEFFICIENTS: [f32; 5] = [9.675_541e-3, 5.550_713_3e-2, 0.240_221_2, 0.693_146_97, 1.0];
     let x = simd.max_f32s(x, simd.splat_f32s(-BOUND));
     let x = simd.min_f32s(x, simd.splat_f32s(BOUND));
     let shifted = simd.add_f32s(x, simd.splat_f32s(ROUND));
@@ -305,16 +297,31 @@ fn log_sum_exp<S: Simd>(simd: S, row: &[S::f32s]) -> (f32, f32) {
     (most, simd.reduce_sum_f32s(sum).ln())
 }
 
-/// Counts the keys whose logits are above that of `key`.
+/// Counts the keys whose logits are above that of `key`, and where some are level with it, those
+/// of them that come before it.
 #[inline(always)]
-fn ranked(row: &[f32], key: Key, shift: (f32, f32)) -> Ranked {
+fn ranked<S: Simd>(simd: S, row: &[f32], key: Key, shift: (f32, f32)) -> Ranked {
     let logit = row[key.index()];
-    let candidates = row.iter().skip(Key::BEGIN.index() + 1);
-    let above: u32 = candidates.map(|other| u32::from(*other > logit)).sum();
-    let before = row[..key.index()].iter().skip(Key::BEGIN.index() + 1);
-    let level: u32 = before.map(|other| u32::from(*other == logit)).sum();
+    let (one, zero) = (simd.splat_f32s(1.0), simd.splat_f32s(0.0));
+    let (mut above, mut level) = (zero, zero);
+    for other in S::as_simd_f32s(row).0 {
+        let is_above = simd.greater_than_f32s(*other, simd.splat_f32s(logit));
+        let is_level = simd.equal_f32s(*other, simd.splat_f32s(logit));
+        above = simd.add_f32s(above, simd.select_f32s(is_above, one, zero));
+        level = simd.add_f32s(level, simd.select_f32s(is_level, one, zero));
+    }
+    let mut rank = simd.reduce_sum_f32s(above) as u32 + 1;
+    if simd.reduce_sum_f32s(level) > 1.0 {
+        let before = row[..key.index()].iter();
+        rank += before.map(|other| u32::from(*other == logit)).sum::<u32>();
+    }
+    // The beginning takes no place.
+    let begin = row[Key::BEGIN.index()];
+    if key != Key::BEGIN && begin >= logit {
+        rank -= 1;
+    }
     Ranked {
-        rank: above + level + 1,
+        rank,
         log_probability: logit - shift.0 - shift.1,
     }
 }
