@@ -35,7 +35,10 @@ fn main() -> Result<()> {
     let before = resident()?;
     let first = 1_000;
     feed(&mut shard, first..first + count, 3_600);
-    let open = shard.status().first().map_or(0, |status| status.sequences_open);
+    let open = shard
+        .status()
+        .first()
+        .map_or(0, |status| status.sequences_open);
     let taken = resident()?.saturating_sub(before);
     println!(
         "{open} open sequences of 20 to {LEN_MAX} records take {} MiB, {} bytes each",
@@ -43,7 +46,11 @@ fn main() -> Result<()> {
         taken / count.max(1)
     );
     let most = BYTES_MAX * count / COUNT;
-    anyhow::ensure!(taken <= most || count < COUNT, "more than {} MiB", most >> 20);
+    anyhow::ensure!(
+        taken <= most || count < COUNT,
+        "more than {} MiB",
+        most >> 20
+    );
     Ok(())
 }
 
@@ -114,10 +121,23 @@ fn feed(shard: &mut Shard, numbers: std::ops::Range<u64>, after: u64) {
 
 /// The record of a step; nine kinds take turns.
 fn line(step: u64, number: u64) -> String {
-    let words = ["allocate", "receive", "received", "verify", "store", "report", "replicate", "serve", "close"];
+    let words = [
+        "allocate",
+        "receive",
+        "received",
+        "verify",
+        "store",
+        "report",
+        "replicate",
+        "serve",
+        "close",
+    ];
     let word = words[(step % 9) as usize];
     let node = (number * 7 + step) % 40;
-    format!("INFO {word} block blk_{} at 10.0.0.{node}", 1_073_741_824 + number)
+    format!(
+        "INFO {word} block blk_{} at 10.0.0.{node}",
+        1_073_741_824 + number
+    )
 }
 
 /// Bytes of memory that are in use.

@@ -55,6 +55,38 @@ impl Words<'_> {
             Why::Next {
                 came, probability, ..
             } => self.next(*came, f64::from(*probability), place),
+            Why::Count { .. } | Why::Relation { .. } | Why::Length { .. } => self.count(why),
+            Why::NotBefore { key, missing, held } => format!(
+                "{} came without {} before it, which came first in all {} sequences that have it",
+                self.quoted(*key),
+                self.quoted(*missing),
+                thousands(f64::from(*held)),
+            ),
+            Why::NotAfter { key, missing, held } => format!(
+                "{} was not followed by {}, which came after it in all {} sequences that have it",
+                self.quoted(*key),
+                self.quoted(*missing),
+                thousands(f64::from(*held)),
+            ),
+            Why::Pace {
+                from,
+                to,
+                took,
+                usual,
+            } => format!(
+                "{} came {} after {}; that takes {}",
+                self.quoted(*to),
+                lasting(*took),
+                self.quoted(*from),
+                range(lasting(usual.0), &lasting(usual.1)),
+            ),
+            Why::Value { .. } => self.value(why, place),
+        }
+    }
+
+    /// Of how often something came.
+    fn count(&self, why: &Why) -> String {
+        match why {
             Why::Count {
                 key,
                 came: 0,
@@ -83,18 +115,6 @@ impl Words<'_> {
                 times(came.1),
                 thousands(f64::from(*held)),
             ),
-            Why::NotBefore { key, missing, held } => format!(
-                "{} came without {} before it, which came first in all {} sequences that have it",
-                self.quoted(*key),
-                self.quoted(*missing),
-                thousands(f64::from(*held)),
-            ),
-            Why::NotAfter { key, missing, held } => format!(
-                "{} was not followed by {}, which came after it in all {} sequences that have it",
-                self.quoted(*key),
-                self.quoted(*missing),
-                thousands(f64::from(*held)),
-            ),
             Why::Length { came, usual } => format!(
                 "{} records came; such sequences have {}",
                 thousands(f64::from(*came)),
@@ -103,25 +123,7 @@ impl Words<'_> {
                     &thousands(f64::from(usual.1))
                 ),
             ),
-            Why::Pace {
-                from,
-                to,
-                took,
-                usual,
-            } => format!(
-                "{} came {} after {}; that takes {}",
-                self.quoted(*to),
-                lasting(*took),
-                self.quoted(*from),
-                range(lasting(usual.0), &lasting(usual.1)),
-            ),
-            Why::Value {
-                key,
-                place: value,
-                number,
-                usual,
-                names,
-            } => self.value(*key, *value, (*number).zip(*usual), *names, place),
+            _ => String::new(),
         }
     }
 
@@ -145,30 +147,31 @@ impl Words<'_> {
         )
     }
 
-    fn value(
-        &self,
-        key: Key,
-        value: u32,
-        number: Option<(f32, (f32, f32))>,
-        names: u32,
-        place: usize,
-    ) -> String {
-        let of = self.quoted(key);
+    fn value(&self, why: &Why, place: usize) -> String {
+        let Why::Value {
+            key,
+            place: value,
+            number,
+            usual,
+            names,
+        } = why
+        else {
+            return String::new();
+        };
+        let of = self.quoted(*key);
         let nth = ordinal(value + 1);
-        if let Some((number, usual)) = number {
+        if let Some((number, usual)) = number.zip(*usual) {
             let usual = range(measure(usual.0), &measure(usual.1));
-            return format!(
-                "the {nth} value of {of} is {}; it is usually {usual}",
-                measure(number)
-            );
+            let number = measure(number);
+            return format!("the {nth} value of {of} is {number}; it is usually {usual}");
         }
         let name = self
             .index_of(place)
-            .map(|index| self.name_at((index, value)));
+            .map(|index| self.name_at((index, *value)));
         format!(
             "the {nth} value of {of} is {}, which is none of the {} seen there",
             name.unwrap_or_else(|| "another".to_owned()),
-            thousands(f64::from(names))
+            thousands(f64::from(*names))
         )
     }
 

@@ -37,8 +37,15 @@ fn broken() -> Vec<Record> {
 
 /// The line of order `number` that looks like this template.
 fn line_like(template: &str, number: &str) -> String {
-    let words: Vec<&str> = template.split(' ').filter(|word| !word.contains('<')).collect();
-    let is_it = |step: &&&str| words.iter().all(|word| step.split(' ').any(|one| one == *word));
+    let words: Vec<&str> = template
+        .split(' ')
+        .filter(|word| !word.contains('<'))
+        .collect();
+    let is_it = |step: &&&str| {
+        words
+            .iter()
+            .all(|word| step.split(' ').any(|one| one == *word))
+    };
     let step = STEPS.iter().find(is_it).expect("is a step of an order");
     step.replace('%', number)
 }
@@ -94,7 +101,10 @@ fn an_anomaly_says_why_in_words_and_who_agrees() {
     }
     let refused = told.iter().find(|one| one.kind == AnomalyKind::NewTemplate);
     let reason = &refused.expect("a card was refused").explanation.reason;
-    assert!(reason.contains("never came in the 200 sequences"), "{reason}");
+    assert!(
+        reason.contains("never came in the 200 sequences"),
+        "{reason}"
+    );
     assert!(reason.contains("payment of"), "what comes there: {reason}");
 }
 
@@ -124,7 +134,10 @@ fn torn() -> Vec<Record> {
 
 #[test]
 fn what_a_gap_of_the_ingest_cut_off_is_not_told_as_incomplete() {
-    let told = found(&mut replay(|_| {}), &[torn(), normal(1_000..1_040)].concat());
+    let told = found(
+        &mut replay(|_| {}),
+        &[torn(), normal(1_000..1_040)].concat(),
+    );
     assert!(told.is_empty(), "{told:?}");
     // The same orders are told where the stream goes on.
     let told = found(&mut replay(|_| {}), &[torn(), normal(341..360)].concat());
