@@ -2,24 +2,31 @@
 
 use std::io::{self, Write};
 
-use super::terminal::printable;
-use crate::core::event::{Anomaly, Expected, Observed};
+use super::terminal::{grouped, printable};
+use crate::core::event::{Anomaly, AnomalyKind, Expected, Explanation, Observed};
 use crate::core::record::Timestamp;
 
 /// Characters of a log line that are shown.
 const LINE_LEN: usize = 110;
 
-/// Writes what happened, what came, what was expected, and the lines around it.
+/// Writes what happened, what came, what was expected, who agrees, and the lines around it.
 pub(crate) fn tell(anomaly: &Anomaly, out: &mut impl Write) -> io::Result<()> {
+    let explanation = &anomaly.explanation;
     let time = clock(anomaly.first_seen);
-    let sequence = printable(&anomaly.sequence, 40);
+    let of = match anomaly.sequence.as_ref() {
+        "" => anomaly.stream.to_string(),
+        sequence => printable(sequence, 40),
+    };
     writeln!(
         out,
-        "● {time}  {sequence}  {}  score {:.3}",
-        anomaly.kind, anomaly.score
+        "● {time}  {of}  {}  score {:.4}",
+        title(anomaly.kind),
+        anomaly.score
     )?;
-    let came = match &anomaly.explanation.observed {
+    writeln!(out, "  why       {}", printable(&explanation.reason, 400))?;
+    let came = match &explanation.observed {
         Observed::Record(text) => printable(text, LINE_LEN),
+        Observed::Measure(text) => printable(text, LINE_LEN),
         Observed::End => "nothing more: the sequence ended here".to_owned(),
     };
     writeln!(out, "  came      {came}")?;
@@ -27,13 +34,15 @@ pub(crate) fn tell(anomaly: &Anomaly, out: &mut impl Write) -> io::Result<()> {
         let label = if at == 0 { "expected" } else { "" };
         writeln!(out, "  {label:<9} {}", expectation(expected))?;
     }
-    writeln!(
-        out,
-        "  why       {}",
-        printable(&anomaly.explanation.reason, 400)
-    )?;
+    let others = explanation.opinions.iter().skip(1);
+    for (at, opinion) in others.enumerate() {
+        let label = if at == 0 { "also" } else { "" };
+        let says = printable(&opinion.says, 300);
+        writeln!(out, "  {label:<9} {says} ({})", opinion.detector)?;
+    }
+    writeln!(out, "  voices    {}", voices(explanation))?;
     let last = anomaly.explanation.context.len().saturating_sub(1);
-    let ended = anomaly.explanation.observed == Observed::End;
+    let ended = explanation.observed == Observed::End;
     for (at, line) in anomaly.explanation.context.iter().enumerate() {
         let label = if at == 0 { "around" } else { "" };
         let mark = if at == last && !ended { "  ◄" } else { "" };
@@ -41,6 +50,33 @@ pub(crate) fn tell(anomaly: &Anomaly, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {label:<9} {}  {text}{mark}", clock(line.time))?;
     }
     writeln!(out)
+}
+
+/// What happened, in a few words.
+const fn title(kind: AnomalyKind) -> &'static str {
+    match kind {
+        AnomalyKind::NewTemplate => "a new kind of record",
+        AnomalyKind::RareTemplate => "a rare kind of record",
+        AnomalyKind::Sequence => "not in its usual order",
+        AnomalyKind::Count => "too often or too seldom",
+        AnomalyKind::Missing => "something is missing",
+        AnomalyKind::Incomplete => "stopped too early",
+        AnomalyKind::Timing => "not in its usual time",
+        AnomalyKind::Value => "an unusual value",
+        AnomalyKind::RateUp => "more often than usual",
+        AnomalyKind::RateDown => "less often than usual",
+        AnomalyKind::Silence => "not heard of any more",
+        AnomalyKind::Burst => "many new kinds of records",
+    }
+}
+
+/// The detectors that agree, each with how rare they find this among normal sequences.
+fn voices(explanation: &Explanation) -> String {
+    let told = explanation.opinions.iter().map(|opinion| {
+        let one_in = grouped((1.0 / opinion.p_value.max(1e-9)).round() as u64);
+        format!("{} (1 in {one_in})", opinion.detector)
+    });
+    told.collect::<Vec<String>>().join(", ")
 }
 
 fn expectation(expected: &Expected) -> String {

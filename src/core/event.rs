@@ -197,6 +197,8 @@ pub enum Observed {
     Record(Arc<str>),
     /// Nothing more: the sequence went silent until its time-out.
     End,
+    /// Something measured over many records, in our own words.
+    Measure(Box<str>),
 }
 
 /// A line near the anomaly.

@@ -35,8 +35,7 @@ const AS_SURPRISED: f64 = 30.0;
 
 /// Tells one alarm as an anomaly.
 pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
-    let opinions = &surprise.alarm.opinions;
-    let headline = headline(opinions);
+    let headline = headline(&surprise.alarm.opinions);
     let (miner, journal) = surprise.known;
     let view = surprise.view;
     let place = headline.map_or(view.heard.len, |opinion| opinion.surprise.position);
@@ -44,40 +43,18 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
     let kind = headline.map_or(AnomalyKind::Sequence, |opinion| {
         kind_of(&opinion.surprise.why, blamed.is_some())
     });
-    let (expected, probability) = expected(judge, miner, &view.heard, place);
-    let words = Words {
-        judge,
-        view,
-        known: surprise.known,
-        expected: &expected,
-        len: surprise.len,
-    };
-    let agreeing = opinions.iter().filter(|one| one.p_value <= AGREES_BELOW);
-    let agreeing: Vec<&Opinion> = headline
-        .into_iter()
-        .chain(agreeing.filter(|one| headline.is_none_or(|first| first.voice != one.voice)))
-        .collect();
-    let opinions: Vec<event::Opinion> = agreeing
-        .iter()
-        .map(|one| event::Opinion {
-            detector: one.voice,
-            p_value: one.p_value,
-            says: words.say(&one.surprise).into(),
-        })
-        .collect();
-    let about = headline.and_then(|opinion| subject(&opinion.surprise.why));
-    let about = about.and_then(|key| judge.bundle().vocabulary().template(key));
-    let template = match blamed {
-        Some(event) => Some(template_ref(miner, event.template)),
-        None => about.map(|template| template_ref(miner, template.id)),
-    };
-    let line = blamed.or(view.events.last());
-    let line = line.and_then(|event| journal.line(event.number));
-    let time = blamed
-        .or(view.events.last())
-        .map_or(Timestamp::ZERO, |event| event.time);
+    let explanation = explain(surprise, judge, headline, place);
+    let template = blamed.map(|event| event.template).or_else(|| {
+        let about = subject(&headline?.surprise.why)?;
+        Some(judge.bundle().vocabulary().template(about)?.id)
+    });
+    let template = template.map(|id| template_ref(miner, id));
+    let last = blamed.or(view.events.last());
+    let line = last.and_then(|event| journal.line(event.number));
+    // What is said of a record holds of no other.
+    let own_line = line.filter(|_| blamed.is_some());
+    let time = last.map_or(Timestamp::ZERO, |event| event.time);
     let fingerprint = fingerprint(surprise.stream, kind, template.as_ref());
-    let severity = line.filter(|_| blamed.is_some()).map(|line| line.severity);
     let sequence = surprise.key.to_string();
     let id = digest(&[
         fingerprint.as_bytes(),
@@ -88,7 +65,9 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
         id: id.get(..32).unwrap_or_default().into(),
         fingerprint,
         kind,
-        severity: severity.unwrap_or_default().max(Severity::Warn),
+        severity: own_line
+            .map_or(Severity::Warn, |line| line.severity)
+            .max(Severity::Warn),
         score: 1.0 - surprise.alarm.p_value,
         p_value: surprise.alarm.p_value,
         first_seen: time,
@@ -99,23 +78,55 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
         sequence: sequence.into(),
         trace_id: line.and_then(|line| line.trace.0),
         span_id: line.and_then(|line| line.trace.1),
-        sent_template: line
-            .filter(|_| blamed.is_some())
-            .and_then(|line| line.sent_template.clone()),
-        explanation: Explanation {
-            reason: opinions.first().map_or("", |one| &one.says).into(),
-            observed: match blamed {
-                Some(event) => Observed::Record(text_of(event, surprise.known)),
-                None => Observed::End,
-            },
-            probability,
-            expected,
-            context: context(surprise, place),
-            opinions,
-        },
         template,
-        detectors: agreeing.iter().map(|one| one.voice).collect(),
+        sent_template: own_line.and_then(|line| line.sent_template.clone()),
+        detectors: explanation
+            .opinions
+            .iter()
+            .map(|one| one.detector)
+            .collect(),
+        explanation,
         model: judge.bundle().version().into(),
+    }
+}
+
+/// What is at `place`, what was expected there, and who agrees.
+fn explain(
+    surprise: &Surprise<'_>,
+    judge: &mut Judge,
+    headline: Option<&Opinion>,
+    place: usize,
+) -> Explanation {
+    let (expected, probability) = expected(judge, surprise.known.0, &surprise.view.heard, place);
+    let words = Words {
+        judge,
+        view: surprise.view,
+        known: surprise.known,
+        expected: &expected,
+        len: surprise.len,
+    };
+    let others = surprise.alarm.opinions.iter().filter(|one| {
+        one.p_value <= AGREES_BELOW && headline.is_none_or(|first| first.voice != one.voice)
+    });
+    let opinions: Vec<event::Opinion> = headline
+        .into_iter()
+        .chain(others)
+        .map(|one| event::Opinion {
+            detector: one.voice,
+            p_value: one.p_value,
+            says: words.say(&one.surprise).into(),
+        })
+        .collect();
+    Explanation {
+        reason: opinions.first().map_or("", |one| &one.says).into(),
+        observed: match surprise.view.events.get(place) {
+            Some(event) => Observed::Record(text_of(event, surprise.known)),
+            None => Observed::End,
+        },
+        probability,
+        expected,
+        context: context(surprise, place),
+        opinions,
     }
 }
 

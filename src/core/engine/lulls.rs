@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use super::stream::Stream;
-use crate::core::record::Timestamp;
+use crate::core::record::{TemplateId, Timestamp};
 use crate::core::sequence::SequenceId;
 
 /// A silence this many times the second-longest before is unusual.
 const TIMES: u32 = 2;
 /// Silences shorter than this are never unusual.
 const SILENCE_MIN: Duration = Duration::from_secs(10);
+
+/// So probable is a first record at least that is a usual one.
+const FIRST_MIN: f32 = 0.01;
 
 /// The silences of a stream, in stream time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,9 +56,24 @@ impl Stream {
         }
     }
 
-    /// Whether records may still be of what began in an unusual silence.
-    pub(super) fn is_after_lull(&self) -> bool {
-        self.newest < self.lulls.after
+    /// Whether a sequence whose first record is of this template may have begun in an unusual
+    /// silence, so that its beginning was not heard.
+    pub(super) fn has_begun_before(&mut self, template: TemplateId) -> bool {
+        if self.newest >= self.lulls.after {
+            return false;
+        }
+        let Some(judge) = self.judge.as_mut() else {
+            return false;
+        };
+        let Some(key) = judge.key_of(template, &self.miner) else {
+            return false;
+        };
+        let begun = judge.detector.begin(true);
+        let usual = judge.detector.expect(&begun, usize::MAX);
+        judge.detector.release(begun);
+        !usual
+            .iter()
+            .any(|(first, probability)| *first == key && *probability >= FIRST_MIN)
     }
 
     /// Records of a sequence may be missing. What has a beginning and an end is judged no more; what

@@ -4,6 +4,7 @@
 //! [`Shard::take_outputs`]; [`Shard::next_deadline`] says when to tick. Streams do not see each
 //! other, so how many shards share the streams makes no difference to what is said about them.
 
+mod budget;
 mod corpus;
 mod explain;
 mod intake;
@@ -13,6 +14,7 @@ mod learning;
 mod lulls;
 mod outbox;
 mod process;
+mod pulse;
 mod shard;
 mod snapshot;
 mod stream;
@@ -34,7 +36,7 @@ use crate::core::event::Anomaly;
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
 use crate::core::sequence::{JournalLimits, KeyFinder};
-use crate::core::train::Corpus;
+use crate::core::train::{Corpus, TrainSettings};
 
 /// How streams are kept, learned and judged.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub struct Settings {
     pub hand: Arc<Hand>,
     /// When a stream has learned enough.
     pub learn: Learn,
+    /// How many alarms a stream gives.
+    pub alarms: Alarms,
     /// Whether time passes by the clock or by the records.
     pub pace: Pace,
 }
@@ -76,6 +80,16 @@ pub struct Learn {
     pub retrain_every: Duration,
     /// Most template ids kept of past sequences; the oldest sequences go first.
     pub corpus_events_max: usize,
+}
+
+/// How many alarms a stream gives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Alarms {
+    /// On so large a share of its normal sequences, between 0 and 1.
+    Rate(f64),
+    /// At most so many in a day, above 0. How rare a sequence must be follows from how many there
+    /// are.
+    PerDay(f64),
 }
 
 /// Whether time passes by the clock or by the records.
@@ -117,6 +131,7 @@ impl Settings {
             },
             hand: Arc::default(),
             learn: Learn::default(),
+            alarms: Alarms::Rate(TrainSettings::default().alarm_rate),
             pace: Pace::Live,
         }
     }
@@ -214,8 +229,10 @@ pub struct Status {
     pub early: u64,
     /// Sequences let go for lack of room.
     pub evicted: u64,
-    /// Anomalies found.
+    /// Anomalies told.
     pub anomalies: u64,
+    /// Anomalies not told, because the day had as many as were asked for.
+    pub withheld: u64,
     /// The model that judges.
     pub model: Option<ModelStatus>,
 }

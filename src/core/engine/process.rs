@@ -9,7 +9,7 @@ use super::intake::Held;
 use super::judge::{SequenceState, event_sequence};
 use super::outbox::Outbox;
 use super::stream::Stream;
-use super::{Output, Pace, Settings};
+use super::{Alarms, Output, Pace, Settings};
 use crate::core::detect::{EventSequence, TAIL_LEN};
 use crate::core::event::Anomaly;
 use crate::core::record::Timestamp;
@@ -51,6 +51,7 @@ impl Stream {
         out: &mut Outbox,
     ) {
         self.follow();
+        self.follow_rates();
         match self.judge {
             Some(_) => out.ledger.scored += chunk.len() as u64,
             None => out.ledger.learned += chunk.len() as u64,
@@ -61,7 +62,7 @@ impl Stream {
             waiting: FxHashMap::default(),
             found: Vec::new(),
         };
-        for (place, (time, _)) in chunk.iter().enumerate() {
+        for (place, (time, held)) in chunk.iter().enumerate() {
             self.note_lull(*time);
             self.newest = self.newest.max(*time);
             // A sequence that was quiet for the time-out ends before a new one of its name
@@ -73,6 +74,7 @@ impl Stream {
                     turn.found.extend(found.map(|anomaly| (place, anomaly)));
                 }
             }
+            self.observe(*time, held);
             self.add(place, *time, &mut turn, out);
             while let Some(id) = self.open.first_beyond() {
                 self.judge_before_leaving(id, &mut turn, out);
@@ -122,12 +124,21 @@ impl Stream {
             self.let_go(sequence);
             return None;
         }
+        self.count_ended();
         let anomaly = self.judge_end(&mut sequence, stream_time, out);
         if let Some(judge) = self.judge.as_mut() {
             judge.release(&mut sequence.state);
         }
         self.learn(&sequence, Some(stream_time));
         anomaly
+    }
+
+    /// How rare a sequence must be to be told follows from how many there are.
+    fn count_ended(&mut self) {
+        self.budget.count(self.newest);
+        if matches!(self.alarms, Alarms::PerDay(_)) {
+            self.set_alarms(self.alarms);
+        }
     }
 
     /// Keeps a normal sequence for the next training; `quiet_at` is when it was given up as ended.
@@ -174,7 +185,7 @@ impl Stream {
                 let found = self.end_stretch(id, out);
                 turn.found.extend(found.map(|anomaly| (place, anomaly)));
             }
-            if self.open.len_of(id) == 0 && self.is_after_lull() {
+            if self.open.len_of(id) == 0 && self.has_begun_before(held.template) {
                 self.tear(id);
             }
             self.open.add(id, &event, &held.resource, self.newest);
@@ -215,7 +226,11 @@ impl Stream {
         }
     }
 
-    fn say(&mut self, anomaly: Anomaly, out: &mut Outbox) {
+    /// Tells an anomaly if the day has room for it.
+    pub(super) fn say(&mut self, anomaly: Anomaly, out: &mut Outbox) {
+        if !self.budget.may_tell(self.alarms, self.newest) {
+            return;
+        }
         self.anomalies += 1;
         out.push(Output::Anomaly(Arc::new(anomaly)));
     }

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use self::sequences::{KeptOne, OpenOnes};
 use super::Settings;
+use super::budget::Budget;
 use super::intake::Held;
 use super::stream::Stream;
+use crate::core::detect::rates::Rates;
 use crate::core::parse::{MASKS_VERSION, Miner, MinerSnapshot};
 use crate::core::record::{StreamKey, Timestamp};
 
@@ -84,6 +86,8 @@ struct Rest {
     anomalies: u64,
     trained_at: Option<Timestamp>,
     newest: Timestamp,
+    rates: Rates,
+    budget: Budget,
 }
 
 /// `is_whole` asks for all templates, whatever was written before.
@@ -120,6 +124,8 @@ fn rest(stream: &Stream) -> Rest {
         anomalies: stream.anomalies,
         trained_at: stream.trained_at,
         newest: stream.newest,
+        rates: stream.pulse.rates.clone(),
+        budget: stream.budget.clone(),
     }
 }
 
@@ -181,6 +187,8 @@ fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
         None => 0,
     };
     stream.newest = rest.newest;
+    stream.pulse.rates = rest.rates;
+    stream.budget = rest.budget;
 }
 
 fn to_bytes(value: &impl Serialize) -> Vec<u8> {

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::Budget;
 use super::corpus::Kept;
 use super::intake::{self, Held};
 use super::judge::{Judge, SequenceState};
 use super::learning::Common;
 use super::lulls::Lulls;
 use super::outbox::Outbox;
-use super::{ModelStatus, Pace, Settings, State, Status};
+use super::pulse::Pulse;
+use super::{Alarms, ModelStatus, Pace, Settings, State, Status};
+use crate::core::detect::rates::{RateSettings, Rates};
 use crate::core::model::Bundle;
 use crate::core::parse::Miner;
 use crate::core::record::{Record, Resource, StreamKey, Timestamp};
@@ -34,6 +37,9 @@ pub(super) struct Stream {
     pub(super) retry_at: Timestamp,
     pub(super) common: Common,
     pub(super) lulls: Lulls,
+    pub(super) pulse: Pulse,
+    pub(super) budget: Budget,
+    pub(super) alarms: Alarms,
     /// Sequences kept when the latest training was asked for.
     pub(super) trained_with: u64,
     pub(super) newest: Timestamp,
@@ -60,6 +66,12 @@ impl Stream {
             retry_at: Timestamp::ZERO,
             common: Common::default(),
             lulls: Lulls::default(),
+            pulse: Pulse::new(Rates::new(RateSettings {
+                alarms_per_day: Budget::rate_alarms_per_day(settings.alarms),
+                ..RateSettings::default()
+            })),
+            budget: Budget::default(),
+            alarms: settings.alarms,
             trained_with: 0,
             newest: Timestamp::ZERO,
             judge: None,
@@ -106,6 +118,7 @@ impl Stream {
         }
         let stream_time = self.stream_time(now);
         self.end_quiet(stream_time, out);
+        self.tell_rates(stream_time, out);
         self.consider_training(now, settings, out);
     }
 
@@ -134,7 +147,11 @@ impl Stream {
         let was = self.state();
         self.generation = self.generation.wrapping_add(1).max(1);
         match Judge::new(bundle, self.generation, &self.miner) {
-            Ok(judge) => self.judge = Some(judge),
+            Ok(mut judge) => {
+                let rate = self.budget.alarm_rate(self.alarms);
+                judge.detector.set_alarm_rate(rate);
+                self.judge = Some(judge);
+            }
             Err(error) => return out.unjudged(&self.key, &error.to_string()),
         }
         self.trained_at = Some(now);
@@ -168,6 +185,7 @@ impl Stream {
             early: self.hold.early(),
             evicted: self.open.evicted(),
             anomalies: self.anomalies,
+            withheld: self.budget.withheld(),
             model: self.judge.as_ref().map(|judge| ModelStatus {
                 version: judge.bundle().version().into(),
                 trained_on: judge.bundle().manifest().trained_on,
@@ -193,11 +211,26 @@ impl Stream {
 
     /// When something will be due, by the clock.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        let quiet = self
-            .open
-            .next_deadline()
-            .map(|deadline| self.heard.plus(deadline.since(self.newest)));
-        [self.hold.next_due(), quiet].into_iter().flatten().min()
+        let by_stream = [self.open.next_deadline(), self.pulse.rates.next_deadline()];
+        let by_stream = by_stream.into_iter().flatten();
+        let by_clock = by_stream.map(|deadline| self.heard.plus(deadline.since(self.newest)));
+        self.hold.next_due().into_iter().chain(by_clock).min()
+    }
+
+    /// Takes up how many alarms are asked for.
+    pub(super) fn set_alarms(&mut self, alarms: Alarms) {
+        self.alarms = alarms;
+        let rate = self.budget.alarm_rate(alarms);
+        if let Some(judge) = self.judge.as_mut() {
+            judge.detector.set_alarm_rate(rate);
+        }
+    }
+
+    /// The version of the model that judges; empty without one.
+    pub(super) fn model_version(&self) -> &str {
+        self.judge
+            .as_ref()
+            .map_or("", |judge| judge.bundle().version())
     }
 
     /// The newest record time, moving on with the clock while nothing comes.

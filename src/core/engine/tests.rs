@@ -1,6 +1,7 @@
 //! What a user would notice of a shard, on a small made-up service.
 
 mod identity;
+mod promises;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

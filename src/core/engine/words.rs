@@ -55,6 +55,38 @@ impl Words<'_> {
             Why::Next {
                 came, probability, ..
             } => self.next(*came, f64::from(*probability), place),
+            Why::Count { .. } | Why::Relation { .. } | Why::Length { .. } => self.count(why),
+            Why::NotBefore { key, missing, held } => format!(
+                "{} came without {} before it, which came first in all {} sequences that have it",
+                self.quoted(*key),
+                self.quoted(*missing),
+                thousands(f64::from(*held)),
+            ),
+            Why::NotAfter { key, missing, held } => format!(
+                "{} was not followed by {}, which came after it in all {} sequences that have it",
+                self.quoted(*key),
+                self.quoted(*missing),
+                thousands(f64::from(*held)),
+            ),
+            Why::Pace {
+                from,
+                to,
+                took,
+                usual,
+            } => format!(
+                "{} came {} after {}; that takes {}",
+                self.quoted(*to),
+                lasting(*took),
+                self.quoted(*from),
+                range(lasting(usual.0), &lasting(usual.1)),
+            ),
+            Why::Value { .. } => self.value(why, place),
+        }
+    }
+
+    /// Of how often something came.
+    fn count(&self, why: &Why) -> String {
+        match why {
             Why::Count {
                 key,
                 came: 0,
@@ -83,18 +115,6 @@ impl Words<'_> {
                 times(came.1),
                 thousands(f64::from(*held)),
             ),
-            Why::NotBefore { key, missing, held } => format!(
-                "{} came without {} before it, which came first in all {} sequences that have it",
-                self.quoted(*key),
-                self.quoted(*missing),
-                thousands(f64::from(*held)),
-            ),
-            Why::NotAfter { key, missing, held } => format!(
-                "{} was not followed by {}, which came after it in all {} sequences that have it",
-                self.quoted(*key),
-                self.quoted(*missing),
-                thousands(f64::from(*held)),
-            ),
             Why::Length { came, usual } => format!(
                 "{} records came; such sequences have {}",
                 thousands(f64::from(*came)),
@@ -103,25 +123,7 @@ impl Words<'_> {
                     &thousands(f64::from(usual.1))
                 ),
             ),
-            Why::Pace {
-                from,
-                to,
-                took,
-                usual,
-            } => format!(
-                "{} came {} after {}; that takes {}",
-                self.quoted(*to),
-                lasting(*took),
-                self.quoted(*from),
-                range(lasting(usual.0), &lasting(usual.1)),
-            ),
-            Why::Value {
-                key,
-                place: value,
-                number,
-                usual,
-                names,
-            } => self.value(*key, *value, (*number).zip(*usual), *names, place),
+            _ => String::new(),
         }
     }
 
@@ -145,30 +147,31 @@ impl Words<'_> {
         )
     }
 
-    fn value(
-        &self,
-        key: Key,
-        value: u32,
-        number: Option<(f32, (f32, f32))>,
-        names: u32,
-        place: usize,
-    ) -> String {
-        let of = self.quoted(key);
+    fn value(&self, why: &Why, place: usize) -> String {
+        let Why::Value {
+            key,
+            place: value,
+            number,
+            usual,
+            names,
+        } = why
+        else {
+            return String::new();
+        };
+        let of = self.quoted(*key);
         let nth = ordinal(value + 1);
-        if let Some((number, usual)) = number {
+        if let Some((number, usual)) = number.zip(*usual) {
             let usual = range(measure(usual.0), &measure(usual.1));
-            return format!(
-                "the {nth} value of {of} is {}; it is usually {usual}",
-                measure(number)
-            );
+            let number = measure(number);
+            return format!("the {nth} value of {of} is {number}; it is usually {usual}");
         }
         let name = self
             .index_of(place)
-            .map(|index| self.name_at((index, value)));
+            .map(|index| self.name_at((index, *value)));
         format!(
             "the {nth} value of {of} is {}, which is none of the {} seen there",
             name.unwrap_or_else(|| "another".to_owned()),
-            thousands(f64::from(names))
+            thousands(f64::from(*names))
         )
     }
 
@@ -245,7 +248,7 @@ impl Words<'_> {
     }
 }
 
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     format!("\"{}\"", quote_plain(text))
 }
 
@@ -303,7 +306,7 @@ fn expected_so(probability: f64) -> String {
 }
 
 /// A duration as people say it.
-fn lasting(duration: Duration) -> String {
+pub(super) fn lasting(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let (size, unit) = match seconds {
         s if s < 1e-3 => (s * 1e6, "µs"),
@@ -328,7 +331,7 @@ fn measure(number: f32) -> String {
     }
 }
 
-fn thousands(value: f64) -> String {
+pub(super) fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -356,7 +359,7 @@ mod tests {
     fn durations_and_measures_read_as_people_say_them() {
         let told = [12, 2_400_000, 35_000_000, 61_000_000_000, 600_000_000_000]
             .map(|nanos| lasting(Duration::from_nanos(nanos)));
-        assert_eq!(told, ["0.0 µs", "2.4 ms", "35 ms", "61 s", "10 min"]);
+        assert_eq!(told, ["0 µs", "2.4 ms", "35 ms", "61 s", "10 min"]);
         let told = [67_108_864.0, 0.125, -3.0, 1_536.5].map(measure);
         assert_eq!(told, ["67,108,864", "0.125", "-3", "1,536"]);
     }

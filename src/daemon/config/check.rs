@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use tracing_subscriber::EnvFilter;
 
-use super::settings::{ActionRule, Learn, Listen, Model, Receive, Sequence, Settings, Telemetry};
+use super::settings::{
+    ActionRule, Detect, Learn, Listen, Model, Receive, Sequence, Settings, Telemetry,
+};
 use super::units::{ByteSize, MemoryLimit};
 use crate::edge::notify;
 
@@ -12,6 +14,8 @@ use crate::edge::notify;
 const REORDER_DELAY_MAX_S: u64 = 60;
 /// Most threads that judge.
 const SHARDS_MAX: usize = 256;
+/// Most alerts a day that can be asked for.
+const ALERTS_PER_DAY_MAX: f64 = 1_000.0;
 /// The least memory in which a daemon does anything useful.
 const MEMORY_MIN: ByteSize = ByteSize::mib(64);
 
@@ -25,6 +29,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     findings.receive(&settings.receive);
     findings.sequence(&settings.sequence);
     findings.learn(&settings.learn);
+    findings.detect(&settings.detect);
     findings.model(&settings.model);
     findings.actions(&settings.actions);
     findings.telemetry(&settings.telemetry);
@@ -161,8 +166,28 @@ impl Findings {
         }
     }
 
+    fn detect(&mut self, detect: &Detect) {
+        if let Some(rate) = detect.alarm_rate {
+            self.share("detect.alarm_rate", rate);
+        }
+        let Some(alerts) = detect.alerts_per_day else {
+            return;
+        };
+        if !(alerts > 0.0 && alerts <= ALERTS_PER_DAY_MAX) {
+            self.say(
+                "detect.alerts_per_day",
+                format!("{alerts} alerts a day cannot be held; write a number above 0 and up to {ALERTS_PER_DAY_MAX}, such as 5"),
+            );
+        }
+        if detect.alarm_rate.is_some() {
+            self.say(
+                "detect.alerts_per_day",
+                "alarm_rate is set too, and only one of the two can rule; take one of them out",
+            );
+        }
+    }
+
     fn model(&mut self, model: &Model) {
-        self.share("model.alarm_rate", model.alarm_rate);
         for (index, bundle) in model.bundles.iter().enumerate() {
             if !bundle.path.is_file() {
                 let path = bundle.path.display();

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use super::settings::{ServiceBundle, Settings};
+use super::settings::{Detect, ServiceBundle, Settings};
 use crate::core::engine;
 use crate::core::parse;
 use crate::core::record::StreamKey;
@@ -53,15 +53,23 @@ impl Settings {
                 ..parse::Limits::default()
             },
             learn,
+            alarms: self.alarms(),
             ..engine::Settings::new(keys)
         })
+    }
+
+    fn alarms(&self) -> engine::Alarms {
+        match (self.detect.alarm_rate, self.detect.alerts_per_day) {
+            (_, Some(alerts)) => engine::Alarms::PerDay(alerts),
+            (rate, None) => engine::Alarms::Rate(rate.unwrap_or(Detect::ALARM_RATE)),
+        }
     }
 
     /// What models are trained by.
     pub fn training(&self) -> TrainSettings {
         TrainSettings {
             seed: self.model.seed,
-            alarm_rate: self.model.alarm_rate,
+            alarm_rate: self.detect.alarm_rate.unwrap_or(Detect::ALARM_RATE),
             ..TrainSettings::default()
         }
     }
@@ -155,7 +163,7 @@ mod tests {
     fn what_is_set_reaches_its_room() {
         let text = "sequence: {attribute: order.id, body_ids: ['job-\\d+'], open_max: 7}\n\
                     learn: {sequences_min: 3, retrain_every: 2h}\nstreams_max: 5\nshards: 2\n\
-                    model: {seed: 9, alarm_rate: 0.2}\nreceive: {body_len_max: 1KiB}\n\
+                    detect: {alarm_rate: 0.2}\nmodel: {seed: 9}\nreceive: {body_len_max: 1KiB}\n\
                     actions: [{name: r, action: scale, kinds: [sequence], services: [prod/a]}]\n";
         let settings = from_text("x", text, &[]).unwrap();
         let engine = settings.engine().unwrap();

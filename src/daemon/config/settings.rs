@@ -38,6 +38,8 @@ pub struct Settings {
     pub sequence: Sequence,
     /// When a stream has been seen long enough to be judged.
     pub learn: Learn,
+    /// How many alarms it may give.
+    pub detect: Detect,
     /// How it is judged.
     pub model: Model,
     /// Where events go.
@@ -61,6 +63,7 @@ impl Default for Settings {
             templates: Templates::default(),
             sequence: Sequence::default(),
             learn: Learn::default(),
+            detect: Detect::default(),
             model: Model::default(),
             sinks: vec![SinkConfig::Stdout(stdout())],
             actions: Vec::new(),
@@ -209,14 +212,28 @@ impl Default for Learn {
     }
 }
 
+/// How many alarms a stream may give: the share of false ones, or a number a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Detect {
+    /// Share of normal sequences that may raise an alarm, 0 to 1 (both left out). `None` is
+    /// [`ALARM_RATE`](Self::ALARM_RATE), unless there is a number a day.
+    pub alarm_rate: Option<f64>,
+    /// Most alerts a day for one service.
+    pub alerts_per_day: Option<f64>,
+}
+
+impl Detect {
+    /// One false alarm in a thousand normal sequences.
+    pub const ALARM_RATE: f64 = 0.001;
+}
+
 /// How a stream is judged.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Model {
     /// Models to begin with, by service.
     pub bundles: Vec<ServiceBundle>,
-    /// Share of normal sequences that may raise an alarm, 0 to 1 (both left out).
-    pub alarm_rate: f64,
     /// Seed of the training: the same input and seed give the same model.
     pub seed: u64,
 }
@@ -225,8 +242,6 @@ impl Default for Model {
     fn default() -> Self {
         Self {
             bundles: Vec::new(),
-
-            alarm_rate: 0.005,
             seed: 1,
         }
     }

@@ -78,7 +78,7 @@ fn the_templates_by_hand_are_read_and_checked_with_the_settings() {
 fn what_is_set_is_read_in_its_units() {
     let text = "receive: {request_bytes_max: 1MiB, body_len_max: 100}\nsequence:\n  \
                 idle_timeout: 90s\nlearn: {retrain_every: 12h}\nmemory_limit: 75%\nshards: 3\n\
-                model: {alarm_rate: 0.1}\n";
+                detect: {alarm_rate: 0.1}\n";
     let settings = from_text("x", text, &[]).unwrap();
     assert_eq!(settings.receive.request_bytes_max, ByteSize::mib(1));
     assert_eq!(settings.receive.body_len_max.as_len(), 100);

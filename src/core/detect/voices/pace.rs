@@ -270,8 +270,10 @@ mod tests {
         let pace = pace();
         let at = |begin: u64, took: u64| heard(&[(ASKED, begin), (DONE, begin + took)]);
         let judged = |corpus: &[Heard]| -> Vec<bool> {
-            let slowness = Slowness::over(&pace, corpus);
             let named = (0..).zip(corpus);
+            let mut slowness = Slowness::default();
+            let all = named.clone();
+            all.for_each(|(name, heard)| slowness.hear(&pace, heard, name));
             named
                 .map(|(name, heard)| pace.at_amid(heard, 1, &slowness, name).is_some())
                 .collect()

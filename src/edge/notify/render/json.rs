@@ -34,6 +34,7 @@ pub(super) struct Room {
     pub(super) context_lines: usize,
     pub(super) text_chars: usize,
     pub(super) attributes: usize,
+    pub(super) opinions: usize,
 }
 
 impl Room {
@@ -42,6 +43,7 @@ impl Room {
         context_lines: usize::MAX,
         text_chars: usize::MAX,
         attributes: usize::MAX,
+        opinions: usize::MAX,
     };
 
     fn cut(&self, text: &str) -> String {
@@ -117,7 +119,16 @@ struct ExplanationObject {
     expected: Vec<Expectation>,
     observed: Option<String>,
     probability: f64,
+    /// What each detector that agrees says.
+    opinions: Vec<OpinionObject>,
     context: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct OpinionObject {
+    detector: &'static str,
+    p_value: f64,
+    says: String,
 }
 
 #[derive(Serialize)]
@@ -221,9 +232,20 @@ impl ExplanationObject {
                 .collect(),
             observed: match &explanation.observed {
                 Observed::Record(text) => Some(room.cut(text)),
+                Observed::Measure(text) => Some(room.cut(text)),
                 Observed::End => None,
             },
             probability: explanation.probability,
+            opinions: explanation
+                .opinions
+                .iter()
+                .take(room.opinions)
+                .map(|opinion| OpinionObject {
+                    detector: opinion.detector,
+                    p_value: opinion.p_value,
+                    says: inert(&room.cut(&opinion.says)),
+                })
+                .collect(),
             context: lines
                 .iter()
                 .skip(first)

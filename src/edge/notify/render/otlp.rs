@@ -98,6 +98,9 @@ fn anomaly_attributes(anomaly: &Anomaly) -> Vec<KeyValue> {
     let probabilities = expected.iter().map(|e| Value::DoubleValue(e.probability));
     let context = explanation.context.iter().map(|line| text(&line.text));
     let detectors = anomaly.detectors.iter().map(|name| text(name));
+    let opinions = explanation.opinions.iter();
+    let p_values = opinions.clone().map(|one| Value::DoubleValue(one.p_value));
+    let says = opinions.map(|one| text(&inert(&one.says)));
     let mut attributes = identity(anomaly);
     attributes.extend([
         attribute("knothole.sequence", text(&anomaly.sequence)),
@@ -113,10 +116,15 @@ fn anomaly_attributes(anomaly: &Anomaly) -> Vec<KeyValue> {
         ),
         attribute("knothole.anomaly.context", array(context)),
         attribute("knothole.anomaly.detectors", array(detectors)),
+        attribute("knothole.anomaly.opinions.p_values", array(p_values)),
+        attribute("knothole.anomaly.opinions.says", array(says)),
     ]);
     match &explanation.observed {
         Observed::Record(line) => {
             attributes.push(attribute("knothole.anomaly.observed", text(line)));
+        }
+        Observed::Measure(measured) => {
+            attributes.push(attribute("knothole.anomaly.observed", text(measured)));
         }
         Observed::End => {}
     }

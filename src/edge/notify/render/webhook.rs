@@ -18,21 +18,25 @@ const ROOMS: [Room; 5] = [
         context_lines: usize::MAX,
         text_chars: 1000,
         attributes: 128,
+        opinions: 8,
     },
     Room {
         context_lines: 2,
         text_chars: 500,
         attributes: 64,
+        opinions: 4,
     },
     Room {
         context_lines: 0,
         text_chars: 200,
         attributes: 32,
+        opinions: 2,
     },
     Room {
         context_lines: 0,
         text_chars: 40,
         attributes: 12,
+        opinions: 1,
     },
 ];
 
