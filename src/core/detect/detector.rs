@@ -325,7 +325,8 @@ impl Detector {
         let mut found = mind.hear(heard, &self.company, self.ended);
         if heard.ends {
             let ranked = self.order.end(&state.order);
-            found[0] = ranked.map(|ranked| unexpected(Key::END, ranked.log_probability, heard.len));
+            let end = ranked.map(|ranked| unexpected(Key::END, ranked.log_probability, heard.len));
+            found[0] = louder(found[0].take(), end);
         }
         found
     }
@@ -396,7 +397,7 @@ pub(in crate::core) fn scores_of_all(
         heard.ends = mind.has_ended(&heard);
         company.hear(mind, &heard, nth);
         rows[index] = scores(&mind.hear(&heard, &company, nth));
-        rows[index][0] = order_score(order, &heard);
+        rows[index][0] = rows[index][0].max(order_score(order, &heard));
     }
     rows
 }

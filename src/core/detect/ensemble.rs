@@ -1,11 +1,13 @@
 //! Many voices → one score.
 //!
 //! Each voice's score becomes a p-value by what normal sequences scored that it did not learn from
-//! ([`Tail`]). The two smallest are multiplied: a fault that two views see stands out, and one loud
-//! view does not drown among many silent ones, as it does in Fisher's product of all. Voices depend
-//! on each other, so that product is no p-value. It is calibrated once more, on the same held-out
-//! sequences, and this makes the false-alarm rate what was asked for, however the voices depend on
-//! each other (a conformal p-value asks only that sequences are exchangeable).
+//! ([`Tail`]). Voices that look at the same thing are a family: of each the oddest counts, and its
+//! surprise is calibrated again, so that a family of many is not louder than one of few. The two
+//! oddest families are multiplied: a fault that two kinds of view see stands out, and one loud view
+//! does not drown among many silent ones, as it does in Fisher's product of all. Families depend on
+//! each other, so that product is no p-value. It is calibrated once more, on the same held-out
+//! sequences, and this makes the false-alarm rate what was asked for, however they depend on each
+//! other (a conformal p-value asks only that sequences are exchangeable).
 
 use serde::{Deserialize, Serialize};
 
@@ -16,31 +18,45 @@ use super::Tail;
 pub struct Ensemble {
     /// One for each voice, in the order of its scores.
     voices: Vec<Tail>,
+    families: Vec<Family>,
     combined: Tail,
 }
 
-/// How many of the strongest voices count.
+/// Voices that look at the same thing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Family {
+    voices: Vec<usize>,
+    /// Of the surprise of the oddest.
+    oddest: Tail,
+}
+
+/// How many of the strongest families count.
 const STRONGEST: usize = 2;
-/// A voice's p-value counts at least this much, so that one voice that is broken in a new way cannot
-/// outweigh all others. In nats.
-const VOICE_SURPRISE_MAX: f32 = 30.0;
+/// A p-value counts at least this much, so that one view that is broken in a new way cannot outweigh
+/// all others. In nats.
+const SURPRISE_MAX: f32 = 30.0;
 
 impl Ensemble {
     /// Learns from scores of held-out normal sequences: a row for each sequence, a column for each
-    /// voice, 0 where it had nothing to say.
-    pub fn learn(rows: &[Vec<f32>]) -> Self {
-        let count = rows.first().map_or(0, Vec::len);
+    /// voice, 0 where it had nothing to say. `families` has the columns of each family.
+    pub fn learn<const N: usize>(rows: &[[f32; N]], families: &[&[usize]]) -> Self {
         let column = |voice: usize| -> Vec<f32> {
-            let scores = rows.iter().map(|row| row.get(voice).copied());
-            scores.map(Option::unwrap_or_default).collect()
+            let scores = rows.iter().map(|row| row[voice]);
+            scores.collect()
         };
-        let voices = (0..count)
-            .map(|voice| Tail::learn(&column(voice)))
-            .collect();
+        let voices = (0..N).map(|voice| Tail::learn(&column(voice))).collect();
         let mut ensemble = Self {
             voices,
-            combined: Tail::default(),
+            ..Self::default()
         };
+        for voices in families {
+            let surprises = rows.iter().map(|row| ensemble.oddest(voices, row));
+            let oddest = Tail::learn(&surprises.collect::<Vec<f32>>());
+            ensemble.families.push(Family {
+                voices: voices.to_vec(),
+                oddest,
+            });
+        }
         let combined: Vec<f32> = rows.iter().map(|row| ensemble.combine(row)).collect();
         ensemble.combined = Tail::learn(&combined);
         ensemble
@@ -49,8 +65,9 @@ impl Ensemble {
     /// How surprising the scores of the voices are together, in nats, before it is calibrated.
     pub fn combine(&self, scores: &[f32]) -> f32 {
         let mut strongest = [0.0f32; STRONGEST];
-        for (tail, score) in self.voices.iter().zip(scores) {
-            let mut surprise = surprise(tail.p_value(*score));
+        for family in &self.families {
+            let oddest = self.oddest(&family.voices, scores);
+            let mut surprise = surprise(family.oddest.p_value(oddest));
             for place in &mut strongest {
                 if surprise > *place {
                     std::mem::swap(place, &mut surprise);
@@ -58,6 +75,15 @@ impl Ensemble {
             }
         }
         strongest.iter().sum()
+    }
+
+    /// The surprise of the oddest of `voices`.
+    fn oddest(&self, voices: &[usize], scores: &[f32]) -> f32 {
+        let surprises = voices.iter().map(|voice| {
+            let score = scores.get(*voice).copied().unwrap_or_default();
+            surprise(self.voice_p_value(*voice, score))
+        });
+        surprises.fold(0.0, f32::max)
     }
 
     /// The p-value of one voice's score.
@@ -79,7 +105,7 @@ impl Ensemble {
 }
 
 fn surprise(p_value: f64) -> f32 {
-    (-p_value.ln() as f32).min(VOICE_SURPRISE_MAX)
+    (-p_value.ln() as f32).min(SURPRISE_MAX)
 }
 
 #[cfg(test)]
@@ -87,17 +113,17 @@ mod tests {
     use super::*;
 
     /// Sequences of which each voice finds another one odd, and two of them the last.
-    fn rows() -> Vec<Vec<f32>> {
+    fn rows() -> Vec<[f32; 4]> {
         let score = |row: usize, voice: usize| ((row * (7 + voice * 4)) % 1_000) as f32 / 250.0;
         (0..1_000)
-            .map(|row| (0..4).map(|voice| score(row, voice)).collect())
+            .map(|row| [0, 1, 2, 3].map(|voice| score(row, voice)))
             .collect()
     }
 
     #[test]
     fn the_share_of_normal_sequences_below_a_p_value_is_that_p_value() {
         let rows = rows();
-        let ensemble = Ensemble::learn(&rows);
+        let ensemble = Ensemble::learn(&rows, &[&[0], &[1], &[2, 3]]);
         for rate in [0.5, 0.1, 0.01] {
             let p_values = rows
                 .iter()
@@ -112,7 +138,7 @@ mod tests {
 
     #[test]
     fn one_loud_voice_is_heard_among_silent_ones_and_two_are_louder() {
-        let ensemble = Ensemble::learn(&rows());
+        let ensemble = Ensemble::learn(&rows(), &[&[0], &[1], &[2, 3]]);
         let p = |scores: [f32; 4]| ensemble.p_value(ensemble.combine(&scores));
         assert!(p([12.0, 0.0, 0.0, 0.0]) < 0.001);
         assert!(p([12.0, 0.0, 12.0, 0.0]) < p([12.0, 0.0, 0.0, 0.0]));

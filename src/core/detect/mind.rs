@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::links::Links;
 use super::patience::Patience;
 use super::rest::{Rest, within};
-use super::voices::{KeyVoices, Pace, Values};
+use super::voices::{KeyVoices, Nearest, Pace, Values};
 use super::{Alike, Heard, Surprise, Voice, Why};
 use crate::core::record::Timestamp;
 
@@ -16,6 +16,7 @@ use crate::core::record::Timestamp;
 pub struct Mind {
     /// Of whole sequences.
     whole: KeyVoices,
+    nearest: Nearest,
     pace: Pace,
     values: Values,
     patience: Patience,
@@ -45,7 +46,7 @@ pub const VOICES: [&str; 19] = [
     "precedence",
     "pace",
     "values",
-    "part_counts",
+    "nearest",
     "part_relations",
     "part_ngram",
     "part_precedence",
@@ -54,6 +55,24 @@ pub const VOICES: [&str; 19] = [
     "rest_precedence",
     "part_rest_relations",
     "part_rest_precedence",
+];
+
+/// The voices that look at the same thing, as places in [`VOICES`]. Of each family the oddest counts.
+pub const FAMILIES: [&[usize]; 7] = [
+    // What comes next.
+    &[0, 6, 12],
+    // Which templates come at all.
+    &[1, 2],
+    // What comes as often as what.
+    &[4, 11, 15, 17],
+    // How often each template comes.
+    &[3, 5, 10],
+    // What comes before and after what.
+    &[7, 13, 16, 18],
+    // When it comes.
+    &[8, 14],
+    // What it says.
+    &[9],
 ];
 
 /// The voices that judge each record as it comes, as places in [`VOICES`].
@@ -106,6 +125,7 @@ impl Mind {
         });
         Self {
             whole: KeyVoices::learn(corpus, key_count),
+            nearest: Nearest::learn(corpus, key_count),
             pace: Pace::learn(corpus, key_count),
             values: Values::learn(corpus, key_count),
             patience: Patience::learn(corpus, key_count),
@@ -128,6 +148,7 @@ impl Mind {
         found[1] = (!is_known)
             .then(|| self.whole.unseen.whole(heard))
             .flatten();
+        found[0] = found[1].clone();
         if let Some(index) = heard.keys.len().checked_sub(1).filter(|_| is_known) {
             found[2] = self.whole.rare.at(heard, index);
             found[6] = self.whole.ngram.at(heard, index);
@@ -140,7 +161,7 @@ impl Mind {
     /// late others were; it goes by the name of `sequence` there.
     pub fn hear(&self, heard: &Heard, company: &Company, sequence: u64) -> Found {
         let mut found = Found::default();
-        let whole: [(usize, &dyn Voice); 7] = [
+        let whole: [(usize, &dyn Voice); 8] = [
             (1, &self.whole.unseen),
             (2, &self.whole.rare),
             (3, &self.whole.counts),
@@ -148,11 +169,14 @@ impl Mind {
             (5, &self.whole.length),
             (6, &self.whole.ngram),
             (7, &self.whole.precedence),
+            (10, &self.nearest),
         ];
         for (place, voice) in whole {
             found[place] = loudest(voice, heard);
         }
         found[9] = self.oddest_value(heard, company, sequence);
+        // The order model cannot be asked about a template it does not know: it never expects one.
+        found[0] = found[1].clone();
         found[8] = latest(&self.pace, heard, &company.whole, sequence);
         found[15..].clone_from_slice(&self.rest.hear(heard, &self.links));
         for part in self.links.parts(heard) {
@@ -160,8 +184,7 @@ impl Mind {
                 continue;
             };
             let concerned = heard.part(&part.indices);
-            let parts: [(usize, &dyn Voice); 4] = [
-                (10, &voices.keys.counts),
+            let parts: [(usize, &dyn Voice); 3] = [
                 (11, &voices.keys.relations),
                 (12, &voices.keys.ngram),
                 (13, &voices.keys.precedence),

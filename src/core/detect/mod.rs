@@ -47,7 +47,7 @@ pub use self::detector::{
 pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
 pub use self::links::{Links, PARTS_MAX, Part};
-pub use self::mind::{Company, Found, IN_FLIGHT, Mind, TAIL_LEN, VOICES};
+pub use self::mind::{Company, FAMILIES, Found, IN_FLIGHT, Mind, TAIL_LEN, VOICES};
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
 pub use self::order::{Order, OrderState, SavedOrder};

@@ -23,8 +23,10 @@ pub struct Tail {
     scale: f32,
 }
 
+/// The largest scores beyond which ranks say no more.
+const TAIL_LEN: usize = 5;
 /// Excesses of one nat that the scale is drawn towards.
-const PRIOR_EXCESSES: f32 = 2.0;
+const PRIOR_EXCESSES: f32 = 10.0;
 
 impl Tail {
     /// Most scores kept; smaller ones have p-values that nobody would alarm on.
@@ -39,7 +41,7 @@ impl Tail {
             .collect();
         largest.sort_by(|a, b| b.total_cmp(a));
         largest.truncate(Self::KEPT_MAX);
-        let count = Self::tail_len(scores.len()).min(largest.len());
+        let count = TAIL_LEN.min(largest.len());
         let from = largest.get(count).copied().unwrap_or(0.0);
         let excess: f32 = largest.iter().take(count).map(|score| score - from).sum();
         Self {
@@ -75,12 +77,6 @@ impl Tail {
         }
         let rank = (rate * f64::from(self.of + 1)) as usize;
         self.largest.get(rank).copied().unwrap_or(0.0)
-    }
-
-    /// How many of `of` scores are told by the exponential tail: a twentieth, at least ten and at
-    /// most fifty.
-    fn tail_len(of: usize) -> usize {
-        (of / 20).clamp(10, 50)
     }
 }
 

@@ -1,73 +1,116 @@
 //! Every sequence scored by voices that did not learn from it.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use super::sequences::{FitSettings, Fitted, fit, fit_epochs};
 use super::{Progress, TrainError, TrainSettings};
-use crate::core::detect::{Ensemble, Heard, Learned, Mind, Order, VOICES, scores_of_all};
+use crate::core::detect::{Ensemble, FAMILIES, Heard, Learned, Mind, Order, VOICES, scores_of_all};
 use crate::core::model::{Key, Scores, Stepper, Weights};
 
 /// What all sequences taught.
-pub(super) struct Crossed {
-    pub(super) weights: Weights,
-    pub(super) learned: Learned,
-    pub(super) scores: Scores,
+pub(in crate::core) struct Crossed {
+    pub(in crate::core) weights: Weights,
+    pub(in crate::core) learned: Learned,
+    pub(in crate::core) scores: Scores,
+    /// The scores of each sequence by voices that did not learn from it.
+    pub(in crate::core) held_out: Vec<[f32; VOICES.len()]>,
 }
 
-/// Chronological folds. More leave more to learn from, and take as many trainings.
-const FOLDS: usize = 4;
-/// The share of the first fold's training sequences, the latest, by which it is told when to stop.
+/// Each sequence is held out with one in so many others.
+const FOLDS: usize = 10;
+/// The network is fitted so many times to all but some folds: it is slower to learn than the voices
+/// are, and what single sequences teach matters less to it.
+const NETWORKS: usize = 5;
+/// The share of the first network's training sequences, the latest, by which it is told when to
+/// stop.
 const VALIDATION_SHARE: usize = 10;
 
 /// Learns from all of `segments`, calibrated on each by what was learned from others.
-pub(super) fn cross_fit(
+pub(in crate::core) fn cross_fit(
     segments: &[Heard],
     key_count: usize,
     settings: &TrainSettings,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Crossed, TrainError> {
     let sequences: Vec<Vec<Key>> = segments.iter().map(sequence).collect();
+    let folds = Folds::of(segments);
     let mut fitting = Fitting {
         key_count,
         settings: FitSettings {
             seed: settings.seed,
             epochs_max: settings.epochs_max,
-            patience: settings.patience,
-            learning_rate: settings.learning_rate,
             ..FitSettings::default()
         },
         done: 0,
         progress,
     };
-    let mut rows: Vec<Vec<f32>> = Vec::with_capacity(segments.len());
+    let mut held_out = vec![[0.0; VOICES.len()]; segments.len()];
     let mut validation_loss = 0.0;
-    for fold in 0..FOLDS {
-        let held_out = range(fold, segments.len());
-        let fitted = fitting.fit(&without(&sequences, &held_out), fold == 0)?;
-        if fold == 0 {
+    for network in 0..NETWORKS {
+        let is_other = |fold: usize| fold * NETWORKS / FOLDS != network;
+        let fitted = fitting.fit(&folds.pick(&sequences, is_other), network == 0)?;
+        if network == 0 {
             validation_loss = fitted.validation_loss;
         }
-        let mind = Mind::learn(&without(segments, &held_out), key_count);
-        let mut order = order_of(&fitted.weights);
-        let scores = scores_of_all(&mind, &mut order, &segments[held_out]);
-        rows.extend(scores.iter().map(|row| row.to_vec()));
+        for fold in (0..FOLDS).filter(|fold| !is_other(*fold)) {
+            let mind = Mind::learn(&folds.pick(segments, |other| other != fold), key_count);
+            let mut order = order_of(&fitted.weights);
+            let scored = folds.pick(segments, |other| other == fold);
+            let rows = scores_of_all(&mind, &mut order, &scored);
+            let places = (0..segments.len()).filter(|index| folds.fold_of(*index) == fold);
+            places
+                .zip(rows)
+                .for_each(|(place, row)| held_out[place] = row);
+        }
     }
-    let ensemble = Ensemble::learn(&rows);
+    let ensemble = Ensemble::learn(&held_out, &FAMILIES);
     let fitted = fitting.fit(&sequences, false)?;
     let threshold = ensemble.threshold(settings.alarm_rate);
-    let alarms = rows.iter().filter(|row| ensemble.combine(row) >= threshold);
-    debug_assert!(rows.iter().all(|row| row.len() == VOICES.len()));
+    let alarms = held_out
+        .iter()
+        .filter(|row| ensemble.combine(*row) >= threshold);
     Ok(Crossed {
         weights: fitted.weights,
         scores: Scores {
             validation_loss,
-            alarm_rate: alarms.count() as f32 / rows.len().max(1) as f32,
+            alarm_rate: alarms.count() as f32 / segments.len().max(1) as f32,
         },
         learned: Learned {
             mind: Mind::learn(segments, key_count),
             ensemble,
         },
+        held_out,
     })
+}
+
+/// Which sequences are held out together.
+struct Folds {
+    len: usize,
+    /// Where times are known, sequences of one time are held out together, so that what is learned
+    /// is tried on another time. Without times nothing tells that their order means anything.
+    chronological: bool,
+}
+
+impl Folds {
+    fn of(segments: &[Heard]) -> Self {
+        Self {
+            len: segments.len(),
+            chronological: segments.iter().any(|heard| !heard.times.is_empty()),
+        }
+    }
+
+    fn fold_of(&self, index: usize) -> usize {
+        match self.chronological {
+            true => index * FOLDS / self.len.max(1),
+            false => index % FOLDS,
+        }
+    }
+
+    fn pick<T: Clone>(&self, all: &[T], is_picked: impl Fn(usize) -> bool) -> Vec<T> {
+        let picked = all.iter().enumerate();
+        let picked = picked.filter(|(index, _)| is_picked(self.fold_of(*index)));
+        picked.map(|(_, one)| one.clone()).collect()
+    }
 }
 
 /// Fits the network several times with one bar of progress.
@@ -86,7 +129,7 @@ impl Fitting<'_> {
         let mut report = |now: Progress| {
             progress(Progress {
                 epoch: before + now.epoch,
-                epochs_max: epochs * (FOLDS + 1),
+                epochs_max: epochs * (NETWORKS + 1),
                 ..now
             })
         };
@@ -121,12 +164,4 @@ fn sequence(heard: &Heard) -> Vec<Key> {
 
 fn order_of(weights: &Weights) -> Order {
     Order::with_nodes_max(Stepper::new(weights), 0, Order::NODES_MAX)
-}
-
-fn range(fold: usize, len: usize) -> Range<usize> {
-    fold * len / FOLDS..(fold + 1) * len / FOLDS
-}
-
-fn without<T: Clone>(all: &[T], held_out: &Range<usize>) -> Vec<T> {
-    [&all[..held_out.start], &all[held_out.end..]].concat()
 }

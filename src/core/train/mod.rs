@@ -9,7 +9,7 @@
 
 mod calibrate;
 mod corpus;
-mod cross;
+pub(in crate::core) mod cross;
 mod fit;
 mod pieces;
 mod random;

@@ -4,6 +4,7 @@ mod counts;
 mod echoes;
 mod gaps;
 mod length;
+mod nearest;
 mod ngram;
 mod pace;
 mod precedence;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::counts::Counts;
 pub use self::length::Length;
+pub use self::nearest::Nearest;
 pub use self::ngram::Ngram;
 pub use self::pace::{Pace, Step};
 pub use self::precedence::Precedence;

@@ -271,11 +271,11 @@ mod tests {
         let at = |begin: u64, took: u64| heard(&[(ASKED, begin), (DONE, begin + took)]);
         let judged = |corpus: &[Heard]| -> Vec<bool> {
             let named = (0..).zip(corpus);
-            let mut slowness = Slowness::default();
+            let mut alike = Alike::default();
             let all = named.clone();
-            all.for_each(|(name, heard)| slowness.hear(&pace, heard, name));
+            all.for_each(|(name, heard)| pace.tell(heard, name, &mut alike));
             named
-                .map(|(name, heard)| pace.at_amid(heard, 1, &slowness, name).is_some())
+                .map(|(name, heard)| pace.at_amid(heard, 1, &alike, name).is_some())
                 .collect()
         };
         let alone: Vec<Heard> = (0..100)
