@@ -13,7 +13,7 @@ const TIMES: u32 = 2;
 const SILENCE_MIN: Duration = Duration::from_secs(10);
 
 /// So probable is a first record at least that is a usual one.
-const FIRST_MIN: f32 = 0.01;
+const FIRST_MIN: f32 = 0.05;
 
 /// The silences of a stream, in stream time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +29,11 @@ impl Lulls {
     /// that the first time a service is quiet at night is unusual, and the third is not.
     pub(super) fn is_unusual(&self, silence: Duration) -> bool {
         silence > self.longest[1].saturating_mul(TIMES).max(SILENCE_MIN)
+    }
+
+    /// What begins before `time` may have begun earlier than it seems.
+    pub(super) fn doubt_until(&mut self, time: Timestamp) {
+        self.after = self.after.max(time);
     }
 
     fn note(&mut self, silence: Duration) {
@@ -50,14 +55,14 @@ impl Stream {
         let is_unusual = self.lulls.is_unusual(silence);
         self.lulls.note(silence);
         if is_unusual {
-            self.lulls.after = time.plus(self.open.idle_timeout());
+            self.lulls.doubt_until(time.plus(self.open.idle_timeout()));
             let ids: Vec<SequenceId> = self.open.ids().collect();
             ids.into_iter().for_each(|id| self.tear(id));
         }
     }
 
     /// Whether a sequence whose first record is of this template may have begun in an unusual
-    /// silence, so that its beginning was not heard.
+    /// silence, or been let go for lack of room, so that its beginning is not known.
     pub(super) fn has_begun_before(&mut self, template: TemplateId) -> bool {
         if self.newest >= self.lulls.after {
             return false;

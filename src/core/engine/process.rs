@@ -79,6 +79,9 @@ impl Stream {
             while let Some(id) = self.open.first_beyond() {
                 self.judge_before_leaving(id, &mut turn, out);
                 if let Some(sequence) = self.open.pop_evicted() {
+                    // More of it may come, and would look like a beginning.
+                    let doubted = self.newest.plus(self.open.idle_timeout());
+                    self.lulls.doubt_until(doubted);
                     self.let_go(sequence);
                 }
             }

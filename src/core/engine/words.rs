@@ -9,6 +9,7 @@ use crate::core::detect::{Surprise, Why};
 use crate::core::event::Expected;
 use crate::core::model::Key;
 use crate::core::parse::Miner;
+use crate::core::record::TemplateId;
 use crate::core::sequence::Journal;
 
 /// Characters of a template that a sentence quotes.
@@ -132,7 +133,7 @@ impl Words<'_> {
             Some(before) => format!("after {} ", self.quoted(before)),
             None => "first ".to_owned(),
         };
-        let usual = self.usual();
+        let usual = self.usual(place);
         if came == Key::END {
             let len = thousands(f64::from(self.len));
             return format!(
@@ -179,17 +180,22 @@ impl Words<'_> {
     fn instead(&self, place: usize) -> String {
         match (self.before(place), self.expected.is_empty()) {
             (_, true) => String::new(),
-            (Some(before), _) => format!("; after {} comes {}", self.quoted(before), self.usual()),
-            (None, _) => format!("; first comes {}", self.usual()),
+            (Some(before), _) => format!(
+                "; after {} comes {}",
+                self.quoted(before),
+                self.usual(place)
+            ),
+            (None, _) => format!("; first comes {}", self.usual(place)),
         }
     }
 
     /// What is expected, such as `"A" (98 %) or "B" (2 %)`.
-    fn usual(&self) -> String {
-        let worth_it = self
-            .expected
-            .iter()
-            .filter(|one| one.probability >= MENTIONED);
+    fn usual(&self, place: usize) -> String {
+        let came = self.came(place);
+        let worth_it = self.expected.iter().filter(|one| {
+            let id = one.template.as_ref().map(|template| template.id);
+            one.probability >= MENTIONED && (id.is_none() || id != came)
+        });
         let told: Vec<String> = worth_it
             .map(|one| {
                 let what = match &one.template {
@@ -206,6 +212,12 @@ impl Words<'_> {
             true => "nothing in particular".to_owned(),
             false => told.join(" or "),
         }
+    }
+
+    /// The template of the record at `place`, as it is today.
+    fn came(&self, place: usize) -> Option<TemplateId> {
+        let event = self.view.events.get(place)?;
+        Some(template_ref(self.known.0, event.template).id)
     }
 
     /// The latest known record before `place`.

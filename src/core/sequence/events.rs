@@ -1,4 +1,4 @@
-//! What is kept of the records of open sequences: 12 bytes for each.
+//! What is kept of the records of open sequences: 10 bytes for each, and 16 for each eight.
 
 use rustc_hash::FxHashMap;
 
@@ -30,6 +30,7 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Records in a block.
 const BLOCK_LEN: usize = 8;
 
+/// Side by side and not record by record, since that takes no padding.
 #[derive(Clone, Debug)]
 struct Block {
     /// The block before it in the chain.
@@ -38,14 +39,9 @@ struct Block {
     upto: u32,
     /// Time of the first record in it.
     start: Timestamp,
-    events: [Packed; BLOCK_LEN],
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Packed {
-    template: u32,
-    after: Offset,
-    number: u32,
+    templates: [u16; BLOCK_LEN],
+    after: [Offset; BLOCK_LEN],
+    numbers: [u32; BLOCK_LEN],
 }
 
 /// Time from the start of a block: in microseconds up to 17 minutes, beyond in milliseconds up to
@@ -98,11 +94,9 @@ impl Events {
         if place > 0
             && let Some(block) = self.blocks.get_mut(last)
         {
-            block.events[place] = Packed {
-                template,
-                after: Offset::between(block.start, event.time),
-                number: event.number,
-            };
+            block.templates[place] = template;
+            block.after[place] = Offset::between(block.start, event.time);
+            block.numbers[place] = event.number;
             block.upto += 1;
             return last;
         }
@@ -110,13 +104,12 @@ impl Events {
             before: last,
             upto: u32::try_from(upto + 1).unwrap_or(u32::MAX),
             start: event.time,
-            events: [Packed::default(); BLOCK_LEN],
+            templates: [0; BLOCK_LEN],
+            after: [Offset::default(); BLOCK_LEN],
+            numbers: [0; BLOCK_LEN],
         };
-        block.events[0] = Packed {
-            template,
-            after: Offset::default(),
-            number: event.number,
-        };
+        block.templates[0] = template;
+        block.numbers[0] = event.number;
         // Without room for another block the record is not kept.
         self.blocks.insert(block).unwrap_or(last)
     }
@@ -132,14 +125,11 @@ impl Events {
             std::iter::successors(self.blocks.get(last), |block| self.blocks.get(block.before));
         chain.flat_map(|block| {
             let used = (block.upto as usize - 1) % BLOCK_LEN + 1;
-            block.events[..used]
-                .iter()
-                .rev()
-                .map(|packed| SequenceEvent {
-                    template: self.templates.id(packed.template),
-                    time: packed.after.from(block.start),
-                    number: packed.number,
-                })
+            (0..used).rev().map(|place| SequenceEvent {
+                template: self.templates.id(block.templates[place]),
+                time: block.after[place].from(block.start),
+                number: block.numbers[place],
+            })
         })
     }
 
@@ -169,13 +159,18 @@ impl Events {
         for last in chains {
             let mut next = last;
             while let Some(block) = self.blocks.get_mut(next) {
-                for packed in &mut block.events {
-                    packed.template = used.number(self.templates.id(packed.template));
+                for template in &mut block.templates {
+                    *template = used.number(self.templates.id(*template));
                 }
                 next = block.before;
             }
         }
-        used.full_at = (2 * used.ids.len()).max(Templates::FULL_AT_MIN);
+        used.full_at = match 2 * used.ids.len() {
+            twice if twice <= Templates::FULL_AT_MIN => Templates::FULL_AT_MIN,
+            // It would be looked again and again for little.
+            twice if twice > Templates::LEN_MAX => usize::MAX,
+            twice => twice,
+        };
         self.templates = used;
     }
 }
@@ -184,7 +179,7 @@ impl Events {
 #[derive(Debug)]
 struct Templates {
     ids: Vec<TemplateId>,
-    numbers: FxHashMap<TemplateId, u32>,
+    numbers: FxHashMap<TemplateId, u16>,
     /// How many there are before it is looked which are still in use.
     full_at: usize,
 }
@@ -201,18 +196,26 @@ impl Default for Templates {
 
 impl Templates {
     const FULL_AT_MIN: usize = 1 << 15;
+    const LEN_MAX: usize = u16::MAX as usize;
 
-    fn number(&mut self, id: TemplateId) -> u32 {
-        let Self { ids, numbers, .. } = self;
-        *numbers.entry(id).or_insert_with(|| {
-            ids.push(id);
-            // As many as there are blocks at most, times their records: fewer than 2³².
-            u32::try_from(ids.len() - 1).unwrap_or(u32::MAX)
-        })
+    /// Beyond [`LEN_MAX`](Self::LEN_MAX) templates in use at once, many times what a parser knows,
+    /// further ones are taken for one that nobody knows.
+    fn number(&mut self, id: TemplateId) -> u16 {
+        if let Some(number) = self.numbers.get(&id) {
+            return *number;
+        }
+        match u16::try_from(self.ids.len()) {
+            Ok(number) if self.ids.len() < Self::LEN_MAX => {
+                self.ids.push(id);
+                self.numbers.insert(id, number);
+                number
+            }
+            _ => u16::MAX,
+        }
     }
 
-    fn id(&self, number: u32) -> TemplateId {
-        let id = self.ids.get(number as usize);
+    fn id(&self, number: u16) -> TemplateId {
+        let id = self.ids.get(usize::from(number));
         id.copied().unwrap_or(TemplateId(0))
     }
 

@@ -50,8 +50,8 @@ pub struct JournalLimits {
 impl Default for JournalLimits {
     fn default() -> Self {
         Self {
-            lines_bytes_max: 16 << 20,
-            values_bytes_max: 16 << 20,
+            lines_bytes_max: 8 << 20,
+            values_bytes_max: 8 << 20,
         }
     }
 }

@@ -156,6 +156,7 @@ fn what_is_let_go_for_lack_of_room_is_not_told_as_incomplete() {
         })
         .collect();
     let told = found(&mut shard, &at_once);
+    let told: Vec<&str> = told.iter().map(|one| &*one.explanation.reason).collect();
     assert!(told.is_empty(), "{told:?}");
     assert!(shard.status()[0].evicted > 30);
 }
