@@ -1,6 +1,7 @@
 //! A model bundle at work: sequences → alarms, record by record or whole.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -248,14 +249,22 @@ impl Detector {
     }
 
     /// Judges all of `sequences` in the order of their latest records, in which they would end in a
-    /// stream; the answers are in the order given.
+    /// stream; the answers are in the order given. Of sequences that end within five seconds after
+    /// one it is known how late they are, as it is when a stream waits for a time-out.
     ///
     /// # Errors
     /// When the network cannot compute.
     pub fn judge_all(&mut self, sequences: &[&EventSequence]) -> Result<Vec<Judged>, ModelError> {
         let mut judged = Vec::with_capacity(sequences.len());
-        for index in in_order_of_ends(sequences, |sequence| sequence.times.last()) {
-            judged.push((index, self.judge(sequences[index])?));
+        let last = |sequence: &&EventSequence| sequence.times.last().copied();
+        let first = self.ended + 1;
+        for turn in turns(sequences, last) {
+            for ahead in turn.ahead {
+                let heard = Heard::new(sequences[ahead.index], self.bundle.vocabulary());
+                let name = first + ahead.nth;
+                self.company.hear(&self.learned.mind, &heard, name);
+            }
+            judged.push((turn.index, self.judge(sequences[turn.index])?));
         }
         judged.sort_by_key(|(index, _)| *index);
         Ok(judged.into_iter().map(|(_, judged)| judged).collect())
@@ -392,29 +401,63 @@ pub(in crate::core) fn scores_of_all(
 ) -> Vec<[f32; VOICES.len()]> {
     let mut rows = vec![[0.0; VOICES.len()]; sequences.len()];
     let mut company = Company::default();
-    for (nth, index) in (1..).zip(in_order_of_ends(sequences, |heard| heard.times.last())) {
-        let mut heard = sequences[index].clone();
+    for turn in turns(sequences, |heard| heard.times.last().copied()) {
+        for ahead in turn.ahead {
+            company.hear(mind, &sequences[ahead.index], ahead.nth);
+        }
+        let mut heard = sequences[turn.index].clone();
         heard.ends = mind.has_ended(&heard);
-        company.hear(mind, &heard, nth);
-        rows[index] = scores(&mind.hear(&heard, &company, nth));
-        rows[index][0] = rows[index][0].max(order_score(order, &heard));
+        let row = &mut rows[turn.index];
+        *row = scores(&mind.hear(&heard, &company, turn.nth));
+        row[0] = row[0].max(order_score(order, &heard));
     }
     rows
 }
 
-/// The places of `sequences`, those that end first first.
-fn in_order_of_ends<T>(
-    sequences: &[T],
-    last: impl Fn(&T) -> Option<&Timestamp>,
-) -> impl Iterator<Item = usize> {
-    let ends = sequences.iter().map(last);
-    let mut order: Vec<_> = ends.enumerate().map(|(index, end)| (end, index)).collect();
-    order.sort();
-    order
-        .into_iter()
-        .map(|(_, index)| index)
-        .collect::<Vec<_>>()
-        .into_iter()
+/// How long after a sequence others may end whose steps count as company.
+const AHEAD: Duration = Duration::from_secs(5);
+
+/// The turn of one sequence to be judged.
+struct Turn {
+    index: usize,
+    nth: u64,
+    /// Sequences of which it is known by then what they did, and was not before.
+    ahead: Vec<Place>,
+}
+
+/// A sequence, and its turn.
+#[derive(Clone, Copy)]
+struct Place {
+    index: usize,
+    nth: u64,
+}
+
+/// The turns of `sequences`, those that end first first.
+fn turns<T>(sequences: &[T], last: impl Fn(&T) -> Option<Timestamp>) -> Vec<Turn> {
+    let ends = sequences.iter().map(last).enumerate();
+    let mut ends: Vec<(Option<Timestamp>, usize)> = ends.map(|(index, end)| (end, index)).collect();
+    ends.sort_unstable();
+    let mut known = 0;
+    let mut turns = Vec::with_capacity(ends.len());
+    for (nth, (end, index)) in ends.iter().enumerate() {
+        let until = end.map(|end| end.plus(AHEAD));
+        let mut ahead = Vec::new();
+        while let Some((end, index)) = ends.get(known)
+            && (known <= nth || (until.is_some() && *end <= until))
+        {
+            ahead.push(Place {
+                index: *index,
+                nth: known as u64,
+            });
+            known += 1;
+        }
+        turns.push(Turn {
+            index: *index,
+            nth: nth as u64,
+            ahead,
+        });
+    }
+    turns
 }
 
 fn order_score(order: &mut Order, heard: &Heard) -> f32 {

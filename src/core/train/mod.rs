@@ -112,7 +112,7 @@ impl Default for TrainSettings {
             batch_len: 128,
             learning_rate: 4e-3,
             holdout_share: 0.2,
-            alarm_rate: 0.001,
+            alarm_rate: 0.002,
             rows_max: 100_000,
         }
     }

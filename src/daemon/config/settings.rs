@@ -225,7 +225,7 @@ pub struct Detect {
 
 impl Detect {
     /// One false alarm in a thousand normal sequences.
-    pub const ALARM_RATE: f64 = 0.001;
+    pub const ALARM_RATE: f64 = 0.002;
 }
 
 /// How a stream is judged.
