@@ -44,7 +44,7 @@ const RUNTIME_GRACE: Duration = Duration::from_millis(500);
 /// the whole log is two minutes long.
 const SETTINGS: &str = "\
 listen: { otlp_grpc: '127.0.0.1:0', otlp_http: '127.0.0.1:0', api: '127.0.0.1:0' }
-sequence: { idle_timeout: 60s, reorder_delay: 200ms }
+sequence: { idle_timeout: 20s, reorder_delay: 200ms }
 sinks: []
 ";
 

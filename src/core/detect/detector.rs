@@ -1,20 +1,28 @@
 //! A model bundle at work: sequences → alarms, record by record or whole.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::mind::{Company, Found, IN_FLIGHT, Mind, VOICES};
+use super::judging::{Judging, final_scores, turns};
+use super::mind::{Found, IN_FLIGHT, Mind, VOICES};
 use super::order::{Order, OrderState};
 use super::{Ensemble, EventSequence, Heard, Surprise, Why};
 use crate::core::model::{Bundle, Key, ModelError};
-use crate::core::record::Timestamp;
 
 /// What the voices of a bundle know, as the bundle carries it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
+    /// Of sequences that are known from their beginning.
+    pub begun: Population,
+    /// Of stretches of what goes on for ever, such as what a process says.
+    pub endless: Population,
+}
+
+/// What was learned from sequences of one sort, which judges others of that sort.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Population {
     /// All voices but the order model.
     pub mind: Mind,
     /// How their scores become one.
@@ -33,20 +41,17 @@ pub enum LearnedError {
 #[derive(Debug)]
 pub struct Detector {
     bundle: Arc<Bundle>,
-    learned: Learned,
+    begun: Judging,
+    endless: Judging,
     order: Order,
-    /// How late the sequences were that ended lately.
-    company: Company,
-    /// How many have ended.
-    ended: u64,
     alarm_rate: f64,
-    threshold: f32,
 }
 
 /// Where an open sequence stands.
 #[derive(Debug)]
 pub struct Listening {
     order: OrderState,
+    begins: bool,
     /// The largest score so far of each voice in flight, in the order of [`IN_FLIGHT`].
     peaks: [f32; IN_FLIGHT.len()],
 }
@@ -133,22 +138,21 @@ impl Detector {
         let learned = Learned::from_bytes(bundle.voices())?;
         let order = Order::new(&bundle);
         let alarm_rate = f64::from(bundle.manifest().calibration.alarm_rate);
-        let threshold = learned.ensemble.threshold(alarm_rate);
         Ok(Self {
             bundle,
-            learned,
+            begun: Judging::new(learned.begun, alarm_rate),
+            endless: Judging::new(learned.endless, alarm_rate),
             order,
-            company: Company::default(),
-            ended: 0,
             alarm_rate,
-            threshold,
         })
     }
 
     /// From now on a share of `rate` of normal sequences may be alarmed on.
     pub fn set_alarm_rate(&mut self, rate: f64) {
         self.alarm_rate = rate;
-        self.threshold = self.learned.ensemble.threshold(rate);
+        for judging in [&mut self.begun, &mut self.endless] {
+            judging.threshold = judging.ensemble.threshold(rate);
+        }
     }
 
     /// The share of normal sequences that may be alarmed on.
@@ -165,6 +169,7 @@ impl Detector {
     pub fn begin(&mut self, begins: bool) -> Listening {
         Listening {
             order: self.order.begin(begins),
+            begins,
             peaks: [0.0; IN_FLIGHT.len()],
         }
     }
@@ -186,12 +191,14 @@ impl Detector {
                 Some(_) => grow(&mut so_far, heard, index),
                 None => so_far.unseen.push(place),
             }
-            let mut found = self.learned.mind.hear_latest(&so_far, came.is_some());
+            let mind = &self.of(state.begins).mind;
+            let mut found = mind.hear_latest(&so_far, came.is_some());
             if let Some(came) = came {
                 let ranked = self.order.hear(&mut state.order, came);
                 found[0] = ranked.map(|ranked| unexpected(came, ranked.log_probability, position));
             }
-            self.weigh_in_flight(&mut state, found);
+            self.of(state.begins)
+                .weigh_in_flight(&mut state.peaks, found);
         }
         state
     }
@@ -220,10 +227,8 @@ impl Detector {
         let mut ranked = self.order.advance(&mut known).into_iter();
         let mut alarms = Vec::with_capacity(steps.len());
         for step in steps {
-            let mut found = self
-                .learned
-                .mind
-                .hear_latest(step.heard, step.came.is_some());
+            let judging = self.of(step.state.begins);
+            let mut found = judging.mind.hear_latest(step.heard, step.came.is_some());
             if let Some(came) = step.came {
                 let position = step.heard.position(step.heard.keys.len().saturating_sub(1));
                 found[0] = ranked
@@ -231,7 +236,7 @@ impl Detector {
                     .flatten()
                     .map(|ranked| unexpected(came, ranked.log_probability, position));
             }
-            alarms.push(self.weigh_in_flight(step.state, found));
+            alarms.push(judging.weigh_in_flight(&mut step.state.peaks, found));
         }
         Ok(alarms)
     }
@@ -242,10 +247,14 @@ impl Detector {
     /// When the network cannot compute.
     pub fn end(&mut self, state: &Listening, heard: &Heard) -> Result<Option<Alarm>, ModelError> {
         let mut heard = heard.clone();
-        heard.ends = self.learned.mind.has_ended(&heard);
-        let found = self.found_at_end(state, &heard);
-        let scores = self.final_scores(state, &found);
-        Ok(self.weigh(&scores, found))
+        let judging = self.of_mut(state.begins);
+        heard.ends = judging.mind.has_ended(&heard);
+        judging.ended += 1;
+        let name = judging.ended;
+        let found = self.found_at_end(state, &heard, name);
+        let judging = self.of(state.begins);
+        let scores = final_scores(&state.peaks, &found);
+        Ok(judging.weigh(&scores, found))
     }
 
     /// Judges all of `sequences` in the order of their latest records, in which they would end in a
@@ -257,14 +266,13 @@ impl Detector {
     pub fn judge_all(&mut self, sequences: &[&EventSequence]) -> Result<Vec<Judged>, ModelError> {
         let mut judged = Vec::with_capacity(sequences.len());
         let last = |sequence: &&EventSequence| sequence.times.last().copied();
-        let first = self.ended + 1;
         for turn in turns(sequences, last) {
             for ahead in turn.ahead {
                 let heard = Heard::new(sequences[ahead.index], self.bundle.vocabulary());
-                let name = first + ahead.nth;
-                self.company.hear(&self.learned.mind, &heard, name);
+                self.of_mut(heard.begins).keep_company(&heard, ahead.nth);
             }
-            judged.push((turn.index, self.judge(sequences[turn.index])?));
+            let sequence = sequences[turn.index];
+            judged.push((turn.index, self.judge_as(sequence, turn.nth)?));
         }
         judged.sort_by_key(|(index, _)| *index);
         Ok(judged.into_iter().map(|(_, judged)| judged).collect())
@@ -275,8 +283,15 @@ impl Detector {
     /// # Errors
     /// When the network cannot compute.
     pub fn judge(&mut self, sequence: &EventSequence) -> Result<Judged, ModelError> {
+        let judging = self.of_mut(sequence.begins);
+        judging.ended += 1;
+        let name = judging.ended;
+        self.judge_as(sequence, name)
+    }
+
+    fn judge_as(&mut self, sequence: &EventSequence, name: u64) -> Result<Judged, ModelError> {
         let mut heard = Heard::new(sequence, self.bundle.vocabulary());
-        heard.ends = self.learned.mind.has_ended(&heard);
+        heard.ends = self.of(heard.begins).mind.has_ended(&heard);
         let mut state = self.begin(heard.begins);
         let mut order: Option<Surprise> = None;
         let mut first_alarm = None;
@@ -288,50 +303,64 @@ impl Detector {
         for position in 0..heard.len {
             let is_known = heard.positions.get(next_known) == Some(&(position as u32));
             so_far.len = position + 1;
-            let mut found = if is_known {
+            if is_known {
                 grow(&mut so_far, &heard, next_known);
                 next_known += 1;
-                self.learned.mind.hear_latest(&so_far, true)
             } else {
                 so_far.unseen.push(position as u32);
-                self.learned.mind.hear_latest(&so_far, false)
-            };
+            }
+            let mind = &self.of(heard.begins).mind;
+            let mut found = mind.hear_latest(&so_far, is_known);
             if let Some(came) = so_far.keys.last().copied().filter(|_| is_known) {
                 let ranked = self.order.hear(&mut state.order, came);
                 found[0] = ranked.map(|ranked| unexpected(came, ranked.log_probability, position));
                 order = louder(order, found[0].clone());
             }
-            let alarm = self.weigh_in_flight(&mut state, found);
+            let alarm = self
+                .of(heard.begins)
+                .weigh_in_flight(&mut state.peaks, found);
             if alarm.is_some() && first_alarm.is_none() {
                 first_alarm = Some(position);
             }
         }
-        let mut found = self.found_at_end(&state, &heard);
+        let mut found = self.found_at_end(&state, &heard, name);
         found[0] = louder(order, found[0].take());
-        let scores = self.final_scores(&state, &found);
-        let score = self.learned.ensemble.combine(&scores);
-        let is_alarm = score >= self.threshold;
+        let scores = final_scores(&state.peaks, &found);
+        self.release(state);
+        let judging = self.of(heard.begins);
+        let score = judging.ensemble.combine(&scores);
+        let is_alarm = score >= judging.threshold;
         let mut p_values = [1.0; VOICES.len()];
         for (voice, p_value) in p_values.iter_mut().enumerate() {
-            *p_value = self.learned.ensemble.voice_p_value(voice, scores[voice]);
+            *p_value = judging.ensemble.voice_p_value(voice, scores[voice]);
         }
-        self.release(state);
         Ok(Judged {
             score,
-            p_value: self.learned.ensemble.p_value(score),
+            p_value: judging.ensemble.p_value(score),
             is_alarm,
             first_alarm: first_alarm.or(is_alarm.then_some(heard.len)),
             scores,
             p_values,
-            opinions: self.opinions(found),
+            opinions: judging.opinions(found),
         })
     }
 
-    fn found_at_end(&mut self, state: &Listening, heard: &Heard) -> Found {
-        let mind = &self.learned.mind;
-        self.ended += 1;
-        self.company.hear(mind, heard, self.ended);
-        let mut found = mind.hear(heard, &self.company, self.ended);
+    fn of(&self, begins: bool) -> &Judging {
+        if begins { &self.begun } else { &self.endless }
+    }
+
+    fn of_mut(&mut self, begins: bool) -> &mut Judging {
+        if begins {
+            &mut self.begun
+        } else {
+            &mut self.endless
+        }
+    }
+
+    fn found_at_end(&mut self, state: &Listening, heard: &Heard, name: u64) -> Found {
+        let judging = self.of_mut(state.begins);
+        judging.keep_company(heard, name);
+        let mut found = judging.mind.hear(heard, &judging.company, name);
         if heard.ends {
             let ranked = self.order.end(&state.order);
             let end = ranked.map(|ranked| unexpected(Key::END, ranked.log_probability, heard.len));
@@ -339,140 +368,6 @@ impl Detector {
         }
         found
     }
-
-    /// What the voices say at the end, and what those in flight said before.
-    fn final_scores(&self, state: &Listening, found: &Found) -> [f32; VOICES.len()] {
-        let mut scores = scores(found);
-        for (voice, peak) in IN_FLIGHT.iter().zip(state.peaks) {
-            scores[*voice] = scores[*voice].max(peak);
-        }
-        scores
-    }
-
-    fn weigh_in_flight(&self, state: &mut Listening, found: Found) -> Option<Alarm> {
-        let now = scores(&found);
-        let mut rises = false;
-        let mut scores = [0.0; VOICES.len()];
-        for (voice, peak) in IN_FLIGHT.iter().zip(&mut state.peaks) {
-            rises |= now[*voice] > *peak;
-            *peak = peak.max(now[*voice]);
-            scores[*voice] = *peak;
-        }
-        // What did not rise was weighed before.
-        if rises {
-            self.weigh(&scores, found)
-        } else {
-            None
-        }
-    }
-
-    fn weigh(&self, scores: &[f32; VOICES.len()], found: Found) -> Option<Alarm> {
-        let score = self.learned.ensemble.combine(scores);
-        if score < self.threshold {
-            return None;
-        }
-        let opinions = self.opinions(found);
-        (!opinions.is_empty()).then(|| Alarm {
-            p_value: self.learned.ensemble.p_value(score),
-            opinions,
-        })
-    }
-
-    fn opinions(&self, found: Found) -> Vec<Opinion> {
-        let mut opinions: Vec<Opinion> = Vec::new();
-        for (voice, surprise) in found.into_iter().enumerate() {
-            opinions.extend(surprise.map(|surprise| Opinion {
-                voice: VOICES[voice],
-                p_value: self.learned.ensemble.voice_p_value(voice, surprise.score),
-                surprise,
-            }));
-        }
-        opinions.sort_by(|a, b| a.p_value.total_cmp(&b.p_value));
-        opinions
-    }
-}
-
-/// The scores that voices give sequences they did not learn from, in the order of [`VOICES`]; the
-/// sequences end in the order of their latest records.
-pub(in crate::core) fn scores_of_all(
-    mind: &Mind,
-    order: &mut Order,
-    sequences: &[Heard],
-) -> Vec<[f32; VOICES.len()]> {
-    let mut rows = vec![[0.0; VOICES.len()]; sequences.len()];
-    let mut company = Company::default();
-    for turn in turns(sequences, |heard| heard.times.last().copied()) {
-        for ahead in turn.ahead {
-            company.hear(mind, &sequences[ahead.index], ahead.nth);
-        }
-        let mut heard = sequences[turn.index].clone();
-        heard.ends = mind.has_ended(&heard);
-        let row = &mut rows[turn.index];
-        *row = scores(&mind.hear(&heard, &company, turn.nth));
-        row[0] = row[0].max(order_score(order, &heard));
-    }
-    rows
-}
-
-/// How long after a sequence others may end whose steps count as company.
-const AHEAD: Duration = Duration::from_secs(5);
-
-/// The turn of one sequence to be judged.
-struct Turn {
-    index: usize,
-    nth: u64,
-    /// Sequences of which it is known by then what they did, and was not before.
-    ahead: Vec<Place>,
-}
-
-/// A sequence, and its turn.
-#[derive(Clone, Copy)]
-struct Place {
-    index: usize,
-    nth: u64,
-}
-
-/// The turns of `sequences`, those that end first first.
-fn turns<T>(sequences: &[T], last: impl Fn(&T) -> Option<Timestamp>) -> Vec<Turn> {
-    let ends = sequences.iter().map(last).enumerate();
-    let mut ends: Vec<(Option<Timestamp>, usize)> = ends.map(|(index, end)| (end, index)).collect();
-    ends.sort_unstable();
-    let mut known = 0;
-    let mut turns = Vec::with_capacity(ends.len());
-    for (nth, (end, index)) in ends.iter().enumerate() {
-        let until = end.map(|end| end.plus(AHEAD));
-        let mut ahead = Vec::new();
-        while let Some((end, index)) = ends.get(known)
-            && (known <= nth || (until.is_some() && *end <= until))
-        {
-            ahead.push(Place {
-                index: *index,
-                nth: known as u64,
-            });
-            known += 1;
-        }
-        turns.push(Turn {
-            index: *index,
-            nth: nth as u64,
-            ahead,
-        });
-    }
-    turns
-}
-
-fn order_score(order: &mut Order, heard: &Heard) -> f32 {
-    let mut state = order.begin(heard.begins);
-    let mut peak = 0.0f32;
-    for key in &heard.keys {
-        let ranked = order.hear(&mut state, *key);
-        peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
-    }
-    if heard.ends {
-        let ranked = order.end(&state);
-        peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
-    }
-    order.release(state);
-    peak
 }
 
 /// Adds the known record at `index` of `heard` to `so_far`.
@@ -502,10 +397,4 @@ fn louder(a: Option<Surprise>, b: Option<Surprise>) -> Option<Surprise> {
         (Some(a), Some(b)) => Some(if b.score > a.score { b } else { a }),
         (a, b) => a.or(b),
     }
-}
-
-fn scores(found: &Found) -> [f32; VOICES.len()] {
-    found
-        .each_ref()
-        .map(|surprise| surprise.as_ref().map_or(0.0, |surprise| surprise.score))
 }

@@ -70,7 +70,7 @@ pub const FAMILIES: [&[usize]; 4] = [
 ];
 
 /// The voices that judge each record as it comes, as places in [`VOICES`].
-pub const IN_FLIGHT: [usize; 5] = [0, 1, 2, 6, 9];
+pub const IN_FLIGHT: [usize; 4] = [0, 1, 2, 6];
 /// Records before the one at hand that voices in flight may look at.
 pub const TAIL_LEN: usize = 64;
 
@@ -146,7 +146,6 @@ impl Mind {
         if let Some(index) = heard.keys.len().checked_sub(1).filter(|_| is_known) {
             found[2] = self.whole.rare.at(heard, index);
             found[6] = self.whole.ngram.at(heard, index);
-            found[9] = self.values.at(heard, index);
         }
         found
     }

@@ -22,6 +22,7 @@ mod alike;
 mod detector;
 mod ensemble;
 mod heard;
+mod judging;
 mod links;
 mod memo;
 mod mind;
@@ -40,12 +41,12 @@ mod voice;
 pub mod voices;
 
 pub use self::alike::Alike;
-pub(in crate::core) use self::detector::scores_of_all;
 pub use self::detector::{
-    Alarm, Detector, Judged, Learned, LearnedError, Listening, Opinion, Step,
+    Alarm, Detector, Judged, Learned, LearnedError, Listening, Opinion, Population, Step,
 };
 pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
+pub(in crate::core) use self::judging::scores_of_all;
 pub use self::links::{Links, PARTS_MAX, Part};
 pub use self::mind::{Company, FAMILIES, Found, IN_FLIGHT, Mind, TAIL_LEN, VOICES};
 pub(in crate::core) use self::next_event::answers;

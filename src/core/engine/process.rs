@@ -116,6 +116,21 @@ impl Stream {
         self.learn(&sequence, None);
     }
 
+    /// Judges a sequence that the end of the input cut off, as far as it can be: it may have come to
+    /// rest, or have ended by all that is known of its pauses. It is learned from as far as it went.
+    pub(super) fn cut_off(
+        &mut self,
+        mut sequence: Sequence<SequenceState>,
+        out: &mut Outbox,
+    ) -> Option<Anomaly> {
+        let anomaly = match sequence.state.is_torn {
+            true => None,
+            false => self.judge_end(&mut sequence, self.newest, out),
+        };
+        self.let_go(sequence);
+        anomaly
+    }
+
     /// Judges the end of a sequence that went quiet, and learns from it if it is normal.
     fn end(
         &mut self,

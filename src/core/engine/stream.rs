@@ -135,7 +135,9 @@ impl Stream {
         }
         self.end_quiet(self.newest, out);
         while let Some(sequence) = self.open.pop() {
-            self.let_go(sequence);
+            if let Some(anomaly) = self.cut_off(sequence, out) {
+                self.say(anomaly, out);
+            }
         }
     }
 

@@ -1,19 +1,22 @@
 //! Every sequence scored by voices that did not learn from it.
 
+use std::hash::Hasher as _;
 use std::ops::ControlFlow;
+
+use rustc_hash::{FxHashSet, FxHasher};
 
 use super::sequences::{FitSettings, Fitted, fit, fit_epochs};
 use super::{Progress, TrainError, TrainSettings};
-use crate::core::detect::{Ensemble, FAMILIES, Heard, Learned, Mind, Order, VOICES, scores_of_all};
+use crate::core::detect::{
+    Ensemble, FAMILIES, Heard, Learned, Mind, Order, Population, VOICES, scores_of_all,
+};
 use crate::core::model::{Key, Scores, Stepper, Weights};
 
 /// What all sequences taught.
-pub(in crate::core) struct Crossed {
-    pub(in crate::core) weights: Weights,
-    pub(in crate::core) learned: Learned,
-    pub(in crate::core) scores: Scores,
-    /// The scores of each sequence by voices that did not learn from it.
-    pub(in crate::core) held_out: Vec<[f32; VOICES.len()]>,
+pub(super) struct Crossed {
+    pub(super) weights: Weights,
+    pub(super) learned: Learned,
+    pub(super) scores: Scores,
 }
 
 /// Each sequence is held out with one in so many others.
@@ -21,19 +24,22 @@ const FOLDS: usize = 10;
 /// The network is fitted so many times to all but some folds: it is slower to learn than the voices
 /// are, and what single sequences teach matters less to it.
 const NETWORKS: usize = 5;
-/// The share of the first network's training sequences, the latest, by which it is told when to
-/// stop.
+/// Most distinct steps the network learns from in all passes of one fitting: a large corpus gets
+/// fewer passes, so that training takes minutes.
+const STEPS_MAX: usize = 1_500_000;
+/// Fewest passes, however large the corpus.
+const PASSES_MIN: usize = 4;
+/// One in so many of the first network's training sequences tells it when to stop.
 const VALIDATION_SHARE: usize = 10;
 
 /// Learns from all of `segments`, calibrated on each by what was learned from others.
-pub(in crate::core) fn cross_fit(
+pub(super) fn cross_fit(
     segments: &[Heard],
     key_count: usize,
     settings: &TrainSettings,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Crossed, TrainError> {
-    let sequences: Vec<Vec<Key>> = segments.iter().map(sequence).collect();
-    let folds = Folds::of(segments);
+    let mut sorts = [true, false].map(|begins| Sort::of(segments, begins));
     let mut fitting = Fitting {
         key_count,
         settings: FitSettings {
@@ -44,43 +50,94 @@ pub(in crate::core) fn cross_fit(
         done: 0,
         progress,
     };
-    let mut held_out = vec![[0.0; VOICES.len()]; segments.len()];
+    let steps = distinct_steps(segments);
+    let affordable = (STEPS_MAX / steps.max(1)).max(PASSES_MIN);
+    fitting.settings.epochs_max = fitting.settings.epochs_max.min(affordable);
     let mut validation_loss = 0.0;
     for network in 0..NETWORKS {
         let is_other = |fold: usize| fold * NETWORKS / FOLDS != network;
-        let fitted = fitting.fit(&folds.pick(&sequences, is_other), network == 0)?;
+        let training = sorts.iter().flat_map(|sort| {
+            let others = sort.folds.pick(&sort.segments, is_other);
+            others.iter().map(sequence).collect::<Vec<_>>()
+        });
+        let fitted = fitting.fit(&training.collect::<Vec<_>>(), network == 0)?;
         if network == 0 {
             validation_loss = fitted.validation_loss;
         }
-        for fold in (0..FOLDS).filter(|fold| !is_other(*fold)) {
-            let mind = Mind::learn(&folds.pick(segments, |other| other != fold), key_count);
-            let mut order = order_of(&fitted.weights);
-            let scored = folds.pick(segments, |other| other == fold);
-            let rows = scores_of_all(&mind, &mut order, &scored);
-            let places = (0..segments.len()).filter(|index| folds.fold_of(*index) == fold);
-            places
-                .zip(rows)
-                .for_each(|(place, row)| held_out[place] = row);
+        for sort in &mut sorts {
+            for fold in (0..FOLDS).filter(|fold| !is_other(*fold)) {
+                sort.hold_out(fold, &fitted.weights, key_count);
+            }
         }
     }
-    let ensemble = Ensemble::learn(&held_out, &FAMILIES);
-    let fitted = fitting.fit(&sequences, false)?;
-    let threshold = ensemble.threshold(settings.alarm_rate);
-    let alarms = held_out
+    let all: Vec<Vec<Key>> = sorts
         .iter()
-        .filter(|row| ensemble.combine(*row) >= threshold);
+        .flat_map(|sort| sort.segments.iter().map(sequence))
+        .collect();
+    let weights = fitting.fit(&all, false)?.weights;
+    let alarms: usize = sorts
+        .iter()
+        .map(|sort| sort.alarms(settings.alarm_rate))
+        .sum();
+    let [begun, endless] = sorts.map(|sort| sort.learn(key_count));
     Ok(Crossed {
-        weights: fitted.weights,
+        weights,
         scores: Scores {
             validation_loss,
-            alarm_rate: alarms.count() as f32 / segments.len().max(1) as f32,
+            alarm_rate: alarms as f32 / segments.len().max(1) as f32,
         },
-        learned: Learned {
-            mind: Mind::learn(segments, key_count),
-            ensemble,
-        },
-        held_out,
+        learned: Learned { begun, endless },
     })
+}
+
+/// The sequences that are known from their beginning, or those that are not. The two are learned
+/// and calibrated apart.
+struct Sort {
+    segments: Vec<Heard>,
+    folds: Folds,
+    /// The scores of each sequence by voices that did not learn from it.
+    held_out: Vec<[f32; VOICES.len()]>,
+}
+
+impl Sort {
+    fn of(segments: &[Heard], begins: bool) -> Self {
+        let of_sort = segments.iter().filter(|heard| heard.begins == begins);
+        let segments: Vec<Heard> = of_sort.cloned().collect();
+        Self {
+            folds: Folds::of(&segments),
+            held_out: vec![[0.0; VOICES.len()]; segments.len()],
+            segments,
+        }
+    }
+
+    /// Scores the sequences of a fold by what the others teach.
+    fn hold_out(&mut self, fold: usize, weights: &Weights, key_count: usize) {
+        let others = self.folds.pick(&self.segments, |other| other != fold);
+        let mind = Mind::learn(&others, key_count);
+        let scored = self.folds.pick(&self.segments, |other| other == fold);
+        let mut rows = scores_of_all(&mind, &mut order_of(weights), &scored).into_iter();
+        for (index, held_out) in self.held_out.iter_mut().enumerate() {
+            if self.folds.fold_of(index) == fold {
+                *held_out = rows.next().unwrap_or(*held_out);
+            }
+        }
+    }
+
+    /// How many of the sequences held out raise an alarm.
+    fn alarms(&self, alarm_rate: f64) -> usize {
+        let ensemble = Ensemble::learn(&self.held_out, &FAMILIES);
+        let threshold = ensemble.threshold(alarm_rate);
+        let rows = self.held_out.iter();
+        rows.filter(|row| ensemble.combine(*row) >= threshold)
+            .count()
+    }
+
+    fn learn(self, key_count: usize) -> Population {
+        Population {
+            mind: Mind::learn(&self.segments, key_count),
+            ensemble: Ensemble::learn(&self.held_out, &FAMILIES),
+        }
+    }
 }
 
 /// Which sequences are held out together.
@@ -134,11 +191,15 @@ impl Fitting<'_> {
             })
         };
         let fitted = if finds_out {
-            let validation = sequences.len().div_ceil(VALIDATION_SHARE);
-            let (training, validation) = sequences.split_at(sequences.len() - validation);
+            let (validation, training): (Vec<_>, Vec<_>) = (0..)
+                .zip(sequences.iter().cloned())
+                .partition(|(index, _)| index % VALIDATION_SHARE == VALIDATION_SHARE - 1);
+            let only = |numbered: Vec<(usize, Vec<Key>)>| -> Vec<Vec<Key>> {
+                numbered.into_iter().map(|(_, sequence)| sequence).collect()
+            };
             fit(
-                training,
-                validation,
+                &only(training),
+                &only(validation),
                 self.key_count,
                 &self.settings,
                 &mut report,
@@ -160,6 +221,19 @@ fn sequence(heard: &Heard) -> Vec<Key> {
     let end = heard.ends.then_some(Key::END);
     let keys = heard.keys.iter().copied();
     begin.into_iter().chain(keys).chain(end).collect()
+}
+
+/// How many steps there are if those that share all that came before are counted once.
+fn distinct_steps(segments: &[Heard]) -> usize {
+    let mut prefixes = FxHashSet::default();
+    for heard in segments {
+        let mut prefix = FxHasher::default();
+        for key in &heard.keys {
+            prefix.write_u16(key.0);
+            prefixes.insert(prefix.finish());
+        }
+    }
+    prefixes.len()
 }
 
 fn order_of(weights: &Weights) -> Order {

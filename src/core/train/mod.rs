@@ -9,12 +9,12 @@
 
 mod calibrate;
 mod corpus;
-pub(in crate::core) mod cross;
+mod cross;
 mod fit;
 mod pieces;
 mod random;
 mod rows;
-pub(in crate::core) mod sequences;
+mod sequences;
 #[cfg(test)]
 mod tests;
 mod windows;

@@ -1,0 +1,183 @@
+//! The sequences of one population: what voices find → whether it is an alarm.
+
+use std::time::Duration;
+
+use super::detector::{Alarm, Opinion, Population};
+use super::mind::{Company, Found, IN_FLIGHT, Mind, VOICES};
+use super::{Ensemble, Heard, Order};
+use crate::core::record::Timestamp;
+
+/// Judges the sequences of one population.
+#[derive(Debug)]
+pub(super) struct Judging {
+    pub(super) mind: Mind,
+    pub(super) ensemble: Ensemble,
+    /// How late the sequences were that ended lately.
+    pub(super) company: Company,
+    /// How many have ended.
+    pub(super) ended: u64,
+    pub(super) threshold: f32,
+}
+
+impl Judging {
+    pub(super) fn new(learned: Population, alarm_rate: f64) -> Self {
+        Self {
+            threshold: learned.ensemble.threshold(alarm_rate),
+            mind: learned.mind,
+            ensemble: learned.ensemble,
+            company: Company::default(),
+            ended: 0,
+        }
+    }
+
+    /// Takes note of how late a sequence is, for others to be compared with.
+    pub(super) fn keep_company(&mut self, heard: &Heard, name: u64) {
+        self.company.hear(&self.mind, heard, name);
+    }
+
+    /// Weighs what the voices in flight found, with what they found before (`peaks`).
+    pub(super) fn weigh_in_flight(
+        &self,
+        peaks: &mut [f32; IN_FLIGHT.len()],
+        found: Found,
+    ) -> Option<Alarm> {
+        let now = scores(&found);
+        let mut rises = false;
+        let mut scores = [0.0; VOICES.len()];
+        for (voice, peak) in IN_FLIGHT.iter().zip(peaks) {
+            rises |= now[*voice] > *peak;
+            *peak = peak.max(now[*voice]);
+            scores[*voice] = *peak;
+        }
+        // What did not rise was weighed before.
+        if rises {
+            self.weigh(&scores, found)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn weigh(&self, scores: &[f32; VOICES.len()], found: Found) -> Option<Alarm> {
+        let score = self.ensemble.combine(scores);
+        if score < self.threshold {
+            return None;
+        }
+        let opinions = self.opinions(found);
+        (!opinions.is_empty()).then(|| Alarm {
+            p_value: self.ensemble.p_value(score),
+            opinions,
+        })
+    }
+
+    /// What was found, the most surprising first.
+    pub(super) fn opinions(&self, found: Found) -> Vec<Opinion> {
+        let mut opinions: Vec<Opinion> = Vec::new();
+        for (voice, surprise) in found.into_iter().enumerate() {
+            opinions.extend(surprise.map(|surprise| Opinion {
+                voice: VOICES[voice],
+                p_value: self.ensemble.voice_p_value(voice, surprise.score),
+                surprise,
+            }));
+        }
+        opinions.sort_by(|a, b| a.p_value.total_cmp(&b.p_value));
+        opinions
+    }
+}
+
+/// What the voices say at the end, and what those in flight said before.
+pub(super) fn final_scores(peaks: &[f32; IN_FLIGHT.len()], found: &Found) -> [f32; VOICES.len()] {
+    let mut scores = scores(found);
+    for (voice, peak) in IN_FLIGHT.iter().zip(peaks) {
+        scores[*voice] = scores[*voice].max(*peak);
+    }
+    scores
+}
+
+/// The scores that voices give sequences they did not learn from, in the order of [`VOICES`]; the
+/// sequences end in the order of their latest records.
+pub(in crate::core) fn scores_of_all(
+    mind: &Mind,
+    order: &mut Order,
+    sequences: &[Heard],
+) -> Vec<[f32; VOICES.len()]> {
+    let mut rows = vec![[0.0; VOICES.len()]; sequences.len()];
+    let mut company = Company::default();
+    for turn in turns(sequences, |heard| heard.times.last().copied()) {
+        for ahead in turn.ahead {
+            company.hear(mind, &sequences[ahead.index], ahead.nth);
+        }
+        let mut heard = sequences[turn.index].clone();
+        heard.ends = mind.has_ended(&heard);
+        let row = &mut rows[turn.index];
+        *row = scores(&mind.hear(&heard, &company, turn.nth));
+        row[0] = row[0].max(order_score(order, &heard));
+    }
+    rows
+}
+
+/// How long after a sequence others may end whose steps count as company.
+const AHEAD: Duration = Duration::from_secs(5);
+
+/// The turn of one sequence to be judged.
+pub(super) struct Turn {
+    pub(super) index: usize,
+    pub(super) nth: u64,
+    /// Sequences of which it is known by then what they did, and was not before.
+    pub(super) ahead: Vec<Place>,
+}
+
+/// A sequence, and its turn.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) index: usize,
+    pub(super) nth: u64,
+}
+
+/// The turns of `sequences`, those that end first first.
+pub(super) fn turns<T>(sequences: &[T], last: impl Fn(&T) -> Option<Timestamp>) -> Vec<Turn> {
+    let ends = sequences.iter().map(last).enumerate();
+    let mut ends: Vec<(Option<Timestamp>, usize)> = ends.map(|(index, end)| (end, index)).collect();
+    ends.sort_unstable();
+    let mut known = 0;
+    let mut turns = Vec::with_capacity(ends.len());
+    for (nth, (end, index)) in ends.iter().enumerate() {
+        let until = end.map(|end| end.plus(AHEAD));
+        let mut ahead = Vec::new();
+        while let Some((end, index)) = ends.get(known)
+            && (known <= nth || (until.is_some() && *end <= until))
+        {
+            ahead.push(Place {
+                index: *index,
+                nth: known as u64,
+            });
+            known += 1;
+        }
+        turns.push(Turn {
+            index: *index,
+            nth: nth as u64,
+            ahead,
+        });
+    }
+    turns
+}
+
+fn order_score(order: &mut Order, heard: &Heard) -> f32 {
+    let mut state = order.begin(heard.begins);
+    let mut peak = 0.0f32;
+    for key in &heard.keys {
+        let ranked = order.hear(&mut state, *key);
+        peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
+    }
+    if heard.ends {
+        let ranked = order.end(&state);
+        peak = ranked.map_or(peak, |ranked| peak.max(-ranked.log_probability));
+    }
+    order.release(state);
+    peak
+}
+
+fn scores(found: &Found) -> [f32; VOICES.len()] {
+    found
+        .each_ref()
+        .map(|surprise| surprise.as_ref().map_or(0.0, |surprise| surprise.score))
+}
