@@ -1,5 +1,8 @@
 //! A model bundle at work: sequences → alarms, record by record or whole.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -329,7 +332,7 @@ impl Detector {
         self.release(state);
         let judging = self.of(heard.begins);
         let score = judging.ensemble.combine(&scores);
-        let is_alarm = score >= judging.threshold;
+        let is_alarm = judging.is_alarm(score);
         let mut p_values = [1.0; VOICES.len()];
         for (voice, p_value) in p_values.iter_mut().enumerate() {
             *p_value = judging.ensemble.voice_p_value(voice, scores[voice]);

@@ -98,7 +98,7 @@ impl Ensemble {
         self.combined.p_value(combined)
     }
 
-    /// From which combined surprise on a share of `rate` of normal sequences lie.
+    /// Beyond which combined surprise a share of `rate` of normal sequences lie.
     pub fn threshold(&self, rate: f64) -> f32 {
         self.combined.threshold(rate)
     }

@@ -59,7 +59,7 @@ impl Judging {
 
     pub(super) fn weigh(&self, scores: &[f32; VOICES.len()], found: Found) -> Option<Alarm> {
         let score = self.ensemble.combine(scores);
-        if score < self.threshold {
+        if !self.is_alarm(score) {
             return None;
         }
         let opinions = self.opinions(found);
@@ -67,6 +67,11 @@ impl Judging {
             p_value: self.ensemble.p_value(score),
             opinions,
         })
+    }
+
+    /// Whether fewer normal sequences are as odd as `score` than may be alarmed on.
+    pub(super) fn is_alarm(&self, score: f32) -> bool {
+        score > self.threshold
     }
 
     /// What was found, the most surprising first.
@@ -180,4 +185,55 @@ fn scores(found: &Found) -> [f32; VOICES.len()] {
     found
         .each_ref()
         .map(|surprise| surprise.as_ref().map_or(0.0, |surprise| surprise.score))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order in which sequences have their turns, and how many are known at each.
+    fn order(ends_s: &[Option<u64>]) -> (Vec<usize>, Vec<usize>) {
+        let last = |end: &Option<u64>| end.map(|s| Timestamp::from_millis(s * 1_000));
+        let turns = turns(ends_s, last);
+        let mut known = 0;
+        let counts = turns.iter().map(|turn| {
+            known += turn.ahead.len();
+            known
+        });
+        (
+            turns.iter().map(|turn| turn.index).collect(),
+            counts.collect(),
+        )
+    }
+
+    #[test]
+    fn sequences_are_judged_as_they_end_with_what_ends_within_five_seconds_known() {
+        let ends = [Some(20), Some(0), Some(5), Some(6), Some(100)];
+        let (turns, known) = order(&ends);
+        assert_eq!(turns, [1, 2, 3, 0, 4]);
+        assert_eq!(known, [2, 3, 3, 4, 5]);
+    }
+
+    #[test]
+    fn without_times_each_is_known_at_its_own_turn_in_the_order_given() {
+        let (turns, known) = order(&[None; 4]);
+        assert_eq!(turns, [0, 1, 2, 3]);
+        assert_eq!(known, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_was_said_in_flight_counts_at_the_end() {
+        let peaks = [1.0, 2.0, 3.0, 4.0];
+        let mut found = Found::default();
+        found[IN_FLIGHT[1]] = Some(super::super::Surprise {
+            score: 5.0,
+            position: 0,
+            why: super::super::Why::Unseen,
+        });
+        let scores = final_scores(&peaks, &found);
+        assert_eq!(IN_FLIGHT.map(|voice| scores[voice]), [1.0, 5.0, 3.0, 4.0]);
+        let others = scores.iter().enumerate();
+        let mut others = others.filter(|(voice, _)| !IN_FLIGHT.contains(voice));
+        assert!(others.all(|(_, score)| *score == 0.0));
+    }
 }

@@ -248,7 +248,7 @@ fn way_of(why: &Why) -> u32 {
 fn latest(pace: &Pace, heard: &Heard, alike: &Alike, sequence: u64) -> Option<Surprise> {
     (0..heard.keys.len())
         .filter_map(|index| pace.at_amid(heard, index, alike, sequence))
-        .max_by(|a, b| oddest(a, b))
+        .max_by(oddest)
 }
 
 fn oddest(a: &Surprise, b: &Surprise) -> std::cmp::Ordering {
@@ -263,4 +263,121 @@ fn loudest(voice: &dyn Voice, heard: &Heard) -> Option<Surprise> {
     let at = (0..heard.keys.len()).filter_map(|index| voice.at(heard, index));
     let whole = voice.whole(heard);
     at.chain(whole).max_by(oddest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::Key;
+    use crate::core::record::Value;
+
+    const KEY_COUNT: usize = 8;
+    const OPEN: Key = Key(2);
+    const SEND: Key = Key(3);
+    const STORED: Key = Key(4);
+    const CLOSE: Key = Key(5);
+
+    /// Records that each name a thing, a second apart.
+    fn heard(records: &[(Key, u32)]) -> Heard {
+        let mut heard = Heard {
+            begins: true,
+            ends: true,
+            ..Heard::default()
+        };
+        for (index, (key, thing)) in records.iter().enumerate() {
+            heard.keys.push(*key);
+            heard.positions.push(index as u32);
+            heard
+                .times
+                .push(Timestamp::from_millis(1_000 * index as u64));
+            heard.values.push([Value::name(*thing)]);
+            heard.len = index + 1;
+        }
+        heard
+    }
+
+    /// Pieces are sent to three of six nodes and each stores its own; the nodes take turns.
+    fn copies() -> Vec<Heard> {
+        let copy = |turn: u32| {
+            let nodes = [0, 1, 2].map(|more| 100 + (turn * 5 + more * (1 + turn % 2)) % 6);
+            let mut records = vec![(OPEN, 9)];
+            records.extend(nodes.map(|node| (SEND, node)));
+            let mut storing = nodes;
+            storing.rotate_left(turn as usize % 3);
+            records.extend(storing.map(|node| (STORED, node)));
+            records.push((CLOSE, 9));
+            heard(&records)
+        };
+        (0..120).map(copy).collect()
+    }
+
+    fn place(voice: &str) -> usize {
+        VOICES.iter().position(|name| *name == voice).unwrap()
+    }
+
+    #[test]
+    fn a_thing_that_did_its_part_twice_for_one_that_did_not_is_told_of_its_part() {
+        let mind = Mind::learn(&copies(), KEY_COUNT);
+        let found = |stored: [u32; 3]| {
+            let sent = [100, 101, 102].map(|node| (SEND, node));
+            let stored = stored.map(|node| (STORED, node));
+            let records = [&[(OPEN, 9)][..], &sent, &stored, &[(CLOSE, 9)]].concat();
+            mind.hear(&heard(&records), &Company::default(), 1)
+        };
+        let (usual, odd) = (found([101, 102, 100]), found([101, 101, 100]));
+        let relations = place("part_relations");
+        assert_eq!(usual[relations], None);
+        let told = odd[relations].as_ref().expect("it is told");
+        assert!(matches!(told.why, Why::Part { .. }), "{told:?}");
+        assert_eq!(odd[place("relations")], None, "in all it adds up");
+    }
+
+    #[test]
+    fn in_flight_nothing_before_the_tail_is_looked_at() {
+        let mind = Mind::learn(&copies(), KEY_COUNT);
+        let long: Vec<(Key, u32)> = (0..200).map(|index| (SEND, index % 3)).collect();
+        for strangers in [
+            vec![],
+            vec![3],
+            vec![3, 199],
+            vec![150, 199],
+            vec![136, 199],
+        ] {
+            let mut whole = heard(&long);
+            let indices: Vec<usize> = (0..200)
+                .filter(|index| !strangers.contains(&(*index as u32)))
+                .collect();
+            whole = whole.part(&indices);
+            (whole.len, whole.unseen) = (200, strangers.clone());
+            let from = (200 - TAIL_LEN) as u32;
+            let kept: Vec<usize> = (0..whole.keys.len())
+                .filter(|index| whole.positions[*index] >= from)
+                .collect();
+            let mut tail = whole.part(&kept);
+            tail.positions.iter_mut().for_each(|place| *place -= from);
+            let known = strangers.iter().filter(|place| **place >= from);
+            tail.unseen = known.map(|place| place - from).collect();
+            (tail.len, tail.begins) = (TAIL_LEN, false);
+            let is_known = !strangers.contains(&199);
+            let scores = |heard: &Heard| {
+                mind.hear_latest(heard, is_known)
+                    .map(|surprise| surprise.map(|surprise| surprise.score))
+            };
+            assert_eq!(scores(&whole), scores(&tail), "{strangers:?}");
+        }
+    }
+
+    #[test]
+    fn the_families_have_every_voice_that_weighs_and_none_twice() {
+        let mut all: Vec<usize> = FAMILIES.concat();
+        all.sort_unstable();
+        let count = all.len();
+        all.dedup();
+        assert_eq!(all.len(), count);
+        let silent: Vec<&str> = (0..VOICES.len())
+            .filter(|voice| !all.contains(voice))
+            .map(|voice| VOICES[voice])
+            .collect();
+        assert_eq!(silent, ["rare"], "shown, but it does not weigh");
+    }
 }

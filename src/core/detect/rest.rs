@@ -165,3 +165,110 @@ fn rests(heard: &Heard, pause: Duration) -> Vec<Heard> {
     };
     rests.into_iter().map(beginning).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::Key;
+    use crate::core::record::Timestamp;
+
+    const ASK: Key = Key(2);
+    const ANSWER: Key = Key(3);
+    const FLUSH: Key = Key(4);
+
+    /// Keys and how many milliseconds after the one before each came.
+    fn heard(timed: &[(Key, u64)]) -> Heard {
+        let mut now = 0;
+        let times = timed.iter().map(|(_, after)| {
+            now += after;
+            Timestamp::from_millis(now)
+        });
+        Heard {
+            times: times.collect(),
+            keys: timed.iter().map(|(key, _)| *key).collect(),
+            positions: (0..timed.len() as u32).collect(),
+            len: timed.len(),
+            begins: true,
+            ends: true,
+            ..Heard::default()
+        }
+    }
+
+    /// Bursts of so many questions, all answered before the rest that follows.
+    fn bursts(bursts: &[usize]) -> Vec<(Key, u64)> {
+        let burst = |count: &usize| {
+            let asked = (0..*count).map(|first| (ASK, if first == 0 { 30_000 } else { 40 }));
+            let answered = std::iter::repeat_n((ANSWER, 40), *count);
+            asked.chain(answered).chain([(FLUSH, 40)])
+        };
+        bursts.iter().flat_map(burst).collect()
+    }
+
+    fn rest() -> Rest {
+        let shapes: [&[usize]; 4] = [&[1, 2], &[2, 1, 3], &[3], &[1, 3, 1, 2]];
+        let normal = shapes.map(|shape| heard(&bursts(shape)));
+        let corpus: Vec<Heard> = std::iter::repeat_n(normal, 25).flatten().collect();
+        Rest::learn(&corpus, &Links::default(), 8)
+    }
+
+    fn relations(heard: &Heard) -> Option<Surprise> {
+        let [relations, ..] = rest().hear(heard, &Links::default());
+        relations
+    }
+
+    /// The second of three bursts leaves a question without an answer.
+    fn unanswered() -> Vec<(Key, u64)> {
+        let mut timed = bursts(&[1, 2, 1]);
+        timed.remove(6);
+        timed
+    }
+
+    #[test]
+    fn what_is_unsettled_at_a_rest_is_told_though_the_sequence_went_on() {
+        assert_eq!(relations(&heard(&bursts(&[1, 2, 1]))), None);
+        let surprise = relations(&heard(&unanswered())).expect("it is told");
+        assert!(surprise.score > 4.0, "{surprise:?}");
+        assert!(matches!(surprise.why, Why::Relation { .. }));
+    }
+
+    #[test]
+    fn what_is_unsettled_at_a_rest_that_goes_on_is_told_before_the_end() {
+        let mut going_on = heard(&unanswered()[..7]);
+        going_on.ends = false;
+        assert_eq!(relations(&going_on), None, "it may yet be answered");
+        going_on.quiet = Some(Duration::from_secs(30));
+        assert!(relations(&going_on).is_some());
+        going_on.quiet = Some(Duration::from_millis(400));
+        assert_eq!(relations(&going_on), None, "so short a pause is no rest");
+    }
+
+    #[test]
+    fn a_sequence_whose_beginning_is_not_known_may_have_been_asked_before() {
+        let midway = Heard {
+            begins: false,
+            ..heard(&unanswered())
+        };
+        assert_eq!(relations(&midway), None);
+    }
+
+    #[test]
+    fn without_times_nothing_rests() {
+        let mut untimed = heard(&unanswered());
+        untimed.times.clear();
+        assert_eq!(relations(&untimed), None);
+        let learned = Rest::learn(&[untimed], &Links::default(), 8);
+        assert_eq!(learned, Rest::default());
+    }
+
+    #[test]
+    fn of_a_long_sequence_the_longest_rests_are_looked_at_and_no_more() {
+        let mut timed = bursts(&[1; 40]);
+        for (at, pause) in [(6, 90_000), (30, 80_000), (60, 70_000), (90, 60_000)] {
+            timed[at].1 = pause;
+        }
+        let rests = rests(&heard(&timed), Duration::from_secs(1));
+        let lens: Vec<usize> = rests.iter().map(|resting| resting.len).collect();
+        assert_eq!(lens, [6, 30, 60, 90]);
+        assert!(rests.iter().all(|resting| resting.ends && resting.begins));
+    }
+}

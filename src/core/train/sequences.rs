@@ -369,7 +369,7 @@ mod tests {
     fn long_sequences_without_beginning_are_learned_in_pieces() {
         let stream: Vec<Key> = (0..2_000).map(|at| Key(2 + at % 6)).collect();
         let fitted = fit(
-            &[stream.clone()],
+            std::slice::from_ref(&stream),
             &[stream[3..900].to_vec()],
             KEYS,
             &settings(),
