@@ -16,13 +16,14 @@ pub(super) struct Judging {
     pub(super) company: Company,
     /// How many have ended.
     pub(super) ended: u64,
-    pub(super) threshold: f32,
+    /// An alarm is a sequence with at most this p-value.
+    pub(super) alarm_rate: f64,
 }
 
 impl Judging {
     pub(super) fn new(learned: Population, alarm_rate: f64) -> Self {
         Self {
-            threshold: learned.ensemble.threshold(alarm_rate),
+            alarm_rate,
             mind: learned.mind,
             ensemble: learned.ensemble,
             company: Company::default(),
@@ -58,15 +59,12 @@ impl Judging {
     }
 
     pub(super) fn weigh(&self, scores: &[f32; VOICES.len()], found: Found) -> Option<Alarm> {
-        let score = self.ensemble.combine(scores);
-        if score < self.threshold {
+        let p_value = self.ensemble.p_value(self.ensemble.combine(scores));
+        if p_value > self.alarm_rate {
             return None;
         }
         let opinions = self.opinions(found);
-        (!opinions.is_empty()).then(|| Alarm {
-            p_value: self.ensemble.p_value(score),
-            opinions,
-        })
+        (!opinions.is_empty()).then_some(Alarm { p_value, opinions })
     }
 
     /// What was found, the most surprising first.

@@ -191,9 +191,10 @@ impl Fitting<'_> {
             })
         };
         let fitted = if finds_out {
+            let share = VALIDATION_SHARE.min(sequences.len().max(2));
             let (validation, training): (Vec<_>, Vec<_>) = (0..)
                 .zip(sequences.iter().cloned())
-                .partition(|(index, _)| index % VALIDATION_SHARE == VALIDATION_SHARE - 1);
+                .partition(|(index, _)| index % share == share - 1);
             let only = |numbered: Vec<(usize, Vec<Key>)>| -> Vec<Vec<Key>> {
                 numbered.into_iter().map(|(_, sequence)| sequence).collect()
             };
@@ -210,7 +211,7 @@ impl Fitting<'_> {
         if finds_out {
             self.settings.epochs_max = fitted.epochs;
         }
-        self.done += epochs;
+        self.done += fitted.epochs;
         Ok(fitted)
     }
 }
