@@ -19,7 +19,9 @@ pub struct Alike {
 const COMPANY_MIN: usize = 3;
 /// And one in so many of all that was heard at that time: in a large fleet something is always odd
 /// somewhere.
-const HEARD_PER_COMPANY: u32 = 400;
+const HEARD_PER_COMPANY: u64 = 400;
+/// Nothing explains what is further away in time.
+const AROUND_MAX: Duration = Duration::from_secs(60);
 /// Most oddities looked at to explain one.
 const LOOKED_AT_MAX: usize = 512;
 
@@ -45,6 +47,7 @@ impl Alike {
     /// `around` before or after `time`, as far as is known by now.
     pub fn explains(&self, time: Timestamp, around: Duration, odd: (u64, u32, f32)) -> bool {
         let (sequence, way, size) = odd;
+        let around = around.min(AROUND_MAX);
         let (from, to) = (time.minus(around), time.plus(around));
         let mut others: Vec<u64> = self
             .odd
@@ -56,10 +59,10 @@ impl Alike {
             .collect();
         others.sort_unstable();
         others.dedup();
-        let heard: u32 = self
+        let heard: u64 = self
             .heard
             .range(second(from)..=second(to))
-            .map(|(_, count)| count)
+            .map(|(_, count)| u64::from(*count))
             .sum();
         others.len() >= COMPANY_MIN.max((heard / HEARD_PER_COMPANY) as usize)
     }

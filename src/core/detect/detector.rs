@@ -154,7 +154,7 @@ impl Detector {
     pub fn set_alarm_rate(&mut self, rate: f64) {
         self.alarm_rate = rate;
         for judging in [&mut self.begun, &mut self.endless] {
-            judging.threshold = judging.ensemble.threshold(rate);
+            judging.alarm_rate = rate;
         }
     }
 
@@ -206,6 +206,11 @@ impl Detector {
         state
     }
 
+    /// Forgets how odd the sequence was so far: it goes on for long, and is judged anew from here.
+    pub fn begin_stretch(&self, state: &mut Listening) {
+        state.peaks = [0.0; IN_FLIGHT.len()];
+    }
+
     /// Gives back what an ended sequence held.
     pub fn release(&mut self, state: Listening) {
         self.order.release(state.order);
@@ -254,6 +259,7 @@ impl Detector {
         heard.ends = judging.mind.has_ended(&heard);
         judging.ended += 1;
         let name = judging.ended;
+        judging.keep_company(&heard, name);
         let found = self.found_at_end(state, &heard, name);
         let judging = self.of(state.begins);
         let scores = final_scores(&state.peaks, &found);
@@ -286,9 +292,11 @@ impl Detector {
     /// # Errors
     /// When the network cannot compute.
     pub fn judge(&mut self, sequence: &EventSequence) -> Result<Judged, ModelError> {
+        let heard = Heard::new(sequence, self.bundle.vocabulary());
         let judging = self.of_mut(sequence.begins);
         judging.ended += 1;
         let name = judging.ended;
+        judging.keep_company(&heard, name);
         self.judge_as(sequence, name)
     }
 
@@ -332,14 +340,15 @@ impl Detector {
         self.release(state);
         let judging = self.of(heard.begins);
         let score = judging.ensemble.combine(&scores);
-        let is_alarm = judging.is_alarm(score);
+        let p_value = judging.ensemble.p_value(score);
+        let is_alarm = p_value <= judging.alarm_rate;
         let mut p_values = [1.0; VOICES.len()];
         for (voice, p_value) in p_values.iter_mut().enumerate() {
             *p_value = judging.ensemble.voice_p_value(voice, scores[voice]);
         }
         Ok(Judged {
             score,
-            p_value: judging.ensemble.p_value(score),
+            p_value,
             is_alarm,
             first_alarm: first_alarm.or(is_alarm.then_some(heard.len)),
             scores,
@@ -361,8 +370,7 @@ impl Detector {
     }
 
     fn found_at_end(&mut self, state: &Listening, heard: &Heard, name: u64) -> Found {
-        let judging = self.of_mut(state.begins);
-        judging.keep_company(heard, name);
+        let judging = self.of(state.begins);
         let mut found = judging.mind.hear(heard, &judging.company, name);
         if heard.ends {
             let ranked = self.order.end(&state.order);

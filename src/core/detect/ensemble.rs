@@ -97,11 +97,6 @@ impl Ensemble {
     pub fn p_value(&self, combined: f32) -> f64 {
         self.combined.p_value(combined)
     }
-
-    /// Beyond which combined surprise a share of `rate` of normal sequences lie.
-    pub fn threshold(&self, rate: f64) -> f32 {
-        self.combined.threshold(rate)
-    }
 }
 
 fn surprise(p_value: f64) -> f32 {

@@ -68,7 +68,7 @@ impl Heard {
     /// The known events at `indices` (ascending) as a sequence of its own.
     pub fn part(&self, indices: &[usize]) -> Self {
         let mut part = Self {
-            len: indices.len(),
+            len: self.len,
             begins: self.begins,
             ends: self.ends,
             quiet: self.quiet,

@@ -16,13 +16,14 @@ pub(super) struct Judging {
     pub(super) company: Company,
     /// How many have ended.
     pub(super) ended: u64,
-    pub(super) threshold: f32,
+    /// An alarm is a sequence with at most this p-value.
+    pub(super) alarm_rate: f64,
 }
 
 impl Judging {
     pub(super) fn new(learned: Population, alarm_rate: f64) -> Self {
         Self {
-            threshold: learned.ensemble.threshold(alarm_rate),
+            alarm_rate,
             mind: learned.mind,
             ensemble: learned.ensemble,
             company: Company::default(),
@@ -58,20 +59,12 @@ impl Judging {
     }
 
     pub(super) fn weigh(&self, scores: &[f32; VOICES.len()], found: Found) -> Option<Alarm> {
-        let score = self.ensemble.combine(scores);
-        if !self.is_alarm(score) {
+        let p_value = self.ensemble.p_value(self.ensemble.combine(scores));
+        if p_value > self.alarm_rate {
             return None;
         }
         let opinions = self.opinions(found);
-        (!opinions.is_empty()).then(|| Alarm {
-            p_value: self.ensemble.p_value(score),
-            opinions,
-        })
-    }
-
-    /// Whether fewer normal sequences are as odd as `score` than may be alarmed on.
-    pub(super) fn is_alarm(&self, score: f32) -> bool {
-        score > self.threshold
+        (!opinions.is_empty()).then_some(Alarm { p_value, opinions })
     }
 
     /// What was found, the most surprising first.
@@ -190,6 +183,7 @@ fn scores(found: &Found) -> [f32; VOICES.len()] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::detect::{Surprise, Why};
 
     /// The order in which sequences have their turns, and how many are known at each.
     fn order(ends_s: &[Option<u64>]) -> (Vec<usize>, Vec<usize>) {
@@ -225,10 +219,10 @@ mod tests {
     fn what_was_said_in_flight_counts_at_the_end() {
         let peaks = [1.0, 2.0, 3.0, 4.0];
         let mut found = Found::default();
-        found[IN_FLIGHT[1]] = Some(super::super::Surprise {
+        found[IN_FLIGHT[1]] = Some(Surprise {
             score: 5.0,
             position: 0,
-            why: super::super::Why::Unseen,
+            why: Why::Unseen,
         });
         let scores = final_scores(&peaks, &found);
         assert_eq!(IN_FLIGHT.map(|voice| scores[voice]), [1.0, 5.0, 3.0, 4.0]);

@@ -139,10 +139,11 @@ impl Mind {
     /// are looked at.
     pub fn hear_latest(&self, heard: &Heard, is_known: bool) -> Found {
         let mut found = Found::default();
-        found[1] = (!is_known)
-            .then(|| self.whole.unseen.whole(heard))
-            .flatten();
-        found[0] = found[1].clone();
+        if !is_known {
+            found[1] = self.whole.unseen.whole(&latest_of(heard));
+            // The order model never expects a template that it does not know.
+            found[0] = found[1].clone();
+        }
         if let Some(index) = heard.keys.len().checked_sub(1).filter(|_| is_known) {
             found[2] = self.whole.rare.at(heard, index);
             found[6] = self.whole.ngram.at(heard, index);
@@ -231,6 +232,18 @@ impl Mind {
     }
 }
 
+/// The last [`TAIL_LEN`] records of a sequence, with their places in all of it.
+fn latest_of(heard: &Heard) -> Heard {
+    let from = u32::try_from(heard.len.saturating_sub(TAIL_LEN)).unwrap_or(u32::MAX);
+    let known = heard.positions.partition_point(|place| *place < from);
+    let unseen = heard.unseen.partition_point(|place| *place < from);
+    let indices: Vec<usize> = (known..heard.keys.len()).collect();
+    Heard {
+        unseen: heard.unseen.get(unseen..).unwrap_or_default().to_vec(),
+        ..heard.part(&indices)
+    }
+}
+
 /// A value is odd from so many nats on.
 const ODD_MIN: f32 = 4.0;
 /// Values of other sequences within this time explain one.
@@ -296,15 +309,17 @@ mod tests {
         heard
     }
 
-    /// Pieces are sent to three of six nodes and each stores its own; the nodes take turns.
+    /// One or two pieces are sent to three of six nodes and each stores its own; the nodes take turns.
     fn copies() -> Vec<Heard> {
         let copy = |turn: u32| {
             let nodes = [0, 1, 2].map(|more| 100 + (turn * 5 + more * (1 + turn % 2)) % 6);
             let mut records = vec![(OPEN, 9)];
-            records.extend(nodes.map(|node| (SEND, node)));
-            let mut storing = nodes;
-            storing.rotate_left(turn as usize % 3);
-            records.extend(storing.map(|node| (STORED, node)));
+            for piece in 0..=turn % 2 {
+                records.extend(nodes.map(|node| (SEND, node)));
+                let mut storing = nodes;
+                storing.rotate_left((turn + piece) as usize % 3);
+                records.extend(storing.map(|node| (STORED, node)));
+            }
             records.push((CLOSE, 9));
             heard(&records)
         };

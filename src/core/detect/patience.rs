@@ -26,6 +26,8 @@ const TIMES: u32 = 2;
 /// After any other key. The sequences that are learned from are those that came to an end in time,
 /// so their pauses are short beside those of the ones that live on.
 const TIMES_ELSEWHERE: u32 = 12;
+/// No shorter quiet ends a sequence.
+const QUIET_MIN: Duration = Duration::from_secs(1);
 /// A key that more than one sequence in so many ends with is one that sequences end with.
 const ENDS_SHARE: usize = 100;
 
@@ -57,7 +59,8 @@ impl Patience {
     pub fn has_ended(&self, key: Key, quiet: Duration) -> bool {
         let longest = self.longest.get(key.index()).copied().unwrap_or_default();
         let is_last = self.ends.get(key.index()).is_some_and(|ends| *ends);
-        quiet >= longest.saturating_mul(if is_last { TIMES } else { TIMES_ELSEWHERE })
+        quiet >= QUIET_MIN
+            && quiet >= longest.saturating_mul(if is_last { TIMES } else { TIMES_ELSEWHERE })
     }
 }
 
@@ -80,6 +83,9 @@ mod tests {
         let ended = |key, secs| patience.has_ended(Key(key), Duration::from_secs(secs));
         assert!(!ended(2, 119) && ended(2, 120));
         assert!(!ended(3, 11) && ended(3, 12));
-        assert!(ended(9, 0), "nothing is known of a key never seen");
+        assert!(
+            !ended(9, 0) && ended(9, 1),
+            "nothing is known of a key never seen"
+        );
     }
 }

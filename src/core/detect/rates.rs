@@ -122,6 +122,9 @@ pub struct RateAlarm {
     pub also: u32,
 }
 
+/// Silences are looked for this often, in stream time.
+const SILENCE_EVERY: Duration = Duration::from_secs(1);
+
 /// The rates of one stream.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rates {
@@ -143,6 +146,9 @@ pub struct Rates {
     is_learning: bool,
     #[serde(skip)]
     pending: Vec<RateAlarm>,
+    /// When silences were looked for last.
+    #[serde(skip)]
+    silence_judged: Timestamp,
     late: u64,
     evicted: u64,
 }
@@ -162,6 +168,7 @@ impl Rates {
             heard: 0,
             heard_of_long: 0,
             is_learning: true,
+            silence_judged: Timestamp::ZERO,
             pending: Vec::new(),
             late: 0,
             evicted: 0,
@@ -206,7 +213,9 @@ impl Rates {
         self.is_learning = hearing == Hearing::Learning;
         if hearing == Hearing::Gap {
             self.begin_anew(time);
-        } else if self.roll(time) != Step::Late {
+        } else if self.roll(time) != Step::Late && time.since(self.silence_judged) >= SILENCE_EVERY
+        {
+            self.silence_judged = time;
             self.judge_silence(time);
         }
         std::mem::take(&mut self.pending)

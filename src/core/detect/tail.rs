@@ -68,19 +68,6 @@ impl Tail {
         }
         (1 + at_least) as f64 / f64::from(self.of + 1)
     }
-
-    /// The score that a normal sequence exceeds with probability `rate`, or the least that is known
-    /// to be exceeded by fewer. To exceed is to be larger: many may score just that much.
-    pub fn threshold(&self, rate: f64) -> f32 {
-        if rate < f64::from(self.beyond) {
-            let excess = (f64::from(self.beyond) / rate).ln() * f64::from(self.scale);
-            return self.from + excess as f32;
-        }
-        let rank = (rate * f64::from(self.of + 1)) as usize;
-        let is_cut = self.largest.len() == Self::KEPT_MAX;
-        let beyond = self.largest.last().copied().filter(|_| is_cut);
-        self.largest.get(rank).copied().or(beyond).unwrap_or(0.0)
-    }
 }
 
 #[cfg(test)]
@@ -108,37 +95,33 @@ mod tests {
     }
 
     #[test]
-    fn a_p_value_never_rises_with_the_score_and_the_threshold_is_its_inverse() {
+    fn a_p_value_never_rises_with_the_score() {
         let tail = Tail::learn(&exponential(300));
         let mut last = 1.0;
         for step in 0..400 {
             let p = tail.p_value(step as f32 / 20.0);
-            assert!(p <= last + 0.01, "{step}: {p} after {last}");
+            assert!(p <= last, "{step}: {p} after {last}");
             last = p;
-        }
-        for rate in [0.2, 0.01, 0.001, 0.0001] {
-            let p = tail.p_value(tail.threshold(rate) + 1e-4);
-            assert!(p <= rate * 1.05, "{rate}: {p}");
         }
     }
 
     #[test]
-    fn no_more_exceed_a_threshold_than_it_was_asked_for_however_many_score_alike() {
-        let alike: Vec<f32> = (0..1_000u16)
-            .map(|index| f32::from(index / 50 % 4))
-            .collect();
-        let seldom: Vec<f32> = (0..1_000u16)
-            .map(|index| f32::from(u8::from(index < 30)))
-            .collect();
-        for scores in [alike, seldom, exponential(50), exponential(9_000)] {
+    fn no_more_have_a_p_value_than_it_says_however_many_score_alike() {
+        let alike = (0..1_000u16).map(|index| f32::from(index / 50 % 4));
+        let seldom = (0..1_000u16).map(|index| f32::from(u8::from(index < 30)));
+        for scores in [
+            alike.collect(),
+            seldom.collect(),
+            exponential(300),
+            exponential(9_000),
+        ] {
             let tail = Tail::learn(&scores);
-            for rate in [0.002, 0.01, 0.05, 0.3, 0.6, 1.0] {
-                let threshold = tail.threshold(rate);
-                let exceed = scores.iter().filter(|score| **score > threshold).count();
-                let allowed = rate * (scores.len() + 1) as f64;
+            for rate in [0.02, 0.05, 0.3, 0.6, 0.99] {
+                let told = scores.iter().filter(|score| tail.p_value(**score) <= rate);
+                let (told, allowed) = (told.count(), rate * (scores.len() + 1) as f64);
                 assert!(
-                    exceed as f64 <= allowed,
-                    "{exceed} of {} at {rate}",
+                    told as f64 <= allowed,
+                    "{told} of {} at {rate}",
                     scores.len()
                 );
             }

@@ -46,7 +46,12 @@ pub(super) struct Judge {
     generation: u8,
     /// The keys of the model's templates by the ids they have today.
     keys: FxHashMap<TemplateId, Key>,
+    /// The keys that sequences usually begin with.
+    firsts: Vec<Key>,
 }
+
+/// A key that fewer sequences begin with is no usual first one.
+const FIRST_MIN: f32 = 0.05;
 
 /// What a sequence is known by when it is judged.
 #[derive(Debug)]
@@ -63,10 +68,17 @@ impl Judge {
         generation: u8,
         miner: &Miner,
     ) -> Result<Self, LearnedError> {
+        let mut detector = Detector::new(bundle)?;
+        let begun = detector.begin(true);
+        let firsts = detector.expect(&begun, usize::MAX).into_iter();
+        let firsts = firsts.filter(|(_, probability)| *probability >= FIRST_MIN);
+        let firsts = firsts.map(|(key, _)| key).collect();
+        detector.release(begun);
         let mut judge = Self {
-            detector: Detector::new(bundle)?,
+            detector,
             generation,
             keys: FxHashMap::default(),
+            firsts,
         };
         judge.follow(miner);
         Ok(judge)
@@ -125,6 +137,11 @@ impl Judge {
         }
     }
 
+    /// Whether sequences usually begin with `key`.
+    pub(super) fn is_usual_first(&self, key: Key) -> bool {
+        self.firsts.contains(&key)
+    }
+
     /// Whether the model saw enough sequences end to say anything about an end.
     pub(super) fn knows_ends(&self) -> bool {
         let trained_on = self.bundle().manifest().trained_on;
@@ -133,7 +150,10 @@ impl Judge {
 
     /// Takes back what a sequence held that is over.
     pub(super) fn release(&mut self, state: &mut SequenceState) {
-        if let Some(listening) = state.listening.take() {
+        // What another model made is not this one's to take back.
+        if let Some(listening) = state.listening.take()
+            && state.generation == self.generation
+        {
             self.detector.release(listening);
         }
     }

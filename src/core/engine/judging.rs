@@ -108,9 +108,13 @@ impl Stream {
         let is_current = state.generation == judge.generation();
         let age = self.journal.age(one.number);
         let earlier = self.open.latest(one.id);
-        let mut earlier: Vec<SequenceEvent> = earlier
-            .filter(|event| self.journal.age(event.number) > age)
-            .collect();
+        let earlier = earlier.filter(|event| self.journal.age(event.number) > age);
+        // All that is kept where the network has to hear it from the beginning.
+        let looked_at = match (&listening, is_current) {
+            (Some(_), true) => TAIL_LEN,
+            _ => usize::MAX,
+        };
+        let mut earlier: Vec<SequenceEvent> = earlier.take(looked_at).collect();
         earlier.reverse();
         // How many came before, those that were cut off included.
         let is_whole = one.len as usize == earlier.len() + 1;
@@ -175,6 +179,9 @@ impl Stream {
             true => None,
             false => self.judge_whole(&mut sequence, None, out),
         };
+        if let (Some(judge), Some(listening)) = (&self.judge, &mut sequence.state.listening) {
+            judge.detector.begin_stretch(listening);
+        }
         *self.open.state_mut(id)? = sequence.state;
         anomaly
     }

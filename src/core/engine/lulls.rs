@@ -12,9 +12,6 @@ const TIMES: u32 = 2;
 /// Silences shorter than this are never unusual.
 const SILENCE_MIN: Duration = Duration::from_secs(10);
 
-/// So probable is a first record at least that is a usual one.
-const FIRST_MIN: f32 = 0.05;
-
 /// The silences of a stream, in stream time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lulls {
@@ -63,22 +60,17 @@ impl Stream {
 
     /// Whether a sequence whose first record is of this template may have begun in an unusual
     /// silence, or been let go for lack of room, so that its beginning is not known.
-    pub(super) fn has_begun_before(&mut self, template: TemplateId) -> bool {
+    pub(super) fn has_begun_before(&self, template: TemplateId) -> bool {
         if self.newest >= self.lulls.after {
             return false;
         }
-        let Some(judge) = self.judge.as_mut() else {
+        let Some(judge) = self.judge.as_ref() else {
             return false;
         };
         let Some(key) = judge.key_of(template, &self.miner) else {
             return false;
         };
-        let begun = judge.detector.begin(true);
-        let usual = judge.detector.expect(&begun, usize::MAX);
-        judge.detector.release(begun);
-        !usual
-            .iter()
-            .any(|(first, probability)| *first == key && *probability >= FIRST_MIN)
+        !judge.is_usual_first(key)
     }
 
     /// Records of a sequence may be missing. What has a beginning and an end is judged no more; what

@@ -224,6 +224,7 @@ impl Stream {
     /// each with the last records of the one before.
     fn end_stretch(&mut self, id: SequenceId, out: &mut Outbox) -> Option<Anomaly> {
         let anomaly = self.judge_stretch(id, out);
+        self.count_ended();
         let begins = self.open.is_whole(id) && self.open.key_of(id)?.is_bounded();
         let events = self.open.cut(id, TAIL_LEN);
         let state = self.open.state_mut(id)?;

@@ -213,8 +213,8 @@ impl Stream {
 
     /// When something will be due, by the clock.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        let by_stream = [self.open.next_deadline(), self.pulse.rates.next_deadline()];
-        let by_stream = by_stream.into_iter().flatten();
+        // Rates are judged with every tick.
+        let by_stream = self.open.next_deadline().into_iter();
         let by_clock = by_stream.map(|deadline| self.heard.plus(deadline.since(self.newest)));
         self.hold.next_due().into_iter().chain(by_clock).min()
     }

@@ -16,6 +16,8 @@ use crate::core::model::Key;
 pub struct Nearest {
     /// Ascending, each by ascending keys.
     known: Vec<Counts>,
+    /// The sum of the weighted counts of each.
+    weights: Vec<f32>,
     /// By key: 1 for a template that all sequences have, more by the ln of how rare it is.
     rarity: Vec<f32>,
 }
@@ -51,10 +53,28 @@ impl Nearest {
         let mut known: Vec<Counts> = known.into_iter().map(|(counts, _)| counts).collect();
         known.sort_unstable();
         let rarity = |having: u32| 1.0 + ((1.0 + of as f32) / (1.0 + having as f32)).ln();
-        Self {
+        let mut voice = Self {
             known,
             rarity: having.into_iter().map(rarity).collect(),
-        }
+            ..Self::default()
+        };
+        voice.weights = voice
+            .known
+            .iter()
+            .map(|known| voice.weight(known))
+            .collect();
+        voice
+    }
+
+    fn weight(&self, counts: &Counts) -> f32 {
+        let weighted = counts
+            .iter()
+            .map(|(key, count)| self.rarity_of(*key) * *count as f32);
+        weighted.sum()
+    }
+
+    fn rarity_of(&self, key: Key) -> f32 {
+        self.rarity.get(key.index()).copied().unwrap_or(1.0)
     }
 
     /// The distance from `a` to `b`, and the key that they differ in most.
@@ -70,7 +90,7 @@ impl Nearest {
             };
             let x = left.next_if(|(at, _)| *at == key).map_or(0, |(_, x)| *x);
             let y = right.next_if(|(at, _)| *at == key).map_or(0, |(_, y)| *y);
-            let rarity = self.rarity.get(key.index()).copied().unwrap_or(1.0);
+            let rarity = self.rarity_of(key);
             let difference = rarity * x.abs_diff(y) as f32;
             if difference > most.0 {
                 most = (difference, Some((key, x, y)));
@@ -95,8 +115,14 @@ impl Voice for Nearest {
         if self.known.binary_search(&counts).is_ok() {
             return None;
         }
+        let weight = self.weight(&counts);
         let mut nearest = (f32::INFINITY, None);
-        for known in &self.known {
+        for (known, known_weight) in self.known.iter().zip(&self.weights) {
+            // Vectors of so different weights cannot be nearer.
+            let least = (weight - known_weight).abs() / weight.max(*known_weight);
+            if least >= nearest.0 {
+                continue;
+            }
             let (distance, differs) = self.between(&counts, known);
             if distance < nearest.0 {
                 nearest = (distance, differs);
