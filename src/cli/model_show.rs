@@ -102,13 +102,12 @@ fn show(
     )?;
     writeln!(
         out,
-        "network    window of {} templates, {} layers of {}",
-        model.window_len, model.layers, model.hidden
+        "network    {} layers of {}, stepped once for each record",
+        model.layers, model.hidden
     )?;
     writeln!(
         out,
-        "normal     the {} likeliest templates; at most {:.2} % of normal sequences alarmed asked for",
-        calibration.top_g,
+        "asked for  at most {:.2} % of normal sequences alarmed",
         calibration.alarm_rate * 100.0
     )?;
     writeln!(

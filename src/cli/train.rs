@@ -116,7 +116,7 @@ fn tell(args: &TrainArgs, bundle: &Bundle) -> Result<(), Failure> {
             "records": manifest.trained_on.records,
             "ended": manifest.trained_on.ended,
             "templates": manifest.templates.len(),
-            "top_g": manifest.calibration.top_g,
+            "alarm_rate": manifest.calibration.alarm_rate,
             "held_out_loss": manifest.scores.validation_loss,
             "held_out_alarm_rate": manifest.scores.alarm_rate,
         });

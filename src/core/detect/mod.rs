@@ -1,22 +1,20 @@
-//! Windows of a sequence → how surprising each record is, with the evidence.
+//! Sequences of templates → how odd they are, with the evidence.
 //!
-//! The rule, the same for streams, for training and for `knothole eval`:
+//! The rule, the same for streams and for `knothole eval`:
 //!
-//! 1. Where a sequence is known to begin, its first windows are padded on the left with
-//!    [`Key::BEGIN`](crate::core::model::Key::BEGIN), so a short sequence is judged from its first
-//!    record on. Where it is not (a service's log joined midway), only records with a full window
-//!    before them are judged.
-//! 2. A template that the model's vocabulary lacks is an anomaly of its own kind. The model is
-//!    not asked about it, and it does not enter the window.
-//! 3. A known template is a miss when the model ranks it below the first `top_g` keys (DeepLog's
-//!    rule).
-//! 4. When a sequence ends (and is one that does), its end is judged like a record.
-//! 5. A sequence is abnormal from its first new template or miss on.
+//! 1. Voices (`VOICES`) listen to a sequence, each for one thing: what comes next, how often what
+//!    comes, when, with which values. A few judge each record as it comes, all judge a sequence
+//!    that has ended, that rests or that was cut into a stretch.
+//! 2. A template that the vocabulary lacks is told by a voice of its own. The order model is not
+//!    asked about it, and it does not enter the model's state.
+//! 3. What each voice finds becomes a p-value by what normal sequences scored that the voice did
+//!    not learn from; families of voices become one p-value (`Ensemble`). No label is read.
+//! 4. A sequence is an alarm where that p-value is at most the alarm rate asked for.
+//! 5. Sequences that are known from their beginning and stretches of what never ends are learned
+//!    and judged apart.
 //!
-//! `top_g` is calibrated on held-out normal sequences, and no label is read: it is the smallest
-//! that at most the alarm rate asked for of these sequences exceed at their worst moment. The
-//! p-value of an event is the share of held-out sequences whose worst moment was at least as
-//! surprising.
+//! `next_event`, `question`, `memo` and `verdict` are DeepLog as published, windows and ranks, which
+//! `knothole eval` compares with; nothing else uses them.
 
 mod alike;
 mod detector;

@@ -17,8 +17,6 @@ pub struct Judgement {
     pub log_probability: f32,
     /// Whether the event is abnormal by the calibrated rule.
     pub miss: bool,
-    /// The share of held-out normal sequences whose worst moment was at least as surprising.
-    pub p_value: f64,
 }
 
 /// Judges events by a model, remembering the answers it gave.
@@ -33,11 +31,6 @@ pub struct NextEvent {
 const BATCH_LEN_MAX: usize = 256;
 
 impl Judgement {
-    /// The probability the model gave to the event, between 0 and 1.
-    pub fn probability(&self) -> f32 {
-        self.log_probability.exp()
-    }
-
     /// −ln of the probability.
     pub fn surprise(&self) -> f32 {
         -self.log_probability
@@ -77,24 +70,6 @@ impl NextEvent {
         Ok(judgements)
     }
 
-    /// The `count` keys most probable after `window`, with their probabilities, most probable
-    /// first.
-    ///
-    /// # Errors
-    /// When the network cannot compute.
-    pub fn expect(&self, window: &Window, count: usize) -> Result<Vec<(Key, f32)>, ModelError> {
-        let rows = self.bundle.network().log_probabilities(&[*window])?;
-        let row = rows.first().map(Vec::as_slice).unwrap_or_default();
-        let mut keys: Vec<(Key, f32)> = (0u16..).map(Key).zip(row.iter().copied()).collect();
-        keys.retain(|(key, _)| *key != Key::BEGIN);
-        keys.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        keys.truncate(count);
-        Ok(keys
-            .into_iter()
-            .map(|(key, log_probability)| (key, log_probability.exp()))
-            .collect())
-    }
-
     fn answer_unknown(&mut self, questions: &[Question]) -> Result<(), ModelError> {
         let mut unknown = FxHashSet::default();
         let mut asked: Vec<Question> = Vec::new();
@@ -130,12 +105,10 @@ fn judgement(answer: Answer, calibration: &Calibration) -> Judgement {
         log_probability,
     } = answer;
     let miss = calibration.is_miss(rank);
-    let p_value = calibration.p_value(-log_probability);
     Judgement {
         rank,
         log_probability,
         miss,
-        p_value,
     }
 }
 

@@ -70,11 +70,6 @@ impl Trail {
         self.question(Key::END)
     }
 
-    /// What came before the next record.
-    pub fn window(&self) -> &Window {
-        &self.window
-    }
-
     fn question(&self, came: Key) -> Option<Question> {
         (usize::from(self.known) == WINDOW_LEN).then_some(Question {
             window: self.window,

@@ -33,7 +33,7 @@ pub struct Manifest {
     pub layers: usize,
     /// [`HIDDEN_LEN`].
     pub hidden: usize,
-    /// From which surprise on a key is a miss, and how p-values are told.
+    /// The false-alarm rate asked for, and DeepLog's rule where the bundle is of that rival.
     pub calibration: Calibration,
     /// How good the model is on the sequences held out.
     pub scores: Scores,
@@ -66,12 +66,13 @@ pub struct TemplateEntry {
 pub struct Calibration {
     /// The share of held-out normal sequences that may be alarmed on.
     pub alarm_rate: f32,
-    /// A key of a higher rank than this is a miss (the paper's g; 1 is the most probable).
+    /// A key of a higher rank than this is a miss (the paper's g; 1 is the most probable). Of
+    /// DeepLog as published alone, else 0.
     pub top_g: u32,
     /// How many held-out sequences there were.
     pub sequences: u64,
     /// The largest surprises (−ln probability) of these sequences' worst moments, descending. At
-    /// most [`WORST_LEN_MAX`](Self::WORST_LEN_MAX).
+    /// most [`WORST_LEN_MAX`](Self::WORST_LEN_MAX), and of DeepLog as published alone.
     pub worst: Vec<f32>,
 }
 
@@ -81,7 +82,7 @@ pub struct Calibration {
 pub struct Scores {
     /// Mean of −ln probability per key.
     pub validation_loss: f32,
-    /// The share of held-out sequences with a miss.
+    /// The share of held-out sequences that raise an alarm.
     pub alarm_rate: f32,
 }
 
@@ -148,45 +149,6 @@ impl Calibration {
         rank > self.top_g
     }
 
-    /// Most held-out surprises a bundle keeps: the smaller ones could not make a p-value that
-    /// anyone would alarm on.
+    /// Most held-out surprises a bundle keeps.
     pub const WORST_LEN_MAX: usize = 4_096;
-
-    /// The share of held-out sequences whose worst moment was at least as surprising as
-    /// `surprise` (−ln probability), counting the one at hand among them, so never zero.
-    pub fn p_value(&self, surprise: f32) -> f64 {
-        let at_least = self.worst.partition_point(|worst| *worst >= surprise);
-        if at_least == self.worst.len() && (at_least as u64) < self.sequences {
-            return 1.0;
-        }
-        (1 + at_least) as f64 / (1 + self.sequences) as f64
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn calibration(worst: &[f32], sequences: u64) -> Calibration {
-        Calibration {
-            worst: worst.into(),
-            sequences,
-            ..Calibration::default()
-        }
-    }
-
-    #[test]
-    fn a_p_value_is_the_share_of_sequences_at_least_as_surprising() {
-        let calibration = calibration(&[5.0, 3.0, 1.0], 3);
-        assert_eq!(calibration.p_value(9.0), 0.25);
-        assert_eq!(calibration.p_value(5.0), 0.5);
-        assert_eq!(calibration.p_value(2.0), 0.75);
-        assert_eq!(calibration.p_value(0.5), 1.0);
-    }
-
-    #[test]
-    fn below_the_surprises_kept_nothing_is_claimed() {
-        assert_eq!(calibration(&[5.0, 3.0], 100).p_value(2.0), 1.0);
-        assert_eq!(calibration(&[], 0).p_value(2.0), 1.0);
-    }
 }

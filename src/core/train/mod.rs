@@ -32,7 +32,8 @@ use crate::core::model::{
     Bundle, BundleError, Calibration, Manifest, ModelError, Network, TrainedOn, Vocabulary, device,
 };
 
-/// How to train. The defaults suit logs; the network's shape is fixed by the model.
+/// How to train. The defaults suit logs; the network's shape is fixed by the model. [`train`] goes by
+/// `seed`, `epochs_max` and `alarm_rate`; the rest is for [`train_windows`] alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainSettings {
     /// Of the initial weights, the order of rows and the sequences held out.
