@@ -63,7 +63,10 @@ fn a_collector_tails_real_lines_and_another_gets_the_faulty_blocks() {
         assert_eq!(event["eventName"], "knothole.anomaly.detected", "{event}");
     }
     for event in &by_end {
-        assert_eq!(event["knothole.anomaly.kind"], "sequence", "{event}");
+        // What is blamed on no record is an end, or something that did not come.
+        let kind = event["knothole.anomaly.kind"].as_str();
+        let kinds = ["sequence", "incomplete", "missing", "count"];
+        assert!(kind.is_some_and(|kind| kinds.contains(&kind)), "{event}");
     }
     // One file in order is what `detect` reads, so the network in between must not show.
     let detected = hdfs::detected(&file, &place.configure(&settings));
