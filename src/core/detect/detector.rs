@@ -341,7 +341,7 @@ impl Detector {
         let judging = self.of(heard.begins);
         let score = judging.ensemble.combine(&scores);
         let p_value = judging.ensemble.p_value(score);
-        let is_alarm = p_value <= judging.alarm_rate;
+        let is_alarm = p_value <= judging.alarm_rate || first_alarm.is_some();
         let mut p_values = [1.0; VOICES.len()];
         for (voice, p_value) in p_values.iter_mut().enumerate() {
             *p_value = judging.ensemble.voice_p_value(voice, scores[voice]);

@@ -51,11 +51,20 @@ impl Judging {
             scores[*voice] = *peak;
         }
         // What did not rise was weighed before.
-        if rises {
-            self.weigh(&scores, found)
-        } else {
-            None
+        if !rises {
+            return None;
         }
+        // At the end two families of voices are asked, in flight often only one has spoken.
+        let lone = LONE.map(|voice| self.ensemble.voice_p_value(voice, scores[voice]));
+        let lone = lone.into_iter().fold(1.0, f64::min) * LONE_SHARE;
+        if lone <= self.alarm_rate {
+            let opinions = self.opinions(found);
+            return (!opinions.is_empty()).then_some(Alarm {
+                p_value: lone,
+                opinions,
+            });
+        }
+        self.weigh(&scores, found)
     }
 
     pub(super) fn weigh(&self, scores: &[f32; VOICES.len()], found: Found) -> Option<Alarm> {
@@ -81,6 +90,11 @@ impl Judging {
         opinions
     }
 }
+
+/// The voices that may raise an alarm in flight by themselves: `order`, `unseen` and `ngram`.
+const LONE: [usize; 3] = [0, 1, 6];
+/// They may do so for one in so many of the sequences that may be alarmed on at all.
+const LONE_SHARE: f64 = 20.0;
 
 /// What the voices say at the end, and what those in flight said before.
 pub(super) fn final_scores(peaks: &[f32; IN_FLIGHT.len()], found: &Found) -> [f32; VOICES.len()] {
