@@ -1,4 +1,4 @@
-//! `knothole serve`: the daemon, until it is with_causes to stop.
+//! `knothole serve`: the daemon, until it is told to stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,7 @@ fn settings(args: &ServeArgs, log_level: Option<&str>) -> Result<Settings, Failu
     load(args.config.as_deref(), &args.settings.overrides(log_level)).map_err(config_failure)
 }
 
-/// Problems of a settings file are with_causes as `check-config` tells them.
+/// Problems of a settings file are told as `check-config` tells them.
 pub(super) fn config_failure(error: ConfigError) -> Failure {
     match error {
         ConfigError::Problems(problems) => {
@@ -127,7 +127,7 @@ const SERVICE_LEN_MAX: usize = 60;
 
 fn meaning(state: State) -> &'static str {
     match state {
-        State::Learning => "   nothing is with_causes of it yet; /v1/services says how far it is",
+        State::Learning => "   nothing is told of it yet; /v1/services says how far it is",
         State::Training => "   enough was seen; a model is being trained",
         State::Active => "     judged from now on",
     }

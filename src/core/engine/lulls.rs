@@ -49,13 +49,19 @@ impl Stream {
             return;
         }
         let silence = time.since(self.newest);
-        let is_unusual = self.lulls.is_unusual(silence);
+        let is_unusual = self.is_lull(silence);
         self.lulls.note(silence);
         if is_unusual {
             self.lulls.doubt_until(time.plus(self.open.idle_timeout()));
             let ids: Vec<SequenceId> = self.open.ids().collect();
             ids.into_iter().for_each(|id| self.tear(id));
         }
+    }
+
+    /// Whether the stream was silent for so unusually long that ends say nothing. A shorter silence
+    /// than the time-out ends nothing.
+    pub(super) fn is_lull(&self, silence: Duration) -> bool {
+        silence >= self.open.idle_timeout() && self.lulls.is_unusual(silence)
     }
 
     /// Whether a sequence whose first record is of this template may have begun in an unusual
@@ -77,6 +83,7 @@ impl Stream {
     /// a process says is taken up as if knothole had joined it now.
     pub(super) fn tear(&mut self, id: SequenceId) {
         let is_bounded = self.open.key_of(id).is_some_and(|key| key.is_bounded());
+        let is_new = self.open.len_of(id) == 0;
         if !is_bounded {
             self.open.cut(id, 0);
         }
@@ -84,6 +91,8 @@ impl Stream {
             return;
         };
         state.is_torn = is_bounded;
+        // Without its beginning it teaches nothing.
+        state.is_abnormal |= is_bounded && is_new;
         if let (Some(judge), false) = (self.judge.as_mut(), is_bounded) {
             judge.release(state);
         }

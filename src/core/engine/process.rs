@@ -99,7 +99,7 @@ impl Stream {
     /// Ends the sequences that have been quiet for the time-out by `stream_time`.
     pub(super) fn end_quiet(&mut self, stream_time: Timestamp, out: &mut Outbox) {
         let silence = stream_time.since(self.newest);
-        let is_lull = self.lulls.is_unusual(silence);
+        let is_lull = self.is_lull(silence);
         while let Some(mut sequence) = self.open.pop_quiet(stream_time) {
             sequence.state.is_torn |= is_lull;
             if let Some(anomaly) = self.end(sequence, stream_time, out) {
@@ -167,7 +167,7 @@ impl Stream {
         let bounded = sequence.key.is_bounded();
         let is_whole = sequence.len as usize == sequence.events.len();
         self.kept.add(EventSequence {
-            begins: bounded && is_whole && !sequence.state.is_torn,
+            begins: bounded && is_whole,
             ends: bounded && quiet_at.is_some(),
             quiet: quiet_at.map(|time| time.since(sequence.heard)),
             ..event_sequence(&sequence.events, &self.journal)
@@ -228,10 +228,9 @@ impl Stream {
         let begins = self.open.is_whole(id) && self.open.key_of(id)?.is_bounded();
         let events = self.open.cut(id, TAIL_LEN);
         let state = self.open.state_mut(id)?;
-        let is_torn = state.is_torn;
         if !std::mem::take(&mut state.is_abnormal) {
             self.kept.add(EventSequence {
-                begins: begins && !is_torn,
+                begins,
                 ..event_sequence(&events, &self.journal)
             });
         }
