@@ -43,19 +43,24 @@ impl Lulls {
 }
 
 impl Stream {
-    /// Looks at the silence before a record of `time`, the next of the stream.
-    pub(super) fn note_lull(&mut self, time: Timestamp) {
-        if self.newest == Timestamp::ZERO {
-            return;
+    /// Whether a record of `time`, the next of the stream, ends a lull.
+    pub(super) fn ends_lull(&self, time: Timestamp) -> bool {
+        self.newest > Timestamp::ZERO && self.is_lull(time.since(self.newest))
+    }
+
+    /// Takes note of the silence before a record of `time`, the next of the stream.
+    pub(super) fn note_silence(&mut self, time: Timestamp) {
+        if self.newest > Timestamp::ZERO {
+            self.lulls.note(time.since(self.newest));
         }
-        let silence = time.since(self.newest);
-        let is_unusual = self.is_lull(silence);
-        self.lulls.note(silence);
-        if is_unusual {
-            self.lulls.doubt_until(time.plus(self.open.idle_timeout()));
-            let ids: Vec<SequenceId> = self.open.ids().collect();
-            ids.into_iter().for_each(|id| self.tear(id));
-        }
+    }
+
+    /// What is open lacks, for all that is known, what came in the lull that a record of `time`
+    /// ends; and what begins soon may have begun in it.
+    pub(super) fn tear_all(&mut self, time: Timestamp) {
+        self.lulls.doubt_until(time.plus(self.open.idle_timeout()));
+        let ids: Vec<SequenceId> = self.open.ids().collect();
+        ids.into_iter().for_each(|id| self.tear(id));
     }
 
     /// Whether the stream was silent for so unusually long that ends say nothing. A shorter silence

@@ -63,7 +63,12 @@ impl Stream {
             found: Vec::new(),
         };
         for (place, (time, held)) in chunk.iter().enumerate() {
-            self.note_lull(*time);
+            if self.ends_lull(*time) {
+                // What came before it is judged by what was known then.
+                self.judge_added(&mut turn, out);
+                self.tear_all(*time);
+            }
+            self.note_silence(*time);
             self.newest = self.newest.max(*time);
             // A sequence that was quiet for the time-out ends before a new one of its name
             // begins, however late the clock comes round.

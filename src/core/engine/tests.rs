@@ -212,6 +212,26 @@ fn batches_that_arrive_out_of_order_within_the_delay_make_no_difference() {
 }
 
 #[test]
+fn what_came_before_a_long_silence_is_judged_alike_whether_it_waited_or_not() {
+    let end = Timestamp::from_millis(4_000 * SECOND);
+    let lost = order(333, |lines| drop(lines.remove(2)));
+    let before = in_order([normal(300..320), lost].concat());
+    let after = normal(2_000..2_001);
+    let told = |pauses: bool| {
+        let mut shard = active_shard(settings());
+        shard.hold(batch(&before), end);
+        if pauses {
+            shard.tick(end);
+        }
+        shard.hold(batch(&after), end);
+        shard.tick(end.plus(Duration::from_secs(60)));
+        sequences(&anomalies(shard.take_outputs()))
+    };
+    assert_eq!(told(true), BTreeSet::from(["ord_1000333".into()]));
+    assert_eq!(told(false), told(true));
+}
+
+#[test]
 fn a_shard_taken_up_from_its_snapshot_says_what_it_would_have_said() {
     let records = mixed();
     let (first, second) = records.split_at(records.len() / 2);
