@@ -75,9 +75,10 @@ pub(crate) struct EvalArgs {
     /// Most passes over the training rows
     #[arg(long, value_name = "N", default_value_t = TrainSettings::default().epochs_max)]
     epochs: usize,
-    /// Share of normal sequences that may raise an alarm
-    #[arg(long, value_name = "SHARE", default_value_t = TrainSettings::default().alarm_rate)]
-    alarm_rate: f64,
+    /// Share of normal sequences that may raise an alarm [default: 0.002; more if there are fewer
+    /// than 250 sequences to train on, half of one]
+    #[arg(long, value_name = "SHARE")]
+    alarm_rate: Option<f64>,
     /// Score faults that are put into the test's normal sequences (reordered, missing, repeated and
     /// foreign events) in place of the set's own
     #[arg(long)]
