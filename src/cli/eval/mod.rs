@@ -16,6 +16,7 @@ mod delay;
 mod ensemble;
 mod incidents;
 mod inject;
+mod interleave;
 mod layout;
 mod metrics;
 mod nearest;
@@ -83,6 +84,10 @@ pub(crate) struct EvalArgs {
     /// foreign events) in place of the set's own
     #[arg(long)]
     inject: bool,
+    /// Weave so many sequences into each other, in training and test, as a process that handles many
+    /// requests at a time and names none writes them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    interleave: Option<u16>,
     /// Write report.md and plots (SVG) there as well; the folder is made if need be
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -168,6 +173,9 @@ fn measure(args: &EvalArgs) -> anyhow::Result<(Report, Vec<Plot>)> {
     let mut dataset = args.layout.read(train_folder(args)?, &args.test)?;
     if args.inject {
         inject::inject(&mut dataset, args.seed);
+    }
+    if let Some(at_once) = args.interleave {
+        interleave::interleave(&mut dataset, usize::from(at_once));
     }
     let scored = score(args, args.seed, &dataset)?;
     let followers = Followers::new(&dataset);

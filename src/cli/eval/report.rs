@@ -24,6 +24,9 @@ pub(super) struct Report {
     alarm_rate: Option<f64>,
     /// The faults are not the set's own.
     injected: bool,
+    /// How many sequences each one is woven of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interleaved: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
     train: Trained,
@@ -104,6 +107,7 @@ impl Report {
             epochs_max: args.epochs,
             alarm_rate: scored.iter().find_map(|one| one.asked_rate),
             injected: args.inject,
+            interleaved: args.interleave,
             warning: dataset.warning,
             train: Trained::of(dataset),
             test: Tested {
@@ -161,6 +165,9 @@ fn again(args: &EvalArgs) -> String {
     }
     if args.inject {
         again += " --inject";
+    }
+    if let Some(at_once) = args.interleave {
+        again += &format!(" --interleave {at_once}");
     }
     if args.seeds > 1 {
         again += &format!(" --seeds {}", args.seeds);
