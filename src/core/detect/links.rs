@@ -123,10 +123,12 @@ impl Links {
     }
 
     /// The parts of a sequence, by link and then in the order in which things are named first; at
-    /// most [`PARTS_MAX`].
+    /// most [`PARTS_MAX`], and the requests beside them where a process says the sequence.
     pub fn parts(&self, heard: &Heard) -> Vec<Part> {
         let links = (0..self.links).filter(|link| Some(*link) != self.requests);
-        self.parts_by(heard, links, PARTS_MAX)
+        let mut parts = self.parts_by(heard, links, PARTS_MAX);
+        parts.extend(self.separate(heard));
+        parts
     }
 
     /// Whether what a process says can be separated into requests.

@@ -154,10 +154,20 @@ pub fn train(
             segments: segments.len(),
         });
     }
+    // A stretch of what a process says is as long as many sequences: half of one is too much.
+    let has_begun = segments.iter().any(|heard| heard.begins);
+    let alarm_rate = match has_begun {
+        true => settings.alarm_rate_of(segments.len()),
+        false => settings.alarm_rate_of(usize::MAX),
+    };
+    let settings = &TrainSettings {
+        alarm_rate: Some(alarm_rate),
+        ..*settings
+    };
     let crossed = cross::cross_fit(&segments, vocabulary.key_count(), settings, progress)?;
     let network = Network::new(crossed.weights, &device())?;
     let calibration = Calibration {
-        alarm_rate: settings.alarm_rate_of(segments.len()) as f32,
+        alarm_rate: alarm_rate as f32,
         sequences: segments.len() as u64,
         ..Calibration::default()
     };
