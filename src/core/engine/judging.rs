@@ -147,7 +147,7 @@ impl Stream {
 
     /// Makes an anomaly of an alarm in flight, unless the sequence has told one.
     fn consider(&mut self, one: &Added, found: (&Alarm, &View)) -> Option<Anomaly> {
-        let key = self.open.key_of(one.id)?.clone();
+        let key = self.open.key_of(one.id)?;
         let state = self.open.state_mut(one.id)?;
         if !state.may_tell(key.is_bounded(), one.len) {
             return None;
