@@ -100,8 +100,8 @@ impl Rest {
 impl Settled {
     fn hear(&self, heard: &Heard) -> [Option<Surprise>; 2] {
         let whole = self.precedence.whole(heard);
-        let at = (0..heard.keys.len()).filter_map(|index| self.precedence.at(heard, index));
-        let precedence = at.chain(whole).max_by(|a, b| a.score.total_cmp(&b.score));
+        let each = self.precedence.each(heard).into_iter();
+        let precedence = each.chain(whole).max_by(|a, b| a.score.total_cmp(&b.score));
         [self.relations.whole(heard), precedence]
     }
 }

@@ -21,6 +21,13 @@ pub trait Voice {
         None
     }
 
+    /// All that [`at`](Self::at) says of a sequence, record by record. To be written anew where one
+    /// pass over the records is less work.
+    fn each(&self, heard: &Heard) -> Vec<Surprise> {
+        let records = 0..heard.keys.len();
+        records.filter_map(|index| self.at(heard, index)).collect()
+    }
+
     /// How odd the sequence is as a whole, now that it has ended. `None` for nothing to say.
     fn whole(&self, _heard: &Heard) -> Option<Surprise> {
         None

@@ -179,7 +179,7 @@ impl Stream {
             true => None,
             false => self.judge_whole(&mut sequence, None, out),
         };
-        if let (Some(judge), Some(listening)) = (&self.judge, &mut sequence.state.listening) {
+        if let (Some(judge), Some(listening)) = (&mut self.judge, &mut sequence.state.listening) {
             judge.detector.begin_stretch(listening);
         }
         *self.open.state_mut(id)? = sequence.state;

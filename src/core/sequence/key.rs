@@ -119,7 +119,6 @@ impl SequenceKey {
             Name::Long { value, .. } => value,
         }
     }
-
 }
 
 impl fmt::Display for SequenceKey {

@@ -35,7 +35,10 @@ pub(super) enum Name {
         number: [u8; 8],
     },
     /// A place among the long ones.
-    Long { kind: KeyKind, place: [u8; 4] },
+    Long {
+        kind: KeyKind,
+        place: [u8; 4],
+    },
 }
 
 /// Longest text, in bytes, that is kept as it is.

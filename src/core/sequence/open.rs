@@ -207,7 +207,10 @@ impl<S: Default> Sequences<S> {
         };
         let kept = self.events.len(slot.events);
         let number = self.slots.insert(slot)?;
-        self.forget(SequenceId(number), (sequence.len as usize).saturating_sub(kept));
+        self.forget(
+            SequenceId(number),
+            (sequence.len as usize).saturating_sub(kept),
+        );
         self.link(number);
         let (slots, names) = (&self.slots, &self.names);
         let rehash = |number: &u32| {

@@ -1,0 +1,158 @@
+//! Where open sequences stand, each place once.
+//!
+//! Sequences of a service begin alike, so of a million open ones most stand where another stands:
+//! on the same known prefix, with the same scores so far. Each is the number of such a place.
+
+use std::hash::BuildHasher;
+use std::num::NonZeroU32;
+
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
+
+use super::mind::IN_FLIGHT;
+use super::order::{Order, OrderState};
+
+/// Where an open sequence stands, in four bytes. It belongs to the [`Detector`](super::Detector)
+/// that made it, which is to get it back by [`Detector::release`](super::Detector::release).
+#[derive(Debug)]
+#[must_use = "its place is kept for it until it is released"]
+pub struct Listening(NonZeroU32);
+
+/// What is known of a sequence so far.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) order: OrderState,
+    pub(super) begins: bool,
+    /// The largest score so far of each voice in flight, in the order of [`IN_FLIGHT`].
+    pub(super) peaks: [f32; IN_FLIGHT.len()],
+}
+
+/// All places where sequences stand.
+#[derive(Debug, Default)]
+pub(super) struct Standings {
+    entries: Vec<Entry>,
+    free: Vec<NonZeroU32>,
+    /// Those on known prefixes.
+    index: HashTable<NonZeroU32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// `None` where nobody stands.
+    standing: Option<Standing>,
+    sequences: u32,
+}
+
+/// What makes two places the same.
+type Same = ((u32, u8, u8), bool, [u32; IN_FLIGHT.len()]);
+
+impl Standing {
+    /// A sequence of which nothing has come yet.
+    pub(super) fn new(order: OrderState, begins: bool) -> Self {
+        Self {
+            order,
+            begins,
+            peaks: [0.0; IN_FLIGHT.len()],
+        }
+    }
+
+    /// `None` for one that has left the known prefixes: it stands where no other does.
+    fn same(&self) -> Option<Same> {
+        let peaks = self.peaks.map(f32::to_bits);
+        Some((self.order.known()?, self.begins, peaks))
+    }
+}
+
+impl Standings {
+    /// Puts a sequence in its place.
+    pub(super) fn put(&mut self, standing: Standing, order: &mut Order) -> Listening {
+        let same = standing.same();
+        let hash = same.map(|same| FxBuildHasher.hash_one(same));
+        if let Some(hash) = hash {
+            let entries = &mut self.entries;
+            let is_it = |number: &NonZeroU32| standing_of(entries, *number) == same;
+            if let Some(number) = self.index.find(hash, is_it).copied() {
+                if let Some(entry) = entries.get_mut(index(number)) {
+                    entry.sequences += 1;
+                }
+                order.release(standing.order);
+                return Listening(number);
+            }
+        }
+        let number = self.insert(standing);
+        if let Some(hash) = hash {
+            let entries = &self.entries;
+            let rehash = |number: &NonZeroU32| {
+                FxBuildHasher.hash_one(standing_of(entries, *number).unwrap_or_default())
+            };
+            self.index.insert_unique(hash, number, rehash);
+        }
+        Listening(number)
+    }
+
+    /// Takes a sequence out of its place, which is its own from then on.
+    pub(super) fn take(&mut self, listening: &Listening, order: &mut Order) -> Standing {
+        let number = listening.0;
+        let entry = self.entries.get_mut(index(number));
+        let shared = entry.and_then(|entry| {
+            entry.sequences = entry.sequences.saturating_sub(1);
+            let standing = entry.standing.as_ref().filter(|_| entry.sequences > 0)?;
+            Some(Standing {
+                order: order.share(&standing.order)?,
+                ..*standing
+            })
+        });
+        shared
+            .or_else(|| self.remove(number))
+            // What no detector of this sort made starts midway.
+            .unwrap_or_else(|| Standing::new(order.begin(false), false))
+    }
+
+    /// Where a sequence stands.
+    pub(super) fn get(&self, listening: &Listening) -> Option<&Standing> {
+        self.entries.get(index(listening.0))?.standing.as_ref()
+    }
+
+    /// Places where somebody stands.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    fn insert(&mut self, standing: Standing) -> NonZeroU32 {
+        let entry = Entry {
+            standing: Some(standing),
+            sequences: 1,
+        };
+        if let Some(number) = self.free.pop()
+            && let Some(free) = self.entries.get_mut(index(number))
+        {
+            *free = entry;
+            return number;
+        }
+        self.entries.push(entry);
+        let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        NonZeroU32::new(number).unwrap_or(NonZeroU32::MAX)
+    }
+
+    fn remove(&mut self, number: NonZeroU32) -> Option<Standing> {
+        let same = standing_of(&self.entries, number);
+        let hash = same.map(|same| FxBuildHasher.hash_one(same));
+        let found = hash.map(|hash| self.index.find_entry(hash, |other| *other == number));
+        if let Some(Ok(entry)) = found {
+            entry.remove();
+        }
+        let standing = self.entries.get_mut(index(number))?.standing.take()?;
+        self.free.push(number);
+        Some(standing)
+    }
+}
+
+fn standing_of(entries: &[Entry], number: NonZeroU32) -> Option<Same> {
+    entries.get(index(number))?.standing.as_ref()?.same()
+}
+
+/// Numbers are counted from 1 on.
+const fn index(number: NonZeroU32) -> usize {
+    number.get() as usize - 1
+}
