@@ -238,6 +238,11 @@ impl Order {
         self.nodes.bytes()
     }
 
+    #[cfg(test)]
+    pub(super) fn held_by_sequences(&self) -> usize {
+        self.nodes.held_by_sequences()
+    }
+
     /// Follows a known edge. `None` where there is none; else what there is to tell.
     #[inline]
     fn walk(&mut self, state: &mut OrderState, came: Key) -> Option<Option<Ranked>> {

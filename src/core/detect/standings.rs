@@ -156,3 +156,79 @@ fn standing_of(entries: &[Entry], number: NonZeroU32) -> Option<Same> {
 const fn index(number: NonZeroU32) -> usize {
     number.get() as usize - 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::network_tests::{noise, weights};
+    use crate::core::model::{Key, Stepper};
+
+    const KEY_COUNT: usize = 12;
+
+    fn order(nodes_max: usize) -> Order {
+        Order::with_nodes_max(Stepper::new(&weights(KEY_COUNT)), 7, nodes_max)
+    }
+
+    /// Keys, of which most sequences have the same first ones.
+    fn keys(seed: u64) -> Vec<Key> {
+        let kinds = if seed.is_multiple_of(4) { 9.0 } else { 1.5 };
+        let numbers = noise(8, seed % 16).into_iter();
+        numbers
+            .map(|x| Key(2 + ((x + 1.0) / 2.0 * kinds) as u16))
+            .collect()
+    }
+
+    /// A sequence takes in a key, and its peaks rise with it.
+    fn hear(standing: &mut Standing, key: Key, order: &mut Order) {
+        let ranked = order.hear(&mut standing.order, key);
+        let score = ranked.map_or(0.0, |ranked| -ranked.log_probability);
+        standing.peaks[0] = standing.peaks[0].max(score);
+        standing.peaks[3] += f32::from(key.0 % 3 == 0);
+    }
+
+    #[test]
+    fn sequences_that_share_places_stand_where_each_would_stand_alone() {
+        for nodes_max in [4, 40, 10_000] {
+            let (mut alone, mut order) = (order(nodes_max), order(nodes_max));
+            let mut standings = Standings::default();
+            let mut sequences: Vec<(Listening, Standing)> = (0..200)
+                .map(|n| {
+                    let begins = n % 3 > 0;
+                    let standing = Standing::new(order.begin(begins), begins);
+                    let own = Standing::new(alone.begin(begins), begins);
+                    (standings.put(standing, &mut order), own)
+                })
+                .collect();
+            assert_eq!(standings.len(), 2, "none has heard anything");
+            for step in 0..8 {
+                for ((listening, own), seed) in sequences.iter_mut().zip(0..) {
+                    let key = keys(seed)[step];
+                    let mut standing = standings.take(listening, &mut order);
+                    hear(&mut standing, key, &mut order);
+                    hear(own, key, &mut alone);
+                    *listening = standings.put(standing, &mut order);
+                }
+            }
+            for (listening, own) in &sequences {
+                let standing = standings.get(listening).unwrap();
+                assert_eq!(standing.begins, own.begins);
+                assert_eq!(standing.peaks, own.peaks);
+                let expect = order.expect(&standing.order, KEY_COUNT);
+                assert_eq!(expect, alone.expect(&own.order, KEY_COUNT));
+            }
+            assert!(nodes_max < 10_000 || standings.len() <= 40);
+            for (listening, _) in sequences {
+                let standing = standings.take(&listening, &mut order);
+                order.release(standing.order);
+            }
+            assert_eq!((standings.len(), standings.index.len()), (0, 0));
+            assert_eq!(order.held_by_sequences(), 0, "no prefix is held for nobody");
+        }
+    }
+
+    #[test]
+    fn a_place_is_four_bytes_of_a_sequence() {
+        assert_eq!(size_of::<Option<Listening>>(), 4);
+        assert!(size_of::<Entry>() <= 48);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::explain::{Surprise, tell};
 use super::intake::Held;
-use super::judge::{SequenceState, View};
+use super::judge::{SequenceState, Told, View};
 use super::outbox::Outbox;
 use super::process::{Added, Turn};
 use super::stream::Stream;
@@ -101,6 +101,7 @@ impl Stream {
         let (held, name) = one.of(chunk)?;
         let (time, _) = chunk.get(one.place)?;
         let state = self.open.state_mut(one.id)?;
+        state.told.pass();
         if Miner::is_overflow(held.template) || state.is_torn {
             return None;
         }
@@ -149,10 +150,10 @@ impl Stream {
     fn consider(&mut self, one: &Added, found: (&Alarm, &View)) -> Option<Anomaly> {
         let key = self.open.key_of(one.id)?;
         let state = self.open.state_mut(one.id)?;
-        if !state.may_tell(key.is_bounded(), one.len) {
+        if !state.may_tell(key.is_bounded()) {
             return None;
         }
-        state.told_at = one.len;
+        state.told = Told::NOW;
         let resource = self.open.resource_of(one.id);
         let surprise = Surprise {
             stream: &self.key,
@@ -207,7 +208,7 @@ impl Stream {
         out: &mut Outbox,
     ) -> Option<Anomaly> {
         let bounded = sequence.key.is_bounded();
-        if !sequence.state.may_tell(bounded, sequence.len) {
+        if !sequence.state.may_tell(bounded) {
             return None;
         }
         let judge = self.judge.as_mut()?;
@@ -240,7 +241,7 @@ impl Stream {
             known,
         };
         let anomaly = tell(&surprise, judge);
-        sequence.state.told_at = sequence.len;
+        sequence.state.told = Told::NOW;
         sequence.state.is_abnormal |= !self.common.count(&anomaly.fingerprint);
         Some(anomaly)
     }
