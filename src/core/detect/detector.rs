@@ -163,6 +163,12 @@ impl Detector {
         &self.bundle
     }
 
+    /// What it takes in memory to know where sequences stand: the known prefixes, which are bounded,
+    /// and the places of all sequences.
+    pub fn bytes(&self) -> (usize, usize) {
+        (self.order.bytes(), self.standings.bytes())
+    }
+
     /// A sequence of which nothing has come yet.
     pub fn begin(&mut self, begins: bool) -> Listening {
         let standing = Standing::new(self.order.begin(begins), begins);

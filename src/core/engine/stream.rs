@@ -11,7 +11,7 @@ use super::learning::Common;
 use super::lulls::Lulls;
 use super::outbox::Outbox;
 use super::pulse::Pulse;
-use super::{Alarms, ModelStatus, Pace, Settings, State, Status};
+use super::{Alarms, ModelStatus, OpenBytes, Pace, Settings, State, Status};
 use crate::core::detect::rates::{RateSettings, Rates};
 use crate::core::model::Bundle;
 use crate::core::parse::Miner;
@@ -60,7 +60,7 @@ impl Stream {
             hold: Hold::new(settings.reorder_delay, settings.held_max),
             open: Sequences::new(settings.idle_timeout, settings.open_max),
             journal: Journal::new(settings.journal),
-            kept: Kept::new(settings.learn.corpus_events_max),
+            kept: Kept::new(&settings.learn),
             anomalies: 0,
             trained_at: None,
             retry_at: Timestamp::ZERO,
@@ -182,6 +182,7 @@ impl Stream {
             health: self.miner.health(),
             quarantined_until: self.miner.quarantined_until(),
             sequences_open: self.open.len(),
+            open_bytes: self.open_bytes(),
             sequences_learned: self.kept.len(),
             pending: self.hold.len(),
             early: self.hold.early(),
@@ -192,6 +193,17 @@ impl Stream {
                 version: judge.bundle().version().into(),
                 trained_on: judge.bundle().manifest().trained_on,
             }),
+        }
+    }
+
+    fn open_bytes(&self) -> OpenBytes {
+        let (records, sequences) = self.open.bytes();
+        let judge = self.judge.as_ref();
+        let (prefixes, standings) = judge.map_or((0, 0), |judge| judge.detector.bytes());
+        OpenBytes {
+            records,
+            sequences: sequences + standings,
+            prefixes,
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Names {
     words: Vec<Box<str>>,
     numbers: FxHashMap<Box<str>, u16>,
     long: Slab<Box<str>>,
+    /// Bytes of the texts in `long`.
+    long_bytes: usize,
 }
 
 /// A [`SequenceKey`] made small. Bytes alone, so that it takes no padding.
@@ -57,6 +59,7 @@ impl Names {
             words: Vec::new(),
             numbers: FxHashMap::default(),
             long: Slab::new(),
+            long_bytes: 0,
         }
     }
 
@@ -77,6 +80,7 @@ impl Names {
             return Some(numbered);
         }
         let place = self.long.insert(text.into())?;
+        self.long_bytes += text.len();
         Some(Name::Long {
             kind,
             place: place.to_ne_bytes(),
@@ -159,11 +163,17 @@ impl Names {
         if let Name::Long { place, .. } = name {
             let place = u32::from_ne_bytes(*place);
             if let Some(text) = self.long.get_mut(place) {
+                self.long_bytes -= text.len();
                 *text = Box::default();
             }
             self.long.free(place);
         }
         key
+    }
+
+    /// What long names take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.long.bytes() + self.long_bytes
     }
 
     fn word(&self, place: [u8; 2]) -> &str {
@@ -222,7 +232,7 @@ mod tests {
         for (name, key) in small.iter().zip(&keys) {
             assert_eq!(names.take(name), *key);
         }
-        assert_eq!(names.long.len(), 0);
+        assert_eq!((names.long.len(), names.long_bytes), (0, 0));
     }
 
     #[test]

@@ -307,6 +307,16 @@ impl<S> Sequences<S> {
         Some(first.heard.plus(self.idle_timeout))
     }
 
+    /// What the open sequences take in memory: their records, and all else.
+    pub fn bytes(&self) -> (usize, usize) {
+        /// A byte of each slot says what is in it.
+        const INDEX_LEN: usize = size_of::<u32>() + 1;
+        let index = self.index.capacity() * 8 / 7 * INDEX_LEN;
+        let beyond = self.beyond.capacity() * 8 / 7 * (2 * size_of::<u32>() + 1);
+        let own = self.slots.bytes() + self.names.bytes() + index + beyond;
+        (self.events.bytes(), own)
+    }
+
     /// Open sequences.
     pub fn len(&self) -> usize {
         self.slots.len()

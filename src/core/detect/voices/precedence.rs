@@ -395,8 +395,9 @@ mod tests {
             assert_eq!(voice.each(&heard), one_by_one, "{text}");
         }
         assert!(told > 1_000);
-        let long = heard(&"ab".repeat(Precedence::JUDGED_MAX));
+        let long = heard(&"y".repeat(Precedence::JUDGED_MAX + 9));
         assert_eq!(voice.each(&long).len(), Precedence::JUDGED_MAX);
+        assert_eq!(voice.at(&long, Precedence::JUDGED_MAX), None);
     }
 
     #[test]
