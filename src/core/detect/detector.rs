@@ -204,8 +204,17 @@ impl Detector {
         self.standings.put(state, &mut self.order)
     }
 
+    /// Whether it is still known where the sequence stands. Of very many that go ways of their own
+    /// those quiet for longest are forgotten; they are to be taken up by [`resume`](Self::resume).
+    pub fn remembers(&self, state: &Listening) -> bool {
+        self.standings.get(state).is_some()
+    }
+
     /// Forgets how odd the sequence was so far: it goes on for long, and is judged anew from here.
     pub fn begin_stretch(&mut self, state: &mut Listening) {
+        if !self.remembers(state) {
+            return;
+        }
         let mut standing = self.standings.take(state, &mut self.order);
         standing.peaks = [0.0; IN_FLIGHT.len()];
         *state = self.standings.put(standing, &mut self.order);
@@ -225,7 +234,7 @@ impl Detector {
         })
     }
 
-    /// Judges one new record of each of several distinct sequences.
+    /// Judges one new record of each of several distinct sequences, all of them remembered.
     ///
     /// # Errors
     /// When a key is not of this bundle.
@@ -254,7 +263,7 @@ impl Detector {
         Ok(alarms)
     }
 
-    /// Judges a sequence that nothing more comes of. `heard` is all of it.
+    /// Judges a sequence that nothing more comes of, and that is remembered. `heard` is all of it.
     ///
     /// # Errors
     /// When the network cannot compute.

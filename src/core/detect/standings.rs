@@ -2,7 +2,11 @@
 //!
 //! Sequences of a service begin alike, so of a million open ones most stand where another stands:
 //! on the same known prefix, with the same scores so far. Each is the number of such a place.
+//!
+//! Those that left the known prefixes each have a state of the network, a kilobyte. Only so many are
+//! remembered; what was quiet for longest is forgotten, and has to be heard again.
 
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::num::NonZeroU32;
 
@@ -35,13 +39,19 @@ pub(super) struct Standings {
     free: Vec<NonZeroU32>,
     /// Those on known prefixes.
     index: HashTable<NonZeroU32>,
+    /// Those that left them, by when they were last put.
+    strays: BTreeMap<u64, NonZeroU32>,
+    /// Sequences put so far.
+    now: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// `None` where nobody stands.
+    /// `None` where nobody stands, and for one that was forgotten.
     standing: Option<Standing>,
     sequences: u32,
+    /// When it was put.
+    put: u64,
 }
 
 /// What makes two places the same.
@@ -65,6 +75,9 @@ impl Standing {
 }
 
 impl Standings {
+    /// Most sequences that left the known prefixes and are remembered; 1.1 kB each.
+    pub(super) const STRAYS_MAX: usize = 32_768;
+
     /// Puts a sequence in its place.
     pub(super) fn put(&mut self, standing: Standing, order: &mut Order) -> Listening {
         let same = standing.same();
@@ -87,29 +100,36 @@ impl Standings {
                 FxBuildHasher.hash_one(standing_of(entries, *number).unwrap_or_default())
             };
             self.index.insert_unique(hash, number, rehash);
+        } else {
+            self.strays.insert(self.now, number);
+            if self.strays.len() > Self::STRAYS_MAX
+                && let Some((_, quiet)) = self.strays.pop_first()
+                && let Some(entry) = self.entries.get_mut(index(quiet))
+            {
+                entry.standing = None;
+            }
         }
         Listening(number)
     }
 
-    /// Takes a sequence out of its place, which is its own from then on.
+    /// Takes a sequence out of its place. One that was forgotten starts midway.
     pub(super) fn take(&mut self, listening: &Listening, order: &mut Order) -> Standing {
         let number = listening.0;
-        let entry = self.entries.get_mut(index(number));
-        let shared = entry.and_then(|entry| {
-            entry.sequences = entry.sequences.saturating_sub(1);
-            let standing = entry.standing.as_ref().filter(|_| entry.sequences > 0)?;
-            Some(Standing {
-                order: order.share(&standing.order)?,
-                ..*standing
-            })
-        });
-        shared
-            .or_else(|| self.remove(number))
-            // What no detector of this sort made starts midway.
-            .unwrap_or_else(|| Standing::new(order.begin(false), false))
+        let taken = match self.entries.get_mut(index(number)) {
+            Some(entry) if entry.sequences > 1 => {
+                entry.sequences -= 1;
+                entry.standing.as_ref().and_then(|standing| {
+                    let order = order.share(&standing.order)?;
+                    Some(Standing { order, ..*standing })
+                })
+            }
+            Some(entry) if entry.sequences == 1 => self.remove(number),
+            _ => None,
+        };
+        taken.unwrap_or_else(|| Standing::new(order.begin(false), false))
     }
 
-    /// Where a sequence stands.
+    /// Where a sequence stands; `None` for one that was forgotten.
     pub(super) fn get(&self, listening: &Listening) -> Option<&Standing> {
         self.entries.get(index(listening.0))?.standing.as_ref()
     }
@@ -118,22 +138,24 @@ impl Standings {
     pub(super) fn bytes(&self) -> usize {
         /// A byte of each slot says what is in it.
         const INDEX_LEN: usize = size_of::<NonZeroU32>() + 1;
-        let left = self.len() - self.index.len();
         self.entries.capacity() * size_of::<Entry>()
             + self.free.capacity() * size_of::<NonZeroU32>()
             + self.index.capacity() * 8 / 7 * INDEX_LEN
-            + left * size_of::<State>()
+            + self.strays.len() * (size_of::<State>() + 2 * size_of::<u64>())
     }
 
-    /// Places where somebody stands.
+    /// Places in use.
+    #[cfg(test)]
     fn len(&self) -> usize {
         self.entries.len() - self.free.len()
     }
 
     fn insert(&mut self, standing: Standing) -> NonZeroU32 {
+        self.now += 1;
         let entry = Entry {
             standing: Some(standing),
             sequences: 1,
+            put: self.now,
         };
         if let Some(number) = self.free.pop()
             && let Some(free) = self.entries.get_mut(index(number))
@@ -153,9 +175,11 @@ impl Standings {
         if let Some(Ok(entry)) = found {
             entry.remove();
         }
-        let standing = self.entries.get_mut(index(number))?.standing.take()?;
+        let entry = self.entries.get_mut(index(number))?;
+        entry.sequences = 0;
+        self.strays.remove(&entry.put);
         self.free.push(number);
-        Some(standing)
+        entry.standing.take()
     }
 }
 
@@ -194,7 +218,7 @@ mod tests {
         let ranked = order.hear(&mut standing.order, key);
         let score = ranked.map_or(0.0, |ranked| -ranked.log_probability);
         standing.peaks[0] = standing.peaks[0].max(score);
-        standing.peaks[3] += f32::from(key.0 % 3 == 0);
+        standing.peaks[3] += f32::from(key.0.is_multiple_of(3));
     }
 
     #[test]
@@ -239,8 +263,31 @@ mod tests {
     }
 
     #[test]
+    fn of_many_that_left_the_known_prefixes_those_quiet_for_longest_are_forgotten() {
+        let (mut order, mut standings) = (order(2), Standings::default());
+        let mut put = |standings: &mut Standings| {
+            let mut standing = Standing::new(order.begin(true), true);
+            hear(&mut standing, Key(3), &mut order);
+            standings.put(standing, &mut order)
+        };
+        let first: Vec<Listening> = (0..Standings::STRAYS_MAX)
+            .map(|_| put(&mut standings))
+            .collect();
+        assert!(first.iter().all(|one| standings.get(one).is_some()));
+        let later: Vec<Listening> = (0..10).map(|_| put(&mut standings)).collect();
+        let forgotten = |one: &Listening| standings.get(one).is_none();
+        assert!(first[..10].iter().all(forgotten));
+        assert!(!first[10..].iter().chain(&later).any(forgotten));
+        for listening in first.into_iter().chain(later) {
+            let standing = standings.take(&listening, &mut order);
+            order.release(standing.order);
+        }
+        assert_eq!((standings.len(), standings.strays.len()), (0, 0));
+    }
+
+    #[test]
     fn a_place_is_four_bytes_of_a_sequence() {
         assert_eq!(size_of::<Option<Listening>>(), 4);
-        assert!(size_of::<Entry>() <= 48);
+        assert!(size_of::<Entry>() <= 56);
     }
 }

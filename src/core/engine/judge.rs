@@ -177,12 +177,23 @@ impl Judge {
         trained_on.ended > 0 && trained_on.ended >= trained_on.sequences / ENDED_SHARE_MIN
     }
 
+    /// Where a sequence stands in this model; `None` where it has to hear it from the beginning.
+    pub(super) fn take(&mut self, state: &mut SequenceState) -> Option<Listening> {
+        let listening = state.listening.take()?;
+        // What another model made is not this one's to use or to take back.
+        if state.generation != self.generation {
+            return None;
+        }
+        if !self.detector.remembers(&listening) {
+            self.detector.release(listening);
+            return None;
+        }
+        Some(listening)
+    }
+
     /// Takes back what a sequence held that is over.
     pub(super) fn release(&mut self, state: &mut SequenceState) {
-        // What another model made is not this one's to take back.
-        if let Some(listening) = state.listening.take()
-            && state.generation == self.generation
-        {
+        if let Some(listening) = self.take(state) {
             self.detector.release(listening);
         }
     }

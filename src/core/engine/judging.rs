@@ -105,15 +105,14 @@ impl Stream {
         if Miner::is_overflow(held.template) || state.is_torn {
             return None;
         }
-        let listening = state.listening.take();
-        let is_current = state.generation == judge.generation();
+        let listening = judge.take(state);
         let age = self.journal.age(one.number);
         let earlier = self.open.latest(one.id);
         let earlier = earlier.filter(|event| self.journal.age(event.number) > age);
         // All that is kept where the network has to hear it from the beginning.
-        let looked_at = match (&listening, is_current) {
-            (Some(_), true) => TAIL_LEN,
-            _ => usize::MAX,
+        let looked_at = match &listening {
+            Some(_) => TAIL_LEN,
+            None => usize::MAX,
         };
         let mut earlier: Vec<SequenceEvent> = earlier.take(looked_at).collect();
         earlier.reverse();
@@ -122,8 +121,8 @@ impl Stream {
         let begins = name.is_bounded() && is_whole;
         let known = (&self.miner, &self.journal);
         let listening = match listening {
-            Some(listening) if is_current => listening,
-            _ => {
+            Some(listening) => listening,
+            None => {
                 let before = judge.view(earlier.clone(), begins, known);
                 judge.detector.resume(&before.heard)
             }
@@ -180,8 +179,11 @@ impl Stream {
             true => None,
             false => self.judge_whole(&mut sequence, None, out),
         };
-        if let (Some(judge), Some(listening)) = (&mut self.judge, &mut sequence.state.listening) {
-            judge.detector.begin_stretch(listening);
+        if let Some(judge) = self.judge.as_mut()
+            && let Some(mut listening) = judge.take(&mut sequence.state)
+        {
+            judge.detector.begin_stretch(&mut listening);
+            sequence.state.listening = Some(listening);
         }
         *self.open.state_mut(id)? = sequence.state;
         anomaly
@@ -217,9 +219,9 @@ impl Stream {
         let mut view = judge.view(sequence.events.clone(), begins, known);
         view.heard.ends = quiet_at.is_some() && judge.knows_ends();
         view.heard.quiet = quiet_at.map(|time| time.since(sequence.heard));
-        let listening = match sequence.state.listening.take() {
-            Some(listening) if sequence.state.generation == judge.generation() => listening,
-            _ => judge.detector.resume(&view.heard),
+        let listening = match judge.take(&mut sequence.state) {
+            Some(listening) => listening,
+            None => judge.detector.resume(&view.heard),
         };
         let alarm = judge.detector.end(&listening, &view.heard);
         sequence.state.listening = Some(listening);

@@ -247,8 +247,11 @@ pub struct Status {
 pub struct OpenBytes {
     /// Their records: template, time and number of each.
     pub records: usize,
-    /// Themselves, and where they stand in the model.
+    /// Themselves.
     pub sequences: usize,
+    /// Where they stand in the model: little where it is where others stand, and bounded for those
+    /// that go ways of their own.
+    pub places: usize,
     /// The beginnings that the model knows, bounded however many sequences there are.
     pub prefixes: usize,
 }

@@ -199,10 +199,11 @@ impl Stream {
     fn open_bytes(&self) -> OpenBytes {
         let (records, sequences) = self.open.bytes();
         let judge = self.judge.as_ref();
-        let (prefixes, standings) = judge.map_or((0, 0), |judge| judge.detector.bytes());
+        let (prefixes, places) = judge.map_or((0, 0), |judge| judge.detector.bytes());
         OpenBytes {
             records,
-            sequences: sequences + standings,
+            sequences,
+            places,
             prefixes,
         }
     }
