@@ -500,6 +500,27 @@ mod tests {
         assert_eq!(open.cut(id, 10).len(), EVENTS_MAX);
         let left: Vec<_> = open.events(id).iter().map(|event| event.time).collect();
         assert_eq!(left, (502..512).map(at).collect::<Vec<_>>());
+        assert_eq!((open.len_of(id), open.is_whole(id)), (700, false));
+        assert_eq!(open.copy(id, |()| ()).unwrap().len, 700);
+        assert_eq!(open.pop().unwrap().len, 700);
+    }
+
+    #[test]
+    fn what_was_long_lends_nothing_to_what_comes_in_its_place() {
+        let mut open = sequences(10);
+        touch(&mut open, "stays", at(0), at(0));
+        touch(&mut open, "long", at(1), at(1));
+        let id = open.find(&key("long")).unwrap();
+        open.cut(id, 0);
+        touch(&mut open, "stays", at(2), at(2));
+        assert_eq!(
+            open.pop().map(|long| (long.key, long.len)),
+            Some((key("long"), 1))
+        );
+        touch(&mut open, "new", at(3), at(3));
+        let new = open.find(&key("new")).unwrap();
+        assert_eq!(new, id, "it has the place of the long one");
+        assert_eq!((open.len_of(new), open.is_whole(new)), (1, true));
     }
 
     #[test]
