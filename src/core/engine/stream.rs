@@ -149,10 +149,9 @@ impl Stream {
         let was = self.state();
         self.generation = self.generation.wrapping_add(1).max(1);
         match Judge::new(bundle, self.generation, &self.miner) {
-            Ok(mut judge) => {
-                let rate = self.budget.alarm_rate(self.alarms);
-                judge.detector.set_alarm_rate(rate);
+            Ok(judge) => {
                 self.judge = Some(judge);
+                self.set_alarms(self.alarms);
             }
             Err(error) => return out.unjudged(&self.key, &error.to_string()),
         }
@@ -235,8 +234,9 @@ impl Stream {
     /// Takes up how many alarms are asked for.
     pub(super) fn set_alarms(&mut self, alarms: Alarms) {
         self.alarms = alarms;
-        let rate = self.budget.alarm_rate(alarms);
         if let Some(judge) = self.judge.as_mut() {
+            let trained_for = f64::from(judge.bundle().manifest().calibration.alarm_rate);
+            let rate = self.budget.alarm_rate(alarms).unwrap_or(trained_for);
             judge.detector.set_alarm_rate(rate);
         }
     }
