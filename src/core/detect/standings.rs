@@ -75,8 +75,9 @@ impl Standing {
 }
 
 impl Standings {
-    /// Most sequences that left the known prefixes and are remembered; 1.1 kB each.
-    pub(super) const STRAYS_MAX: usize = 32_768;
+    /// Most sequences that left the known prefixes and are remembered, 1.1 kB each: somewhat more
+    /// than a stream keeps open by default.
+    pub(super) const STRAYS_MAX: usize = 20_480;
 
     /// Puts a sequence in its place.
     pub(super) fn put(&mut self, standing: Standing, order: &mut Order) -> Listening {
