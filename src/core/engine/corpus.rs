@@ -79,6 +79,7 @@ impl Kept {
             masks_version: MASKS_VERSION,
             templates,
             sequences,
+            ..Corpus::default()
         }
     }
 }

@@ -8,6 +8,7 @@ use super::outbox::Outbox;
 use super::stream::Stream;
 use super::{Output, Settings, State};
 use crate::core::record::Timestamp;
+use crate::core::train::Corpus;
 
 /// How long a stream waits after a training that came to nothing.
 const RETRY_AFTER: Duration = Duration::from_secs(600);
@@ -35,6 +36,14 @@ impl Common {
 }
 
 impl Stream {
+    /// What was learned so far, as training sees it.
+    pub(super) fn corpus(&self) -> Corpus {
+        Corpus {
+            idle_timeout: Some(self.open.idle_timeout()),
+            ..self.kept.corpus(&self.miner)
+        }
+    }
+
     /// The training that was asked for came to nothing; it is asked for again after a while.
     pub(super) fn training_failed(&mut self, now: Timestamp, out: &mut Outbox) {
         self.training = false;
@@ -67,7 +76,7 @@ impl Stream {
         if was != self.state() {
             out.state(&self.key, self.state());
         }
-        let corpus = self.kept.corpus(&self.miner);
+        let corpus = self.corpus();
         out.push(Output::TrainingDue {
             stream: self.key.clone(),
             corpus,
