@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use knothole::core::model::Bundle;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
     LogsService, LogsServiceServer,
 };
@@ -432,6 +433,34 @@ fn what_is_no_model_is_refused() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn a_model_whose_voices_cannot_be_read_is_refused_where_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let starter = format!(
+        "{}/models/hdfs-starter.safetensors",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let whole = Bundle::from_bytes(&std::fs::read(starter).unwrap()).unwrap();
+    let other = &whole.voices()[..whole.voices().len() / 2];
+    let other = Bundle::new(whole.manifest().clone(), whole.network(), other).unwrap();
+    let model = write(folder.path(), "old.safetensors", other.to_bytes().unwrap());
+    let log = write(folder.path(), "a.log", "INFO began\n");
+    let config = format!("model: {{ bundles: [{{ service: jobs, path: {model} }}] }}\n");
+    let config = write(folder.path(), "knothole.yaml", config);
+    for args in [
+        &["detect", "--model", &model, &log][..],
+        &["model", "show", &model],
+        &["check-config", &config],
+        &["serve", "--config", &config],
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let told = stderr(&output) + &stdout(&output);
+        assert!(told.contains("old.safetensors"), "{told}");
+        assert!(told.contains("train it again"), "{told}");
+    }
 }
 
 /// Counts what it takes.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::Period;
+use crate::core::detect::{Learned, LearnedError};
 use crate::core::model::{Bundle, BundleError, TrainedOn};
 
 /// Why a model file cannot be used.
@@ -36,12 +37,20 @@ pub enum UnusableModel {
     /// They are no bundle.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A bundle that this build cannot judge by.
+    #[error("{source}; knothole {made_by} made it: train it again with `knothole train`")]
+    Voices {
+        /// The version that made it.
+        made_by: String,
+        /// What is wrong with it.
+        source: LearnedError,
+    },
 }
 
 /// Reads the model in a file.
 ///
 /// # Errors
-/// If the file cannot be read or is no bundle.
+/// If the file cannot be read or is no bundle that this build can judge by.
 pub(crate) fn read(path: &Path) -> Result<Bundle, ModelFileError> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| {
@@ -62,9 +71,16 @@ pub(crate) fn read(path: &Path) -> Result<Bundle, ModelFileError> {
 /// The model in `bytes`.
 ///
 /// # Errors
-/// If they are no bundle.
+/// If they are no bundle that this build can judge by.
 pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Bundle, UnusableModel> {
-    Ok(Bundle::from_bytes(bytes)?)
+    let bundle = Bundle::from_bytes(bytes)?;
+    match Learned::check(&bundle) {
+        Ok(()) => Ok(bundle),
+        Err(source) => Err(UnusableModel::Voices {
+            made_by: bundle.manifest().knothole.clone(),
+            source,
+        }),
+    }
 }
 
 /// A model was trained on sequences that another idle time-out cut than the one that is set.

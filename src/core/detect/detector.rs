@@ -35,9 +35,18 @@ pub struct Population {
 /// Why the voices of a bundle cannot be used.
 #[derive(Debug, Error)]
 pub enum LearnedError {
-    /// Not the bytes that [`Learned::to_bytes`] wrote.
+    /// Not the bytes that [`Learned::to_bytes`] writes.
     #[error("cannot read the voices of the bundle: {0}")]
     Voices(#[from] postcard::Error),
+    /// More bytes than [`Learned::to_bytes`] writes.
+    #[error("cannot read the voices of the bundle: {left} bytes are left over")]
+    LeftOver {
+        /// How many.
+        left: usize,
+    },
+    /// It would never alarm.
+    #[error("the bundle has no voices")]
+    Silent,
 }
 
 /// Judges sequences by one bundle.
@@ -128,7 +137,23 @@ impl Learned {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        Ok(postcard::from_bytes(bytes)?)
+        // Another layout may well be read as this one, but hardly to the last byte.
+        match postcard::take_from_bytes(bytes)? {
+            (learned, []) => Ok(learned),
+            (_, rest) => Err(LearnedError::LeftOver { left: rest.len() }),
+        }
+    }
+
+    /// Whether there is anything in `bundle` to judge by, so that one which cannot be used is refused
+    /// where it comes from, not where it would judge.
+    ///
+    /// # Errors
+    /// When it has no voices, or those of another version.
+    pub fn check(bundle: &Bundle) -> Result<(), LearnedError> {
+        match bundle.voices() {
+            [] => Err(LearnedError::Silent),
+            voices => Self::from_bytes(voices).map(drop),
+        }
     }
 }
 

@@ -392,6 +392,18 @@ fn a_job_at_rest_that_has_not_delivered_is_told_before_it_ends() {
 }
 
 #[test]
+fn a_bundle_that_would_not_judge_is_told_from_one_that_does() {
+    let whole = trained(20);
+    assert!(Learned::check(&whole).is_ok());
+    let voices = whole.voices();
+    let (longer, shorter) = ([voices, &[0]].concat(), &voices[..voices.len() - 1]);
+    let changed = [&[255; 9], voices].concat();
+    for voices in [&[], &longer[..], shorter, &changed] {
+        assert!(Learned::check(&bundle(voices)).is_err());
+    }
+}
+
+#[test]
 fn a_bundle_without_voices_alarms_on_nothing() {
     let mut detector = Detector::new(Arc::new(bundle(&[]))).unwrap();
     for sequence in jobs(5, 3) {
