@@ -42,10 +42,10 @@ pub(crate) fn tell(anomaly: &Anomaly, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "  voices    {}", voices(explanation))?;
     let last = anomaly.explanation.context.len().saturating_sub(1);
-    let ended = explanation.observed == Observed::End;
+    let is_there = matches!(explanation.observed, Observed::Record(_));
     for (at, line) in anomaly.explanation.context.iter().enumerate() {
         let label = if at == 0 { "around" } else { "" };
-        let mark = if at == last && !ended { "  ◄" } else { "" };
+        let mark = if at == last && is_there { "  ◄" } else { "" };
         let text = printable(&line.text, LINE_LEN - 14);
         writeln!(out, "  {label:<9} {}  {text}{mark}", clock(line.time))?;
     }

@@ -197,7 +197,7 @@ pub enum Observed {
     Record(Arc<str>),
     /// Nothing more: the sequence went silent until its time-out.
     End,
-    /// Something measured over many records, in our own words.
+    /// Something measured, over many records or in time, in our own words.
     Measure(Box<str>),
 }
 

@@ -1,11 +1,12 @@
 //! An alarm and its surroundings → an anomaly a person can act on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::judge::{Judge, View};
-use super::words::Words;
+use super::words::{Words, lasting};
 use crate::core::detect::{Alarm, Heard, Opinion, Why};
 use crate::core::event::{
     self, Anomaly, AnomalyKind, ContextLine, Expected, Explanation, Observed, TemplateRef,
@@ -38,18 +39,18 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
     let headline = headline(&surprise.alarm.opinions);
     let (miner, journal) = surprise.known;
     let view = surprise.view;
-    let place = headline.map_or(view.heard.len, |opinion| opinion.surprise.position);
-    let blamed = view.events.get(place);
+    let at = Place::of(headline, view);
+    let blamed = at.blamed.and_then(|place| view.events.get(place));
     let kind = headline.map_or(AnomalyKind::Sequence, |opinion| {
         kind_of(&opinion.surprise.why, blamed.is_some())
     });
-    let explanation = explain(surprise, judge, headline, place);
+    let explanation = explain(surprise, judge, headline, &at);
     let template = blamed.map(|event| event.template).or_else(|| {
         let about = subject(&headline?.surprise.why)?;
         Some(judge.bundle().vocabulary().template(about)?.id)
     });
     let template = template.map(|id| template_ref(miner, id));
-    let last = blamed.or(view.events.last());
+    let last = blamed.or(at.before(view).last());
     let line = last.and_then(|event| journal.line(event.number));
     // What is said of a record holds of no other.
     let own_line = line.filter(|_| blamed.is_some());
@@ -90,14 +91,51 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
     }
 }
 
-/// What is at `place`, what was expected there, and who agrees.
+/// Where in a sequence something is odd.
+struct Place {
+    /// The place of the blamed record; of the next one, where something was missing by then.
+    at: usize,
+    blamed: Option<usize>,
+    /// How long nothing came, where something was missing by a pause.
+    paused: Option<Duration>,
+}
+
+impl Place {
+    fn of(headline: Option<&Opinion>, view: &View) -> Self {
+        let len = view.heard.len;
+        let Some(Opinion { surprise, .. }) = headline else {
+            return Self {
+                at: len,
+                blamed: None,
+                paused: None,
+            };
+        };
+        let blamed = surprise.blamed(len);
+        let paused = match &surprise.why {
+            Why::AtRest { quiet, .. } if blamed.is_none() => Some(*quiet),
+            _ => None,
+        };
+        Self {
+            at: surprise.position.min(len),
+            blamed,
+            paused,
+        }
+    }
+
+    /// The records before it.
+    fn before<'a>(&self, view: &'a View) -> &'a [SequenceEvent] {
+        view.events.get(..self.at).unwrap_or(&view.events)
+    }
+}
+
+/// What is at a place, what was expected there, and who agrees.
 fn explain(
     surprise: &Surprise<'_>,
     judge: &mut Judge,
     headline: Option<&Opinion>,
-    place: usize,
+    at: &Place,
 ) -> Explanation {
-    let (expected, probability) = expected(judge, surprise.known.0, &surprise.view.heard, place);
+    let (expected, probability) = expected(judge, surprise.known.0, &surprise.view.heard, at);
     let words = Words {
         judge,
         view: surprise.view,
@@ -119,14 +157,21 @@ fn explain(
         .collect();
     Explanation {
         reason: opinions.first().map_or("", |one| &one.says).into(),
-        observed: match surprise.view.events.get(place) {
-            Some(event) => Observed::Record(text_of(event, surprise.known)),
-            None => Observed::End,
-        },
+        observed: observed(surprise, at),
         probability,
         expected,
-        context: context(surprise, place),
+        context: context(surprise, at),
         opinions,
+    }
+}
+
+/// What came at a place.
+fn observed(surprise: &Surprise<'_>, at: &Place) -> Observed {
+    let blamed = at.blamed.and_then(|place| surprise.view.events.get(place));
+    match (blamed, at.paused) {
+        (Some(event), _) => Observed::Record(text_of(event, surprise.known)),
+        (None, Some(quiet)) => Observed::Measure(format!("nothing for {}", lasting(quiet)).into()),
+        (None, None) => Observed::End,
     }
 }
 
@@ -142,7 +187,7 @@ fn headline(opinions: &[Opinion]) -> Option<&Opinion> {
 /// How much a person has to take on trust; 0 for nothing.
 fn plainness(why: &Why) -> u8 {
     match why {
-        Why::Part { why, .. } => plainness(why),
+        Why::Part { why, .. } | Why::AtRest { why, .. } => plainness(why),
         Why::Unseen => 0,
         Why::NotBefore { .. } | Why::NotAfter { .. } => 1,
         Why::Relation { .. } | Why::Pace { .. } | Why::Value { .. } => 2,
@@ -154,7 +199,7 @@ fn plainness(why: &Why) -> u8 {
 
 fn kind_of(why: &Why, is_record: bool) -> AnomalyKind {
     match why {
-        Why::Part { why, .. } => kind_of(why, is_record),
+        Why::Part { why, .. } | Why::AtRest { why, .. } => kind_of(why, is_record),
         Why::Unseen => AnomalyKind::NewTemplate,
         Why::Rare { .. } => AnomalyKind::RareTemplate,
         Why::Next { came, .. } if *came == Key::END || !is_record => AnomalyKind::Incomplete,
@@ -171,7 +216,7 @@ fn kind_of(why: &Why, is_record: bool) -> AnomalyKind {
 /// The template that something is said about.
 fn subject(why: &Why) -> Option<Key> {
     match why {
-        Why::Part { why, .. } => subject(why),
+        Why::Part { why, .. } | Why::AtRest { why, .. } => subject(why),
         Why::Count { key, .. } | Why::Rare { key, .. } | Why::Value { key, .. } => Some(*key),
         Why::NotAfter { missing, .. } => Some(*missing),
         Why::NotBefore { key, .. } | Why::Pace { to: key, .. } => Some(*key),
@@ -186,15 +231,17 @@ fn subject(why: &Why) -> Option<Key> {
     }
 }
 
-/// What was most expected at `place`, and how probable what came was.
-fn expected(judge: &mut Judge, miner: &Miner, heard: &Heard, place: usize) -> (Vec<Expected>, f64) {
-    let before = judge.detector.resume(&up_to(heard, place));
+/// What was most expected at a place, and how probable what came was.
+fn expected(judge: &mut Judge, miner: &Miner, heard: &Heard, at: &Place) -> (Vec<Expected>, f64) {
+    let before = judge.detector.resume(&up_to(heard, at.at));
     let probable = judge.detector.expect(&before, usize::MAX);
     judge.detector.release(before);
-    let known = heard.positions.iter().position(|at| *at as usize == place);
-    let came = match known {
-        Some(index) => heard.keys.get(index).copied(),
-        None => (place >= heard.len).then_some(Key::END),
+    let came = match at.blamed {
+        Some(place) => {
+            let index = heard.positions.iter().position(|at| *at as usize == place);
+            index.and_then(|index| heard.keys.get(index).copied())
+        }
+        None => Some(Key::END),
     };
     let probability = probable.iter().find(|(key, _)| Some(*key) == came);
     let vocabulary = judge.bundle().vocabulary();
@@ -226,10 +273,11 @@ pub(super) fn up_to(heard: &Heard, place: usize) -> Heard {
     before
 }
 
-/// The lines up to and with the one at `place`, oldest first.
-fn context(surprise: &Surprise<'_>, place: usize) -> Vec<ContextLine> {
+/// The lines up to and with the blamed one, or up to where something was missing; oldest first.
+fn context(surprise: &Surprise<'_>, at: &Place) -> Vec<ContextLine> {
     let events = &surprise.view.events;
-    let end = (place + 1).min(events.len());
+    let end = at.blamed.map_or(at.at, |place| place + 1);
+    let end = end.min(events.len());
     let start = end.saturating_sub(Explanation::CONTEXT_MAX);
     let lines = events.get(start..end).unwrap_or_default().iter();
     let line = |event: &SequenceEvent| ContextLine {

@@ -1,6 +1,7 @@
 //! What a user would notice of a shard, on a small made-up service.
 
 mod identity;
+mod pauses;
 mod promises;
 
 use std::collections::BTreeSet;

@@ -43,6 +43,14 @@ impl Words<'_> {
                 let of = self.name_at(*named_at);
                 format!("for {of}, {}", self.why(why, place))
             }
+            Why::AtRest { quiet, why, .. } => {
+                let said = self.why(why, place);
+                match is_of_record(why) {
+                    // It would be as odd without the pause.
+                    true => said,
+                    false => format!("nothing followed for {}, though {said}", lasting(*quiet)),
+                }
+            }
             Why::Unseen => format!(
                 "a record of a kind that never came in the {sequences} sequences learned from{}",
                 self.instead(place),
@@ -257,6 +265,14 @@ impl Words<'_> {
             None if key == Key::END => "the end".to_owned(),
             None => "the beginning".to_owned(),
         }
+    }
+}
+
+/// Whether something is odd about a record as it came, whatever comes later.
+fn is_of_record(why: &Why) -> bool {
+    match why {
+        Why::Part { why, .. } => is_of_record(why),
+        why => matches!(why, Why::NotBefore { .. }),
     }
 }
 
