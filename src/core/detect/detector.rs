@@ -57,12 +57,15 @@ pub struct Detector {
     endless: Judging,
     order: Order,
     alarm_rate: f64,
+    /// Whether anything was learned from stretches that do not begin.
+    knows_endless: bool,
 }
 
 /// Where an open sequence stands.
 #[derive(Debug)]
 pub struct Listening {
     order: OrderState,
+    /// Whether it is one of those that are known from their beginning, or of the endless ones.
     begins: bool,
     /// The largest score so far of each voice in flight, in the order of [`IN_FLIGHT`].
     peaks: [f32; IN_FLIGHT.len()],
@@ -166,7 +169,9 @@ impl Detector {
         let learned = Learned::from_bytes(bundle.voices())?;
         let order = Order::new(&bundle);
         let alarm_rate = f64::from(bundle.manifest().calibration.alarm_rate);
+        let ensemble = &learned.endless.ensemble;
         Ok(Self {
+            knows_endless: ensemble.p_value(f32::MAX) < 1.0,
             bundle,
             begun: Judging::new(learned.begun, alarm_rate),
             endless: Judging::new(learned.endless, alarm_rate),
@@ -231,8 +236,12 @@ impl Detector {
         state
     }
 
-    /// Forgets how odd the sequence was so far: it goes on for long, and is judged anew from here.
+    /// Forgets how odd the sequence was so far: it goes on for long, and is judged anew from here. What
+    /// comes of it from now on has no beginning, so it is learned and judged with what goes on for
+    /// ever, however it began. Only where nothing was learned of such, the population that knows how
+    /// it began goes on judging it: to say nothing at all would be worse.
     pub fn begin_stretch(&self, state: &mut Listening) {
+        state.begins &= !self.knows_endless;
         state.peaks = [0.0; IN_FLIGHT.len()];
     }
 

@@ -2,6 +2,7 @@
 
 mod identity;
 mod pauses;
+mod processes;
 mod promises;
 
 use std::collections::BTreeSet;

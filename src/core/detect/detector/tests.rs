@@ -287,6 +287,44 @@ fn what_a_process_says_and_what_a_job_does_are_judged_apart() {
 }
 
 #[test]
+fn a_job_so_long_that_it_is_judged_in_stretches_is_of_one_sort_whether_it_was_followed_or_taken_up()
+{
+    let mut detector = detector(200);
+    let vocabulary = detector.bundle().vocabulary().clone();
+    // It begins as no process does, and then goes on as processes do.
+    let sequence = talk(40, 900);
+    let (first, second) = (latest(&sequence, 20, 20), latest(&sequence, 40, 20));
+    let (first, second) = [first, second]
+        .map(|one| Heard::new(&one, &vocabulary))
+        .into();
+    let mut followed = detector.begin(true);
+    assert!(
+        detector.end(&followed, &first).unwrap().is_some(),
+        "no job talks like that"
+    );
+    detector.begin_stretch(&mut followed);
+    let taken_up = detector.resume(&second);
+    for state in [&followed, &taken_up] {
+        assert_eq!(detector.end(state, &second).unwrap(), None);
+    }
+}
+
+#[test]
+fn where_nothing_endless_was_learned_a_long_job_is_still_judged() {
+    let blank = bundle(&[]);
+    let learned = Learned {
+        begun: population(&jobs(200, 1), &blank),
+        endless: Population::default(),
+    };
+    let bundle = bundle(&learned.to_bytes().unwrap());
+    let mut detector = Detector::new(Arc::new(bundle)).unwrap();
+    let mut state = detector.begin(true);
+    detector.begin_stretch(&mut state);
+    let foreign = Heard::new(&talk(20, 900), detector.bundle().vocabulary());
+    assert!(detector.end(&state, &foreign).unwrap().is_some());
+}
+
+#[test]
 fn late_jobs_do_not_excuse_a_late_process() {
     let mut detector = detector(200);
     // Late at the same time, in the same step, but not of the same sort.
