@@ -229,6 +229,8 @@ impl Stream {
     }
 
     /// The version of the model that judges; empty without one.
+        let rates = &mut self.pulse.rates;
+        rates.set_alarms_per_day(Budget::rate_alarms_per_day(alarms));
     pub(super) fn model_version(&self) -> &str {
         self.judge
             .as_ref()

@@ -4,6 +4,7 @@ mod identity;
 mod pauses;
 mod processes;
 mod promises;
+mod reloads;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
