@@ -391,11 +391,11 @@ impl Detector {
         })
     }
 
-    fn of(&self, begins: bool) -> &Judging {
+    pub(super) fn of(&self, begins: bool) -> &Judging {
         if begins { &self.begun } else { &self.endless }
     }
 
-    fn of_mut(&mut self, begins: bool) -> &mut Judging {
+    pub(super) fn of_mut(&mut self, begins: bool) -> &mut Judging {
         if begins {
             &mut self.begun
         } else {

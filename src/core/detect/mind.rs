@@ -78,7 +78,7 @@ pub const TAIL_LEN: usize = 64;
 pub type Found = [Option<Surprise>; VOICES.len()];
 
 /// How late the steps of all sequences of a stream were lately.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Company {
     whole: Alike,
     parts: Alike,
@@ -86,6 +86,21 @@ pub struct Company {
 }
 
 impl Company {
+    /// What of it has to do with records from `time` on.
+    pub(super) fn since(&self, time: Timestamp) -> Self {
+        Self {
+            whole: self.whole.since(time),
+            parts: self.parts.since(time),
+            values: self.values.since(time),
+        }
+    }
+
+    /// How much is remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.whole.len() + self.parts.len() + self.values.len()
+    }
+
     /// Hears the steps of a sequence that has ended, or of all of it that will be known.
     pub fn hear(&mut self, mind: &Mind, heard: &Heard, sequence: u64) {
         mind.pace.tell(heard, sequence, &mut self.whole);

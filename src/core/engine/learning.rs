@@ -1,8 +1,9 @@
 //! When a stream has learned enough for a model, and what it does not learn from.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::outbox::Outbox;
 use super::stream::Stream;
@@ -19,8 +20,8 @@ const COMMON_AFTER: u32 = 200;
 const COMMON_MAX: usize = 1_024;
 
 /// In how many sequences each kind of surprise came, by fingerprint.
-#[derive(Debug, Default)]
-pub(super) struct Common(FxHashMap<Box<str>, u32>);
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Common(BTreeMap<Box<str>, u32>);
 
 impl Common {
     /// Counts a surprise; whether it has come so often that it is how things are now.

@@ -5,6 +5,7 @@ mod pauses;
 mod processes;
 mod promises;
 mod reloads;
+mod restarts;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

@@ -354,6 +354,42 @@ fn late_jobs_do_not_excuse_a_late_process() {
 }
 
 #[test]
+fn after_a_restart_late_processes_still_excuse_a_late_one() {
+    let late = |seed| {
+        let mut late = talk(20, seed);
+        late.times.iter_mut().enumerate().for_each(|(index, time)| {
+            let stall = if index < 21 { 0 } else { 600_000 };
+            *time = Timestamp::from_millis(index as u64 * 500 + stall);
+        });
+        late
+    };
+    let pace = |detector: &mut Detector| {
+        let judged = detector.judge(&late(3)).unwrap();
+        judged.scores[VOICES.iter().position(|name| *name == "pace").unwrap()]
+    };
+    let mut before = detector(200);
+    (10..20).for_each(|seed| drop(before.judge(&late(seed)).unwrap()));
+    let restarted = |since_s: u64| {
+        let recent = before.recent(Timestamp::from_millis(since_s * 1_000));
+        let mut after = detector(200);
+        after.take_up(recent);
+        after
+    };
+    let mut unknown = detector(200);
+    assert!(pace(&mut unknown) > 1.0, "alone it is late");
+    assert!(pace(&mut restarted(0)) < 1.0, "all are");
+    let old = restarted(1_000).recent(Timestamp::ZERO);
+    assert_eq!(
+        old.kept(),
+        0,
+        "what explains nothing any more is left behind"
+    );
+    let mut other = Detector::new(trained(100)).unwrap();
+    other.take_up(before.recent(Timestamp::ZERO));
+    assert_eq!(other.recent(Timestamp::ZERO).kept(), 0, "of another model");
+}
+
+#[test]
 fn no_more_normal_sequences_are_alarmed_on_than_were_asked_for() {
     let mut detector = detector(4_000);
     let normal = jobs(4_000, 77);
