@@ -81,11 +81,7 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
         span_id: line.and_then(|line| line.trace.1),
         template,
         sent_template: own_line.and_then(|line| line.sent_template.clone()),
-        detectors: explanation
-            .opinions
-            .iter()
-            .map(|one| one.detector)
-            .collect(),
+        detectors: detectors(surprise.alarm, &explanation),
         explanation,
         model: judge.bundle().version().into(),
     }
@@ -143,12 +139,8 @@ fn explain(
         expected: &expected,
         len: surprise.len,
     };
-    let others = surprise.alarm.opinions.iter().filter(|one| {
-        one.p_value <= AGREES_BELOW && headline.is_none_or(|first| first.voice != one.voice)
-    });
-    let opinions: Vec<event::Opinion> = headline
+    let opinions: Vec<event::Opinion> = worth_saying(headline, &surprise.alarm.opinions)
         .into_iter()
-        .chain(others)
         .map(|one| event::Opinion {
             detector: one.voice,
             p_value: one.p_value,
@@ -163,6 +155,53 @@ fn explain(
         context: context(surprise, at),
         opinions,
     }
+}
+
+/// The headline, and of what else is odd the strongest of each sort: many detectors say the same
+/// of the whole sequence, of its parts and of its pauses.
+fn worth_saying<'a>(headline: Option<&'a Opinion>, opinions: &'a [Opinion]) -> Vec<&'a Opinion> {
+    let mut worth_saying: Vec<&Opinion> = headline.into_iter().collect();
+    for opinion in opinions.iter().filter(|one| one.p_value <= AGREES_BELOW) {
+        let sort = sort_of(&opinion.surprise.why);
+        let is_new = |told: &&Opinion| sort_of(&told.surprise.why) != sort;
+        if worth_saying.iter().all(is_new) && worth_saying.len() < Explanation::OPINIONS_MAX {
+            worth_saying.push(opinion);
+        }
+    }
+    worth_saying
+}
+
+/// What something odd is about.
+#[derive(PartialEq, Eq)]
+enum Sort {
+    Kind,
+    Order,
+    Count,
+    Time,
+    Value,
+}
+
+fn sort_of(why: &Why) -> Sort {
+    match why {
+        Why::Part { why, .. } | Why::AtRest { why, .. } => sort_of(why),
+        Why::Unseen | Why::Rare { .. } => Sort::Kind,
+        Why::Next { .. } | Why::NotBefore { .. } | Why::NotAfter { .. } => Sort::Order,
+        Why::Count { .. } | Why::Relation { .. } | Why::Length { .. } => Sort::Count,
+        Why::Pace { .. } => Sort::Time,
+        Why::Value { .. } => Sort::Value,
+    }
+}
+
+/// The detectors that agree: those with an opinion that is told, in its order, and then the others.
+fn detectors(alarm: &Alarm, explanation: &Explanation) -> Vec<&'static str> {
+    let told = explanation.opinions.iter().map(|one| one.detector);
+    let mut detectors: Vec<&'static str> = told.collect();
+    for opinion in alarm.opinions.iter() {
+        if opinion.p_value <= AGREES_BELOW && !detectors.contains(&opinion.voice) {
+            detectors.push(opinion.voice);
+        }
+    }
+    detectors
 }
 
 /// What came at a place.
