@@ -378,3 +378,69 @@ pub(super) fn digest(parts: &[&[u8]]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opinion(voice: &'static str, p_value: f64, why: Why) -> Opinion {
+        let surprise = crate::core::detect::Surprise {
+            score: 1.0,
+            position: 0,
+            why,
+        };
+        Opinion {
+            voice,
+            p_value,
+            surprise,
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_the_reason_and_the_strongest_of_each_other_sort() {
+        let late = || Why::Pace {
+            from: Key(2),
+            to: Key(3),
+            took: Duration::from_secs(9),
+            usual: Default::default(),
+        };
+        let part = |why| Why::Part {
+            named_at: (0, 0),
+            why: Box::new(why),
+        };
+        let missing = || Why::NotAfter {
+            key: Key(2),
+            missing: Key(3),
+            held: 9,
+        };
+        let length = Why::Length {
+            came: 2,
+            usual: (5, 9),
+        };
+        let rare = Why::Rare {
+            key: Key(2),
+            sequences: 1,
+            of: 99,
+        };
+        let value = Why::Value {
+            key: Key(2),
+            place: 0,
+            number: None,
+            usual: None,
+            names: 3,
+        };
+        let opinions = [
+            opinion("part_pace", 1e-5, part(late())),
+            opinion("pace", 1e-4, late()),
+            opinion("part_precedence", 2e-4, part(missing())),
+            opinion("precedence", 3e-4, missing()),
+            opinion("length", 4e-4, length),
+            opinion("rare", 5e-4, rare),
+            opinion("values", 6e-4, value),
+            opinion("ngram", 0.5, missing()),
+        ];
+        let said = worth_saying(opinions.first(), &opinions);
+        let voices: Vec<&str> = said.iter().map(|one| one.voice).collect();
+        assert_eq!(voices, ["part_pace", "part_precedence", "length", "rare"]);
+    }
+}

@@ -4,21 +4,29 @@ use super::*;
 use crate::core::detect::{self, Alarm, Opinion, Why};
 use crate::core::engine::explain::{self, tell};
 use crate::core::engine::judge::Judge;
+use crate::core::engine::values_of;
 use crate::core::model::Key;
 use crate::core::parse::{Limits, Miner};
 use crate::core::sequence::{Journal, JournalLimits, KeyKind, Line, SequenceEvent, SequenceKey};
 
 /// What is told of order 300 when something is found odd about it.
 fn told(surprise: detect::Surprise) -> Anomaly {
+    told_of_lines(6, surprise)
+}
+
+/// The same where only the latest so many of its six lines are known.
+fn told_of_lines(known: usize, surprise: detect::Surprise) -> Anomaly {
     let mut miner = Miner::new(Limits::default());
     let mut judge = Judge::new(bundle(), 1, &miner).expect("the model can be used");
     let templates = judge.bundle().vocabulary().templates().to_vec();
     templates.iter().for_each(|one| miner.seed(&one.text));
     judge.follow(&miner);
     let mut journal = Journal::new(JournalLimits::default());
-    let events = order(300, |_| {}).into_iter().map(|record| {
+    let records = order(300, |_| {}).into_iter().enumerate();
+    let events = records.map(|(at, record)| {
         let time = record.time.expect("has a time");
         let template = miner.parse(record.body.as_bytes(), time).id;
+        let values: Vec<_> = values_of(record.body.as_bytes(), miner.params()).collect();
         let line = Line {
             text: record.body.as_ref().into(),
             trace: (None, None),
@@ -28,7 +36,7 @@ fn told(surprise: detect::Surprise) -> Anomaly {
         SequenceEvent {
             template,
             time,
-            number: journal.note(Some(line), &[]),
+            number: journal.note(Some(line).filter(|_| at + known >= 6), &values),
         }
     });
     let events: Vec<SequenceEvent> = events.collect();
@@ -115,4 +123,21 @@ fn a_record_that_was_not_followed_by_a_pause_is_still_the_one_to_look_at() {
     let blamed = Observed::Record("INFO stock reserved for ord_1000300".into());
     assert_eq!(told.explanation.observed, blamed);
     assert_eq!(told.kind, AnomalyKind::Missing);
+}
+
+#[test]
+fn a_thing_is_named_although_the_line_that_named_it_first_is_forgotten() {
+    let told = told_of_lines(
+        2,
+        detect::Surprise {
+            score: 9.0,
+            position: 6,
+            why: Why::Part {
+                named_at: (0, 0),
+                why: Box::new(unsettled()),
+            },
+        },
+    );
+    let reason = &told.explanation.reason;
+    assert!(reason.starts_with("for ord_1000300, "), "{reason}");
 }
