@@ -34,6 +34,9 @@ const AGREES_BELOW: f64 = 0.01;
 /// Of opinions that are within this factor of the most surprised one, the plainest is the reason.
 const AS_SURPRISED: f64 = 30.0;
 
+/// What is less probable is not told as expected, unless nothing is more so.
+const EXPECTED_MIN: f32 = 0.005;
+
 /// Tells one alarm as an anomaly.
 pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
     let headline = headline(&surprise.alarm.opinions);
@@ -162,13 +165,21 @@ fn explain(
 fn worth_saying<'a>(headline: Option<&'a Opinion>, opinions: &'a [Opinion]) -> Vec<&'a Opinion> {
     let mut worth_saying: Vec<&Opinion> = headline.into_iter().collect();
     for opinion in opinions.iter().filter(|one| one.p_value <= AGREES_BELOW) {
-        let sort = sort_of(&opinion.surprise.why);
-        let is_new = |told: &&Opinion| sort_of(&told.surprise.why) != sort;
+        let is_new = |told: &&Opinion| !are_alike(&told.surprise.why, &opinion.surprise.why);
         if worth_saying.iter().all(is_new) && worth_saying.len() < Explanation::OPINIONS_MAX {
             worth_saying.push(opinion);
         }
     }
     worth_saying
+}
+
+/// Whether a person would take two for the same: they are of one sort, or what is missing by its order
+/// is missing by its count.
+fn are_alike(one: &Why, other: &Why) -> bool {
+    let (sort, other_sort) = (sort_of(one), sort_of(other));
+    let is_lack = |sort: &Sort| matches!(sort, Sort::Order | Sort::Count);
+    let is_same_lack = is_lack(&sort) && is_lack(&other_sort) && subject(one).is_some();
+    sort == other_sort || (is_same_lack && subject(one) == subject(other))
 }
 
 /// What something odd is about.
@@ -284,7 +295,10 @@ fn expected(judge: &mut Judge, miner: &Miner, heard: &Heard, at: &Place) -> (Vec
     };
     let probability = probable.iter().find(|(key, _)| Some(*key) == came);
     let vocabulary = judge.bundle().vocabulary();
-    let expected = probable.iter().take(Explanation::EXPECTED_MAX);
+    let worth_it =
+        |(nth, (_, probability)): &(usize, &(Key, f32))| *nth == 0 || *probability >= EXPECTED_MIN;
+    let expected = probable.iter().take(Explanation::EXPECTED_MAX).enumerate();
+    let expected = expected.filter(worth_it).map(|(_, expected)| expected);
     let expected = expected.map(|(key, probability)| Expected {
         template: vocabulary
             .template(*key)
@@ -439,6 +453,13 @@ mod tests {
             opinion("values", 6e-4, value),
             opinion("ngram", 0.5, missing()),
         ];
+        let same_lack = Why::Relation {
+            left: vec![Key(2)],
+            right: vec![Key(3)],
+            came: (1, 0),
+            held: 9,
+        };
+        assert!(are_alike(&part(missing()), &same_lack));
         let said = worth_saying(opinions.first(), &opinions);
         let voices: Vec<&str> = said.iter().map(|one| one.voice).collect();
         assert_eq!(voices, ["part_pace", "part_precedence", "length", "rare"]);

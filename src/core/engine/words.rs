@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::explain::template_ref;
 use super::judge::{Judge, View};
-use super::values::text_of;
+use super::values::{label_of, text_of};
 use crate::core::detect::{Surprise, Why};
 use crate::core::event::Expected;
 use crate::core::model::Key;
@@ -51,7 +51,7 @@ impl Words<'_> {
                 match is_of_record(why) {
                     // It would be as odd without the pause.
                     true => said,
-                    false => format!("nothing followed for {}, though {said}", lasting(*quiet)),
+                    false => format!("before a pause of {}, {said}", lasting(*quiet)),
                 }
             }
             Why::Unseen => format!(
@@ -122,9 +122,9 @@ impl Words<'_> {
             } => format!(
                 "{} came {} but {} {}; in all {} cases learned from they came equally often",
                 self.all(left),
-                times(came.0),
+                together(left, times(came.0)),
                 self.all(right),
-                times(came.1),
+                together(right, times(came.1)),
                 thousands(f64::from(*held)),
             ),
             Why::Length { came, usual } => format!(
@@ -169,16 +169,17 @@ impl Words<'_> {
             return String::new();
         };
         let of = self.quoted(*key);
-        let nth = ordinal(value + 1);
+        let index = self.index_of(place);
+        let what = index.and_then(|index| self.label_at((index, *value)));
+        let what = what.unwrap_or_else(|| format!("the {} value", ordinal(value + 1)));
         if let Some((number, usual)) = number.zip(*usual) {
             let usual = range(measure(usual.0), &measure(usual.1));
             let number = measure(number);
-            return format!("the {nth} value of {of} is {number}; it is usually {usual}");
+            return format!("{what} of {of} is {number}; it is usually {usual}");
         }
-        let name = self.index_of(place);
-        let name = name.and_then(|index| self.name_at((index, *value)));
+        let name = index.and_then(|index| self.name_at((index, *value)));
         format!(
-            "the {nth} value of {of} is {}, which is none of the {} seen there",
+            "{what} of {of} is {}, which is none of the {} seen there",
             name.unwrap_or_else(|| "another".to_owned()),
             thousands(f64::from(*names))
         )
@@ -259,6 +260,14 @@ impl Words<'_> {
             .map(quote_plain)
     }
 
+    /// What a line calls a value: `bytes` in `bytes: 12`.
+    fn label_at(&self, (index, value): (u32, u32)) -> Option<String> {
+        let row = self.view.heard.values.row(index as usize);
+        let line = &self.line_of(index as usize)?.text;
+        let text = text_of(line, *row.get(value as usize)?)?;
+        label_of(line, text).map(quote_plain)
+    }
+
     /// The line of a known record.
     fn line_of(&self, index: usize) -> Option<&Line> {
         let place = *self.view.heard.positions.get(index)?;
@@ -296,6 +305,14 @@ fn quote_plain(text: &str) -> String {
     match text.char_indices().nth(QUOTE_LEN_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
+    }
+}
+
+/// How often several came in all.
+fn together(keys: &[Key], times: String) -> String {
+    match keys {
+        [_] => times,
+        _ => format!("together {times}"),
     }
 }
 

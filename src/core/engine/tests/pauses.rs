@@ -88,7 +88,7 @@ fn what_was_missing_by_a_pause_is_not_blamed_on_the_record_after_it() {
         Observed::Measure("nothing for 34 s".into())
     );
     assert!(
-        explanation.reason.contains("nothing followed for 34 s"),
+        explanation.reason.starts_with("before a pause of 34 s, "),
         "{}",
         explanation.reason
     );
