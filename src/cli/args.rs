@@ -177,7 +177,8 @@ pub(crate) struct TrainArgs {
     /// Seed of the training: the same files and seed give the same bundle, byte for byte
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Share of normal sequences that may raise an alarm
+    /// Share of normal sequences that may raise an alarm [default: 0.002; more if there are fewer
+    /// than 250 sequences, half of one]
     #[arg(long, value_name = "SHARE")]
     pub(crate) alarm_rate: Option<f64>,
     /// Print what the model is and how good it is as one JSON object

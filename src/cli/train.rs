@@ -29,7 +29,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
     let defaults = settings.training();
     let training = TrainSettings {
         seed: args.seed.unwrap_or(defaults.seed),
-        alarm_rate: args.alarm_rate.unwrap_or(defaults.alarm_rate),
+        alarm_rate: args.alarm_rate.or(defaults.alarm_rate),
         ..defaults
     };
     let corpus = corpus(args, engine)?;

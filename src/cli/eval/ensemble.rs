@@ -20,9 +20,10 @@ pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<
     let name = format!("knothole {}", part.name);
     let bundle = train_with_bar(train, &part.corpus, settings, &name)?;
     let mut detector = Detector::new(Arc::new(bundle))?;
+    let rate = detector.alarm_rate();
     let row = |detector| Scored {
         detector,
-        asked_rate: Some(settings.alarm_rate),
+        asked_rate: Some(rate),
         ..Scored::default()
     };
     let mut all = row(ENSEMBLE);
@@ -50,7 +51,7 @@ pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<
             let p_value = judged.p_values[voice];
             row.scores.push(f64::from(judged.scores[voice]));
             row.p_values.push(p_value);
-            row.alarms.push(p_value <= settings.alarm_rate);
+            row.alarms.push(p_value <= rate);
         }
     }
     Ok(std::iter::once(all).chain(voices).collect())

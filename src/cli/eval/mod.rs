@@ -16,6 +16,7 @@ mod delay;
 mod ensemble;
 mod incidents;
 mod inject;
+mod interleave;
 mod layout;
 mod metrics;
 mod nearest;
@@ -75,13 +76,18 @@ pub(crate) struct EvalArgs {
     /// Most passes over the training rows
     #[arg(long, value_name = "N", default_value_t = TrainSettings::default().epochs_max)]
     epochs: usize,
-    /// Share of normal sequences that may raise an alarm
-    #[arg(long, value_name = "SHARE", default_value_t = TrainSettings::default().alarm_rate)]
-    alarm_rate: f64,
+    /// Share of normal sequences that may raise an alarm [default: 0.002; more if there are fewer
+    /// than 250 sequences to train on, half of one]
+    #[arg(long, value_name = "SHARE")]
+    alarm_rate: Option<f64>,
     /// Score faults that are put into the test's normal sequences (reordered, missing, repeated and
     /// foreign events) in place of the set's own
     #[arg(long)]
     inject: bool,
+    /// Weave so many sequences into each other, in training and test, as a process that handles many
+    /// requests at a time and names none writes them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    interleave: Option<u16>,
     /// Write report.md and plots (SVG) there as well; the folder is made if need be
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -167,6 +173,9 @@ fn measure(args: &EvalArgs) -> anyhow::Result<(Report, Vec<Plot>)> {
     let mut dataset = args.layout.read(train_folder(args)?, &args.test)?;
     if args.inject {
         inject::inject(&mut dataset, args.seed);
+    }
+    if let Some(at_once) = args.interleave {
+        interleave::interleave(&mut dataset, usize::from(at_once));
     }
     let scored = score(args, args.seed, &dataset)?;
     let followers = Followers::new(&dataset);

@@ -20,9 +20,13 @@ pub(super) struct Report {
     seed: u64,
     seeds: u64,
     epochs_max: usize,
-    alarm_rate: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alarm_rate: Option<f64>,
     /// The faults are not the set's own.
     injected: bool,
+    /// How many sequences each one is woven of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interleaved: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
     train: Trained,
@@ -101,8 +105,9 @@ impl Report {
             seed: args.seed,
             seeds: args.seeds,
             epochs_max: args.epochs,
-            alarm_rate: args.alarm_rate,
+            alarm_rate: scored.iter().find_map(|one| one.asked_rate),
             injected: args.inject,
+            interleaved: args.interleave,
             warning: dataset.warning,
             train: Trained::of(dataset),
             test: Tested {
@@ -152,12 +157,17 @@ fn again(args: &EvalArgs) -> String {
     let train = args.train.as_deref().unwrap_or(&args.test).display();
     let (layout, test) = (args.layout.name(), args.test.display());
     let mut again = format!(
-        "knothole eval --layout {layout} --train {train} --test {test} --seed {} --epochs {} \
-         --alarm-rate {}",
-        args.seed, args.epochs, args.alarm_rate
+        "knothole eval --layout {layout} --train {train} --test {test} --seed {} --epochs {}",
+        args.seed, args.epochs
     );
+    if let Some(rate) = args.alarm_rate {
+        again += &format!(" --alarm-rate {rate}");
+    }
     if args.inject {
         again += " --inject";
+    }
+    if let Some(at_once) = args.interleave {
+        again += &format!(" --interleave {at_once}");
     }
     if args.seeds > 1 {
         again += &format!(" --seeds {}", args.seeds);

@@ -21,7 +21,8 @@ pub(super) struct Scored {
     pub(super) first_alarms: Vec<Option<usize>>,
     /// The templates blamed, most suspect first; empty where the detector blames none.
     pub(super) blamed: Vec<Vec<TemplateId>>,
-    /// The share of normal sequences that may be alarmed on, where the user asked for one.
+    /// The share of normal sequences that may be alarmed on, where the detector goes by one; the
+    /// mean over parts that go by several.
     pub(super) asked_rate: Option<f64>,
 }
 
@@ -60,6 +61,10 @@ impl Scored {
 
     /// Appends what the same detector said about the next part.
     fn append(&mut self, next: Self) {
+        let (len, more) = (self.scores.len() as f64, next.scores.len() as f64);
+        let rates = self.asked_rate.zip(next.asked_rate);
+        self.asked_rate =
+            rates.map(|(rate, other)| (rate * len + other * more) / (len + more).max(1.0));
         self.scores.extend(next.scores);
         self.alarms.extend(next.alarms);
         self.p_values.extend(next.p_values);

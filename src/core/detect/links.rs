@@ -209,14 +209,11 @@ impl Links {
     /// The things that each record concerns, and where in its row they are named.
     fn named(&self, heard: &Heard, link: u16) -> Vec<Vec<(u32, u32)>> {
         let mut named = vec![Vec::new(); heard.keys.len()];
-        for level in 0..=LEVELS_MAX {
-            let names: Vec<(usize, u32, u32)> = self.names(heard, Role { link, level }).collect();
-            if level == 0 {
-                for (index, at, hash) in names {
-                    named[index].push((at, hash));
-                }
-                continue;
-            }
+        let [things, other_names @ ..] = self.names(heard, link);
+        for (index, at, hash) in things {
+            named[index].push((at, hash));
+        }
+        for names in other_names {
             let mut aliases: FxHashMap<u32, u32> = FxHashMap::default();
             for (index, _, hash) in &names {
                 if let Some(thing) = only(&named[*index]) {
@@ -239,18 +236,17 @@ impl Links {
         named
     }
 
-    /// Names that stand in places with `role`: record, where in its row, hash.
-    fn names<'a>(
-        &'a self,
-        heard: &'a Heard,
-        role: Role,
-    ) -> impl Iterator<Item = (usize, u32, u32)> + 'a {
-        (0..heard.keys.len()).flat_map(move |index| {
-            let names = self.places.names(heard, index);
-            names
-                .filter(move |(_, place, _)| self.roles.get(place) == Some(&role))
-                .map(move |(at, _, hash)| (index, at, hash))
-        })
+    /// The names of things of `link` by level: record, where in its row, hash.
+    fn names(&self, heard: &Heard, link: u16) -> [Vec<(usize, u32, u32)>; LEVELS_MAX as usize + 1] {
+        let mut names = <[Vec<_>; LEVELS_MAX as usize + 1]>::default();
+        for index in 0..heard.keys.len() {
+            for (at, place, hash) in self.places.names(heard, index) {
+                if let Some(role) = self.roles.get(&place).filter(|role| role.link == link) {
+                    names[usize::from(role.level)].push((index, at, hash));
+                }
+            }
+        }
+        names
     }
 }
 

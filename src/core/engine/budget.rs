@@ -45,13 +45,13 @@ impl Budget {
         self.counted = self.counted.max(time);
     }
 
-    /// The share of normal sequences that may be alarmed on.
-    pub(super) fn alarm_rate(&self, alarms: Alarms) -> f64 {
+    /// The share of normal sequences that may be alarmed on, if it is asked for.
+    pub(super) fn alarm_rate(&self, alarms: Alarms) -> Option<f64> {
         match alarms {
             Alarms::Rate(rate) => rate,
             Alarms::PerDay(alerts) => {
                 let asked = alerts * SEQUENCES_SHARE * FALSE_SHARE;
-                (asked / self.sequences_per_day()).clamp(RATE_MIN, RATE_MAX)
+                Some((asked / self.sequences_per_day()).clamp(RATE_MIN, RATE_MAX))
             }
         }
     }
@@ -130,7 +130,7 @@ mod tests {
             assert!(!crowded, "{alerts}");
             assert_eq!(budget.withheld() as usize, 14_400 - told.len());
         }
-        assert!(Budget::default().may_tell(Alarms::Rate(0.1), at(0.0)));
+        assert!(Budget::default().may_tell(Alarms::Rate(Some(0.1)), at(0.0)));
     }
 
     #[test]
@@ -141,7 +141,9 @@ mod tests {
             for n in 0..per_hour * hours {
                 budget.count(at(f64::from(n) / f64::from(per_hour)));
             }
-            budget.alarm_rate(alarms)
+            budget
+                .alarm_rate(alarms)
+                .expect("a number a day asks for one")
         };
         for (per_hour, hours) in [(100, 240), (100, 12), (5_000, 30)] {
             let expected = 5.0 * SEQUENCES_SHARE * FALSE_SHARE / (24.0 * f64::from(per_hour));

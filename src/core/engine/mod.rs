@@ -36,7 +36,7 @@ use crate::core::event::Anomaly;
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
 use crate::core::sequence::{JournalLimits, KeyFinder};
-use crate::core::train::{Corpus, TrainSettings};
+use crate::core::train::Corpus;
 
 /// How streams are kept, learned and judged.
 #[derive(Clone, Debug)]
@@ -85,8 +85,9 @@ pub struct Learn {
 /// How many alarms a stream gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Alarms {
-    /// On so large a share of its normal sequences, between 0 and 1.
-    Rate(f64),
+    /// On so large a share of its normal sequences, between 0 and 1; `None` is what the model was
+    /// trained for.
+    Rate(Option<f64>),
     /// At most so many in a day, above 0. How rare a sequence must be follows from how many there
     /// are.
     PerDay(f64),
@@ -131,7 +132,7 @@ impl Settings {
             },
             hand: Arc::default(),
             learn: Learn::default(),
-            alarms: Alarms::Rate(TrainSettings::default().alarm_rate),
+            alarms: Alarms::Rate(None),
             pace: Pace::Live,
         }
     }

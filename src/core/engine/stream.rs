@@ -154,12 +154,11 @@ impl Stream {
         self.generation = self.generation.wrapping_add(1).max(1);
         match Judge::new(bundle, self.generation, &self.miner) {
             Ok(mut judge) => {
-                let rate = self.budget.alarm_rate(self.alarms);
-                judge.detector.set_alarm_rate(rate);
                 if let Some(recent) = self.recent.take() {
                     judge.detector.take_up(recent);
                 }
                 self.judge = Some(judge);
+                self.set_alarms(self.alarms);
             }
             Err(error) => return out.unjudged(&self.key, &error.to_string()),
         }
@@ -231,8 +230,9 @@ impl Stream {
         self.alarms = alarms;
         let rates = &mut self.pulse.rates;
         rates.set_alarms_per_day(Budget::rate_alarms_per_day(alarms));
-        let rate = self.budget.alarm_rate(alarms);
         if let Some(judge) = self.judge.as_mut() {
+            let trained_for = f64::from(judge.bundle().manifest().calibration.alarm_rate);
+            let rate = self.budget.alarm_rate(alarms).unwrap_or(trained_for);
             judge.detector.set_alarm_rate(rate);
         }
     }

@@ -23,9 +23,10 @@ pub(super) fn calibrate(
     }
     ranks.sort_unstable_by(|a, b| b.cmp(a));
     worst.sort_unstable_by(|a, b| b.total_cmp(a));
-    let allowed = (held_out.len() as f64 * settings.alarm_rate).floor() as usize;
+    let asked = settings.alarm_rate_of(held_out.len());
+    let allowed = (held_out.len() as f64 * asked).floor() as usize;
     let mut calibration = Calibration {
-        alarm_rate: settings.alarm_rate as f32,
+        alarm_rate: asked as f32,
         top_g: ranks.get(allowed).copied().unwrap_or(1).max(1),
         sequences: held_out.len() as u64,
         worst,

@@ -77,7 +77,7 @@ pub(super) fn cross_fit(
     let weights = fitting.fit(&all, false)?.weights;
     let alarms: usize = sorts
         .iter()
-        .map(|sort| sort.alarms(settings.alarm_rate))
+        .map(|sort| sort.alarms(settings.alarm_rate_of(segments.len())))
         .sum();
     let [begun, endless] = sorts.map(|sort| sort.learn(key_count));
     Ok(Crossed {
@@ -273,7 +273,7 @@ mod tests {
     fn crossed(segments: &[Heard], alarm_rate: f64) -> (Crossed, Vec<Progress>) {
         let settings = TrainSettings {
             epochs_max: 2,
-            alarm_rate,
+            alarm_rate: Some(alarm_rate),
             ..TrainSettings::default()
         };
         let mut told = Vec::new();

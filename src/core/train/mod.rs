@@ -48,8 +48,9 @@ pub struct TrainSettings {
     pub learning_rate: f64,
     /// The share of sequences held out, between 0 and 1.
     pub holdout_share: f64,
-    /// The share of normal sequences that may be alarmed on, between 0 and 1.
-    pub alarm_rate: f64,
+    /// The share of normal sequences that may be alarmed on, between 0 and 1; `None` leaves it to
+    /// [`alarm_rate_of`](Self::alarm_rate_of).
+    pub alarm_rate: Option<f64>,
     /// Most distinct rows trained on; the rarest beyond it are left out.
     pub rows_max: usize,
 }
@@ -113,9 +114,23 @@ impl Default for TrainSettings {
             batch_len: 128,
             learning_rate: 4e-3,
             holdout_share: 0.2,
-            alarm_rate: 0.002,
+            alarm_rate: None,
             rows_max: 100_000,
         }
+    }
+}
+
+impl TrainSettings {
+    /// The share of normal sequences that may be alarmed on where nobody asks for another.
+    pub const ALARM_RATE: f64 = 0.002;
+    /// By few sequences so small a share cannot be told: it is at least this much of one of them.
+    const TOLD_BY: f64 = 0.5;
+
+    /// The share of normal sequences that may be alarmed on, of a model that is calibrated on so
+    /// many: the share asked for, or else [`ALARM_RATE`](Self::ALARM_RATE), or more if they are few.
+    pub fn alarm_rate_of(&self, sequences: usize) -> f64 {
+        let told = Self::TOLD_BY / (sequences as f64 + 1.0);
+        self.alarm_rate.unwrap_or(Self::ALARM_RATE.max(told))
     }
 }
 
@@ -142,7 +157,7 @@ pub fn train(
     let crossed = cross::cross_fit(&segments, vocabulary.key_count(), settings, progress)?;
     let network = Network::new(crossed.weights, &device())?;
     let calibration = Calibration {
-        alarm_rate: settings.alarm_rate as f32,
+        alarm_rate: settings.alarm_rate_of(segments.len()) as f32,
         sequences: segments.len() as u64,
         ..Calibration::default()
     };

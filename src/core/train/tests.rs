@@ -155,3 +155,15 @@ fn a_log_without_beginning_or_end_is_cut_into_segments() {
     assert_eq!(bundle.manifest().calibration.sequences, 15);
     assert_eq!(bundle.manifest().trained_on.ended, 0);
 }
+
+#[test]
+fn few_sequences_tell_only_large_shares_unless_another_is_asked_for() {
+    let settings = TrainSettings::default();
+    assert_eq!(settings.alarm_rate_of(10_000), TrainSettings::ALARM_RATE);
+    assert_eq!(settings.alarm_rate_of(49), 0.01);
+    let asked = TrainSettings {
+        alarm_rate: Some(0.001),
+        ..settings
+    };
+    assert_eq!(asked.alarm_rate_of(49), 0.001);
+}

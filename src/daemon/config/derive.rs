@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use super::settings::{Detect, ServiceBundle, Settings};
+use super::settings::{ServiceBundle, Settings};
 use crate::core::engine;
 use crate::core::parse;
 use crate::core::record::StreamKey;
@@ -61,7 +61,7 @@ impl Settings {
     fn alarms(&self) -> engine::Alarms {
         match (self.detect.alarm_rate, self.detect.alerts_per_day) {
             (_, Some(alerts)) => engine::Alarms::PerDay(alerts),
-            (rate, None) => engine::Alarms::Rate(rate.unwrap_or(Detect::ALARM_RATE)),
+            (rate, None) => engine::Alarms::Rate(rate),
         }
     }
 
@@ -69,7 +69,7 @@ impl Settings {
     pub fn training(&self) -> TrainSettings {
         TrainSettings {
             seed: self.model.seed,
-            alarm_rate: self.detect.alarm_rate.unwrap_or(Detect::ALARM_RATE),
+            alarm_rate: self.detect.alarm_rate,
             ..TrainSettings::default()
         }
     }
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(engine.learn.retrain_every.as_secs(), 7_200);
         assert_eq!(
             (settings.training().seed, settings.training().alarm_rate),
-            (9, 0.2)
+            (9, Some(0.2))
         );
         let rules = settings.rules();
         assert_eq!(

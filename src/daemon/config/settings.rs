@@ -216,16 +216,11 @@ impl Default for Learn {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Detect {
-    /// Share of normal sequences that may raise an alarm, 0 to 1 (both left out). `None` is
-    /// [`ALARM_RATE`](Self::ALARM_RATE), unless there is a number a day.
+    /// Share of normal sequences that may raise an alarm, 0 to 1 (both left out). `None` is what the
+    /// model was trained for, unless there is a number a day.
     pub alarm_rate: Option<f64>,
     /// Most alerts a day for one service.
     pub alerts_per_day: Option<f64>,
-}
-
-impl Detect {
-    /// One false alarm in a thousand normal sequences.
-    pub const ALARM_RATE: f64 = 0.002;
 }
 
 /// How a stream is judged.

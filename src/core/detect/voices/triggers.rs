@@ -1,6 +1,6 @@
 //! What a step is measured from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::gaps::quantile;
 use crate::core::detect::Heard;
@@ -73,14 +73,16 @@ impl Measured {
         if self.steps.len() < SUPPORT_MIN {
             return Vec::new();
         }
-        let keys: BTreeSet<Key> = self.steps.iter().flatten().map(|(key, _)| *key).collect();
-        let sets = keys.iter().filter_map(|key| {
-            let mut gaps = self.gaps(&[*key]);
+        let mut gaps: BTreeMap<Key, Vec<f32>> = BTreeMap::new();
+        for (key, gap) in self.steps.iter().flatten() {
+            gaps.entry(*key).or_default().push(*gap);
+        }
+        let sets = gaps.into_iter().filter_map(|(key, mut gaps)| {
             if gaps.len() < SUPPORT_MIN || gaps.len() * 2 < self.steps.len() {
                 return None;
             }
             gaps.sort_unstable_by(f32::total_cmp);
-            (quantile(&gaps, MOSTLY) <= longest).then(|| self.with_others(*key, &keys, longest))
+            (quantile(&gaps, MOSTLY) <= longest).then(|| self.with_others(key, longest))
         });
         sets.collect()
     }
@@ -92,34 +94,23 @@ impl Measured {
     }
 
     /// `first` and the templates that come before the steps that are late after it.
-    fn with_others(&self, first: Key, keys: &BTreeSet<Key>, late: f32) -> Vec<Key> {
+    fn with_others(&self, first: Key, late: f32) -> Vec<Key> {
         let mut from = vec![first];
         let is_late =
-            |step: &[(Key, f32)], from: &[Key]| shortest(step, from).is_some_and(|gap| gap > late);
-        let on_time: Vec<_> = self
-            .steps
-            .iter()
-            .filter(|step| !is_late(step, &from))
-            .collect();
+            |step: &Gaps, from: &[Key]| shortest(step, from).is_some_and(|gap| gap > late);
+        let on_time = self.steps.iter().filter(|step| !is_late(step, &from));
+        let on_time = Nearby::of(on_time, late);
         while from.len() <= OTHERS_MAX {
-            let lates: Vec<_> = self
-                .steps
-                .iter()
-                .filter(|step| is_late(step, &from))
-                .collect();
-            if lates.len() < 3 {
+            let lates = self.steps.iter().filter(|step| is_late(step, &from));
+            let lates = Nearby::of(lates, late);
+            if lates.steps < 3 {
                 break;
             }
-            let share = |steps: &[&Gaps], key: Key| {
-                let near = steps.iter().filter(|step| !is_late(step, &[key]));
-                let near = near.filter(|step| shortest(step, &[key]).is_some());
-                near.count() as f64 / steps.len().max(1) as f64
-            };
-            let others = keys.iter().filter(|key| !from.contains(key));
+            let others = lates.before.keys().filter(|key| !from.contains(key));
             let best = others
-                .map(|key| (share(&lates, *key), *key))
+                .map(|key| (lates.share(*key), *key))
                 .filter(|(explains, key)| {
-                    *explains >= EXPLAINS_MIN && *explains >= TELLS_MIN * share(&on_time, *key)
+                    *explains >= EXPLAINS_MIN && *explains >= TELLS_MIN * on_time.share(*key)
                 })
                 .max_by(|a, b| a.0.total_cmp(&b.0));
             let Some((_, other)) = best else {
@@ -128,6 +119,33 @@ impl Measured {
             from.push(other);
         }
         from
+    }
+}
+
+/// How many of some steps each template comes before, and not long before.
+struct Nearby {
+    before: BTreeMap<Key, usize>,
+    steps: usize,
+}
+
+impl Nearby {
+    fn of<'a>(steps: impl Iterator<Item = &'a Gaps>, late: f32) -> Self {
+        let (mut before, mut count) = (BTreeMap::new(), 0);
+        for step in steps {
+            count += 1;
+            for (key, _) in step.iter().filter(|(_, gap)| *gap <= late) {
+                *before.entry(*key).or_default() += 1;
+            }
+        }
+        Self {
+            before,
+            steps: count,
+        }
+    }
+
+    fn share(&self, key: Key) -> f64 {
+        let near = self.before.get(&key).copied().unwrap_or(0);
+        near as f64 / self.steps.max(1) as f64
     }
 }
 

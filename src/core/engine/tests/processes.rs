@@ -35,7 +35,7 @@ fn settings() -> Settings {
     Settings {
         pace: Pace::Replay,
         idle_timeout: Duration::from_secs(10),
-        alarms: Alarms::Rate(0.01),
+        alarms: Alarms::Rate(Some(0.01)),
         ..super::settings()
     }
 }

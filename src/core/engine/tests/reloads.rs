@@ -47,7 +47,7 @@ fn fewest(before: Alarms, after: Alarms) -> u64 {
 
 #[test]
 fn fewer_alerts_a_day_hold_for_rates_too_from_the_reload_on() {
-    let (many, few) = (Alarms::Rate(0.01), Alarms::PerDay(0.001));
+    let (many, few) = (Alarms::Rate(Some(0.01)), Alarms::PerDay(0.001));
     let with_few = fewest(few, few);
     assert!(with_few > fewest(many, many), "{with_few}");
     assert_eq!(fewest(many, few), with_few);
