@@ -103,6 +103,7 @@ pub(crate) fn corpus(lines: &[String], bundle: &Bundle) -> Result<Corpus> {
         masks_version: MASKS_VERSION,
         templates: templates.collect(),
         sequences,
+        idle_timeout: None,
     })
 }
 

@@ -37,9 +37,18 @@ pub struct Population {
 /// Why the voices of a bundle cannot be used.
 #[derive(Debug, Error)]
 pub enum LearnedError {
-    /// Not the bytes that [`Learned::to_bytes`] wrote.
+    /// Not the bytes that [`Learned::to_bytes`] writes.
     #[error("cannot read the voices of the bundle: {0}")]
     Voices(#[from] postcard::Error),
+    /// More bytes than [`Learned::to_bytes`] writes.
+    #[error("cannot read the voices of the bundle: {left} bytes are left over")]
+    LeftOver {
+        /// How many.
+        left: usize,
+    },
+    /// It would never alarm.
+    #[error("the bundle has no voices")]
+    Silent,
 }
 
 /// Judges sequences by one bundle.
@@ -51,6 +60,8 @@ pub struct Detector {
     order: Order,
     standings: Standings,
     alarm_rate: f64,
+    /// Whether anything was learned from stretches that do not begin.
+    knows_endless: bool,
 }
 
 /// A record that came, to be judged in flight.
@@ -122,7 +133,23 @@ impl Learned {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        Ok(postcard::from_bytes(bytes)?)
+        // Another layout may well be read as this one, but hardly to the last byte.
+        match postcard::take_from_bytes(bytes)? {
+            (learned, []) => Ok(learned),
+            (_, rest) => Err(LearnedError::LeftOver { left: rest.len() }),
+        }
+    }
+
+    /// Whether there is anything in `bundle` to judge by, so that one which cannot be used is refused
+    /// where it comes from, not where it would judge.
+    ///
+    /// # Errors
+    /// When it has no voices, or those of another version.
+    pub fn check(bundle: &Bundle) -> Result<(), LearnedError> {
+        match bundle.voices() {
+            [] => Err(LearnedError::Silent),
+            voices => Self::from_bytes(voices).map(drop),
+        }
     }
 }
 
@@ -135,7 +162,9 @@ impl Detector {
         let learned = Learned::from_bytes(bundle.voices())?;
         let order = Order::new(&bundle);
         let alarm_rate = f64::from(bundle.manifest().calibration.alarm_rate);
+        let ensemble = &learned.endless.ensemble;
         Ok(Self {
+            knows_endless: ensemble.p_value(f32::MAX) < 1.0,
             bundle,
             begun: Judging::new(learned.begun, alarm_rate),
             endless: Judging::new(learned.endless, alarm_rate),
@@ -210,12 +239,16 @@ impl Detector {
         self.standings.get(state).is_some()
     }
 
-    /// Forgets how odd the sequence was so far: it goes on for long, and is judged anew from here.
+    /// Forgets how odd the sequence was so far: it goes on for long, and is judged anew from here. What
+    /// comes of it from now on has no beginning, so it is learned and judged with what goes on for
+    /// ever, however it began. Only where nothing was learned of such, the population that knows how
+    /// it began goes on judging it: to say nothing at all would be worse.
     pub fn begin_stretch(&mut self, state: &mut Listening) {
         if !self.remembers(state) {
             return;
         }
         let mut standing = self.standings.take(state, &mut self.order);
+        standing.begins &= !self.knows_endless;
         standing.peaks = [0.0; IN_FLIGHT.len()];
         *state = self.standings.put(standing, &mut self.order);
     }
@@ -381,11 +414,11 @@ impl Detector {
         }
     }
 
-    fn of(&self, begins: bool) -> &Judging {
+    pub(super) fn of(&self, begins: bool) -> &Judging {
         if begins { &self.begun } else { &self.endless }
     }
 
-    fn of_mut(&mut self, begins: bool) -> &mut Judging {
+    pub(super) fn of_mut(&mut self, begins: bool) -> &mut Judging {
         if begins {
             &mut self.begun
         } else {

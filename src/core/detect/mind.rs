@@ -9,6 +9,7 @@ use super::patience::Patience;
 use super::rest::{Rest, within};
 use super::voices::{KeyVoices, Nearest, Pace, Step, Values};
 use super::{Alike, Heard, Surprise, Voice, Why};
+use crate::core::record::Timestamp;
 
 /// What was learned from normal sequences, without the order model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -77,7 +78,7 @@ pub const TAIL_LEN: usize = 64;
 pub type Found = [Option<Surprise>; VOICES.len()];
 
 /// How late the steps of all sequences of a stream were lately.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Company {
     whole: Alike,
     parts: Alike,
@@ -104,6 +105,21 @@ struct NotedPart {
 }
 
 impl Company {
+    /// What of it has to do with records from `time` on.
+    pub(super) fn since(&self, time: Timestamp) -> Self {
+        Self {
+            whole: self.whole.since(time),
+            parts: self.parts.since(time),
+            values: self.values.since(time),
+        }
+    }
+
+    /// How much is remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.whole.len() + self.parts.len() + self.values.len()
+    }
+
     /// Hears the steps and values of a sequence that has ended, or of all of it that will be known.
     pub fn hear(&mut self, heard: &Heard, noted: &Noted, sequence: u64) {
         for step in noted.steps.iter().flatten() {

@@ -87,6 +87,7 @@ impl Kept {
             masks_version: MASKS_VERSION,
             templates,
             sequences,
+            ..Corpus::default()
         }
     }
 }

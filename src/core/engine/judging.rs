@@ -189,20 +189,22 @@ impl Stream {
         anomaly
     }
 
-    /// Judges a sequence that went quiet.
+    /// Judges a sequence that went quiet: all of it, or what came of it since it was last judged. What
+    /// a process says has no end to be judged, however quiet it is.
     pub(super) fn judge_end(
         &mut self,
         sequence: &mut Sequence<SequenceState>,
         stream_time: Timestamp,
         out: &mut Outbox,
     ) -> Option<Anomaly> {
-        if !sequence.key.is_bounded() || sequence.len as usize != sequence.events.len() {
+        if sequence.events.is_empty() {
             return None;
         }
         self.judge_whole(sequence, Some(stream_time), out)
     }
 
-    /// Judges all that is kept of a sequence, with its end where it is quiet.
+    /// Judges all that is kept of a sequence, with its end where it is quiet; it is of the same sort
+    /// here as where it is learned from.
     fn judge_whole(
         &mut self,
         sequence: &mut Sequence<SequenceState>,
@@ -217,7 +219,7 @@ impl Stream {
         let begins = bounded && sequence.len as usize == sequence.events.len();
         let known = (&self.miner, &self.journal);
         let mut view = judge.view(sequence.events.clone(), begins, known);
-        view.heard.ends = quiet_at.is_some() && judge.knows_ends();
+        view.heard.ends = bounded && quiet_at.is_some() && judge.knows_ends();
         view.heard.quiet = quiet_at.map(|time| time.since(sequence.heard));
         let listening = match judge.take(&mut sequence.state) {
             Some(listening) => listening,
