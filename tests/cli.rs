@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use knothole::core::model::Bundle;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
     LogsService, LogsServiceServer,
 };
@@ -153,6 +154,64 @@ fn the_printed_default_file_has_nothing_wrong() {
         ))["problems"],
         serde_json::json!([])
     );
+}
+
+/// Jobs of four records, one a second, that go as they always go.
+fn jobs_log(count: usize) -> String {
+    let job = |job: usize| {
+        let second = |step: usize| (job + step) % 60;
+        let minute = |step: usize| (job + step) / 60;
+        ["accepted", "was planned", "ran well", "is done"]
+            .into_iter()
+            .enumerate()
+            .map(move |(step, what)| {
+                format!(
+                    "2026-11-21T08:{:02}:{:02}.000 INFO job_{:08}4711 {what}\n",
+                    minute(step),
+                    second(step),
+                    job
+                )
+            })
+            .collect::<Vec<String>>()
+    };
+    let mut lines: Vec<String> = (0..count).flat_map(job).collect();
+    lines.sort();
+    lines.concat()
+}
+
+#[test]
+fn a_model_that_was_trained_with_another_idle_timeout_says_what_to_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = write(folder.path(), "jobs.log", jobs_log(300));
+    let model = folder.path().join("jobs.safetensors");
+    let model = model.to_str().unwrap();
+    let trained = run(&["train", &log, "-o", model, "--idle-timeout", "20s"]);
+    assert!(trained.status.success(), "{}", stderr(&trained));
+
+    let shown = run(&["model", "show", model]);
+    assert!(
+        stdout(&shown).contains("judge with sequence.idle_timeout: 20s"),
+        "{}",
+        stdout(&shown)
+    );
+    let said = "set `sequence.idle_timeout: 20s`";
+    for (idle_timeout, warns) in [("60s", true), ("20s", false)] {
+        let config = format!(
+            "model: {{ bundles: [{{ service: jobs, path: {model} }}] }}\n\
+             sequence: {{ idle_timeout: {idle_timeout} }}\n"
+        );
+        let config = write(folder.path(), "knothole.yaml", config);
+        let detected = run(&["detect", "--model", model, "--config", &config, &log]);
+        let told = stderr(&detected);
+        assert!(detected.status.success(), "{told}");
+        assert_eq!(told.matches(said).count(), usize::from(warns), "{told}");
+        let checked = stdout(&run(&["check-config", &config]));
+        assert!(checked.contains("nothing wrong"), "{checked}");
+        assert_eq!(checked.contains(said), warns, "{checked}");
+        let checked = json(&run(&["check-config", "--json", &config]));
+        let warnings = checked["warnings"].as_array().unwrap();
+        assert_eq!(warnings.len(), usize::from(warns), "{checked}");
+    }
 }
 
 #[test]
@@ -374,6 +433,34 @@ fn what_is_no_model_is_refused() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn a_model_whose_voices_cannot_be_read_is_refused_where_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let starter = format!(
+        "{}/models/hdfs-starter.safetensors",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let whole = Bundle::from_bytes(&std::fs::read(starter).unwrap()).unwrap();
+    let other = &whole.voices()[..whole.voices().len() / 2];
+    let other = Bundle::new(whole.manifest().clone(), whole.network(), other).unwrap();
+    let model = write(folder.path(), "old.safetensors", other.to_bytes().unwrap());
+    let log = write(folder.path(), "a.log", "INFO began\n");
+    let config = format!("model: {{ bundles: [{{ service: jobs, path: {model} }}] }}\n");
+    let config = write(folder.path(), "knothole.yaml", config);
+    for args in [
+        &["detect", "--model", &model, &log][..],
+        &["model", "show", &model],
+        &["check-config", &config],
+        &["serve", "--config", &config],
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let told = stderr(&output) + &stdout(&output);
+        assert!(told.contains("old.safetensors"), "{told}");
+        assert!(told.contains("train it again"), "{told}");
+    }
 }
 
 /// Counts what it takes.

@@ -1,8 +1,8 @@
 //! The bundled HDFS log as each stage takes it in: lines, OTLP requests, sequences, questions.
 
+mod log;
+
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufRead as _, BufReader};
-use std::sync::Arc;
 
 use anyhow::Result;
 use knothole::core::detect::{EventSequence, Question};
@@ -18,27 +18,10 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 
-/// The service that the requests name.
-pub(crate) const SERVICE: &str = "hdfs";
-/// Records in a request, as a Collector sends them by default.
-pub(crate) const BATCH_LEN: usize = 8_192;
+pub(crate) use self::log::*;
 
 /// When the log had been written: 21 November 2026, 07:46 UTC.
 pub(crate) const OBSERVED: Timestamp = Timestamp::from_nanos(1_795_247_160_000_000_000);
-
-const LOG: &[u8] = include_bytes!("../../datasets/hdfs/small/hdfs.log.zst");
-const MODEL: &[u8] = include_bytes!("../../models/hdfs-starter.safetensors");
-
-/// The lines as logged.
-pub(crate) fn lines() -> Result<Vec<String>> {
-    Ok(stream()?.collect::<Result<_, _>>()?)
-}
-
-/// The lines one after the other, so that they need not be in memory at once.
-pub(crate) fn stream() -> Result<impl Iterator<Item = io::Result<String>>> {
-    let plain = zstd::Decoder::new(LOG)?;
-    Ok(BufReader::new(plain).lines())
-}
 
 /// What follows the timestamp of each line: what a miner is given.
 pub(crate) fn messages(lines: &[String]) -> Vec<&str> {
@@ -47,11 +30,6 @@ pub(crate) fn messages(lines: &[String]) -> Vec<&str> {
         .iter()
         .map(|line| line.get(message(line)..).unwrap_or_default())
         .collect()
-}
-
-/// The starter model, trained on another, fault-free run.
-pub(crate) fn bundle() -> Result<Arc<Bundle>> {
-    Ok(Arc::new(Bundle::from_bytes(MODEL)?))
 }
 
 /// OTLP requests as a Collector's `filelog` receiver and OTLP exporter make them: the line is the
@@ -125,6 +103,7 @@ pub(crate) fn corpus(lines: &[String], bundle: &Bundle) -> Result<Corpus> {
         masks_version: MASKS_VERSION,
         templates: templates.collect(),
         sequences,
+        idle_timeout: None,
     })
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::out;
 use crate::daemon::config::{self, ConfigError, DEFAULT_FILE, HostMemory, Settings};
+use crate::daemon::models::{self, OtherIdleTimeout};
 
 /// `knothole check-config`
 #[derive(Args, Clone, Debug)]
@@ -51,17 +52,24 @@ pub(crate) fn run(args: &CheckConfigArgs) -> Result<Outcome, Failure> {
         checked => checked,
     };
     let ended = match (&checked, args.json) {
-        (Ok(_), true) => {
+        (Ok(settings), true) => {
             writeln!(
                 out,
                 "{}",
-                json!({ "file": file.display().to_string(), "problems": [] })
+                json!({
+                    "file": file.display().to_string(),
+                    "problems": [],
+                    "warnings": warnings(settings),
+                })
             )?;
             Ok(Outcome::Done)
         }
         (Ok(settings), false) => {
             writeln!(out, "{}: nothing wrong", file.display())?;
             writeln!(out, "{}", summary(settings))?;
+            for warning in warnings(settings) {
+                writeln!(out, "warning    {warning}")?;
+            }
             Ok(Outcome::Done)
         }
         (Err(ConfigError::Problems(problems)), true) => {
@@ -90,6 +98,18 @@ fn read(file: &Path) -> Result<Settings, ConfigError> {
         source,
     })?;
     config::from_text("-", &text, &[]).map_err(ConfigError::Problems)
+}
+
+/// What `serve` would take but warn of: models that do not fit the other settings.
+fn warnings(settings: &Settings) -> Vec<String> {
+    let set = settings.sequence.idle_timeout.get();
+    let warning = |bundle: &config::ServiceBundle| {
+        // What cannot be read is a problem, and was told as one.
+        let model = models::read(&bundle.path).ok()?;
+        let differs = OtherIdleTimeout::of(&model.manifest().trained_on, set)?;
+        Some(format!("the model {} {differs}", bundle.path.display()))
+    };
+    settings.model.bundles.iter().filter_map(warning).collect()
 }
 
 /// What the settings come to on this host.

@@ -1,34 +1,34 @@
 //! `knothole detect`: log files → the anomalies in them.
 
-use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
-
-use anyhow::Context as _;
 
 use super::args::DetectArgs;
 use super::failure::{Failure, OrFailure as _, Outcome};
-use super::terminal::{grouped, out, say};
+use super::terminal::{grouped, out, printable, say};
 use super::train::train_with_progress;
 use super::{config_of, offline, story};
 use crate::core::engine::{Output, Shard};
 use crate::core::event::{Anomaly, Event};
-use crate::core::model::Bundle;
 use crate::core::record::Timestamp;
 use crate::core::train::TrainSettings;
+use crate::daemon::models::{self, OtherIdleTimeout};
 use crate::edge::notify::json_line;
 
 pub(crate) fn run(args: &DetectArgs) -> Result<Outcome, Failure> {
     let settings = config_of(args.config.as_deref())?;
-    let mut shard = offline::shard(settings.engine().or_use()?);
+    let engine = settings.engine().or_use()?;
+    let idle_timeout = engine.idle_timeout;
+    let mut shard = offline::shard(engine);
     let mut judged_from = None;
     if let Some(path) = &args.model {
-        shard.install(
-            &offline::stream(),
-            Arc::new(read_bundle(path)?),
-            Timestamp::ZERO,
-        );
+        let bundle = models::read(path).or_use()?;
+        let trained_on = &bundle.manifest().trained_on;
+        if let Some(differs) = OtherIdleTimeout::of(trained_on, idle_timeout) {
+            let name = printable(&path.display().to_string(), PATH_LEN_MAX);
+            say(&format!("warning: the model {name} {differs}"));
+        }
+        shard.install(&offline::stream(), Arc::new(bundle), Timestamp::ZERO);
         judged_from = Some(0);
     }
     let training = settings.training();
@@ -57,15 +57,8 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Outcome, Failure> {
     }
 }
 
-/// Reads a model that the user named.
-pub(super) fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
-    let bytes = fs::read(path)
-        .with_context(|| format!("cannot read the model {}", path.display()))
-        .or_use()?;
-    Bundle::from_bytes(&bytes)
-        .with_context(|| format!("cannot use the model {}", path.display()))
-        .or_use()
-}
+/// Characters of a path that are shown.
+const PATH_LEN_MAX: usize = 200;
 
 fn learn(
     shard: &mut Shard,

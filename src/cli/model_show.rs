@@ -1,7 +1,6 @@
 //! `knothole model show`: what a bundle says about itself.
 
-use std::fs::File;
-use std::io::{Read as _, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -9,7 +8,9 @@ use clap::{Args, Subcommand};
 
 use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::{grouped, out, printable};
-use crate::core::model::{Bundle, Manifest};
+use crate::core::model::Manifest;
+use crate::daemon::config::Period;
+use crate::daemon::models;
 
 /// `knothole model`
 #[derive(Args, Clone, Debug)]
@@ -53,15 +54,7 @@ const TEXT_LEN_MAX: usize = 160;
 pub(crate) fn run(args: &ModelArgs) -> Result<Outcome, Failure> {
     let ModelCommand::Show(args) = &args.command;
     let name = printable(&args.bundle.display().to_string(), 200);
-    let mut bytes = Vec::new();
-    File::open(&args.bundle)
-        .and_then(|file| {
-            file.take(Bundle::LEN_MAX as u64 + 1)
-                .read_to_end(&mut bytes)
-        })
-        .with_context(|| format!("cannot read {name}"))
-        .or_use()?;
-    let bundle = Bundle::from_bytes(&bytes)
+    let bundle = models::read(&args.bundle)
         .with_context(|| {
             format!("{name} is no model that can be used; `knothole train` writes one")
         })
@@ -100,6 +93,14 @@ fn show(
         hex(&model.data_sha256),
         model.seed
     )?;
+    let cut = match trained.idle_timeout() {
+        Some(quiet) => format!(
+            "sequences end after {0} without a record; judge with sequence.idle_timeout: {0}",
+            Period::from(quiet)
+        ),
+        None => "not known after how long without a record sequences end".to_owned(),
+    };
+    writeln!(out, "cut        {cut}")?;
     writeln!(
         out,
         "network    {} layers of {}, stepped once for each record",

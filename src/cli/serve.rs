@@ -88,10 +88,9 @@ fn blame(error: StartError) -> Failure {
         StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => {
             Failure::Environment(error.into())
         }
-        StartError::Pattern(_)
-        | StartError::Sink(_)
-        | StartError::ModelFile { .. }
-        | StartError::Model { .. } => Failure::Use(error.into()),
+        StartError::Pattern(_) | StartError::Sink(_) | StartError::Model(_) => {
+            Failure::Use(error.into())
+        }
     }
 }
 

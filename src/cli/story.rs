@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::terminal::{grouped, printable};
-use crate::core::event::{Anomaly, AnomalyKind, Expected, Explanation, Observed};
+use crate::core::event::{Anomaly, AnomalyKind, Expected, Observed};
 use crate::core::record::Timestamp;
 
 /// Characters of a log line that are shown.
@@ -40,12 +40,12 @@ pub(crate) fn tell(anomaly: &Anomaly, out: &mut impl Write) -> io::Result<()> {
         let says = printable(&opinion.says, 300);
         writeln!(out, "  {label:<9} {says} ({})", opinion.detector)?;
     }
-    writeln!(out, "  voices    {}", voices(explanation))?;
+    writeln!(out, "  voices    {}", voices(anomaly))?;
     let last = anomaly.explanation.context.len().saturating_sub(1);
-    let ended = explanation.observed == Observed::End;
+    let is_there = matches!(explanation.observed, Observed::Record(_));
     for (at, line) in anomaly.explanation.context.iter().enumerate() {
         let label = if at == 0 { "around" } else { "" };
-        let mark = if at == last && !ended { "  ◄" } else { "" };
+        let mark = if at == last && is_there { "  ◄" } else { "" };
         let text = printable(&line.text, LINE_LEN - 14);
         writeln!(out, "  {label:<9} {}  {text}{mark}", clock(line.time))?;
     }
@@ -70,13 +70,17 @@ const fn title(kind: AnomalyKind) -> &'static str {
     }
 }
 
-/// The detectors that agree, each with how rare they find this among normal sequences.
-fn voices(explanation: &Explanation) -> String {
-    let told = explanation.opinions.iter().map(|opinion| {
+/// The detectors that agree, those that were quoted with how rare they find this among normal
+/// sequences.
+fn voices(anomaly: &Anomaly) -> String {
+    let opinions = &anomaly.explanation.opinions;
+    let told = opinions.iter().map(|opinion| {
         let one_in = grouped((1.0 / opinion.p_value.max(1e-9)).round() as u64);
         format!("{} (1 in {one_in})", opinion.detector)
     });
-    told.collect::<Vec<String>>().join(", ")
+    let others = anomaly.detectors.iter().skip(opinions.len());
+    let others = others.map(|name| (*name).to_owned());
+    told.chain(others).collect::<Vec<String>>().join(", ")
 }
 
 fn expectation(expected: &Expected) -> String {

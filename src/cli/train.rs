@@ -19,6 +19,8 @@ use crate::core::train::{Corpus, Progress, TrainSettings, train};
 
 /// Most template ids that a training from files keeps.
 const CORPUS_EVENTS_MAX: usize = 5_000_000;
+/// Most bytes that they and their values take.
+const CORPUS_BYTES_MAX: usize = 1 << 30;
 
 pub(crate) fn run(args: &TrainArgs) -> Result<Outcome, Failure> {
     let settings = config_of(args.config.as_deref())?;
@@ -58,6 +60,7 @@ fn corpus(args: &TrainArgs, engine: Settings) -> Result<Corpus, Failure> {
         // The files are what there is; nothing is asked for before their end.
         sequences_min: usize::MAX,
         corpus_events_max: CORPUS_EVENTS_MAX,
+        corpus_bytes_max: CORPUS_BYTES_MAX,
         ..engine.learn.clone()
     };
     let mut shard = offline::shard(Settings { learn, ..engine });

@@ -129,7 +129,8 @@ pub struct Anomaly {
     pub sent_template: Option<Arc<str>>,
     /// Why this is an anomaly.
     pub explanation: Explanation,
-    /// The detectors that agree, by name, the most surprised first.
+    /// The detectors that agree, by name: those with an opinion in the explanation, in its order, and
+    /// then the others, the most surprised first.
     pub detectors: Vec<&'static str>,
     /// The version of the model that judged (`Bundle::version`).
     pub model: Box<str>,
@@ -156,7 +157,8 @@ pub struct Explanation {
     pub observed: Observed,
     /// The probability the model gave to what came; 0 for a template it does not know.
     pub probability: f64,
-    /// What each detector that agrees says, the most surprised first.
+    /// What the detectors say: the reason, and of what else is odd the strongest of each sort. At most
+    /// [`OPINIONS_MAX`](Self::OPINIONS_MAX).
     pub opinions: Vec<Opinion>,
     /// The lines of the sequence up to and with the abnormal one, oldest first. At most
     /// [`CONTEXT_MAX`](Self::CONTEXT_MAX).
@@ -166,6 +168,8 @@ pub struct Explanation {
 impl Explanation {
     /// Most expectations an explanation lists.
     pub const EXPECTED_MAX: usize = 3;
+    /// Most opinions an explanation gives: the reason and three more.
+    pub const OPINIONS_MAX: usize = 4;
     /// Most lines an explanation quotes.
     pub const CONTEXT_MAX: usize = 6;
 }
@@ -197,7 +201,7 @@ pub enum Observed {
     Record(Arc<str>),
     /// Nothing more: the sequence went silent until its time-out.
     End,
-    /// Something measured over many records, in our own words.
+    /// Something measured, over many records or in time, in our own words.
     Measure(Box<str>),
 }
 

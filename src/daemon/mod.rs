@@ -13,9 +13,11 @@ mod announce;
 mod board;
 mod keeper;
 mod memory;
+pub(crate) mod models;
 mod router;
 mod running;
 mod shard_thread;
 mod trainer;
 
+pub use models::{ModelFileError, UnusableModel};
 pub use running::{Addresses, Daemon, StartError, Watcher};

@@ -1,7 +1,6 @@
 //! The running daemon: starts every part, and stops them in the order in which records travel.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -17,11 +16,12 @@ use super::board::Board;
 use super::config::{HostMemory, Settings};
 use super::keeper::Keeper;
 use super::memory::{self, Memory};
+use super::models::{self, ModelFileError, OtherIdleTimeout};
 use super::router::{Router, shard_index};
 use super::shard_thread::{self, Command, Reports, ShardHandle};
 use super::{clock, trainer};
 use crate::core::engine::{Output, Saved, Shard, Status};
-use crate::core::model::{Bundle, BundleError};
+use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
 use crate::edge::receive::{Receiver, ServeError, serve_grpc, serve_http};
@@ -69,22 +69,9 @@ pub enum StartError {
     /// A sink.
     #[error(transparent)]
     Sink(#[from] notify::StartError),
-    /// A model of the settings cannot be read.
-    #[error("cannot read the model {}: {source}", path.display())]
-    ModelFile {
-        /// The file.
-        path: PathBuf,
-        /// The error of the system.
-        source: std::io::Error,
-    },
-    /// A model of the settings is none.
-    #[error("cannot use the model {}: {source}", path.display())]
-    Model {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: BundleError,
-    },
+    /// A model of the settings.
+    #[error(transparent)]
+    Model(#[from] ModelFileError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -373,6 +360,9 @@ fn spawn_shards(
             shard.install(&stream, bundle, clock::now());
         }
     }
+    shards
+        .iter()
+        .for_each(|shard| warn_of_other_idle_timeouts(shard, engine.idle_timeout));
     let board = &announcer.road.board;
     board
         .received
@@ -398,7 +388,7 @@ fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<Str
         snapshot: rest,
         model,
     } = stored;
-    let bundle = model.and_then(|bytes| match Bundle::from_bytes(&bytes) {
+    let bundle = model.and_then(|bytes| match models::from_bytes(&bytes) {
         Ok(bundle) => Some(Arc::new(bundle)),
         Err(error) => {
             store.set_aside(&key, Part::Model, &error.to_string());
@@ -431,15 +421,24 @@ fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<Str
     has_model.then_some(key)
 }
 
+/// Warns of each model that judges sequences cut otherwise than those it was trained on.
+fn warn_of_other_idle_timeouts(shard: &Shard, set: Duration) {
+    for Status { stream, model, .. } in shard.status() {
+        let differs = model.and_then(|model| OtherIdleTimeout::of(&model.trained_on, set));
+        if let Some(OtherIdleTimeout { trained, set }) = differs {
+            tracing::warn!(
+                %stream, %trained, %set,
+                "The model of a service was trained with another sequence.idle_timeout than is set: \
+                 counts differ, and normal sequences may be told as anomalies. Set it to what the \
+                 model was trained with, or train a model with what is set."
+            );
+        }
+    }
+}
+
 fn configured_models(settings: &Settings) -> Result<Vec<(StreamKey, Arc<Bundle>)>, StartError> {
     let read = |configured: &super::config::ServiceBundle| {
-        let path = configured.path.clone();
-        let bytes = std::fs::read(&path).map_err(|source| StartError::ModelFile {
-            path: path.clone(),
-            source,
-        })?;
-        let bundle =
-            Bundle::from_bytes(&bytes).map_err(|source| StartError::Model { path, source })?;
+        let bundle = models::read(&configured.path)?;
         Ok((configured.stream(), Arc::new(bundle)))
     };
     settings.model.bundles.iter().map(read).collect()

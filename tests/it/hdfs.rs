@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// Settings with the model that comes with knothole, for the service `hdfs`.
+/// Settings with the model that comes with knothole, for the service `hdfs`, whose sequences are cut
+/// as those were that it was trained on.
 pub(crate) fn settings(reorder_delay: &str, sinks: &str) -> String {
     let model = root().join("models/hdfs-starter.safetensors");
     format!(
         "model: {{ bundles: [{{ service: hdfs, path: {} }}] }}\n\
-         sequence: {{ idle_timeout: 60s, reorder_delay: {reorder_delay} }}\n\
+         sequence: {{ idle_timeout: 20s, reorder_delay: {reorder_delay} }}\n\
          sinks:\n{sinks}",
         model.display()
     )
@@ -21,7 +22,7 @@ pub(crate) const STDOUT: &str =
     "  - { type: stdout, name: out, limit: { per_minute: 0, fold: false } }\n";
 
 /// A line five minutes after all others. Nothing comes after a log has ended, so it would take the
-/// wall clock 60 s to end its sequences: this line takes the stream's time there at once.
+/// wall clock 20 s to end its sequences: this line takes the stream's time there at once.
 pub(crate) const FIVE_MINUTES_LATER: &str =
     "2026-11-21T07:50:05.001 INFO namenode.FSNamesystem: FSNamesystem write lock held for 1 ms";
 

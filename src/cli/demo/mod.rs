@@ -23,7 +23,7 @@ use crate::core::event::Anomaly;
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::daemon::config::{Settings, from_text};
-use crate::daemon::{Daemon, Watcher};
+use crate::daemon::{Daemon, Watcher, models};
 use crate::edge::store::Store;
 use bundled::Label;
 use score::Score;
@@ -71,7 +71,9 @@ async fn demo(args: &DemoArgs) -> Result<Outcome, Failure> {
     let (tell, told) = mpsc::channel();
     let daemon = Daemon::start(&settings, store, Some(watcher(tell.clone())));
     let daemon = daemon.await.or_environment()?;
-    let bundle = Arc::new(Bundle::from_bytes(bundled::MODEL).or_environment()?);
+    let bundle = models::from_bytes(bundled::MODEL)
+        .map_err(|error| anyhow::anyhow!("cannot use the model of the demo: {error}"));
+    let bundle = Arc::new(bundle.or_environment()?);
     let (lines, labels) = (bundled::lines()?, bundled::labels());
     introduce(&daemon, &bundle, lines.len(), &labels);
     daemon.install(StreamKey::named(SERVICE), bundle);

@@ -101,6 +101,7 @@ mod tests {
             masks_version: 0,
             templates,
             sequences,
+            idle_timeout: None,
         };
         Part::new(corpus, scored.iter().map(sample).collect())
     }

@@ -38,7 +38,9 @@ pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<
         all.first_alarms.push(judged.first_alarm);
         let bundle = detector.bundle();
         let blamed = judged.opinions.iter().flat_map(|opinion| {
-            let record = sample.sequence.events.get(opinion.surprise.position);
+            let events = &sample.sequence.events;
+            let record = opinion.surprise.blamed(events.len());
+            let record = record.and_then(|place| events.get(place));
             let named = named(&opinion.surprise.why).into_iter();
             let named = named.filter_map(|key| bundle.vocabulary().template(key));
             let named = named.map(|template| template.id);
@@ -62,7 +64,7 @@ fn named(why: &Why) -> Vec<Key> {
         Why::Count { key, .. } => vec![*key],
         Why::Relation { left, right, .. } => left.iter().chain(right).copied().collect(),
         Why::NotBefore { missing, .. } | Why::NotAfter { missing, .. } => vec![*missing],
-        Why::Part { why, .. } => named(why),
+        Why::Part { why, .. } | Why::AtRest { why, .. } => named(why),
         _ => Vec::new(),
     }
 }

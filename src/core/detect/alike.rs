@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::record::Timestamp;
 
 /// What was odd lately in all sequences of a stream. Where several are odd in the same way at the
 /// same time, it is the machine, not the sequence. It does not matter in what order they are heard.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alike {
     /// How odd (in a measure of the caller's), by time, sequence and way of being odd.
     odd: BTreeMap<(Timestamp, u64, u32), f32>,
@@ -41,6 +43,23 @@ impl Alike {
         if self.odd.len() > Self::ODD_MAX {
             self.odd.pop_first();
         }
+    }
+
+    /// What of it can explain something at `time` or later.
+    pub(super) fn since(&self, time: Timestamp) -> Self {
+        let from = time.minus(AROUND_MAX);
+        let odd = self.odd.range((from, 0, 0)..);
+        let heard = self.heard.range(second(from)..);
+        Self {
+            odd: odd.map(|(key, size)| (*key, *size)).collect(),
+            heard: heard.map(|(second, count)| (*second, *count)).collect(),
+        }
+    }
+
+    /// How much is remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.odd.len() + self.heard.len()
     }
 
     /// Whether enough other sequences were odd in the same way by at least half of `size` within

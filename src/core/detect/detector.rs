@@ -5,12 +5,14 @@ mod tests;
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::judging::{Judging, final_scores, turns};
-use super::mind::{Found, IN_FLIGHT, Mind, VOICES};
+use super::mind::{Found, IN_FLIGHT, Mind, Noted, VOICES};
 use super::order::{Order, OrderState};
+use super::standings::{Listening, Standing, Standings};
 use super::{Ensemble, EventSequence, Heard, Surprise, Why};
 use crate::core::model::{Bundle, Key, ModelError};
 
@@ -35,9 +37,18 @@ pub struct Population {
 /// Why the voices of a bundle cannot be used.
 #[derive(Debug, Error)]
 pub enum LearnedError {
-    /// Not the bytes that [`Learned::to_bytes`] wrote.
+    /// Not the bytes that [`Learned::to_bytes`] writes.
     #[error("cannot read the voices of the bundle: {0}")]
     Voices(#[from] postcard::Error),
+    /// More bytes than [`Learned::to_bytes`] writes.
+    #[error("cannot read the voices of the bundle: {left} bytes are left over")]
+    LeftOver {
+        /// How many.
+        left: usize,
+    },
+    /// It would never alarm.
+    #[error("the bundle has no voices")]
+    Silent,
 }
 
 /// Judges sequences by one bundle.
@@ -47,16 +58,10 @@ pub struct Detector {
     begun: Judging,
     endless: Judging,
     order: Order,
+    standings: Standings,
     alarm_rate: f64,
-}
-
-/// Where an open sequence stands.
-#[derive(Debug)]
-pub struct Listening {
-    order: OrderState,
-    begins: bool,
-    /// The largest score so far of each voice in flight, in the order of [`IN_FLIGHT`].
-    peaks: [f32; IN_FLIGHT.len()],
+    /// Whether anything was learned from stretches that do not begin.
+    knows_endless: bool,
 }
 
 /// A record that came, to be judged in flight.
@@ -128,7 +133,23 @@ impl Learned {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        Ok(postcard::from_bytes(bytes)?)
+        // Another layout may well be read as this one, but hardly to the last byte.
+        match postcard::take_from_bytes(bytes)? {
+            (learned, []) => Ok(learned),
+            (_, rest) => Err(LearnedError::LeftOver { left: rest.len() }),
+        }
+    }
+
+    /// Whether there is anything in `bundle` to judge by, so that one which cannot be used is refused
+    /// where it comes from, not where it would judge.
+    ///
+    /// # Errors
+    /// When it has no voices, or those of another version.
+    pub fn check(bundle: &Bundle) -> Result<(), LearnedError> {
+        match bundle.voices() {
+            [] => Err(LearnedError::Silent),
+            voices => Self::from_bytes(voices).map(drop),
+        }
     }
 }
 
@@ -141,11 +162,14 @@ impl Detector {
         let learned = Learned::from_bytes(bundle.voices())?;
         let order = Order::new(&bundle);
         let alarm_rate = f64::from(bundle.manifest().calibration.alarm_rate);
+        let ensemble = &learned.endless.ensemble;
         Ok(Self {
+            knows_endless: ensemble.p_value(f32::MAX) < 1.0,
             bundle,
             begun: Judging::new(learned.begun, alarm_rate),
             endless: Judging::new(learned.endless, alarm_rate),
             order,
+            standings: Standings::default(),
             alarm_rate,
         })
     }
@@ -168,18 +192,21 @@ impl Detector {
         &self.bundle
     }
 
+    /// What it takes in memory to know where sequences stand: the known prefixes, which are bounded,
+    /// and the places of all sequences.
+    pub fn bytes(&self) -> (usize, usize) {
+        (self.order.bytes(), self.standings.bytes())
+    }
+
     /// A sequence of which nothing has come yet.
     pub fn begin(&mut self, begins: bool) -> Listening {
-        Listening {
-            order: self.order.begin(begins),
-            begins,
-            peaks: [0.0; IN_FLIGHT.len()],
-        }
+        let standing = Standing::new(self.order.begin(begins), begins);
+        self.standings.put(standing, &mut self.order)
     }
 
     /// A sequence that has come as far as `heard`: what [`advance`](Self::advance) would have left.
     pub fn resume(&mut self, heard: &Heard) -> Listening {
-        let mut state = self.begin(heard.begins);
+        let mut state = Standing::new(self.order.begin(heard.begins), heard.begins);
         let mut so_far = Heard {
             begins: heard.begins,
             ..Heard::default()
@@ -203,39 +230,58 @@ impl Detector {
             self.of(state.begins)
                 .weigh_in_flight(&mut state.peaks, found);
         }
-        state
+        self.standings.put(state, &mut self.order)
     }
 
-    /// Forgets how odd the sequence was so far: it goes on for long, and is judged anew from here.
-    pub fn begin_stretch(&self, state: &mut Listening) {
-        state.peaks = [0.0; IN_FLIGHT.len()];
+    /// Whether it is still known where the sequence stands. Of very many that go ways of their own
+    /// those quiet for longest are forgotten; they are to be taken up by [`resume`](Self::resume).
+    pub fn remembers(&self, state: &Listening) -> bool {
+        self.standings.get(state).is_some()
+    }
+
+    /// Forgets how odd the sequence was so far: it goes on for long, and is judged anew from here. What
+    /// comes of it from now on has no beginning, so it is learned and judged with what goes on for
+    /// ever, however it began. Only where nothing was learned of such, the population that knows how
+    /// it began goes on judging it: to say nothing at all would be worse.
+    pub fn begin_stretch(&mut self, state: &mut Listening) {
+        if !self.remembers(state) {
+            return;
+        }
+        let mut standing = self.standings.take(state, &mut self.order);
+        standing.begins &= !self.knows_endless;
+        standing.peaks = [0.0; IN_FLIGHT.len()];
+        *state = self.standings.put(standing, &mut self.order);
     }
 
     /// Gives back what an ended sequence held.
     pub fn release(&mut self, state: Listening) {
-        self.order.release(state.order);
+        let standing = self.standings.take(&state, &mut self.order);
+        self.order.release(standing.order);
     }
 
     /// What was most expected next, with probabilities.
     pub fn expect(&self, state: &Listening, count: usize) -> Vec<(Key, f32)> {
-        self.order.expect(&state.order, count)
+        let standing = self.standings.get(state);
+        standing.map_or_else(Vec::new, |standing| {
+            self.order.expect(&standing.order, count)
+        })
     }
 
-    /// Judges one new record of each of several distinct sequences.
+    /// Judges one new record of each of several distinct sequences, all of them remembered.
     ///
     /// # Errors
     /// When a key is not of this bundle.
     pub fn advance(&mut self, steps: &mut [Step<'_>]) -> Result<Vec<Option<Alarm>>, ModelError> {
-        let mut known: Vec<(&mut OrderState, Key)> = Vec::with_capacity(steps.len());
-        for step in steps.iter_mut() {
-            if let Some(came) = step.came {
-                known.push((&mut step.state.order, came));
-            }
-        }
+        let taken = steps.iter();
+        let taken = taken.map(|step| self.standings.take(step.state, &mut self.order));
+        let mut taken: Vec<Standing> = taken.collect();
+        let known = steps.iter().zip(&mut taken);
+        let known = known.filter_map(|(step, state)| Some((&mut state.order, step.came?)));
+        let mut known: Vec<(&mut OrderState, Key)> = known.collect();
         let mut ranked = self.order.advance(&mut known).into_iter();
         let mut alarms = Vec::with_capacity(steps.len());
-        for step in steps {
-            let judging = self.of(step.state.begins);
+        for (step, mut state) in steps.iter_mut().zip(taken) {
+            let judging = self.of(state.begins);
             let mut found = judging.mind.hear_latest(step.heard, step.came.is_some());
             if let Some(came) = step.came {
                 let position = step.heard.position(step.heard.keys.len().saturating_sub(1));
@@ -244,24 +290,29 @@ impl Detector {
                     .flatten()
                     .map(|ranked| unexpected(came, ranked.log_probability, position));
             }
-            alarms.push(judging.weigh_in_flight(&mut step.state.peaks, found));
+            alarms.push(judging.weigh_in_flight(&mut state.peaks, found));
+            *step.state = self.standings.put(state, &mut self.order);
         }
         Ok(alarms)
     }
 
-    /// Judges a sequence that nothing more comes of. `heard` is all of it.
+    /// Judges a sequence that nothing more comes of, and that is remembered. `heard` is all of it.
     ///
     /// # Errors
     /// When the network cannot compute.
     pub fn end(&mut self, state: &Listening, heard: &Heard) -> Result<Option<Alarm>, ModelError> {
+        let Some(state) = self.standings.get(state) else {
+            return Ok(None);
+        };
         let mut heard = heard.clone();
-        let judging = self.of_mut(state.begins);
+        let judging = match state.begins {
+            true => &mut self.begun,
+            false => &mut self.endless,
+        };
         heard.ends = judging.mind.has_ended(&heard);
-        judging.ended += 1;
-        let name = judging.ended;
-        judging.keep_company(&heard, name);
-        let found = self.found_at_end(state, &heard, name);
-        let judging = self.of(state.begins);
+        let (name, noted) = judging.next(&heard);
+        let mut found = judging.mind.hear(&heard, &noted, &judging.company, name);
+        hear_end(&mut found, &mut self.order, &state.order, &heard);
         let scores = final_scores(&state.peaks, &found);
         Ok(judging.weigh(&scores, found))
     }
@@ -275,13 +326,16 @@ impl Detector {
     pub fn judge_all(&mut self, sequences: &[&EventSequence]) -> Result<Vec<Judged>, ModelError> {
         let mut judged = Vec::with_capacity(sequences.len());
         let last = |sequence: &&EventSequence| sequence.times.last().copied();
+        let mut known: FxHashMap<usize, (Heard, Noted)> = FxHashMap::default();
         for turn in turns(sequences, last) {
             for ahead in turn.ahead {
-                let heard = Heard::new(sequences[ahead.index], self.bundle.vocabulary());
-                self.of_mut(heard.begins).keep_company(&heard, ahead.nth);
+                let heard = self.hear(sequences[ahead.index]);
+                let noted = self.of_mut(heard.begins).note(&heard, ahead.nth);
+                known.insert(ahead.index, (heard, noted));
             }
-            let sequence = sequences[turn.index];
-            judged.push((turn.index, self.judge_as(sequence, turn.nth)?));
+            if let Some((heard, noted)) = known.remove(&turn.index) {
+                judged.push((turn.index, self.judge_as(&heard, &noted, turn.nth)));
+            }
         }
         judged.sort_by_key(|(index, _)| *index);
         Ok(judged.into_iter().map(|(_, judged)| judged).collect())
@@ -292,18 +346,19 @@ impl Detector {
     /// # Errors
     /// When the network cannot compute.
     pub fn judge(&mut self, sequence: &EventSequence) -> Result<Judged, ModelError> {
-        let heard = Heard::new(sequence, self.bundle.vocabulary());
-        let judging = self.of_mut(sequence.begins);
-        judging.ended += 1;
-        let name = judging.ended;
-        judging.keep_company(&heard, name);
-        self.judge_as(sequence, name)
+        let heard = self.hear(sequence);
+        let (name, noted) = self.of_mut(heard.begins).next(&heard);
+        Ok(self.judge_as(&heard, &noted, name))
     }
 
-    fn judge_as(&mut self, sequence: &EventSequence, name: u64) -> Result<Judged, ModelError> {
+    fn hear(&self, sequence: &EventSequence) -> Heard {
         let mut heard = Heard::new(sequence, self.bundle.vocabulary());
         heard.ends = self.of(heard.begins).mind.has_ended(&heard);
-        let mut state = self.begin(heard.begins);
+        heard
+    }
+
+    fn judge_as(&mut self, heard: &Heard, noted: &Noted, name: u64) -> Judged {
+        let mut state = Standing::new(self.order.begin(heard.begins), heard.begins);
         let mut order: Option<Surprise> = None;
         let mut first_alarm = None;
         let mut so_far = Heard {
@@ -315,7 +370,7 @@ impl Detector {
             let is_known = heard.positions.get(next_known) == Some(&(position as u32));
             so_far.len = position + 1;
             if is_known {
-                grow(&mut so_far, &heard, next_known);
+                grow(&mut so_far, heard, next_known);
                 next_known += 1;
             } else {
                 so_far.unseen.push(position as u32);
@@ -334,10 +389,12 @@ impl Detector {
                 first_alarm = Some(position);
             }
         }
-        let mut found = self.found_at_end(&state, &heard, name);
+        let judging = self.of(heard.begins);
+        let mut found = judging.mind.hear(heard, noted, &judging.company, name);
+        hear_end(&mut found, &mut self.order, &state.order, heard);
         found[0] = louder(order, found[0].take());
         let scores = final_scores(&state.peaks, &found);
-        self.release(state);
+        self.order.release(state.order);
         let judging = self.of(heard.begins);
         let score = judging.ensemble.combine(&scores);
         let p_value = judging.ensemble.p_value(score);
@@ -346,7 +403,7 @@ impl Detector {
         for (voice, p_value) in p_values.iter_mut().enumerate() {
             *p_value = judging.ensemble.voice_p_value(voice, scores[voice]);
         }
-        Ok(Judged {
+        Judged {
             score,
             p_value,
             is_alarm,
@@ -354,30 +411,28 @@ impl Detector {
             scores,
             p_values,
             opinions: judging.opinions(found),
-        })
+        }
     }
 
-    fn of(&self, begins: bool) -> &Judging {
+    pub(super) fn of(&self, begins: bool) -> &Judging {
         if begins { &self.begun } else { &self.endless }
     }
 
-    fn of_mut(&mut self, begins: bool) -> &mut Judging {
+    pub(super) fn of_mut(&mut self, begins: bool) -> &mut Judging {
         if begins {
             &mut self.begun
         } else {
             &mut self.endless
         }
     }
+}
 
-    fn found_at_end(&mut self, state: &Listening, heard: &Heard, name: u64) -> Found {
-        let judging = self.of(state.begins);
-        let mut found = judging.mind.hear(heard, &judging.company, name);
-        if heard.ends {
-            let ranked = self.order.end(&state.order);
-            let end = ranked.map(|ranked| unexpected(Key::END, ranked.log_probability, heard.len));
-            found[0] = louder(found[0].take(), end);
-        }
-        found
+/// What the order model says of the end of a sequence that has ended.
+fn hear_end(found: &mut Found, order: &mut Order, state: &OrderState, heard: &Heard) {
+    if heard.ends {
+        let ranked = order.end(state);
+        let end = ranked.map(|ranked| unexpected(Key::END, ranked.log_probability, heard.len));
+        found[0] = louder(found[0].take(), end);
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 use super::detector::{Alarm, Opinion, Population};
-use super::mind::{Company, Found, IN_FLIGHT, Mind, VOICES};
+use super::mind::{Company, Found, IN_FLIGHT, Mind, Noted, VOICES};
 use super::{Ensemble, Heard, Order};
 use crate::core::record::Timestamp;
 
@@ -31,9 +33,17 @@ impl Judging {
         }
     }
 
-    /// Takes note of how late a sequence is, for others to be compared with.
-    pub(super) fn keep_company(&mut self, heard: &Heard, name: u64) {
-        self.company.hear(&self.mind, heard, name);
+    /// Looks at a sequence, and keeps how late it is for others to be compared with.
+    pub(super) fn note(&mut self, heard: &Heard, name: u64) -> Noted {
+        let noted = self.mind.note(heard);
+        self.company.hear(heard, &noted, name);
+        noted
+    }
+
+    /// [`note`](Self::note) for a sequence that ends now, and the name it goes by.
+    pub(super) fn next(&mut self, heard: &Heard) -> (u64, Noted) {
+        self.ended += 1;
+        (self.ended, self.note(heard, self.ended))
     }
 
     /// Weighs what the voices in flight found, with what they found before (`peaks`).
@@ -114,14 +124,20 @@ pub(in crate::core) fn scores_of_all(
 ) -> Vec<[f32; VOICES.len()]> {
     let mut rows = vec![[0.0; VOICES.len()]; sequences.len()];
     let mut company = Company::default();
+    let mut known: FxHashMap<usize, (Heard, Noted)> = FxHashMap::default();
     for turn in turns(sequences, |heard| heard.times.last().copied()) {
         for ahead in turn.ahead {
-            company.hear(mind, &sequences[ahead.index], ahead.nth);
+            let mut heard = sequences[ahead.index].clone();
+            heard.ends = mind.has_ended(&heard);
+            let noted = mind.note(&heard);
+            company.hear(&heard, &noted, ahead.nth);
+            known.insert(ahead.index, (heard, noted));
         }
-        let mut heard = sequences[turn.index].clone();
-        heard.ends = mind.has_ended(&heard);
+        let Some((heard, noted)) = known.remove(&turn.index) else {
+            continue;
+        };
         let row = &mut rows[turn.index];
-        *row = scores(&mind.hear(&heard, &company, turn.nth));
+        *row = scores(&mind.hear(&heard, &noted, &company, turn.nth));
         row[0] = row[0].max(order_score(order, &heard));
     }
     rows

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::links::Links;
 use super::patience::Patience;
 use super::rest::{Rest, within};
-use super::voices::{KeyVoices, Nearest, Pace, Values};
+use super::voices::{KeyVoices, Nearest, Pace, Step, Values};
 use super::{Alike, Heard, Surprise, Voice, Why};
 use crate::core::record::Timestamp;
 
@@ -78,25 +78,63 @@ pub const TAIL_LEN: usize = 64;
 pub type Found = [Option<Surprise>; VOICES.len()];
 
 /// How late the steps of all sequences of a stream were lately.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Company {
     whole: Alike,
     parts: Alike,
     values: Alike,
 }
 
+/// A sequence looked at by itself: what others did at the same time may explain it.
+#[derive(Clone, Debug)]
+pub struct Noted {
+    /// Of each known record.
+    steps: Vec<Option<Step>>,
+    /// Of each known record, what is odd about its values.
+    values: Vec<Option<Surprise>>,
+    parts: Vec<NotedPart>,
+}
+
+/// What a sequence says about one thing.
+#[derive(Clone, Debug)]
+struct NotedPart {
+    link: usize,
+    named_at: (u32, u32),
+    heard: Heard,
+    steps: Vec<Option<Step>>,
+}
+
 impl Company {
-    /// Hears the steps of a sequence that has ended, or of all of it that will be known.
-    pub fn hear(&mut self, mind: &Mind, heard: &Heard, sequence: u64) {
-        mind.pace.tell(heard, sequence, &mut self.whole);
-        for (time, way, size) in mind.odd_values(heard) {
-            self.values.hear(time, sequence, way, size);
+    /// What of it has to do with records from `time` on.
+    pub(super) fn since(&self, time: Timestamp) -> Self {
+        Self {
+            whole: self.whole.since(time),
+            parts: self.parts.since(time),
+            values: self.values.since(time),
         }
-        for part in mind.links.parts(heard) {
-            if let Some(voices) = mind.parts.get(usize::from(part.link)) {
-                let concerned = heard.part(&part.indices);
-                voices.pace.tell(&concerned, sequence, &mut self.parts);
-            }
+    }
+
+    /// How much is remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.whole.len() + self.parts.len() + self.values.len()
+    }
+
+    /// Hears the steps and values of a sequence that has ended, or of all of it that will be known.
+    pub fn hear(&mut self, heard: &Heard, noted: &Noted, sequence: u64) {
+        for step in noted.steps.iter().flatten() {
+            step.tell(sequence, &mut self.whole);
+        }
+        for (time, surprise) in heard.times.iter().zip(&noted.values) {
+            let way = surprise
+                .as_ref()
+                .map_or(0, |surprise| way_of(&surprise.why));
+            let size = surprise.as_ref().map(|surprise| surprise.score);
+            let size = size.filter(|size| *size >= ODD_MIN);
+            self.values.hear(*time, sequence, way, size);
+        }
+        for step in noted.parts.iter().flat_map(|part| &part.steps).flatten() {
+            step.tell(sequence, &mut self.parts);
         }
     }
 }
@@ -151,9 +189,32 @@ impl Mind {
         found
     }
 
-    /// What all voices say of a sequence, its end included where it has ended. `company` knows how
-    /// late others were; it goes by the name of `sequence` there.
-    pub fn hear(&self, heard: &Heard, company: &Company, sequence: u64) -> Found {
+    /// Looks at the steps, the values and the parts of a sequence.
+    pub fn note(&self, heard: &Heard) -> Noted {
+        let parts = self.links.parts(heard).into_iter().filter_map(|part| {
+            let link = usize::from(part.link);
+            let voices = self.parts.get(link)?;
+            let heard = heard.part(&part.indices);
+            Some(NotedPart {
+                link,
+                named_at: part.named_at,
+                steps: voices.pace.steps(&heard),
+                heard,
+            })
+        });
+        Noted {
+            steps: self.pace.steps(heard),
+            values: (0..heard.keys.len())
+                .map(|index| self.values.at(heard, index))
+                .collect(),
+            parts: parts.collect(),
+        }
+    }
+
+    /// What all voices say of a sequence, its end included where it has ended. `noted` is what
+    /// [`note`](Self::note) made of it; `company` knows how late others were, and knows it by the
+    /// name of `sequence`.
+    pub fn hear(&self, heard: &Heard, noted: &Noted, company: &Company, sequence: u64) -> Found {
         let mut found = Found::default();
         let whole: [(usize, &dyn Voice); 8] = [
             (1, &self.whole.unseen),
@@ -168,24 +229,24 @@ impl Mind {
         for (place, voice) in whole {
             found[place] = loudest(voice, heard);
         }
-        found[9] = self.oddest_value(heard, company, sequence);
+        found[9] = noted.oddest_value(heard, &company.values, sequence);
         // The order model cannot be asked about a template it does not know: it never expects one.
         found[0] = found[1].clone();
-        found[8] = latest(&self.pace, heard, &company.whole, sequence);
+        found[8] = latest(&noted.steps, heard, &company.whole, sequence);
         found[15..].clone_from_slice(&self.rest.hear(heard, &self.links));
-        for part in self.links.parts(heard) {
-            let Some(voices) = self.parts.get(usize::from(part.link)) else {
+        for part in &noted.parts {
+            let Some(voices) = self.parts.get(part.link) else {
                 continue;
             };
-            let concerned = heard.part(&part.indices);
+            let concerned = &part.heard;
             let parts: [(usize, &dyn Voice); 3] = [
                 (11, &voices.keys.relations),
                 (12, &voices.keys.ngram),
                 (13, &voices.keys.precedence),
             ];
-            let late = latest(&voices.pace, &concerned, &company.parts, sequence);
+            let late = latest(&part.steps, concerned, &company.parts, sequence);
             let heard_parts = parts
-                .map(|(place, voice)| (place, loudest(voice, &concerned)))
+                .map(|(place, voice)| (place, loudest(voice, concerned)))
                 .into_iter()
                 .chain([(14, late)]);
             for (place, surprise) in heard_parts {
@@ -195,7 +256,7 @@ impl Mind {
                         .is_none_or(|old| new.score > old.score)
                 });
                 if let Some(surprise) = louder {
-                    found[place] = Some(within(surprise, &concerned, heard, part.named_at));
+                    found[place] = Some(within(surprise, concerned, heard, part.named_at));
                 }
             }
         }
@@ -203,32 +264,17 @@ impl Mind {
     }
 }
 
-impl Mind {
-    /// When and in which way each record's values are odd, and how odd.
-    fn odd_values(&self, heard: &Heard) -> impl Iterator<Item = (Timestamp, u32, Option<f32>)> {
-        heard.times.iter().enumerate().map(|(index, time)| {
-            let surprise = self.values.at(heard, index);
-            let way = surprise
-                .as_ref()
-                .map_or(0, |surprise| way_of(&surprise.why));
-            let size = surprise.map(|surprise| surprise.score);
-            (*time, way, size.filter(|size| *size >= ODD_MIN))
-        })
-    }
-
+impl Noted {
     /// The oddest value that is not odd in other sequences at the same time.
-    fn oddest_value(&self, heard: &Heard, company: &Company, sequence: u64) -> Option<Surprise> {
-        (0..heard.keys.len())
-            .filter_map(|index| {
-                let surprise = self.values.at(heard, index)?;
-                let odd = (sequence, way_of(&surprise.why), surprise.score);
-                let explained = heard
-                    .times
-                    .get(index)
-                    .is_some_and(|time| company.values.explains(*time, COMPANY_AROUND, odd));
-                (!explained).then_some(surprise)
-            })
-            .max_by(oddest)
+    fn oddest_value(&self, heard: &Heard, alike: &Alike, sequence: u64) -> Option<Surprise> {
+        let odd = self.values.iter().enumerate().filter_map(|(index, odd)| {
+            let surprise = odd.as_ref()?;
+            let odd = (sequence, way_of(&surprise.why), surprise.score);
+            let time = heard.times.get(index);
+            let is_explained = time.is_some_and(|time| alike.explains(*time, COMPANY_AROUND, odd));
+            (!is_explained).then_some(surprise)
+        });
+        odd.max_by(|a, b| oddest(a, b)).cloned()
     }
 }
 
@@ -258,9 +304,10 @@ fn way_of(why: &Why) -> u32 {
 }
 
 /// The oddest step that a slow machine does not explain.
-fn latest(pace: &Pace, heard: &Heard, alike: &Alike, sequence: u64) -> Option<Surprise> {
-    (0..heard.keys.len())
-        .filter_map(|index| pace.at_amid(heard, index, alike, sequence))
+fn latest(steps: &[Option<Step>], heard: &Heard, alike: &Alike, sequence: u64) -> Option<Surprise> {
+    let steps = steps.iter().enumerate();
+    steps
+        .filter_map(|(index, step)| step.as_ref()?.amid(heard, index, alike, sequence))
         .max_by(oddest)
 }
 
@@ -273,16 +320,15 @@ fn oddest(a: &Surprise, b: &Surprise) -> std::cmp::Ordering {
 
 /// The most that a voice has to say about a sequence.
 fn loudest(voice: &dyn Voice, heard: &Heard) -> Option<Surprise> {
-    let at = (0..heard.keys.len()).filter_map(|index| voice.at(heard, index));
     let whole = voice.whole(heard);
-    at.chain(whole).max_by(oddest)
+    voice.each(heard).into_iter().chain(whole).max_by(oddest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::core::model::Key;
-    use crate::core::record::Value;
+    use crate::core::record::{Timestamp, Value};
 
     const KEY_COUNT: usize = 8;
     const OPEN: Key = Key(2);
@@ -337,7 +383,8 @@ mod tests {
             let sent = [100, 101, 102].map(|node| (SEND, node));
             let stored = stored.map(|node| (STORED, node));
             let records = [&[(OPEN, 9)][..], &sent, &stored, &[(CLOSE, 9)]].concat();
-            mind.hear(&heard(&records), &Company::default(), 1)
+            let heard = heard(&records);
+            mind.hear(&heard, &mind.note(&heard), &Company::default(), 1)
         };
         let (usual, odd) = (found([101, 102, 100]), found([101, 101, 100]));
         let relations = place("part_relations");

@@ -28,9 +28,11 @@ mod next_event;
 mod order;
 mod patience;
 mod question;
+mod recent;
 mod rest;
 pub mod rates;
 mod sequence;
+mod standings;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -40,20 +42,22 @@ pub mod voices;
 
 pub use self::alike::Alike;
 pub use self::detector::{
-    Alarm, Detector, Judged, Learned, LearnedError, Listening, Opinion, Population, Step,
+    Alarm, Detector, Judged, Learned, LearnedError, Opinion, Population, Step,
 };
 pub use self::ensemble::Ensemble;
 pub use self::heard::Heard;
 pub(in crate::core) use self::judging::scores_of_all;
 pub use self::links::{Links, PARTS_MAX, Part};
-pub use self::mind::{Company, FAMILIES, Found, IN_FLIGHT, Mind, TAIL_LEN, VOICES};
+pub use self::mind::{Company, FAMILIES, Found, IN_FLIGHT, Mind, Noted, TAIL_LEN, VOICES};
 pub(in crate::core) use self::next_event::answers;
 pub use self::next_event::{Judgement, NextEvent};
 pub use self::order::{Order, OrderState, SavedOrder};
 pub use self::patience::Patience;
 pub use self::question::{Question, Questions, Trail};
+pub use self::recent::Recent;
 pub use self::rest::Rest;
 pub use self::sequence::{EventSequence, ValueRows};
+pub use self::standings::Listening;
 pub use self::tail::Tail;
 pub use self::verdict::{Finding, Verdict, judge_sequence};
 pub use self::voice::{Surprise, Voice, Why};

@@ -182,6 +182,29 @@ impl Order {
         }
     }
 
+    /// Another sequence that stands where `state` does. `None` for a state of its own, or of another
+    /// model.
+    pub(super) fn share(&mut self, state: &OrderState) -> Option<OrderState> {
+        match state.0 {
+            Place::Known {
+                heard,
+                made,
+                model,
+                node,
+            } if model == self.model => {
+                self.nodes.pin(node);
+                let place = Place::Known {
+                    heard,
+                    made,
+                    model,
+                    node,
+                };
+                Some(OrderState(place))
+            }
+            _ => None,
+        }
+    }
+
     /// Takes back the state of a sequence that is over.
     pub fn release(&mut self, state: OrderState) {
         if let Place::Known { node, model, .. } = state.0
@@ -213,6 +236,11 @@ impl Order {
     /// What the known prefixes take in memory, about.
     pub fn bytes(&self) -> usize {
         self.nodes.bytes()
+    }
+
+    #[cfg(test)]
+    pub(super) fn held_by_sequences(&self) -> usize {
+        self.nodes.held_by_sequences()
     }
 
     /// Follows a known edge. `None` where there is none; else what there is to tell.
@@ -307,6 +335,16 @@ impl OrderState {
     /// Whether it follows known prefixes and so takes no memory of its own.
     pub fn is_known(&self) -> bool {
         matches!(self.0, Place::Known { .. })
+    }
+
+    /// What two sequences on one known prefix have in common; `None` for a state of its own.
+    pub(super) fn known(&self) -> Option<(u32, u8, u8)> {
+        match self.0 {
+            Place::Known {
+                heard, made, node, ..
+            } => Some((node.number(), heard, made)),
+            Place::Own { .. } => None,
+        }
     }
 
     fn model(&self) -> u32 {

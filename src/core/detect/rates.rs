@@ -175,6 +175,11 @@ impl Rates {
         }
     }
 
+    /// From now on normal life may give so many alarms a day.
+    pub fn set_alarms_per_day(&mut self, alarms: f64) {
+        self.settings.alarms_per_day = alarms;
+    }
+
     /// Counts a record. Times are to rise; a record of a minute that is over is too late to be
     /// counted. `is_new` says that the stream does not know the template yet; `place` is a hash of
     /// where it came from (a host, a pod), for the evidence.

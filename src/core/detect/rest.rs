@@ -78,18 +78,22 @@ impl Rest {
             return found;
         }
         for resting in rests(heard, self.pause) {
-            let [relations, precedence] = self.whole.hear(&resting);
-            keep(&mut found[0], relations);
-            keep(&mut found[1], precedence);
+            for (place, surprise) in self.whole.hear(&resting).into_iter().enumerate() {
+                keep(
+                    &mut found[place],
+                    surprise.map(|one| at_rest(one, &resting)),
+                );
+            }
             for part in links.parts(&resting) {
                 let Some(settled) = self.parts.get(usize::from(part.link)) else {
                     continue;
                 };
                 let concerned = resting.part(&part.indices);
                 for (place, surprise) in settled.hear(&concerned).into_iter().enumerate() {
-                    let within = surprise
-                        .map(|surprise| within(surprise, &concerned, &resting, part.named_at));
-                    keep(&mut found[2 + place], within);
+                    let told = surprise
+                        .map(|one| within(one, &concerned, &resting, part.named_at))
+                        .map(|one| at_rest(one, &resting));
+                    keep(&mut found[2 + place], told);
                 }
             }
         }
@@ -100,8 +104,8 @@ impl Rest {
 impl Settled {
     fn hear(&self, heard: &Heard) -> [Option<Surprise>; 2] {
         let whole = self.precedence.whole(heard);
-        let at = (0..heard.keys.len()).filter_map(|index| self.precedence.at(heard, index));
-        let precedence = at.chain(whole).max_by(|a, b| a.score.total_cmp(&b.score));
+        let each = self.precedence.each(heard).into_iter();
+        let precedence = each.chain(whole).max_by(|a, b| a.score.total_cmp(&b.score));
         [self.relations.whole(heard), precedence]
     }
 }
@@ -126,6 +130,18 @@ pub(super) fn within(
             named_at,
             why: Box::new(surprise.why),
         },
+    }
+}
+
+/// A surprise about a sequence at rest, told of the sequence that went on.
+fn at_rest(surprise: Surprise, resting: &Heard) -> Surprise {
+    Surprise {
+        why: Why::AtRest {
+            before: u32::try_from(resting.len).unwrap_or(u32::MAX),
+            quiet: resting.quiet.unwrap_or_default(),
+            why: Box::new(surprise.why),
+        },
+        ..surprise
     }
 }
 
@@ -228,7 +244,13 @@ mod tests {
         assert_eq!(relations(&heard(&bursts(&[1, 2, 1]))), None);
         let surprise = relations(&heard(&unanswered())).expect("it is told");
         assert!(surprise.score > 4.0, "{surprise:?}");
-        assert!(matches!(surprise.why, Why::Relation { .. }));
+        // Seven records came before the pause; the one after it is not to blame.
+        assert_eq!((surprise.position, surprise.blamed(10)), (7, None));
+        let Why::AtRest { before, quiet, why } = surprise.why else {
+            panic!("{:?}", surprise.why)
+        };
+        assert_eq!((before, quiet), (7, Duration::from_secs(30)));
+        assert!(matches!(*why, Why::Relation { .. }));
     }
 
     #[test]

@@ -66,6 +66,10 @@ impl ValueRows {
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
+
+    fn bytes(&self) -> usize {
+        self.values.capacity() * size_of::<Value>() + self.ends.capacity() * size_of::<u32>()
+    }
 }
 
 impl EventSequence {
@@ -77,6 +81,14 @@ impl EventSequence {
             ends: true,
             ..Self::default()
         }
+    }
+
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.events.capacity() * size_of::<TemplateId>()
+            + self.times.capacity() * size_of::<Timestamp>()
+            + self.values.bytes()
     }
 
     /// Everything the model is to be asked about this sequence.

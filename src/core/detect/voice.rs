@@ -21,6 +21,13 @@ pub trait Voice {
         None
     }
 
+    /// All that [`at`](Self::at) says of a sequence, record by record. To be written anew where one
+    /// pass over the records is less work.
+    fn each(&self, heard: &Heard) -> Vec<Surprise> {
+        let records = 0..heard.keys.len();
+        records.filter_map(|index| self.at(heard, index)).collect()
+    }
+
     /// How odd the sequence is as a whole, now that it has ended. `None` for nothing to say.
     fn whole(&self, _heard: &Heard) -> Option<Surprise> {
         None
@@ -32,10 +39,23 @@ pub trait Voice {
 pub struct Surprise {
     /// In nats, above 0.
     pub score: f32,
-    /// The place of the blamed record among all events of the sequence; their number for its end.
+    /// The place of the blamed record among all events of the sequence; their number for its end, the
+    /// place of the next record for a pause.
     pub position: usize,
     /// The evidence.
     pub why: Why,
+}
+
+impl Surprise {
+    /// The place of the record that is blamed; `None` where none is, because something was missing by
+    /// the end of the sequence or by a pause in it. `len` is the number of its records.
+    pub fn blamed(&self, len: usize) -> Option<usize> {
+        let known = match &self.why {
+            Why::AtRest { before, .. } => len.min(*before as usize),
+            _ => len,
+        };
+        (self.position < known).then_some(self.position)
+    }
 }
 
 /// The evidence for a surprise, for an explanation to put in words. Variants are added as voices
@@ -131,6 +151,15 @@ pub enum Why {
         usual: Option<(f32, f32)>,
         /// How many different names were seen in this place where it is not.
         names: u32,
+    },
+    /// Something was not settled before a long pause, after which the sequence may have gone on.
+    AtRest {
+        /// How many records came before the pause.
+        before: u32,
+        /// How long the pause was, as far as is known.
+        quiet: Duration,
+        /// What is odd about the sequence as it was then.
+        why: Box<Why>,
     },
     /// Any of these, in the part of the sequence that concerns one thing (a node, a request).
     Part {

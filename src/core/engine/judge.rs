@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::core::detect::{Detector, EventSequence, Heard, LearnedError, Listening, ValueRows};
 use crate::core::model::{Bundle, Key};
@@ -14,9 +15,9 @@ use crate::core::sequence::{Journal, SequenceEvent};
 /// were cut off, any end would be a surprise.
 const ENDED_SHARE_MIN: u64 = 4;
 /// What a process says tells again of something odd after so many records.
-const TELL_AGAIN_AFTER: u32 = 10;
+const TELL_AGAIN_AFTER: u8 = 10;
 
-/// What the judge keeps with each open sequence.
+/// What the judge keeps with each open sequence; 8 bytes.
 #[derive(Debug, Default)]
 pub(super) struct SequenceState {
     /// Where the sequence stands in the model of `generation`; `None` before its first record.
@@ -26,16 +27,44 @@ pub(super) struct SequenceState {
     pub(super) is_abnormal: bool,
     /// Whether records of it may have been lost on the way here: its end says nothing.
     pub(super) is_torn: bool,
-    /// How long the sequence was when an anomaly was told of it; 0 for none.
-    pub(super) told_at: u32,
+    pub(super) told: Told,
+}
+
+/// When an anomaly was told of a sequence: 0 for never, else how many records ago and one more, as
+/// far as it matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u32", into = "u32")]
+pub(super) struct Told(u8);
+
+impl Told {
+    pub(super) const NOW: Self = Self(1);
+
+    /// A record came.
+    pub(super) fn pass(&mut self) {
+        if self.0 > 0 {
+            self.0 = self.0.saturating_add(1);
+        }
+    }
 }
 
 impl SequenceState {
     /// A sequence with a beginning and an end tells one anomaly, its first. What a process says
     /// goes on for ever: it tells again after a while.
-    pub(super) fn may_tell(&self, bounded: bool, len: u32) -> bool {
-        let since = len.saturating_sub(self.told_at);
-        self.told_at == 0 || (!bounded && since > TELL_AGAIN_AFTER)
+    pub(super) fn may_tell(&self, bounded: bool) -> bool {
+        let Told(told) = self.told;
+        told == 0 || (!bounded && told - 1 > TELL_AGAIN_AFTER)
+    }
+}
+
+impl From<Told> for u32 {
+    fn from(told: Told) -> Self {
+        Self::from(told.0)
+    }
+}
+
+impl From<u32> for Told {
+    fn from(told: u32) -> Self {
+        Self(u8::try_from(told).unwrap_or(u8::MAX))
     }
 }
 
@@ -148,12 +177,23 @@ impl Judge {
         trained_on.ended > 0 && trained_on.ended >= trained_on.sequences / ENDED_SHARE_MIN
     }
 
+    /// Where a sequence stands in this model; `None` where it has to hear it from the beginning.
+    pub(super) fn take(&mut self, state: &mut SequenceState) -> Option<Listening> {
+        let listening = state.listening.take()?;
+        // What another model made is not this one's to use or to take back.
+        if state.generation != self.generation {
+            return None;
+        }
+        if !self.detector.remembers(&listening) {
+            self.detector.release(listening);
+            return None;
+        }
+        Some(listening)
+    }
+
     /// Takes back what a sequence held that is over.
     pub(super) fn release(&mut self, state: &mut SequenceState) {
-        // What another model made is not this one's to take back.
-        if let Some(listening) = state.listening.take()
-            && state.generation == self.generation
-        {
+        if let Some(listening) = self.take(state) {
             self.detector.release(listening);
         }
     }
@@ -176,5 +216,29 @@ pub(super) fn event_sequence(events: &[SequenceEvent], journal: &Journal) -> Eve
         times: events.iter().map(|event| event.time).collect(),
         values,
         ..EventSequence::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_for_ever_tells_again_after_ten_records_and_what_ends_never() {
+        let mut state = SequenceState::default();
+        assert!(state.may_tell(true) && state.may_tell(false));
+        state.told = Told::NOW;
+        for passed in 0..1_000 {
+            assert_eq!(state.may_tell(false), passed > 10, "{passed}");
+            assert!(!state.may_tell(true));
+            let written = postcard::to_allocvec(&state.told).unwrap();
+            assert_eq!(postcard::from_bytes::<Told>(&written).unwrap(), state.told);
+            state.told.pass();
+        }
+    }
+
+    #[test]
+    fn the_state_of_an_open_sequence_is_small() {
+        assert_eq!(size_of::<SequenceState>(), 8);
     }
 }

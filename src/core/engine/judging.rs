@@ -2,7 +2,7 @@
 
 use super::explain::{Surprise, tell};
 use super::intake::Held;
-use super::judge::{SequenceState, View};
+use super::judge::{SequenceState, Told, View};
 use super::outbox::Outbox;
 use super::process::{Added, Turn};
 use super::stream::Stream;
@@ -101,18 +101,18 @@ impl Stream {
         let (held, name) = one.of(chunk)?;
         let (time, _) = chunk.get(one.place)?;
         let state = self.open.state_mut(one.id)?;
+        state.told.pass();
         if Miner::is_overflow(held.template) || state.is_torn {
             return None;
         }
-        let listening = state.listening.take();
-        let is_current = state.generation == judge.generation();
+        let listening = judge.take(state);
         let age = self.journal.age(one.number);
         let earlier = self.open.latest(one.id);
         let earlier = earlier.filter(|event| self.journal.age(event.number) > age);
         // All that is kept where the network has to hear it from the beginning.
-        let looked_at = match (&listening, is_current) {
-            (Some(_), true) => TAIL_LEN,
-            _ => usize::MAX,
+        let looked_at = match &listening {
+            Some(_) => TAIL_LEN,
+            None => usize::MAX,
         };
         let mut earlier: Vec<SequenceEvent> = earlier.take(looked_at).collect();
         earlier.reverse();
@@ -121,8 +121,8 @@ impl Stream {
         let begins = name.is_bounded() && is_whole;
         let known = (&self.miner, &self.journal);
         let listening = match listening {
-            Some(listening) if is_current => listening,
-            _ => {
+            Some(listening) => listening,
+            None => {
                 let before = judge.view(earlier.clone(), begins, known);
                 judge.detector.resume(&before.heard)
             }
@@ -147,12 +147,12 @@ impl Stream {
 
     /// Makes an anomaly of an alarm in flight, unless the sequence has told one.
     fn consider(&mut self, one: &Added, found: (&Alarm, &View)) -> Option<Anomaly> {
-        let key = self.open.key_of(one.id)?.clone();
+        let key = self.open.key_of(one.id)?;
         let state = self.open.state_mut(one.id)?;
-        if !state.may_tell(key.is_bounded(), one.len) {
+        if !state.may_tell(key.is_bounded()) {
             return None;
         }
-        state.told_at = one.len;
+        state.told = Told::NOW;
         let resource = self.open.resource_of(one.id);
         let surprise = Surprise {
             stream: &self.key,
@@ -179,27 +179,32 @@ impl Stream {
             true => None,
             false => self.judge_whole(&mut sequence, None, out),
         };
-        if let (Some(judge), Some(listening)) = (&self.judge, &mut sequence.state.listening) {
-            judge.detector.begin_stretch(listening);
+        if let Some(judge) = self.judge.as_mut()
+            && let Some(mut listening) = judge.take(&mut sequence.state)
+        {
+            judge.detector.begin_stretch(&mut listening);
+            sequence.state.listening = Some(listening);
         }
         *self.open.state_mut(id)? = sequence.state;
         anomaly
     }
 
-    /// Judges a sequence that went quiet.
+    /// Judges a sequence that went quiet: all of it, or what came of it since it was last judged. What
+    /// a process says has no end to be judged, however quiet it is.
     pub(super) fn judge_end(
         &mut self,
         sequence: &mut Sequence<SequenceState>,
         stream_time: Timestamp,
         out: &mut Outbox,
     ) -> Option<Anomaly> {
-        if !sequence.key.is_bounded() || sequence.len as usize != sequence.events.len() {
+        if sequence.events.is_empty() {
             return None;
         }
         self.judge_whole(sequence, Some(stream_time), out)
     }
 
-    /// Judges all that is kept of a sequence, with its end where it is quiet.
+    /// Judges all that is kept of a sequence, with its end where it is quiet; it is of the same sort
+    /// here as where it is learned from.
     fn judge_whole(
         &mut self,
         sequence: &mut Sequence<SequenceState>,
@@ -207,18 +212,18 @@ impl Stream {
         out: &mut Outbox,
     ) -> Option<Anomaly> {
         let bounded = sequence.key.is_bounded();
-        if !sequence.state.may_tell(bounded, sequence.len) {
+        if !sequence.state.may_tell(bounded) {
             return None;
         }
         let judge = self.judge.as_mut()?;
         let begins = bounded && sequence.len as usize == sequence.events.len();
         let known = (&self.miner, &self.journal);
         let mut view = judge.view(sequence.events.clone(), begins, known);
-        view.heard.ends = quiet_at.is_some() && judge.knows_ends();
+        view.heard.ends = bounded && quiet_at.is_some() && judge.knows_ends();
         view.heard.quiet = quiet_at.map(|time| time.since(sequence.heard));
-        let listening = match sequence.state.listening.take() {
-            Some(listening) if sequence.state.generation == judge.generation() => listening,
-            _ => judge.detector.resume(&view.heard),
+        let listening = match judge.take(&mut sequence.state) {
+            Some(listening) => listening,
+            None => judge.detector.resume(&view.heard),
         };
         let alarm = judge.detector.end(&listening, &view.heard);
         sequence.state.listening = Some(listening);
@@ -240,7 +245,7 @@ impl Stream {
             known,
         };
         let anomaly = tell(&surprise, judge);
-        sequence.state.told_at = sequence.len;
+        sequence.state.told = Told::NOW;
         sequence.state.is_abnormal |= !self.common.count(&anomaly.fingerprint);
         Some(anomaly)
     }

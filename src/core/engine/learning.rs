@@ -1,13 +1,15 @@
 //! When a stream has learned enough for a model, and what it does not learn from.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::outbox::Outbox;
 use super::stream::Stream;
 use super::{Output, Settings, State};
 use crate::core::record::Timestamp;
+use crate::core::train::Corpus;
 
 /// How long a stream waits after a training that came to nothing.
 const RETRY_AFTER: Duration = Duration::from_secs(600);
@@ -18,8 +20,8 @@ const COMMON_AFTER: u32 = 200;
 const COMMON_MAX: usize = 1_024;
 
 /// In how many sequences each kind of surprise came, by fingerprint.
-#[derive(Debug, Default)]
-pub(super) struct Common(FxHashMap<Box<str>, u32>);
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Common(BTreeMap<Box<str>, u32>);
 
 impl Common {
     /// Counts a surprise; whether it has come so often that it is how things are now.
@@ -35,6 +37,14 @@ impl Common {
 }
 
 impl Stream {
+    /// What was learned so far, as training sees it.
+    pub(super) fn corpus(&self) -> Corpus {
+        Corpus {
+            idle_timeout: Some(self.open.idle_timeout()),
+            ..self.kept.corpus(&self.miner)
+        }
+    }
+
     /// The training that was asked for came to nothing; it is asked for again after a while.
     pub(super) fn training_failed(&mut self, now: Timestamp, out: &mut Outbox) {
         self.training = false;
@@ -67,7 +77,7 @@ impl Stream {
         if was != self.state() {
             out.state(&self.key, self.state());
         }
-        let corpus = self.kept.corpus(&self.miner);
+        let corpus = self.corpus();
         out.push(Output::TrainingDue {
             stream: self.key.clone(),
             corpus,

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::stream::Stream;
 use crate::core::record::{TemplateId, Timestamp};
 use crate::core::sequence::SequenceId;
@@ -13,7 +15,7 @@ const TIMES: u32 = 2;
 const SILENCE_MIN: Duration = Duration::from_secs(10);
 
 /// The silences of a stream, in stream time.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Lulls {
     /// The longest two, the longer first.
     longest: [Duration; 2],

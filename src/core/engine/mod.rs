@@ -80,6 +80,8 @@ pub struct Learn {
     pub retrain_every: Duration,
     /// Most template ids kept of past sequences; the oldest sequences go first.
     pub corpus_events_max: usize,
+    /// Most bytes that past sequences take, their times and values included.
+    pub corpus_bytes_max: usize,
 }
 
 /// How many alarms a stream gives.
@@ -111,6 +113,7 @@ impl Default for Learn {
             new_template_chance_max: 0.01,
             retrain_every: Duration::from_secs(24 * 3600),
             corpus_events_max: 400_000,
+            corpus_bytes_max: 32 << 20,
         }
     }
 }
@@ -222,6 +225,8 @@ pub struct Status {
     pub quarantined_until: Option<Timestamp>,
     /// Sequences that may still go on.
     pub sequences_open: usize,
+    /// What those take in memory.
+    pub open_bytes: OpenBytes,
     /// Sequences kept for training.
     pub sequences_learned: usize,
     /// Records waiting for older ones.
@@ -236,6 +241,20 @@ pub struct Status {
     pub withheld: u64,
     /// The model that judges.
     pub model: Option<ModelStatus>,
+}
+
+/// What the open sequences of a stream take in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenBytes {
+    /// Their records: template, time and number of each.
+    pub records: usize,
+    /// Themselves.
+    pub sequences: usize,
+    /// Where they stand in the model: little where it is where others stand, and bounded for those
+    /// that go ways of their own.
+    pub places: usize,
+    /// The beginnings that the model knows, bounded however many sequences there are.
+    pub prefixes: usize,
 }
 
 /// The model of a stream.

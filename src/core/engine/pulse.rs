@@ -1,9 +1,8 @@
 //! How often the templates of a stream come, next to what its sequences do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-use rustc_hash::FxHashMap;
 
 use super::State;
 use super::explain::{digest, fingerprint, template_ref};
@@ -26,7 +25,7 @@ const NAMED_MAX: usize = 3;
 pub(super) struct Pulse {
     pub(super) rates: Rates,
     /// By the hash that rates know them by.
-    places: FxHashMap<u32, Box<str>>,
+    pub(super) places: BTreeMap<u32, Box<str>>,
     /// The resource seen last and its place: records come in batches of one.
     latest: Option<(Arc<Resource>, u32)>,
 }
@@ -35,7 +34,7 @@ impl Pulse {
     pub(super) fn new(rates: Rates) -> Self {
         Self {
             rates,
-            places: FxHashMap::default(),
+            places: BTreeMap::default(),
             latest: None,
         }
     }

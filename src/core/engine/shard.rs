@@ -151,9 +151,7 @@ impl Shard {
 
     /// What a stream has learned so far, as training would see it.
     pub fn corpus(&self, stream: &StreamKey) -> Option<crate::core::train::Corpus> {
-        self.streams
-            .get(stream)
-            .map(|stream| stream.kept.corpus(&stream.miner))
+        self.streams.get(stream).map(Stream::corpus)
     }
 
     /// The state of each stream as bytes, to be given to [`restore`](Self::restore): of its

@@ -2,6 +2,8 @@
 
 mod sequences;
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +11,16 @@ use self::sequences::{KeptOne, OpenOnes};
 use super::Settings;
 use super::budget::Budget;
 use super::intake::Held;
+use super::learning::Common;
+use super::lulls::Lulls;
 use super::stream::Stream;
+use crate::core::detect::Recent;
 use crate::core::detect::rates::Rates;
 use crate::core::parse::{MASKS_VERSION, Miner, MinerSnapshot};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// The version of the layouts below.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Bytes that cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +92,13 @@ struct Rest {
     trained_at: Option<Timestamp>,
     newest: Timestamp,
     rates: Rates,
+    /// The names of places that rates know by a hash.
+    places: BTreeMap<u32, Box<str>>,
     budget: Budget,
+    common: Common,
+    lulls: Lulls,
+    /// `None` without a model.
+    recent: Option<Recent>,
 }
 
 /// `is_whole` asks for all templates, whatever was written before.
@@ -125,8 +136,21 @@ fn rest(stream: &Stream) -> Rest {
         trained_at: stream.trained_at,
         newest: stream.newest,
         rates: stream.pulse.rates.clone(),
+        places: stream.pulse.places.clone(),
         budget: stream.budget.clone(),
+        common: stream.common.clone(),
+        lulls: stream.lulls,
+        recent: recent(stream),
     }
+}
+
+/// What the judge knows of sequences that ended lately, as far back as any that is open goes.
+fn recent(stream: &Stream) -> Option<Recent> {
+    let open = stream.open.ids().flat_map(|id| stream.open.latest(id));
+    let open = open.map(|event| event.time);
+    let oldest = open.min().unwrap_or(stream.newest).min(stream.newest);
+    let judge = stream.judge.as_ref()?;
+    Some(judge.detector.recent(oldest))
 }
 
 /// The stream as far as it can be read.
@@ -188,7 +212,13 @@ fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
     };
     stream.newest = rest.newest;
     stream.pulse.rates = rest.rates;
+    stream.pulse.places = rest.places;
     stream.budget = rest.budget;
+    stream.common = rest.common;
+    stream.lulls = rest.lulls;
+    stream.recent = rest.recent;
+    // The rates were written with how many alarms were asked for then.
+    stream.set_alarms(stream.alarms);
 }
 
 fn to_bytes(value: &impl Serialize) -> Vec<u8> {

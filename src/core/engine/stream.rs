@@ -11,7 +11,8 @@ use super::learning::Common;
 use super::lulls::Lulls;
 use super::outbox::Outbox;
 use super::pulse::Pulse;
-use super::{Alarms, ModelStatus, Pace, Settings, State, Status};
+use super::{Alarms, ModelStatus, OpenBytes, Pace, Settings, State, Status};
+use crate::core::detect::Recent;
 use crate::core::detect::rates::{RateSettings, Rates};
 use crate::core::model::Bundle;
 use crate::core::parse::Miner;
@@ -44,6 +45,8 @@ pub(super) struct Stream {
     pub(super) trained_with: u64,
     pub(super) newest: Timestamp,
     pub(super) judge: Option<Judge>,
+    /// What the judge of a snapshot kept, for one of the same model to take up.
+    pub(super) recent: Option<Recent>,
     pub(super) training: bool,
     generation: u8,
     /// When the newest record was released, by the clock.
@@ -60,7 +63,7 @@ impl Stream {
             hold: Hold::new(settings.reorder_delay, settings.held_max),
             open: Sequences::new(settings.idle_timeout, settings.open_max),
             journal: Journal::new(settings.journal),
-            kept: Kept::new(settings.learn.corpus_events_max),
+            kept: Kept::new(&settings.learn),
             anomalies: 0,
             trained_at: None,
             retry_at: Timestamp::ZERO,
@@ -75,6 +78,7 @@ impl Stream {
             trained_with: 0,
             newest: Timestamp::ZERO,
             judge: None,
+            recent: None,
             training: false,
             generation: 0,
             heard: Timestamp::ZERO,
@@ -149,7 +153,10 @@ impl Stream {
         let was = self.state();
         self.generation = self.generation.wrapping_add(1).max(1);
         match Judge::new(bundle, self.generation, &self.miner) {
-            Ok(judge) => {
+            Ok(mut judge) => {
+                if let Some(recent) = self.recent.take() {
+                    judge.detector.take_up(recent);
+                }
                 self.judge = Some(judge);
                 self.set_alarms(self.alarms);
             }
@@ -181,6 +188,7 @@ impl Stream {
             health: self.miner.health(),
             quarantined_until: self.miner.quarantined_until(),
             sequences_open: self.open.len(),
+            open_bytes: self.open_bytes(),
             sequences_learned: self.kept.len(),
             pending: self.hold.len(),
             early: self.hold.early(),
@@ -191,6 +199,18 @@ impl Stream {
                 version: judge.bundle().version().into(),
                 trained_on: judge.bundle().manifest().trained_on,
             }),
+        }
+    }
+
+    fn open_bytes(&self) -> OpenBytes {
+        let (records, sequences) = self.open.bytes();
+        let judge = self.judge.as_ref();
+        let (prefixes, places) = judge.map_or((0, 0), |judge| judge.detector.bytes());
+        OpenBytes {
+            records,
+            sequences,
+            places,
+            prefixes,
         }
     }
 
@@ -221,6 +241,8 @@ impl Stream {
     /// Takes up how many alarms are asked for.
     pub(super) fn set_alarms(&mut self, alarms: Alarms) {
         self.alarms = alarms;
+        let rates = &mut self.pulse.rates;
+        rates.set_alarms_per_day(Budget::rate_alarms_per_day(alarms));
         if let Some(judge) = self.judge.as_mut() {
             let trained_for = f64::from(judge.bundle().manifest().calibration.alarm_rate);
             let rate = self.budget.alarm_rate(alarms).unwrap_or(trained_for);

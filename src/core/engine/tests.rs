@@ -1,7 +1,11 @@
 //! What a user would notice of a shard, on a small made-up service.
 
 mod identity;
+mod pauses;
+mod processes;
 mod promises;
+mod reloads;
+mod restarts;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

@@ -75,6 +75,22 @@ pub(super) fn text_of(line: &str, value: Value) -> Option<&str> {
     pieces.find(|piece| hash(piece.as_bytes()) == value.hash)
 }
 
+/// What `line` calls its piece `text`: the word that stands before it with a colon or an equals sign.
+pub(super) fn label_of<'a>(line: &'a str, text: &str) -> Option<&'a str> {
+    let before = line.get(..line.find(text)?)?;
+    let is_mark = |c: char| matches!(c, ':' | '=' | '"' | '\'' | ' ');
+    let named = before.trim_end_matches(is_mark);
+    let marks = before.get(named.len()..)?;
+    let is_part =
+        |c: char| !c.is_whitespace() && !matches!(c, ',' | ';' | '{' | '[' | '&' | '?' | '"');
+    let label = named.rsplit(|c| !is_part(c)).next()?;
+    let is_word = label.len() <= LABEL_LEN_MAX && label.starts_with(|c: char| c.is_alphabetic());
+    (is_word && marks.contains([':', '='])).then_some(label)
+}
+
+/// Longest word that names a value.
+const LABEL_LEN_MAX: usize = 32;
+
 struct Row {
     values: [Value; ROW_LEN_MAX],
     len: usize,
@@ -212,6 +228,20 @@ mod tests {
     fn numbers(message: &str) -> Vec<f32> {
         let numbers = values(message).into_iter().map(|value| value.number);
         numbers.filter(|number| !number.is_nan()).collect()
+    }
+
+    #[test]
+    fn a_value_goes_by_the_name_that_its_line_gives_it() {
+        for (line, text, label) in [
+            ("read bytes: 12, took(ns): 34", "34", Some("took(ns)")),
+            ("read bytes: 12, took(ns): 34", "12", Some("bytes")),
+            (r#"{"size": "77"}"#, "77", Some("size")),
+            ("user=bob", "bob", Some("user")),
+            ("moved 12 files", "12", None),
+            ("12 files", "12", None),
+        ] {
+            assert_eq!(label_of(line, text), label, "{line}");
+        }
     }
 
     #[test]

@@ -4,18 +4,20 @@ use std::time::Duration;
 
 use super::explain::template_ref;
 use super::judge::{Judge, View};
-use super::values::text_of;
+use super::values::{label_of, text_of};
 use crate::core::detect::{Surprise, Why};
 use crate::core::event::Expected;
 use crate::core::model::Key;
 use crate::core::parse::Miner;
 use crate::core::record::TemplateId;
-use crate::core::sequence::Journal;
+use crate::core::sequence::{Journal, Line};
 
 /// Characters of a template that a sentence quotes.
 const QUOTE_LEN_MAX: usize = 72;
 /// An expectation so sure is told as "every time".
 const EVERY_TIME: f64 = 0.995;
+/// Of what comes so often it is said alone that it usually comes.
+const THE_RULE: f64 = 0.5;
 /// Less probable ones are not worth a mention.
 const MENTIONED: f64 = 0.005;
 
@@ -39,16 +41,25 @@ impl Words<'_> {
     fn why(&self, why: &Why, place: usize) -> String {
         let sequences = thousands(self.judge.bundle().manifest().trained_on.sequences as f64);
         match why {
-            Why::Part { named_at, why } => {
-                let of = self.name_at(*named_at);
-                format!("for {of}, {}", self.why(why, place))
+            Why::Part { named_at, why } => match self.name_at(*named_at) {
+                Some(name) => format!("for {name}, {}", self.why(why, place)),
+                // Its lines were forgotten; that it is about one thing alone is still worth saying.
+                None => format!("for one of the things it names, {}", self.why(why, place)),
+            },
+            Why::AtRest { quiet, why, .. } => {
+                let said = self.why(why, place);
+                match is_of_record(why) {
+                    // It would be as odd without the pause.
+                    true => said,
+                    false => format!("before a pause of {}, {said}", lasting(*quiet)),
+                }
             }
             Why::Unseen => format!(
-                "a record of a kind that never came in the {sequences} sequences learned from{}",
+                "this kind of record never came in the {sequences} sequences learned from{}",
                 self.instead(place),
             ),
             Why::Rare { key, sequences, of } => format!(
-                "{} came, which {} of {} sequences have",
+                "{} came, which only {} of {} sequences have",
                 self.quoted(*key),
                 thousands(f64::from(*sequences)),
                 thousands(f64::from(*of)),
@@ -58,13 +69,13 @@ impl Words<'_> {
             } => self.next(*came, f64::from(*probability), place),
             Why::Count { .. } | Why::Relation { .. } | Why::Length { .. } => self.count(why),
             Why::NotBefore { key, missing, held } => format!(
-                "{} came without {} before it, which came first in all {} sequences that have it",
+                "{} came without {} before it, unlike in all {} cases learned from",
                 self.quoted(*key),
                 self.quoted(*missing),
                 thousands(f64::from(*held)),
             ),
             Why::NotAfter { key, missing, held } => format!(
-                "{} was not followed by {}, which came after it in all {} sequences that have it",
+                "{} was not followed by {}, unlike in all {} cases learned from",
                 self.quoted(*key),
                 self.quoted(*missing),
                 thousands(f64::from(*held)),
@@ -75,7 +86,7 @@ impl Words<'_> {
                 took,
                 usual,
             } => format!(
-                "{} came {} after {}; that takes {}",
+                "{} came {} after {}; that usually takes {}",
                 self.quoted(*to),
                 lasting(*took),
                 self.quoted(*from),
@@ -93,12 +104,12 @@ impl Words<'_> {
                 came: 0,
                 usual,
             } => format!(
-                "{} did not come; it comes {}",
+                "{} did not come; it usually comes {}",
                 self.quoted(*key),
                 times_between(*usual)
             ),
             Why::Count { key, came, usual } => format!(
-                "{} came {}; it comes {}",
+                "{} came {}; it usually comes {}",
                 self.quoted(*key),
                 times(*came),
                 times_between(*usual)
@@ -109,15 +120,15 @@ impl Words<'_> {
                 came,
                 held,
             } => format!(
-                "{} came {} but {} {}, where in {} sequences one came as often as the other",
+                "{} came {} but {} {}; in all {} cases learned from they came equally often",
                 self.all(left),
-                times(came.0),
+                together(left, times(came.0)),
                 self.all(right),
-                times(came.1),
+                together(right, times(came.1)),
                 thousands(f64::from(*held)),
             ),
             Why::Length { came, usual } => format!(
-                "{} records came; such sequences have {}",
+                "{} records came; such sequences usually have {}",
                 thousands(f64::from(*came)),
                 range(
                     thousands(f64::from(usual.0)),
@@ -129,23 +140,21 @@ impl Words<'_> {
     }
 
     fn next(&self, came: Key, probability: f64, place: usize) -> String {
-        let after = match self.before(place) {
-            Some(before) => format!("after {} ", self.quoted(before)),
-            None => "first ".to_owned(),
-        };
         let usual = self.usual(place);
+        let so = expected_so(probability);
         if came == Key::END {
             let len = thousands(f64::from(self.len));
-            return format!(
-                "nothing came after {len} records, where {usual} was expected; to end here {}",
-                expected_so(probability)
-            );
+            let usual = usual.map_or_else(String::new, |usual| {
+                format!(", where usually comes {usual}")
+            });
+            return format!("nothing came after {len} records{usual}; to end here is {so}");
         }
-        format!(
-            "{after}comes {usual}; {} came, {}",
-            self.quoted(came),
-            expected_so(probability)
-        )
+        let came = self.quoted(came);
+        let after = self.after(place);
+        match usual {
+            Some(usual) => format!("{after} usually comes {usual}, but {came} came, which is {so}"),
+            None => format!("{came} came {after}, which is {so}"),
+        }
     }
 
     fn value(&self, why: &Why, place: usize) -> String {
@@ -160,58 +169,61 @@ impl Words<'_> {
             return String::new();
         };
         let of = self.quoted(*key);
-        let nth = ordinal(value + 1);
+        let index = self.index_of(place);
+        let what = index.and_then(|index| self.label_at((index, *value)));
+        let what = what.unwrap_or_else(|| format!("the {} value", ordinal(value + 1)));
         if let Some((number, usual)) = number.zip(*usual) {
             let usual = range(measure(usual.0), &measure(usual.1));
             let number = measure(number);
-            return format!("the {nth} value of {of} is {number}; it is usually {usual}");
+            return format!("{what} of {of} is {number}; it is usually {usual}");
         }
-        let name = self
-            .index_of(place)
-            .map(|index| self.name_at((index, *value)));
+        let name = index.and_then(|index| self.name_at((index, *value)));
         format!(
-            "the {nth} value of {of} is {}, which is none of the {} seen there",
+            "{what} of {of} is {}, which is none of the {} seen there",
             name.unwrap_or_else(|| "another".to_owned()),
             thousands(f64::from(*names))
         )
     }
 
-    /// "; <what was expected> was expected", where anything was.
+    /// "; after <what came before> usually comes <what was expected>", where anything was.
     fn instead(&self, place: usize) -> String {
-        match (self.before(place), self.expected.is_empty()) {
-            (_, true) => String::new(),
-            (Some(before), _) => format!(
-                "; after {} comes {}",
-                self.quoted(before),
-                self.usual(place)
-            ),
-            (None, _) => format!("; first comes {}", self.usual(place)),
+        let usual = self.usual(place);
+        usual.map_or_else(String::new, |usual| {
+            format!("; {} usually comes {usual}", self.after(place))
+        })
+    }
+
+    /// Where in the sequence `place` is.
+    fn after(&self, place: usize) -> String {
+        match self.before(place) {
+            Some(before) => format!("after {}", self.quoted(before)),
+            None => "first".to_owned(),
         }
     }
 
-    /// What is expected, such as `"A" (98 %) or "B" (2 %)`.
-    fn usual(&self, place: usize) -> String {
+    /// What is expected, such as `"A" (98 %)`, or two where neither is the rule.
+    fn usual(&self, place: usize) -> Option<String> {
         let came = self.came(place);
-        let worth_it = self.expected.iter().filter(|one| {
+        let mut others = self.expected.iter().filter(|one| {
             let id = one.template.as_ref().map(|template| template.id);
             one.probability >= MENTIONED && (id.is_none() || id != came)
         });
-        let told: Vec<String> = worth_it
-            .map(|one| {
-                let what = match &one.template {
-                    Some(template) => quote(&template.text),
-                    None => "nothing more".to_owned(),
-                };
-                match one.probability {
-                    p if p >= EVERY_TIME => format!("{what} (every time)"),
-                    p => format!("{what} ({:.0} %)", p * 100.0),
-                }
-            })
-            .collect();
-        match told.is_empty() {
-            true => "nothing in particular".to_owned(),
-            false => told.join(" or "),
-        }
+        let told = |one: &Expected| {
+            let what = match &one.template {
+                Some(template) => quote(&template.text),
+                None => "nothing more".to_owned(),
+            };
+            match one.probability {
+                p if p >= EVERY_TIME => format!("{what} (every time)"),
+                p => format!("{what} ({:.0} %)", p * 100.0),
+            }
+        };
+        let first = others.next()?;
+        let second = others.next().filter(|_| first.probability < THE_RULE);
+        Some(match second {
+            Some(second) => format!("{} or {}", told(first), told(second)),
+            None => told(first),
+        })
     }
 
     /// The template of the record at `place`, as it is today.
@@ -233,17 +245,34 @@ impl Words<'_> {
         u32::try_from(index).ok()
     }
 
-    /// The text of a value of a known record.
-    fn name_at(&self, (index, value): (u32, u32)) -> String {
-        let heard = &self.view.heard;
-        let named = heard.values.row(index as usize).get(value as usize);
-        let event = heard.positions.get(index as usize);
-        let event = event.and_then(|at| self.view.events.get(*at as usize));
-        let line = event.and_then(|event| self.known.1.line(event.number));
-        let text = line
-            .zip(named)
-            .and_then(|(line, value)| text_of(&line.text, *value));
-        text.map_or_else(|| "one of several".to_owned(), quote_plain)
+    /// The text of a value of a known record. Where its line was forgotten, a later record that is
+    /// still known may have the same value.
+    fn name_at(&self, (index, value): (u32, u32)) -> Option<String> {
+        let values = &self.view.heard.values;
+        let named = *values.row(index as usize).get(value as usize)?;
+        let same = (0..values.len()).filter(|at| {
+            let mut row = values.row(*at).iter();
+            row.any(|value| value.hash == named.hash)
+        });
+        std::iter::once(index as usize)
+            .chain(same)
+            .find_map(|at| text_of(&self.line_of(at)?.text, named))
+            .map(quote_plain)
+    }
+
+    /// What a line calls a value: `bytes` in `bytes: 12`.
+    fn label_at(&self, (index, value): (u32, u32)) -> Option<String> {
+        let row = self.view.heard.values.row(index as usize);
+        let line = &self.line_of(index as usize)?.text;
+        let text = text_of(line, *row.get(value as usize)?)?;
+        label_of(line, text).map(quote_plain)
+    }
+
+    /// The line of a known record.
+    fn line_of(&self, index: usize) -> Option<&Line> {
+        let place = *self.view.heard.positions.get(index)?;
+        let event = self.view.events.get(place as usize)?;
+        self.known.1.line(event.number)
     }
 
     fn all(&self, keys: &[Key]) -> String {
@@ -260,6 +289,14 @@ impl Words<'_> {
     }
 }
 
+/// Whether something is odd about a record as it came, whatever comes later.
+fn is_of_record(why: &Why) -> bool {
+    match why {
+        Why::Part { why, .. } => is_of_record(why),
+        why => matches!(why, Why::NotBefore { .. }),
+    }
+}
+
 pub(super) fn quote(text: &str) -> String {
     format!("\"{}\"", quote_plain(text))
 }
@@ -268,6 +305,14 @@ fn quote_plain(text: &str) -> String {
     match text.char_indices().nth(QUOTE_LEN_MAX) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
+    }
+}
+
+/// How often several came in all.
+fn together(keys: &[Key], times: String) -> String {
+    match keys {
+        [_] => times,
+        _ => format!("together {times}"),
     }
 }
 

@@ -44,7 +44,7 @@ pub enum BundleError {
     #[error("cannot read the manifest of the bundle: {0}")]
     Manifest(#[from] serde_json::Error),
     /// Written by another version of the format.
-    #[error("bundle has format {found}, this build reads format {known}", known = Manifest::FORMAT)]
+    #[error("bundle has format {found}, this build reads format {known}; train it again", known = Manifest::FORMAT)]
     Format {
         /// The format it has.
         found: u32,
@@ -372,7 +372,7 @@ mod tests {
     fn bundles_that_contradict_this_build_or_themselves_are_refused() {
         assert_eq!(
             refusal(&edited(|manifest| manifest.format = 1)),
-            "bundle has format 1, this build reads format 2"
+            "bundle has format 1, this build reads format 2; train it again"
         );
         assert!(refusal(&edited(|manifest| manifest.hidden = 32)).ends_with("an unknown shape"));
         let twice = |manifest: &mut Manifest| manifest.templates[1] = manifest.templates[0].clone();

@@ -1,5 +1,7 @@
 //! What a bundle says about itself.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{HIDDEN_LEN, LAYER_COUNT, Vocabulary, WINDOW_LEN};
@@ -48,6 +50,18 @@ pub struct TrainedOn {
     pub records: u64,
     /// Sequences that were seen to end; without any, the end of a sequence is not judged.
     pub ended: u64,
+    /// Milliseconds without a record after which a sequence was taken to have ended. What it judges
+    /// must be cut the same way, or counts differ. `None` where nothing was cut by time, and of
+    /// bundles older than this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u64>,
+}
+
+impl TrainedOn {
+    /// How long a sequence was quiet when it was taken to have ended, where that is known.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout_ms.map(Duration::from_millis)
+    }
 }
 
 /// A template as the manifest names it. The id is text, since JSON readers lose large numbers.
@@ -151,4 +165,17 @@ impl Calibration {
 
     /// Most held-out surprises a bundle keeps.
     pub const WORST_LEN_MAX: usize = 4_096;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_from_before_the_idle_timeout_was_told_is_read_and_written_as_it_was() {
+        let old = r#"{"sequences":3,"records":9,"ended":2}"#;
+        let read: TrainedOn = serde_json::from_str(old).unwrap();
+        assert_eq!((read.ended, read.idle_timeout()), (2, None));
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+    }
 }

@@ -133,6 +133,11 @@ impl Events {
         })
     }
 
+    /// What all chains take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.blocks.bytes()
+    }
+
     /// Forgets a chain.
     pub(super) fn free(&mut self, last: u32) {
         let mut next = last;

@@ -43,8 +43,8 @@ impl KeyKind {
 }
 
 /// The name of one sequence within its stream: where it comes from and its value. Small, since there
-/// is one for each open sequence: 32 bytes, and no more on the heap for a trace id or a value of at
-/// most [`SHORT_LEN_MAX`](Self::SHORT_LEN_MAX) bytes.
+/// is one for each record: 32 bytes, and no more on the heap for a trace id or a value of at most
+/// [`SHORT_LEN_MAX`](Self::SHORT_LEN_MAX) bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SequenceKey(Name);
 
@@ -65,13 +65,6 @@ enum Name {
 impl SequenceKey {
     /// Longest value, in bytes, that takes no room of its own.
     pub const SHORT_LEN_MAX: usize = 29;
-
-    /// The sequence of nothing.
-    pub(super) const EMPTY: Self = Self(Name::Short {
-        kind: KeyKind::Instance,
-        len: 0,
-        bytes: [0; Self::SHORT_LEN_MAX],
-    });
 
     /// The sequence of a trace.
     pub const fn trace(id: TraceId) -> Self {
@@ -106,18 +99,33 @@ impl SequenceKey {
     pub const fn is_bounded(&self) -> bool {
         self.kind().is_bounded()
     }
+
+    pub(super) const fn trace_id(&self) -> Option<TraceId> {
+        match &self.0 {
+            Name::Trace(id) => Some(*id),
+            Name::Short { .. } | Name::Long { .. } => None,
+        }
+    }
+
+    /// The value; empty for a trace.
+    pub(super) fn text(&self) -> &str {
+        match &self.0 {
+            Name::Trace(_) => "",
+            // Written as text, so what comes back is text.
+            Name::Short { len, bytes, .. } => {
+                let text = bytes.get(..usize::from(*len)).unwrap_or_default();
+                std::str::from_utf8(text).unwrap_or_default()
+            }
+            Name::Long { value, .. } => value,
+        }
+    }
 }
 
 impl fmt::Display for SequenceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Name::Trace(id) => id.fmt(f),
-            // Written as text, so what comes back is text.
-            Name::Short { len, bytes, .. } => {
-                let text = bytes.get(..usize::from(*len)).unwrap_or_default();
-                f.write_str(std::str::from_utf8(text).unwrap_or_default())
-            }
-            Name::Long { value, .. } => f.write_str(value),
+        match self.trace_id() {
+            Some(id) => id.fmt(f),
+            None => f.write_str(self.text()),
         }
     }
 }

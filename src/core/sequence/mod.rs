@@ -8,6 +8,7 @@ mod events;
 mod hold;
 mod journal;
 mod key;
+mod names;
 mod open;
 mod resources;
 mod slab;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::events::{Events, NONE, SequenceEvent};
 use super::key::SequenceKey;
+use super::names::{Name, Names};
 use super::resources::Resources;
 use super::slab::Slab;
 use crate::core::record::{Resource, Timestamp};
@@ -31,7 +32,10 @@ pub struct Sequences<S> {
     open_max: usize,
     slots: Slab<Slot<S>>,
     index: HashTable<u32>,
+    names: Names,
     events: Events,
+    /// How many records of a long sequence are kept no more.
+    beyond: FxHashMap<u32, u32>,
     resources: Resources,
     first: u32,
     last: u32,
@@ -41,14 +45,13 @@ pub struct Sequences<S> {
 /// What one open sequence costs, its place in the index and its records aside.
 #[derive(Debug)]
 struct Slot<S> {
-    key: SequenceKey,
     heard: Timestamp,
     before: u32,
     after: u32,
     events: u32,
-    len: u32,
     state: S,
     resource: u16,
+    name: Name,
 }
 
 /// A sequence taken out, or to be put back.
@@ -77,7 +80,9 @@ impl<S: Default> Sequences<S> {
             open_max: open_max.max(1),
             slots: Slab::new(),
             index: HashTable::new(),
+            names: Names::new(),
             events: Events::new(),
+            beyond: FxHashMap::default(),
             resources: Resources::default(),
             first: NONE,
             last: NONE,
@@ -113,11 +118,12 @@ impl<S: Default> Sequences<S> {
         let Some(slot) = self.slots.get_mut(id.0) else {
             return;
         };
-        slot.len = slot.len.saturating_add(1);
         slot.heard = slot.heard.max(heard);
         slot.resource = self.resources.exchange(slot.resource, resource);
         if self.events.len(slot.events) < EVENTS_MAX {
             slot.events = self.events.push(slot.events, event);
+        } else {
+            self.forget(id, 1);
         }
         self.unlink(id.0);
         self.link(id.0);
@@ -133,6 +139,7 @@ impl<S: Default> Sequences<S> {
             self.events.free(slot.events);
             let kept = events.iter().skip(events.len().saturating_sub(left));
             slot.events = kept.fold(NONE, |last, event| self.events.push(last, event));
+            self.forget(id, events.len() - left.min(events.len()));
         }
         events
     }
@@ -157,24 +164,29 @@ impl<S: Default> Sequences<S> {
         let number = self.first;
         let events = self.events(SequenceId(number));
         self.unlink(number);
+        let len = self.len_of(SequenceId(number));
         let slot = self.slots.get_mut(number)?;
-        let hash = FxBuildHasher.hash_one(&slot.key);
+        let key = self.names.take(&slot.name);
+        let hash = FxBuildHasher.hash_one(&key);
         let found = self.index.find_entry(hash, |other| *other == number);
         if let Ok(entry) = found {
             entry.remove();
         }
         self.events.free(slot.events);
         let sequence = Sequence {
-            key: std::mem::replace(&mut slot.key, SequenceKey::EMPTY),
+            key,
             heard: slot.heard,
-            len: slot.len,
+            len,
             events,
             resource: self.resources.release(slot.resource),
             state: std::mem::take(&mut slot.state),
         };
         self.slots.free(number);
+        self.beyond.remove(&number);
         if self.slots.len() == 0 {
             self.index = HashTable::new();
+            self.names = Names::new();
+            self.beyond = FxHashMap::default();
         }
         Some(sequence)
     }
@@ -185,21 +197,25 @@ impl<S: Default> Sequences<S> {
         let events = &mut self.events;
         let kept = sequence.events.iter().take(EVENTS_MAX);
         let slot = Slot {
-            key: sequence.key,
+            name: self.names.put(&sequence.key)?,
             heard: sequence.heard,
             before: NONE,
             after: NONE,
             events: kept.fold(NONE, |last, event| events.push(last, event)),
-            len: sequence.len,
             state: sequence.state,
             resource: self.resources.exchange(0, &sequence.resource),
         };
+        let kept = self.events.len(slot.events);
         let number = self.slots.insert(slot)?;
+        self.forget(
+            SequenceId(number),
+            (sequence.len as usize).saturating_sub(kept),
+        );
         self.link(number);
-        let slots = &self.slots;
+        let (slots, names) = (&self.slots, &self.names);
         let rehash = |number: &u32| {
-            let key = slots.get(*number).map(|slot| &slot.key);
-            key.map_or(0, |key| FxBuildHasher.hash_one(key))
+            let key = slots.get(*number).map(|slot| names.key(&slot.name));
+            key.map_or(0, |key| FxBuildHasher.hash_one(&key))
         };
         self.index.insert_unique(hash, number, rehash);
         Some(SequenceId(number))
@@ -209,7 +225,10 @@ impl<S: Default> Sequences<S> {
 impl<S> Sequences<S> {
     /// The open sequence `key`.
     pub fn find(&self, key: &SequenceKey) -> Option<SequenceId> {
-        let is_it = |number: &u32| self.slots.get(*number).is_some_and(|slot| slot.key == *key);
+        let is_it = |number: &u32| {
+            let slot = self.slots.get(*number);
+            slot.is_some_and(|slot| self.names.is(&slot.name, key))
+        };
         let found = self.index.find(FxBuildHasher.hash_one(key), is_it)?;
         Some(SequenceId(*found))
     }
@@ -226,7 +245,8 @@ impl<S> Sequences<S> {
 
     /// Records so far, those not kept included.
     pub fn len_of(&self, id: SequenceId) -> u32 {
-        self.slots.get(id.0).map_or(0, |slot| slot.len)
+        let kept = u32::try_from(self.kept_of(id)).unwrap_or(u32::MAX);
+        kept.saturating_add(self.beyond.get(&id.0).copied().unwrap_or_default())
     }
 
     /// Records kept.
@@ -244,7 +264,7 @@ impl<S> Sequences<S> {
 
     /// Whether all its records are kept.
     pub fn is_whole(&self, id: SequenceId) -> bool {
-        self.len_of(id) as usize == self.kept_of(id)
+        !self.beyond.contains_key(&id.0)
     }
 
     /// How long a sequence is quiet before it is taken out.
@@ -253,8 +273,8 @@ impl<S> Sequences<S> {
     }
 
     /// The name of an open sequence.
-    pub fn key_of(&self, id: SequenceId) -> Option<&SequenceKey> {
-        self.slots.get(id.0).map(|slot| &slot.key)
+    pub fn key_of(&self, id: SequenceId) -> Option<SequenceKey> {
+        self.slots.get(id.0).map(|slot| self.names.key(&slot.name))
     }
 
     /// The resource of its latest record.
@@ -287,6 +307,16 @@ impl<S> Sequences<S> {
         Some(first.heard.plus(self.idle_timeout))
     }
 
+    /// What the open sequences take in memory: their records, and all else.
+    pub fn bytes(&self) -> (usize, usize) {
+        /// A byte of each slot says what is in it.
+        const INDEX_LEN: usize = size_of::<u32>() + 1;
+        let index = self.index.capacity() * 8 / 7 * INDEX_LEN;
+        let beyond = self.beyond.capacity() * 8 / 7 * (2 * size_of::<u32>() + 1);
+        let own = self.slots.bytes() + self.names.bytes() + index + beyond;
+        (self.events.bytes(), own)
+    }
+
     /// Open sequences.
     pub fn len(&self) -> usize {
         self.slots.len()
@@ -313,13 +343,21 @@ impl<S> Sequences<S> {
     pub fn copy<T>(&self, id: SequenceId, state: impl FnOnce(&S) -> T) -> Option<Sequence<T>> {
         let slot = self.slots.get(id.0)?;
         Some(Sequence {
-            key: slot.key.clone(),
+            key: self.names.key(&slot.name),
             heard: slot.heard,
-            len: slot.len,
+            len: self.len_of(id),
             events: self.events(id),
             resource: self.resources.get(slot.resource),
             state: state(&slot.state),
         })
+    }
+
+    /// Counts records of a sequence that are not kept, or no more.
+    fn forget(&mut self, id: SequenceId, count: usize) {
+        if count > 0 {
+            let beyond = self.beyond.entry(id.0).or_default();
+            *beyond = beyond.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        }
     }
 
     /// Puts `number` at the end of the list.
@@ -462,10 +500,31 @@ mod tests {
         assert_eq!(open.cut(id, 10).len(), EVENTS_MAX);
         let left: Vec<_> = open.events(id).iter().map(|event| event.time).collect();
         assert_eq!(left, (502..512).map(at).collect::<Vec<_>>());
+        assert_eq!((open.len_of(id), open.is_whole(id)), (700, false));
+        assert_eq!(open.copy(id, |()| ()).unwrap().len, 700);
+        assert_eq!(open.pop().unwrap().len, 700);
+    }
+
+    #[test]
+    fn what_was_long_lends_nothing_to_what_comes_in_its_place() {
+        let mut open = sequences(10);
+        touch(&mut open, "stays", at(0), at(0));
+        touch(&mut open, "long", at(1), at(1));
+        let id = open.find(&key("long")).unwrap();
+        open.cut(id, 0);
+        touch(&mut open, "stays", at(2), at(2));
+        assert_eq!(
+            open.pop().map(|long| (long.key, long.len)),
+            Some((key("long"), 1))
+        );
+        touch(&mut open, "new", at(3), at(3));
+        let new = open.find(&key("new")).unwrap();
+        assert_eq!(new, id, "it has the place of the long one");
+        assert_eq!((open.len_of(new), open.is_whole(new)), (1, true));
     }
 
     #[test]
     fn an_open_sequence_is_small() {
-        assert!(size_of::<Slot<[u8; 4]>>() <= 64);
+        assert_eq!(size_of::<Slot<[u32; 2]>>(), 48);
     }
 }

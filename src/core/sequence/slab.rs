@@ -59,6 +59,13 @@ impl<T> Slab<T> {
         self.len
     }
 
+    /// What the places take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let blocks = self.blocks.capacity() * size_of::<Vec<T>>();
+        let places = self.blocks.len() * BLOCK_LEN * size_of::<T>();
+        blocks + places + self.free.capacity() * size_of::<u32>()
+    }
+
     fn push(&mut self, thing: T) -> Option<u32> {
         let number = u32::try_from(self.len).ok().filter(|n| *n < u32::MAX)?;
         match self.blocks.last_mut().filter(|last| last.len() < BLOCK_LEN) {

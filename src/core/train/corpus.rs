@@ -1,5 +1,7 @@
 //! What a model is trained on.
 
+use std::time::Duration;
+
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
@@ -22,6 +24,9 @@ pub struct Corpus {
     pub templates: Vec<TemplateRef>,
     /// The sequences, oldest first. Events of templates not listed are skipped.
     pub sequences: Vec<EventSequence>,
+    /// How long a sequence was quiet when it was taken to have ended; `None` where they were not cut
+    /// by time. Nothing is learned from it: whoever judges must cut alike.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// The rows to train on and the segments held out.

@@ -197,6 +197,9 @@ fn manifest(corpus: &Corpus, settings: &TrainSettings) -> Manifest {
                 .iter()
                 .filter(|sequence| sequence.ends)
                 .count() as u64,
+            idle_timeout_ms: corpus
+                .idle_timeout
+                .map(|quiet| u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX)),
         },
         masks_version: corpus.masks_version,
         ..Manifest::of_templates(&corpus.templates)

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
 use crate::core::detect::{Detector, EventSequence, Opinion};
@@ -24,6 +25,7 @@ fn corpus() -> Corpus {
         masks_version: 1,
         templates: (1..=4).map(template).collect(),
         sequences: (0..60).map(|index| sequence(1 + index % 3)).collect(),
+        idle_timeout: None,
     }
 }
 
@@ -70,7 +72,10 @@ fn what_never_happened_in_training_is_abnormal_and_what_did_is_not() {
 
 #[test]
 fn the_manifest_tells_what_was_trained_on_and_how_well() {
-    let corpus = corpus();
+    let corpus = Corpus {
+        idle_timeout: Some(Duration::from_secs(20)),
+        ..corpus()
+    };
     let bundle = trained(&corpus, &settings()).unwrap();
     let manifest = bundle.manifest();
     assert_eq!(manifest.data_sha256, corpus.sha256());
@@ -79,7 +84,8 @@ fn the_manifest_tells_what_was_trained_on_and_how_well() {
         TrainedOn {
             sequences: 60,
             records: 360,
-            ended: 60
+            ended: 60,
+            idle_timeout_ms: Some(20_000),
         }
     );
     assert_eq!((manifest.seed, manifest.masks_version), (1, 1));
@@ -142,6 +148,7 @@ fn a_log_without_beginning_or_end_is_cut_into_segments() {
     }];
     let corpus = Corpus {
         sequences,
+        idle_timeout: None,
         ..corpus()
     };
     let bundle = trained(&corpus, &settings()).unwrap();

@@ -8,6 +8,7 @@ use super::settings::{
     ActionRule, Detect, Learn, Listen, Model, Receive, Sequence, Settings, Telemetry,
 };
 use super::units::{ByteSize, MemoryLimit};
+use crate::daemon::models;
 use crate::edge::notify;
 
 /// Longest time that records may be held to be put in order.
@@ -189,12 +190,15 @@ impl Findings {
 
     fn model(&mut self, model: &Model) {
         for (index, bundle) in model.bundles.iter().enumerate() {
+            let setting = format!("model.bundles[{index}].path");
             if !bundle.path.is_file() {
                 let path = bundle.path.display();
                 self.say(
-                    format!("model.bundles[{index}].path"),
+                    setting,
                     format!("no file {path}; `knothole train LOGS -o {path}` makes one"),
                 );
+            } else if let Err(error) = models::read(&bundle.path) {
+                self.say(setting, error.to_string());
             }
             let earlier = model.bundles.iter().take(index);
             if earlier

@@ -68,6 +68,7 @@ fn part(
         masks_version: 0,
         templates,
         sequences: train,
+        idle_timeout: None,
     };
     Part::new(corpus, normal.chain(abnormal).collect())
 }

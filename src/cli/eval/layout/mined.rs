@@ -67,6 +67,7 @@ impl Reader {
             masks_version: MASKS_VERSION,
             templates: by_frequency(&sequences, text),
             sequences,
+            idle_timeout: None,
         }
     }
 }

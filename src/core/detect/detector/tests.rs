@@ -287,6 +287,44 @@ fn what_a_process_says_and_what_a_job_does_are_judged_apart() {
 }
 
 #[test]
+fn a_job_so_long_that_it_is_judged_in_stretches_is_of_one_sort_whether_it_was_followed_or_taken_up()
+{
+    let mut detector = detector(200);
+    let vocabulary = detector.bundle().vocabulary().clone();
+    // It begins as no process does, and then goes on as processes do.
+    let sequence = talk(40, 900);
+    let (first, second) = (latest(&sequence, 20, 20), latest(&sequence, 40, 20));
+    let (first, second) = [first, second]
+        .map(|one| Heard::new(&one, &vocabulary))
+        .into();
+    let mut followed = detector.begin(true);
+    assert!(
+        detector.end(&followed, &first).unwrap().is_some(),
+        "no job talks like that"
+    );
+    detector.begin_stretch(&mut followed);
+    let taken_up = detector.resume(&second);
+    for state in [&followed, &taken_up] {
+        assert_eq!(detector.end(state, &second).unwrap(), None);
+    }
+}
+
+#[test]
+fn where_nothing_endless_was_learned_a_long_job_is_still_judged() {
+    let blank = bundle(&[]);
+    let learned = Learned {
+        begun: population(&jobs(200, 1), &blank),
+        endless: Population::default(),
+    };
+    let bundle = bundle(&learned.to_bytes().unwrap());
+    let mut detector = Detector::new(Arc::new(bundle)).unwrap();
+    let mut state = detector.begin(true);
+    detector.begin_stretch(&mut state);
+    let foreign = Heard::new(&talk(20, 900), detector.bundle().vocabulary());
+    assert!(detector.end(&state, &foreign).unwrap().is_some());
+}
+
+#[test]
 fn late_jobs_do_not_excuse_a_late_process() {
     let mut detector = detector(200);
     // Late at the same time, in the same step, but not of the same sort.
@@ -313,6 +351,42 @@ fn late_jobs_do_not_excuse_a_late_process() {
         among_jobs.judge(&job).unwrap();
     }
     assert_eq!(pace(&mut among_jobs), alone);
+}
+
+#[test]
+fn after_a_restart_late_processes_still_excuse_a_late_one() {
+    let late = |seed| {
+        let mut late = talk(20, seed);
+        late.times.iter_mut().enumerate().for_each(|(index, time)| {
+            let stall = if index < 21 { 0 } else { 600_000 };
+            *time = Timestamp::from_millis(index as u64 * 500 + stall);
+        });
+        late
+    };
+    let pace = |detector: &mut Detector| {
+        let judged = detector.judge(&late(3)).unwrap();
+        judged.scores[VOICES.iter().position(|name| *name == "pace").unwrap()]
+    };
+    let mut before = detector(200);
+    (10..20).for_each(|seed| drop(before.judge(&late(seed)).unwrap()));
+    let restarted = |since_s: u64| {
+        let recent = before.recent(Timestamp::from_millis(since_s * 1_000));
+        let mut after = detector(200);
+        after.take_up(recent);
+        after
+    };
+    let mut unknown = detector(200);
+    assert!(pace(&mut unknown) > 1.0, "alone it is late");
+    assert!(pace(&mut restarted(0)) < 1.0, "all are");
+    let old = restarted(1_000).recent(Timestamp::ZERO);
+    assert_eq!(
+        old.kept(),
+        0,
+        "what explains nothing any more is left behind"
+    );
+    let mut other = Detector::new(trained(100)).unwrap();
+    other.take_up(before.recent(Timestamp::ZERO));
+    assert_eq!(other.recent(Timestamp::ZERO).kept(), 0, "of another model");
 }
 
 #[test]
@@ -389,6 +463,18 @@ fn a_job_at_rest_that_has_not_delivered_is_told_before_it_ends() {
         ..sequence
     };
     assert!(!detector.judge(&busy).unwrap().is_alarm);
+}
+
+#[test]
+fn a_bundle_that_would_not_judge_is_told_from_one_that_does() {
+    let whole = trained(20);
+    assert!(Learned::check(&whole).is_ok());
+    let voices = whole.voices();
+    let (longer, shorter) = ([voices, &[0]].concat(), &voices[..voices.len() - 1]);
+    let changed = [&[255; 9], voices].concat();
+    for voices in [&[], &longer[..], shorter, &changed] {
+        assert!(Learned::check(&bundle(voices)).is_err());
+    }
 }
 
 #[test]

@@ -53,6 +53,10 @@ impl NodeId {
     /// Nobody knows what came.
     pub(super) const MIDWAY: Self = Self(1);
 
+    pub(super) const fn number(self) -> u32 {
+        self.0
+    }
+
     fn index(self) -> usize {
         self.0 as usize
     }

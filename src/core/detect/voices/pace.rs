@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::gaps::Gaps;
@@ -85,54 +86,71 @@ impl Pace {
         Self { relations }
     }
 
+    /// The step that ends at each known record.
+    pub fn steps(&self, heard: &Heard) -> Vec<Option<Step>> {
+        let mut latest: FxHashMap<Key, usize> = FxHashMap::default();
+        let steps = heard.keys.iter().enumerate().map(|(index, key)| {
+            let latest_of = |from: &[Key]| from.iter().filter_map(|key| latest.get(key)).max();
+            let step = self.step(heard, index, |from| latest_of(from).copied());
+            latest.insert(*key, index);
+            step
+        });
+        steps.collect()
+    }
+
     /// The step that ends at the known record `index`: of several that are measured the rarest.
-    pub fn step(&self, heard: &Heard, index: usize) -> Option<Step> {
+    /// `latest_of` tells where one of some templates came last before it.
+    fn step(
+        &self,
+        heard: &Heard,
+        index: usize,
+        latest_of: impl Fn(&[Key]) -> Option<usize>,
+    ) -> Option<Step> {
         if !is_timed(heard) {
             return None;
         }
         let (to, time) = (heard.keys.get(index)?, *heard.times.get(index)?);
         let relations = self.relations.get(to)?;
         let steps = relations.iter().filter_map(|relation| {
-            let before = heard.keys.get(..index)?;
-            let latest = before.iter().rposition(|key| relation.from.contains(key))?;
+            let latest = latest_of(&relation.from)?;
             let took = time.since(*heard.times.get(latest)?);
             Some(Step {
                 time,
                 took,
                 score: relation.gaps.surprise(took.as_secs_f32()),
-                from: *before.get(latest)?,
+                from: *heard.keys.get(latest)?,
                 usual: relation.gaps.usual(),
             })
         });
         steps.max_by(|a, b| a.score.total_cmp(&b.score))
     }
+}
 
-    /// Tells `alike` how late the steps of a sequence are.
-    pub fn tell(&self, heard: &Heard, sequence: u64, alike: &mut Alike) {
-        for step in (0..heard.keys.len()).filter_map(|index| self.step(heard, index)) {
-            let late = (step.score >= LATE_MIN).then_some(step.took.as_secs_f32());
-            alike.hear(step.time, sequence, 0, late);
-        }
+impl Step {
+    /// Tells `alike` how late the step is.
+    pub fn tell(&self, sequence: u64, alike: &mut Alike) {
+        let late = (self.score >= LATE_MIN).then_some(self.took.as_secs_f32());
+        alike.hear(self.time, sequence, 0, late);
     }
 
-    /// As [`Voice::at`], but a step is not odd where others were as late at the same time.
-    /// `sequence` is the name under which the steps of this sequence were told.
-    pub fn at_amid(
+    /// As [`Voice::at`] for the known record `index` that the step ends at, but it is not odd where
+    /// others were as late at the same time. `sequence` is the name under which the steps of this
+    /// sequence were told.
+    pub fn amid(
         &self,
         heard: &Heard,
         index: usize,
         alike: &Alike,
         sequence: u64,
     ) -> Option<Surprise> {
-        let step = self.step(heard, index)?;
-        let odd = (sequence, 0, step.took.as_secs_f32());
+        let odd = (sequence, 0, self.took.as_secs_f32());
         // What came early is explained by nothing.
-        let explained = step.took > step.usual.1 && alike.explains(step.time, step.took, odd);
-        (!explained).then(|| step.surprise(heard, index)).flatten()
+        let is_explained = self.took > self.usual.1 && alike.explains(self.time, self.took, odd);
+        (!is_explained)
+            .then(|| self.surprise(heard, index))
+            .flatten()
     }
-}
 
-impl Step {
     fn surprise(&self, heard: &Heard, index: usize) -> Option<Surprise> {
         let to = *heard.keys.get(index)?;
         (self.score > 0.0).then(|| Surprise {
@@ -154,7 +172,9 @@ impl Voice for Pace {
     }
 
     fn at(&self, heard: &Heard, index: usize) -> Option<Surprise> {
-        self.step(heard, index)?.surprise(heard, index)
+        let before = heard.keys.get(..index)?;
+        let latest_of = |from: &[Key]| before.iter().rposition(|key| from.contains(key));
+        self.step(heard, index, latest_of)?.surprise(heard, index)
     }
 }
 
@@ -258,6 +278,22 @@ mod tests {
     }
 
     #[test]
+    fn all_steps_in_one_go_are_those_one_by_one() {
+        let pace = pace();
+        for seed in 0..400 {
+            let mut odd = normal(seed);
+            let at = seed as usize % odd.keys.len();
+            odd.keys[at] = [ASKED, DONE, READ, AGAIN][(seed / 7) as usize % 4];
+            let one_by_one: Vec<_> = (0..odd.keys.len()).map(|at| pace.at(&odd, at)).collect();
+            let steps = pace.steps(&odd).into_iter().enumerate();
+            let at_once: Vec<_> = steps
+                .map(|(at, step)| step.and_then(|step| step.surprise(&odd, at)))
+                .collect();
+            assert_eq!(at_once, one_by_one);
+        }
+    }
+
+    #[test]
     fn sequences_without_times_say_nothing() {
         let mut untimed = heard(&[(ASKED, 0), (DONE, 900)]);
         untimed.times.clear();
@@ -273,9 +309,15 @@ mod tests {
             let named = (0..).zip(corpus);
             let mut alike = Alike::default();
             let all = named.clone();
-            all.for_each(|(name, heard)| pace.tell(heard, name, &mut alike));
+            all.for_each(|(name, heard)| {
+                let steps = pace.steps(heard).into_iter().flatten();
+                steps.for_each(|step| step.tell(name, &mut alike));
+            });
             named
-                .map(|(name, heard)| pace.at_amid(heard, 1, &alike, name).is_some())
+                .map(|(name, heard)| {
+                    let step = pace.steps(heard)[1];
+                    step.is_some_and(|step| step.amid(heard, 1, &alike, name).is_some())
+                })
                 .collect()
         };
         let alone: Vec<Heard> = (0..100)

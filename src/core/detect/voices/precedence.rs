@@ -35,6 +35,19 @@ impl Rule {
     fn score(&self) -> f32 {
         surprise_of_breach(self.broken, self.tried)
     }
+
+    /// It is broken by the known record at `index`.
+    fn not_before(&self, heard: &Heard, index: usize) -> Surprise {
+        Surprise {
+            score: self.score(),
+            position: heard.position(index),
+            why: Why::NotBefore {
+                key: self.key,
+                missing: self.needed,
+                held: self.tried - self.broken,
+            },
+        }
+    }
 }
 
 impl Precedence {
@@ -42,7 +55,8 @@ impl Precedence {
     pub const KEYS_MAX: usize = 256;
     /// Most rules kept in each direction, the surest.
     pub const RULES_MAX: usize = 8_192;
-    /// Records of a sequence that are judged as they come: each is compared with all before it.
+    /// Records of a sequence that are judged as they come: by itself each is compared with all before
+    /// it.
     pub const JUDGED_MAX: usize = 2_048;
     /// Fewest sequences that a rule is drawn from.
     const TRIED_MIN: u32 = 5;
@@ -104,15 +118,24 @@ impl Voice for Precedence {
         let earlier = heard.keys.get(..index)?;
         let count = |key: Key| earlier.iter().filter(|other| **other == key).count() as u32;
         let rule = worst_broken(rules_of(&self.before, key), count)?;
-        Some(Surprise {
-            score: rule.score(),
-            position: heard.position(index),
-            why: Why::NotBefore {
-                key,
-                missing: rule.needed,
-                held: rule.tried - rule.broken,
-            },
-        })
+        Some(rule.not_before(heard, index))
+    }
+
+    fn each(&self, heard: &Heard) -> Vec<Surprise> {
+        let Some(last) = heard.keys.iter().max().filter(|_| heard.begins) else {
+            return Vec::new();
+        };
+        let mut earlier = vec![0u32; last.index() + 1];
+        let judged = heard.keys.iter().take(Self::JUDGED_MAX).enumerate();
+        let surprises = judged.filter_map(|(index, key)| {
+            let count = |key: Key| earlier.get(key.index()).copied().unwrap_or_default();
+            let rule = worst_broken(rules_of(&self.before, *key), count);
+            if let Some(count) = earlier.get_mut(key.index()) {
+                *count += 1;
+            }
+            Some(rule?.not_before(heard, index))
+        });
+        surprises.collect()
     }
 
     fn whole(&self, heard: &Heard) -> Option<Surprise> {
@@ -352,6 +375,29 @@ mod tests {
         assert!(matches!(odd.why, Why::NotBefore { missing, .. } if missing == key('x')));
         let odd = voice.whole(&heard("xyyxd")).unwrap();
         assert!(matches!(odd.why, Why::NotAfter { missing, .. } if missing == key('y')));
+    }
+
+    /// One record after the other is the slow way, and the meaning of the quick one.
+    #[test]
+    fn all_records_in_one_go_are_judged_as_one_by_one() {
+        let voice = Precedence::learn(&corpus(&["oabz", "obaz", "oxyxyabz"], 40), KEY_COUNT);
+        let letters: Vec<char> = "oabzxyd".chars().collect();
+        let mut told = 0;
+        for seed in 0..2_000usize {
+            let letter = |place: usize| letters[(seed / 7usize.pow(place as u32)) % 7];
+            let text: String = (0..4).chain(1..4).chain(0..2).map(letter).collect();
+            let mut heard = heard(&text);
+            heard.begins = seed % 11 > 0;
+            let one_by_one: Vec<Surprise> = (0..heard.keys.len())
+                .filter_map(|index| voice.at(&heard, index))
+                .collect();
+            told += one_by_one.len();
+            assert_eq!(voice.each(&heard), one_by_one, "{text}");
+        }
+        assert!(told > 1_000);
+        let long = heard(&"y".repeat(Precedence::JUDGED_MAX + 9));
+        assert_eq!(voice.each(&long).len(), Precedence::JUDGED_MAX);
+        assert_eq!(voice.at(&long, Precedence::JUDGED_MAX), None);
     }
 
     #[test]

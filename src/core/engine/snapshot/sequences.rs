@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
-use super::super::judge::SequenceState;
+use super::super::judge::{SequenceState, Told};
 use crate::core::detect::{EventSequence, ValueRows};
 use crate::core::event::Explanation;
 use crate::core::record::{Resource, TemplateId, Timestamp, Value};
@@ -35,7 +35,7 @@ struct OpenOne {
     heard: Timestamp,
     len: u32,
     resource: u32,
-    told_at: u32,
+    told: Told,
     is_abnormal: bool,
     is_torn: bool,
     events: Vec<EventOne>,
@@ -61,13 +61,13 @@ pub(super) struct KeptOne {
 }
 
 /// What is kept of a state: when an anomaly was told, whether it is abnormal, and whether torn.
-type Told = (u32, bool, bool);
+type Marks = (Told, bool, bool);
 
 impl OpenOnes {
     pub(super) fn of(open: &Sequences<SequenceState>, journal: &Journal) -> Self {
         // Where they stand in a model is worked out again.
-        let state = |state: &SequenceState| (state.told_at, state.is_abnormal, state.is_torn);
-        let copies: Vec<Sequence<Told>> =
+        let state = |state: &SequenceState| (state.told, state.is_abnormal, state.is_torn);
+        let copies: Vec<Sequence<Marks>> =
             open.ids().filter_map(|id| open.copy(id, state)).collect();
         let (records, places) = records(&copies, journal);
         let mut resources: Vec<Arc<Resource>> = Vec::new();
@@ -82,7 +82,7 @@ impl OpenOnes {
             heard: one.heard,
             len: one.len,
             resource: resource(&one.resource),
-            told_at: one.state.0,
+            told: one.state.0,
             is_abnormal: one.state.1,
             is_torn: one.state.2,
             events: one
@@ -128,7 +128,7 @@ impl OpenOnes {
                 events: events.collect(),
                 resource: resource.unwrap_or_default(),
                 state: SequenceState {
-                    told_at: one.told_at,
+                    told: one.told,
                     is_abnormal: one.is_abnormal,
                     is_torn: one.is_torn,
                     ..SequenceState::default()
@@ -141,10 +141,10 @@ impl OpenOnes {
 /// The records of `sequences` whose values are known, oldest first, and the place of each by its
 /// number.
 fn records(
-    sequences: &[Sequence<Told>],
+    sequences: &[Sequence<Marks>],
     journal: &Journal,
 ) -> (Vec<RecordOne>, FxHashMap<u32, u32>) {
-    let latest = |one: &Sequence<Told>| {
+    let latest = |one: &Sequence<Marks>| {
         let quoted = one.events.iter().rev().take(Explanation::CONTEXT_MAX);
         quoted.map(|event| event.number).collect::<Vec<u32>>()
     };

@@ -1,0 +1,61 @@
+//! A stream that is taken up from its snapshot goes on as if nothing had happened.
+
+use super::*;
+
+fn replayed() -> Settings {
+    Settings {
+        pace: Pace::Replay,
+        ..settings()
+    }
+}
+
+/// The shard of a process that was started anew.
+fn restarted(shard: &mut Shard) -> Shard {
+    let saved = saved([shard.snapshots(&BTreeSet::from([stream()]))]);
+    let mut after = Shard::new(replayed());
+    let lost = after.restore(&stream(), &saved, Some(bundle()), Timestamp::ZERO);
+    assert!(lost.expect("is a snapshot").rest.is_none());
+    after.take_outputs();
+    after
+}
+
+/// Records so many seconds later.
+fn later(records: Vec<Record>, seconds: u64) -> Vec<Record> {
+    let late = Duration::from_secs(seconds);
+    let records = records.into_iter().map(|record| Record {
+        time: record.time.map(|time| time.plus(late)),
+        ..record
+    });
+    records.collect()
+}
+
+#[test]
+fn a_silence_that_the_stream_knows_is_no_lull_after_a_restart_either() {
+    let mut shard = active_shard(replayed());
+    // Every night nothing comes for an hour.
+    for night in 0..3 {
+        let day = normal(300 + 20 * night..320 + 20 * night);
+        shard.push(batch(&later(day, 3_600 * night)), Timestamp::ZERO);
+    }
+    assert_eq!(anomalies(shard.take_outputs()).len(), 0);
+    let mut after = restarted(&mut shard);
+    // The last order of a day stops in the middle.
+    let stopped = order(361, |lines| lines.truncate(3));
+    let day = [later(stopped, 7_200), later(normal(380..400), 10_800)].concat();
+    let told = |shard: &mut Shard| {
+        shard.push(batch(&day), Timestamp::ZERO);
+        shard.finish(Timestamp::ZERO);
+        sequences(&anomalies(shard.take_outputs()))
+    };
+    assert_eq!(told(&mut shard), BTreeSet::from(["ord_1000361".into()]));
+    assert_eq!(told(&mut after), BTreeSet::from(["ord_1000361".into()]));
+}
+
+#[test]
+fn what_is_written_after_a_restart_is_what_was_written_before_it() {
+    let mut shard = active_shard(replayed());
+    shard.push(batch(&mixed()), Timestamp::ZERO);
+    let mut after = restarted(&mut shard);
+    let rest = |shard: &mut Shard| shard.snapshots(&BTreeSet::new()).remove(0).rest;
+    assert!(rest(&mut shard) == rest(&mut after));
+}
