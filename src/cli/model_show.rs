@@ -3,14 +3,13 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::{grouped, out, printable};
 use crate::core::model::Manifest;
 use crate::daemon::config::Period;
-use crate::daemon::models;
+use crate::daemon::{ModelFileError, models};
 
 /// `knothole model`
 #[derive(Args, Clone, Debug)]
@@ -54,11 +53,15 @@ const TEXT_LEN_MAX: usize = 160;
 pub(crate) fn run(args: &ModelArgs) -> Result<Outcome, Failure> {
     let ModelCommand::Show(args) = &args.command;
     let name = printable(&args.bundle.display().to_string(), 200);
-    let bundle = models::read(&args.bundle)
-        .with_context(|| {
-            format!("{name} is no model that can be used; `knothole train` writes one")
-        })
-        .or_use()?;
+    let bundle = models::read(&args.bundle).map_err(|error| match error {
+        ModelFileError::Unreadable { source, .. } => {
+            anyhow::Error::new(source).context(format!("cannot read {name}"))
+        }
+        unusable => anyhow::Error::new(unusable).context(format!(
+            "{name} is no model that can be used; `knothole train` writes one"
+        )),
+    });
+    let bundle = bundle.or_use()?;
     let mut out = out();
     if args.json {
         serde_json::to_writer_pretty(&mut out, bundle.manifest()).map_err(std::io::Error::from)?;
