@@ -17,17 +17,22 @@ use crate::edge::notify::json_line;
 
 pub(crate) fn run(args: &DetectArgs) -> Result<Outcome, Failure> {
     let settings = config_of(args.config.as_deref())?;
-    let engine = settings.engine().or_use()?;
-    let idle_timeout = engine.idle_timeout;
-    let mut shard = offline::shard(engine);
-    let mut judged_from = None;
-    if let Some(path) = &args.model {
-        let bundle = models::read(path).or_use()?;
+    let mut engine = settings.engine().or_use()?;
+    let model = args.model.as_deref();
+    let bundle = model.map(models::read).transpose().or_use()?;
+    if let Some((path, bundle)) = model.zip(bundle.as_ref()) {
         let trained_on = &bundle.manifest().trained_on;
-        if let Some(differs) = OtherIdleTimeout::of(trained_on, idle_timeout) {
+        if args.config.is_none() {
+            engine.idle_timeout = trained_on.idle_timeout().unwrap_or(engine.idle_timeout);
+        }
+        if let Some(differs) = OtherIdleTimeout::of(trained_on, engine.idle_timeout) {
             let name = printable(&path.display().to_string(), PATH_LEN_MAX);
             say(&format!("warning: the model {name} {differs}"));
         }
+    }
+    let mut shard = offline::shard(engine);
+    let mut judged_from = None;
+    if let Some(bundle) = bundle {
         shard.install(&offline::stream(), Arc::new(bundle), Timestamp::ZERO);
         judged_from = Some(0);
     }
