@@ -20,11 +20,12 @@ use knothole::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
 
 /// Sequences opened unless told otherwise.
 const COUNT: usize = 1_000_000;
-/// Of those in an order that no model knows; as many as are remembered.
+/// Of those in an order that no model knows; fewer than are remembered.
 const STRANGE_COUNT: usize = 15_000;
 /// What a million are to fit in.
 const BYTES_MAX: usize = 512 << 20;
-/// What each may take beside its records while it follows prefixes that are known.
+/// What each may take beside its records, and beside its place in the model, which those on the same
+/// known prefix share.
 const OWN_MAX: usize = 64;
 /// And what it may take where it left them.
 const STRANGE_MAX: usize = 1_300;

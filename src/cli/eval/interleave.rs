@@ -1,13 +1,15 @@
 //! Sequences woven into each other, as a process writes that handles many requests at a time and names
 //! none of them.
 
-use super::dataset::{Class, Dataset, Sample};
+use super::dataset::{Class, Dataset, Sample, Weights};
 use crate::core::detect::{EventSequence, ValueRows};
 use crate::core::record::{TemplateId, Timestamp, Value};
 
 /// Weaves the sequences of each part, `at_once` at a time, those that begin next to each other
 /// together. What comes of it has neither beginning nor end, and is abnormal if one of them is.
 pub(super) fn interleave(dataset: &mut Dataset, at_once: usize) {
+    // A woven sequence stands for itself alone.
+    dataset.weights = Weights::EVEN;
     for part in &mut dataset.parts {
         let mut sequences: Vec<&EventSequence> = part.corpus.sequences.iter().collect();
         sequences.sort_by_key(|sequence| sequence.times.first().copied());
@@ -30,10 +32,11 @@ fn woven_sample(samples: &[Sample]) -> Sample {
 
 /// All records in the order of their times; without times one of each sequence in turn.
 fn woven(sequences: &[&EventSequence]) -> EventSequence {
+    let has_times = sequences.iter().all(|sequence| !sequence.times.is_empty());
     let mut records: Vec<(Option<Timestamp>, usize, TemplateId, &[Value])> = Vec::new();
     for sequence in sequences {
         for (index, event) in sequence.events.iter().enumerate() {
-            let time = sequence.times.get(index).copied();
+            let time = sequence.times.get(index).copied().filter(|_| has_times);
             // Where times are known they alone rule, and the sort is stable.
             let turn = if time.is_some() { 0 } else { index };
             records.push((time, turn, *event, sequence.values.row(index)));

@@ -125,6 +125,12 @@ Examples:
 datasets/README.md says which files each layout has, so that you can bring your own.";
 
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
+    if matches!(args.layout, Layout::Parsing | Layout::Thunderbird)
+        && (args.inject || args.interleave.is_some())
+    {
+        let told = "this layout has no sequences that --inject or --interleave could change";
+        return Err(anyhow::anyhow!(told)).or_use();
+    }
     match args.layout {
         Layout::Parsing => print(&parsing::measure(&args.test).or_use()?, args.json),
         Layout::Thunderbird => {

@@ -153,6 +153,9 @@ impl Learned {
     }
 }
 
+/// Fewer stretches of what processes say tell too little to judge others by.
+const ENDLESS_MIN: usize = 10;
+
 impl Detector {
     /// A detector that has not judged anything yet, with the false-alarm rate of the bundle.
     ///
@@ -162,9 +165,8 @@ impl Detector {
         let learned = Learned::from_bytes(bundle.voices())?;
         let order = Order::new(&bundle);
         let alarm_rate = f64::from(bundle.manifest().calibration.alarm_rate);
-        let ensemble = &learned.endless.ensemble;
         Ok(Self {
-            knows_endless: ensemble.p_value(f32::MAX) < 1.0,
+            knows_endless: learned.endless.ensemble.learned_from() >= ENDLESS_MIN,
             bundle,
             begun: Judging::new(learned.begun, alarm_rate),
             endless: Judging::new(learned.endless, alarm_rate),

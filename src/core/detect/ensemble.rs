@@ -37,6 +37,11 @@ const STRONGEST: usize = 2;
 const SURPRISE_MAX: f32 = 30.0;
 
 impl Ensemble {
+    /// How many held-out sequences it was learned from.
+    pub fn learned_from(&self) -> usize {
+        self.combined.learned_from()
+    }
+
     /// Learns from scores of held-out normal sequences: a row for each sequence, a column for each
     /// voice, 0 where it had nothing to say. `families` has the columns of each family.
     pub fn learn<const N: usize>(rows: &[[f32; N]], families: &[&[usize]]) -> Self {

@@ -42,7 +42,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 impl Rest {
     /// Learns from normal sequences, whose keys are below `key_count`.
     pub fn learn(corpus: &[Heard], links: &Links, key_count: usize) -> Self {
-        let mut pauses: Vec<Duration> = corpus.iter().flat_map(pauses).collect();
+        // What a process says is never at rest.
+        let corpus = || corpus.iter().filter(|heard| heard.begins);
+        let mut pauses: Vec<Duration> = corpus().flat_map(pauses).collect();
         if pauses.is_empty() {
             return Self::default();
         }
@@ -50,7 +52,7 @@ impl Rest {
         let pause = pauses[pauses.len() - 1 - pauses.len() / PAUSES_PER_REST].max(PAUSE_MIN);
         let mut whole = Vec::new();
         let mut parts: Vec<Vec<Heard>> = vec![Vec::new(); links.len()];
-        for heard in corpus {
+        for heard in corpus() {
             for resting in rests(heard, pause) {
                 for part in links.parts(&resting) {
                     if let Some(parts) = parts.get_mut(usize::from(part.link)) {

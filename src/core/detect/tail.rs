@@ -55,6 +55,11 @@ impl Tail {
         }
     }
 
+    /// How many scores there were.
+    pub fn learned_from(&self) -> usize {
+        self.of as usize
+    }
+
     /// How probable it is that a normal sequence scores at least `score`: between 0 and 1.
     pub fn p_value(&self, score: f32) -> f64 {
         if score <= 0.0 || self.of == 0 {

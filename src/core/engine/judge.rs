@@ -54,6 +54,18 @@ impl SequenceState {
         let Told(told) = self.told;
         told == 0 || (!bounded && told - 1 > TELL_AGAIN_AFTER)
     }
+
+    /// Whether what all of its latest `len` records say together may be told: not if one of these
+    /// was told of.
+    pub(super) fn may_tell_whole(&self, bounded: bool, len: usize) -> bool {
+        let Told(told) = self.told;
+        let is_long_ago = match told {
+            // Longer ago is not known; what was told of is left out of training.
+            u8::MAX => !self.is_abnormal,
+            told => usize::from(told) > len,
+        };
+        told == 0 || (!bounded && is_long_ago)
+    }
 }
 
 impl From<Told> for u32 {

@@ -212,7 +212,10 @@ impl Stream {
         out: &mut Outbox,
     ) -> Option<Anomaly> {
         let bounded = sequence.key.is_bounded();
-        if !sequence.state.may_tell(bounded) {
+        if !sequence
+            .state
+            .may_tell_whole(bounded, sequence.events.len())
+        {
             return None;
         }
         let judge = self.judge.as_mut()?;

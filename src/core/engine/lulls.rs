@@ -11,8 +11,10 @@ use crate::core::sequence::SequenceId;
 
 /// A silence this many times the second-longest before is unusual.
 const TIMES: u32 = 2;
-/// Silences shorter than this are never unusual.
+/// Silences shorter than this are never unusual, nor than one of so many parts of the time-out where
+/// that is less.
 const SILENCE_MIN: Duration = Duration::from_secs(10);
+const TIMEOUT_PARTS: u32 = 10;
 
 /// The silences of a stream, in stream time.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -24,10 +26,12 @@ pub(super) struct Lulls {
 }
 
 impl Lulls {
-    /// Whether a silence of this length has no like. It is none of the second-longest's making, so
-    /// that the first time a service is quiet at night is unusual, and the third is not.
-    pub(super) fn is_unusual(&self, silence: Duration) -> bool {
-        silence > self.longest[1].saturating_mul(TIMES).max(SILENCE_MIN)
+    /// Whether a silence of this length has no like, in a stream with that time-out. It is none of
+    /// the second-longest's making, so that the first time a service is quiet at night is unusual,
+    /// and the third is not.
+    pub(super) fn is_unusual(&self, silence: Duration, idle_timeout: Duration) -> bool {
+        let least = SILENCE_MIN.min(idle_timeout / TIMEOUT_PARTS);
+        silence > self.longest[1].saturating_mul(TIMES).max(least)
     }
 
     /// What begins before `time` may have begun earlier than it seems.
@@ -45,9 +49,13 @@ impl Lulls {
 }
 
 impl Stream {
-    /// Whether a record of `time`, the next of the stream, ends a lull.
+    /// Whether a record of `time`, the next of the stream, ends an unusual silence that was long
+    /// enough for sequences to end in it.
     pub(super) fn ends_lull(&self, time: Timestamp) -> bool {
-        self.newest > Timestamp::ZERO && self.is_lull(time.since(self.newest))
+        let (silence, idle_timeout) = (time.since(self.newest), self.open.idle_timeout());
+        self.newest > Timestamp::ZERO
+            && silence >= idle_timeout
+            && self.lulls.is_unusual(silence, idle_timeout)
     }
 
     /// Takes note of the silence before a record of `time`, the next of the stream.
@@ -63,12 +71,6 @@ impl Stream {
         self.lulls.doubt_until(time.plus(self.open.idle_timeout()));
         let ids: Vec<SequenceId> = self.open.ids().collect();
         ids.into_iter().for_each(|id| self.tear(id));
-    }
-
-    /// Whether the stream was silent for so unusually long that ends say nothing. A shorter silence
-    /// than the time-out ends nothing.
-    pub(super) fn is_lull(&self, silence: Duration) -> bool {
-        silence >= self.open.idle_timeout() && self.lulls.is_unusual(silence)
     }
 
     /// Whether a sequence whose first record is of this template may have begun in an unusual
@@ -90,7 +92,6 @@ impl Stream {
     /// a process says is taken up as if knothole had joined it now.
     pub(super) fn tear(&mut self, id: SequenceId) {
         let is_bounded = self.open.key_of(id).is_some_and(|key| key.is_bounded());
-        let is_new = self.open.len_of(id) == 0;
         if !is_bounded {
             self.open.cut(id, 0);
         }
@@ -98,8 +99,6 @@ impl Stream {
             return;
         };
         state.is_torn = is_bounded;
-        // Without its beginning it teaches nothing.
-        state.is_abnormal |= is_bounded && is_new;
         if let (Some(judge), false) = (self.judge.as_mut(), is_bounded) {
             judge.release(state);
         }
@@ -114,12 +113,13 @@ mod tests {
     fn a_silence_is_unusual_until_it_has_come_twice() {
         let mut lulls = Lulls::default();
         let secs = Duration::from_secs;
+        let is_unusual = |lulls: &Lulls, s: u64| lulls.is_unusual(secs(s), secs(300));
         (0..1_000).for_each(|n| lulls.note(secs(n % 7)));
-        assert!(!lulls.is_unusual(secs(12)));
+        assert!(!is_unusual(&lulls, 12));
         for _ in 0..2 {
-            assert!(lulls.is_unusual(secs(600)));
+            assert!(is_unusual(&lulls, 600));
             lulls.note(secs(600));
         }
-        assert!(!lulls.is_unusual(secs(1_200)) && lulls.is_unusual(secs(1_201)));
+        assert!(!is_unusual(&lulls, 1_200) && is_unusual(&lulls, 1_201));
     }
 }

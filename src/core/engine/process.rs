@@ -63,22 +63,21 @@ impl Stream {
             found: Vec::new(),
         };
         for (place, (time, held)) in chunk.iter().enumerate() {
+            let stream_time = self.newest.max(*time);
+            // A sequence that was quiet for the time-out ends before a new one of its name
+            // begins, however late the clock comes round.
+            while let Some(id) = self.open.first_quiet(stream_time) {
+                self.judge_before_leaving(id, &mut turn, out);
+                let found = self.end_first(stream_time, out);
+                turn.found.extend(found.map(|anomaly| (place, anomaly)));
+            }
             if self.ends_lull(*time) {
                 // What came before it is judged by what was known then.
                 self.judge_added(&mut turn, out);
                 self.tear_all(*time);
             }
             self.note_silence(*time);
-            self.newest = self.newest.max(*time);
-            // A sequence that was quiet for the time-out ends before a new one of its name
-            // begins, however late the clock comes round.
-            while let Some(id) = self.open.first_quiet(self.newest) {
-                self.judge_before_leaving(id, &mut turn, out);
-                if let Some(sequence) = self.open.pop() {
-                    let found = self.end(sequence, self.newest, out);
-                    turn.found.extend(found.map(|anomaly| (place, anomaly)));
-                }
-            }
+            self.newest = stream_time;
             self.observe(*time, held);
             self.add(place, *time, &mut turn, out);
             while let Some(id) = self.open.first_beyond() {
@@ -103,14 +102,22 @@ impl Stream {
 
     /// Ends the sequences that have been quiet for the time-out by `stream_time`.
     pub(super) fn end_quiet(&mut self, stream_time: Timestamp, out: &mut Outbox) {
-        let silence = stream_time.since(self.newest);
-        let is_lull = self.is_lull(silence);
-        while let Some(mut sequence) = self.open.pop_quiet(stream_time) {
-            sequence.state.is_torn |= is_lull;
-            if let Some(anomaly) = self.end(sequence, stream_time, out) {
+        while self.open.first_quiet(stream_time).is_some() {
+            if let Some(anomaly) = self.end_first(stream_time, out) {
                 self.say(anomaly, out);
             }
         }
+    }
+
+    /// Ends the sequence that has been quiet longest. If the whole stream had been silent unusually
+    /// long when its time-out was over, its end says nothing.
+    fn end_first(&mut self, stream_time: Timestamp, out: &mut Outbox) -> Option<Anomaly> {
+        let ended_at = self.open.next_deadline()?;
+        let mut sequence = self.open.pop()?;
+        let silence = ended_at.since(self.newest);
+        let is_unusual = self.lulls.is_unusual(silence, self.open.idle_timeout());
+        sequence.state.is_torn |= is_unusual;
+        self.end(sequence, stream_time, out)
     }
 
     /// Learns from a sequence that is cut off here, as far as it went.
@@ -212,6 +219,10 @@ impl Stream {
                 self.tear(id);
             }
             self.open.add(id, &event, &held.resource, self.newest);
+            // What has a hole in its middle, or no beginning, teaches nothing.
+            if let Some(state) = self.open.state_mut(id) {
+                state.is_abnormal |= state.is_torn;
+            }
             let waiting = turn.waiting.entry(id).or_default();
             turn.added.push(Added {
                 id,

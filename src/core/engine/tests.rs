@@ -236,6 +236,35 @@ fn what_came_before_a_long_silence_is_judged_alike_whether_it_waited_or_not() {
 }
 
 #[test]
+fn ends_are_judged_alike_whether_the_clock_or_the_next_record_brings_them() {
+    // Nothing comes after 1,399.001 s. With a time-out of 5 s orders 394 and 395 are over 0.3 and
+    // 1.3 s later; the stream had pauses of 0.7 s. Whatever else is open may have gone on unheard.
+    let end = Timestamp::from_millis(1_399 * SECOND + 1);
+    let cut = (394..400).flat_map(|number| {
+        let order = order(number, |lines| lines.truncate(3));
+        order.into_iter().filter(|record| record.time <= Some(end))
+    });
+    let before = in_order(normal(300..394).into_iter().chain(cut).collect());
+    let after = normal(4_000..4_001);
+    let now = after[0].time.expect("has a time");
+    let told = |ticks_ms: &[u64]| {
+        let mut shard = active_shard(settings());
+        shard.push(batch(&before), end);
+        for tick in ticks_ms {
+            shard.tick(end.plus(Duration::from_millis(*tick)));
+        }
+        shard.push(batch(&after), now);
+        shard.tick(now.plus(Duration::from_secs(60)));
+        sequences(&anomalies(shard.take_outputs()))
+    };
+    let expected = BTreeSet::from(["ord_1000394".into(), "ord_1000395".into()]);
+    assert_eq!(told(&[]), expected);
+    let every_100_ms: Vec<u64> = (1..200).map(|n| 100 * n).collect();
+    assert_eq!(told(&every_100_ms), expected);
+    assert_eq!(told(&[10_000, 600_000]), expected);
+}
+
+#[test]
 fn a_shard_taken_up_from_its_snapshot_says_what_it_would_have_said() {
     let records = mixed();
     let (first, second) = records.split_at(records.len() / 2);

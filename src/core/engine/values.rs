@@ -76,8 +76,18 @@ pub(super) fn text_of(line: &str, value: Value) -> Option<&str> {
 }
 
 /// What `line` calls its piece `text`: the word that stands before it with a colon or an equals sign.
+/// `None` where the piece stands in the line twice, for then it may be either.
 pub(super) fn label_of<'a>(line: &'a str, text: &str) -> Option<&'a str> {
-    let before = line.get(..line.find(text)?)?;
+    let is_inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mut places = line.match_indices(text).filter(|(at, _)| {
+        let (before, rest) = line.split_at(*at);
+        !is_inside(before.chars().next_back()) && !is_inside(rest.chars().nth(text.chars().count()))
+    });
+    let (at, _) = places.next()?;
+    if places.next().is_some() {
+        return None;
+    }
+    let before = line.get(..at)?;
     let is_mark = |c: char| matches!(c, ':' | '=' | '"' | '\'' | ' ');
     let named = before.trim_end_matches(is_mark);
     let marks = before.get(named.len()..)?;
@@ -239,6 +249,10 @@ mod tests {
             ("user=bob", "bob", Some("user")),
             ("moved 12 files", "12", None),
             ("12 files", "12", None),
+            ("host=10.0.0.1 retries: 7", "7", Some("retries")),
+            ("host=10.0.0.1 retries: 1", "1", None),
+            ("bytes: 5, retries: 5", "5", None),
+            ("bytes: 512, retries: 5", "5", Some("retries")),
         ] {
             assert_eq!(label_of(line, text), label, "{line}");
         }

@@ -155,9 +155,9 @@ pub fn train(
         });
     }
     // A stretch of what a process says is as long as many sequences: half of one is too much.
-    let has_begun = segments.iter().any(|heard| heard.begins);
-    let alarm_rate = match has_begun {
-        true => settings.alarm_rate_of(segments.len()),
+    let begun = segments.iter().filter(|heard| heard.begins).count();
+    let alarm_rate = match begun * 2 > segments.len() {
+        true => settings.alarm_rate_of(begun),
         false => settings.alarm_rate_of(usize::MAX),
     };
     let settings = &TrainSettings {

@@ -87,6 +87,11 @@ impl Ngram {
     /// How many of the largest surprises make up that of a sequence.
     const WORST: usize = 2;
 
+    /// Whether nothing was learned. Then nothing can be said.
+    fn is_empty(&self) -> bool {
+        self.successors.is_empty()
+    }
+
     /// Learns from normal sequences with keys below `key_count`.
     pub fn learn(corpus: &[Heard], key_count: usize) -> Self {
         let sequences = distinct_tokens(corpus);
@@ -279,7 +284,7 @@ impl Voice for Ngram {
 
     /// Nothing about what was as probable as all else together.
     fn at(&self, heard: &Heard, index: usize) -> Option<Surprise> {
-        if index >= heard.keys.len() || !Self::can_judge(heard, index) {
+        if index >= heard.keys.len() || self.is_empty() || !Self::can_judge(heard, index) {
             return None;
         }
         let score = self.surprise(heard, index);
@@ -288,6 +293,9 @@ impl Voice for Ngram {
 
     /// The two largest surprises together, the end included: one odd record may be chance.
     fn whole(&self, heard: &Heard) -> Option<Surprise> {
+        if self.is_empty() {
+            return None;
+        }
         let len = heard.keys.len() + usize::from(heard.ends);
         let mut surprises: Vec<(f32, usize)> = (0..len)
             .filter(|index| Self::can_judge(heard, *index))

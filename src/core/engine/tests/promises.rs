@@ -124,7 +124,7 @@ fn a_day_has_no_more_alerts_than_asked_for_and_the_others_are_counted() {
 fn torn() -> Vec<Record> {
     let before = normal(300..340);
     let until = before[before.len() - 1].time.expect("has a time");
-    let cut = (335..342).flat_map(|number| order(number + 100, |lines| lines.truncate(3)));
+    let cut = (336..342).flat_map(|number| order(number + 100, |lines| lines.truncate(3)));
     let cut = cut.map(|record| Record {
         time: record.time.map(|time| time.minus(Duration::from_secs(100))),
         ..record
