@@ -253,4 +253,21 @@ mod tests {
     fn the_state_of_an_open_sequence_is_small() {
         assert_eq!(size_of::<SequenceState>(), 8);
     }
+
+    #[test]
+    fn what_a_process_was_told_of_is_told_no_second_time_with_the_stretch_it_is_in() {
+        let mut state = SequenceState {
+            told: Told::NOW,
+            ..SequenceState::default()
+        };
+        (0..40).for_each(|_| state.told.pass());
+        assert!(state.may_tell(false), "another record may be told of");
+        assert!(!state.may_tell_whole(false, 60));
+        assert!(state.may_tell_whole(false, 30), "it is not in there");
+        assert!(!state.may_tell_whole(true, 30), "a request is told of once");
+        (0..400).for_each(|_| state.told.pass());
+        assert!(state.may_tell_whole(false, 512));
+        state.is_abnormal = true;
+        assert!(!state.may_tell_whole(false, 512));
+    }
 }

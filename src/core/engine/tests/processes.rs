@@ -63,23 +63,3 @@ fn what_a_process_said_in_a_short_life_is_judged_by_all_detectors() {
     assert_eq!(told[0].kind, AnomalyKind::Value, "{reasons:?}");
     assert_eq!(told[0].resource.get("k8s.pod.name"), Some("worker-105"));
 }
-
-#[test]
-fn what_was_told_of_a_process_as_it_came_is_not_told_again_when_it_is_quiet() {
-    let mut shard = Shard::new(settings());
-    (0..80).for_each(|number| shard.push(worker(number, |_| {}), Timestamp::ZERO));
-    shard.finish(Timestamp::ZERO);
-    let model = model_of(&shard);
-    let mut shard = Shard::new(Settings {
-        alarms: Alarms::Rate(Some(0.2)),
-        ..settings()
-    });
-    shard.install(&stream(), model, Timestamp::ZERO);
-    let broken = |lines: &mut Vec<String>| lines[20] = "FATAL the queue is gone for good".into();
-    shard.push(worker(100, broken), Timestamp::ZERO);
-    let in_flight = anomalies(shard.take_outputs()).len();
-    assert_eq!(in_flight, 1);
-    shard.push(worker(200, |_| {}), Timestamp::ZERO);
-    shard.finish(Timestamp::ZERO);
-    assert!(anomalies(shard.take_outputs()).is_empty());
-}
