@@ -82,21 +82,30 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) fn start(otelcol: &OsString, folder: &Path) -> Self {
-        let (grpc, http, out) = (free_port(), free_port(), folder.join("sink.jsonl"));
-        let process = Process::start(
-            "the Collector that takes the events",
-            Command::new(otelcol)
-                .arg("--config")
-                .arg(recipe("collector/configs/sink.yaml"))
-                .env("B_GRPC", grpc.to_string())
-                .env("B_HTTP", http.to_string())
-                .env("B_OUT", &out),
-        );
-        process.says("Everything is ready");
-        Self {
-            grpc,
-            out,
-            _process: process,
+        let out = folder.join("sink.jsonl");
+        loop {
+            let (grpc, http) = (free_port(), free_port());
+            let process = Process::start(
+                "the Collector that takes the events",
+                Command::new(otelcol)
+                    .arg("--config")
+                    .arg(recipe("collector/configs/sink.yaml"))
+                    .env("B_GRPC", grpc.to_string())
+                    .env("B_HTTP", http.to_string())
+                    .env("B_OUT", &out),
+            );
+            let is_ready = process.stderr_until(|line| {
+                let is_taken = line.contains("address already in use");
+                (is_taken || line.contains("Everything is ready")).then_some(!is_taken)
+            });
+            // Somebody else was quicker to take a port that was free.
+            if is_ready {
+                return Self {
+                    grpc,
+                    out,
+                    _process: process,
+                };
+            }
         }
     }
 

@@ -35,6 +35,9 @@ const STRONGEST: usize = 2;
 /// A p-value counts at least this much, so that one view that is broken in a new way cannot outweigh
 /// all others. In nats.
 const SURPRISE_MAX: f32 = 30.0;
+/// So little more is no more, in nats: what judges has learned from a few more sequences than what was
+/// held out, and scores what many do a hair higher.
+const ALIKE: f32 = 0.05;
 
 impl Ensemble {
     /// How many held-out sequences it was learned from.
@@ -95,7 +98,7 @@ impl Ensemble {
     pub fn voice_p_value(&self, voice: usize, score: f32) -> f64 {
         self.voices
             .get(voice)
-            .map_or(1.0, |tail| tail.p_value(score))
+            .map_or(1.0, |tail| tail.p_value(score - ALIKE))
     }
 
     /// How probable it is that a normal sequence is at least as surprising as `combined`.
@@ -134,6 +137,15 @@ mod tests {
                 "{share} where {rate} was told"
             );
         }
+    }
+
+    #[test]
+    fn a_hair_more_than_what_many_score_is_not_rarer() {
+        let alike = [[[0.0f32]; 20], [[0.2]; 20], [[0.388]; 20]].concat();
+        let ensemble = Ensemble::learn(&alike, &[&[0]]);
+        let p = |score: f32| ensemble.voice_p_value(0, score);
+        assert!(p(0.388) > 0.3 && p(0.39) > 0.3);
+        assert!(p(9.0) < 0.001);
     }
 
     #[test]

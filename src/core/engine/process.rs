@@ -68,7 +68,7 @@ impl Stream {
             // begins, however late the clock comes round.
             while let Some(id) = self.open.first_quiet(stream_time) {
                 self.judge_before_leaving(id, &mut turn, out);
-                let found = self.end_first(stream_time, out);
+                let found = self.end_first(out);
                 turn.found.extend(found.map(|anomaly| (place, anomaly)));
             }
             if self.ends_lull(*time) {
@@ -103,21 +103,22 @@ impl Stream {
     /// Ends the sequences that have been quiet for the time-out by `stream_time`.
     pub(super) fn end_quiet(&mut self, stream_time: Timestamp, out: &mut Outbox) {
         while self.open.first_quiet(stream_time).is_some() {
-            if let Some(anomaly) = self.end_first(stream_time, out) {
+            if let Some(anomaly) = self.end_first(out) {
                 self.say(anomaly, out);
             }
         }
     }
 
-    /// Ends the sequence that has been quiet longest. If the whole stream had been silent unusually
-    /// long when its time-out was over, its end says nothing.
-    fn end_first(&mut self, stream_time: Timestamp, out: &mut Outbox) -> Option<Anomaly> {
+    /// Ends the sequence that has been quiet longest, as of the moment when its time-out was over,
+    /// however late that is noticed. If the whole stream had been silent unusually long by then, its
+    /// end says nothing.
+    fn end_first(&mut self, out: &mut Outbox) -> Option<Anomaly> {
         let ended_at = self.open.next_deadline()?;
         let mut sequence = self.open.pop()?;
         let silence = ended_at.since(self.newest);
         let is_unusual = self.lulls.is_unusual(silence, self.open.idle_timeout());
         sequence.state.is_torn |= is_unusual;
-        self.end(sequence, stream_time, out)
+        self.end(sequence, ended_at, out)
     }
 
     /// Learns from a sequence that is cut off here, as far as it went.
