@@ -21,7 +21,7 @@ use knothole::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
 /// Sequences opened unless told otherwise.
 const COUNT: usize = 1_000_000;
 /// Of those in an order that no model knows; fewer than are remembered.
-const STRANGE_COUNT: usize = 15_000;
+const STRANGE_COUNT: usize = 10_000;
 /// What a million are to fit in.
 const BYTES_MAX: usize = 512 << 20;
 /// What each may take beside its records, and beside its place in the model, which those on the same

@@ -237,7 +237,9 @@ impl Detector {
 
     /// Whether it is still known where the sequence stands. Of very many that go ways of their own
     /// those quiet for longest are forgotten; they are to be taken up by [`resume`](Self::resume).
-    pub fn remembers(&self, state: &Listening) -> bool {
+    /// One that is asked for is the last to be forgotten.
+    pub fn remembers(&mut self, state: &Listening) -> bool {
+        self.standings.freshen(state);
         self.standings.get(state).is_some()
     }
 

@@ -75,9 +75,9 @@ impl Standing {
 }
 
 impl Standings {
-    /// Most sequences that left the known prefixes and are remembered, 1.1 kB each: somewhat more
-    /// than a stream keeps open by default.
-    pub(super) const STRAYS_MAX: usize = 20_480;
+    /// Most sequences that left the known prefixes and are remembered, 1.1 kB each: more than are
+    /// judged in one go.
+    pub(super) const STRAYS_MAX: usize = 12_288;
 
     /// Puts a sequence in its place.
     pub(super) fn put(&mut self, standing: Standing, order: &mut Order) -> Listening {
@@ -128,6 +128,17 @@ impl Standings {
             _ => None,
         };
         taken.unwrap_or_else(|| Standing::new(order.begin(false), false))
+    }
+
+    /// Makes a sequence the last that is forgotten.
+    pub(super) fn freshen(&mut self, listening: &Listening) {
+        if let Some(entry) = self.entries.get_mut(index(listening.0))
+            && self.strays.remove(&entry.put).is_some()
+        {
+            self.now += 1;
+            entry.put = self.now;
+            self.strays.insert(self.now, listening.0);
+        }
     }
 
     /// Where a sequence stands; `None` for one that was forgotten.
@@ -275,10 +286,12 @@ mod tests {
             .map(|_| put(&mut standings))
             .collect();
         assert!(first.iter().all(|one| standings.get(one).is_some()));
+        standings.freshen(&first[0]);
         let later: Vec<Listening> = (0..10).map(|_| put(&mut standings)).collect();
         let forgotten = |one: &Listening| standings.get(one).is_none();
-        assert!(first[..10].iter().all(forgotten));
-        assert!(!first[10..].iter().chain(&later).any(forgotten));
+        assert!(!forgotten(&first[0]), "it was asked for");
+        assert!(first[1..11].iter().all(forgotten));
+        assert!(!first[11..].iter().chain(&later).any(forgotten));
         for listening in first.into_iter().chain(later) {
             let standing = standings.take(&listening, &mut order);
             order.release(standing.order);
