@@ -92,7 +92,7 @@ fn expectation(expected: &Expected) -> String {
 }
 
 /// The time of day in UTC, to the millisecond.
-fn clock(time: Timestamp) -> String {
+pub(super) fn clock(time: Timestamp) -> String {
     let millis = time.as_nanos() / 1_000_000 % 86_400_000;
     let (hours, minutes) = (millis / 3_600_000, millis / 60_000 % 60);
     format!(

@@ -14,6 +14,8 @@ use super::ensemble::ENSEMBLE;
 use super::layout::thunderbird::{Line, read};
 use super::training::train_with_bar;
 use crate::cli::offline;
+use crate::cli::story::clock;
+use crate::cli::terminal::printable;
 use crate::core::engine::{Learn, Output, Settings, Shard};
 use crate::core::parse::{Miner, message};
 use crate::core::record::{Batch, Record, Resource, StreamKey, TemplateId, Timestamp};
@@ -28,6 +30,10 @@ const TRAINED_SHARE: f64 = 0.4;
 const AFTERMATH: Duration = Duration::from_secs(300);
 /// Anomalies of one fingerprint within so long are one alert: the default of a sink of `serve`.
 const FOLDED_WITHIN: Duration = Duration::from_secs(60);
+/// Most false alarms that are told one by one.
+const TOLD_MAX: usize = 10;
+/// Characters of one.
+const TOLD_LEN_MAX: usize = 400;
 /// Lines given to the core at once.
 const BATCH_LEN: usize = 4_096;
 
@@ -58,6 +64,9 @@ struct Row {
     /// Alerts outside of every incident.
     false_alarms: usize,
     false_alarms_per_hour: f64,
+    /// When, on which node and why the first [`TOLD_MAX`] of them were given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    false_alarms_told: Vec<String>,
     /// Before folding.
     anomalies: usize,
     false_anomalies: usize,
@@ -69,6 +78,7 @@ struct Said {
     /// `None` for what concerns the whole stream.
     node: Option<Box<str>>,
     fingerprint: Box<str>,
+    why: Box<str>,
 }
 
 /// Trains on the older lines and judges the others.
@@ -136,6 +146,7 @@ fn ours(trained: &[Line], judged: &[Line], settings: &TrainSettings) -> anyhow::
                 time: anomaly.first_seen,
                 node: anomaly.resource.get("host.name").map(Into::into),
                 fingerprint: anomaly.fingerprint.clone(),
+                why: anomaly.explanation.reason.clone(),
             }),
             Output::Unjudged { reason, .. } => bail!("some lines were not judged: {reason}"),
             _ => {}
@@ -203,6 +214,7 @@ fn unseen(trained: &[Line], judged: &[Line]) -> Vec<Said> {
             time: line.time,
             node: Some(line.node.clone()),
             fingerprint: id.to_string().into(),
+            why: "a template that training never saw".into(),
         })
         .collect()
 }
@@ -231,12 +243,21 @@ fn incidents(judged: &[Line]) -> BTreeMap<&str, Incident> {
     incidents
 }
 
+impl Said {
+    fn told(&self) -> String {
+        let node = self.node.as_deref().unwrap_or("all nodes");
+        let told = format!("{} {node}: {}", clock(self.time), self.why);
+        printable(&told, TOLD_LEN_MAX)
+    }
+}
+
 impl Row {
     fn new(detector: &'static str, said: &[Said], judged: &[Line]) -> Self {
         let incidents = incidents(judged);
         let mut found: BTreeMap<&str, Timestamp> = BTreeMap::new();
         let mut last: BTreeMap<&str, Timestamp> = BTreeMap::new();
         let (mut alerts, mut false_alarms, mut false_anomalies) = (0, 0, 0);
+        let mut false_alarms_told = Vec::new();
         let mut ordered: Vec<&Said> = said.iter().collect();
         ordered.sort_by_key(|one| one.time);
         for one in ordered {
@@ -259,6 +280,9 @@ impl Row {
                 None => {
                     false_anomalies += 1;
                     false_alarms += usize::from(!repeats);
+                    if !repeats && false_alarms_told.len() < TOLD_MAX {
+                        false_alarms_told.push(one.told());
+                    }
                 }
             }
         }
@@ -274,6 +298,7 @@ impl Row {
             alerts,
             false_alarms,
             false_alarms_per_hour: false_alarms as f64 / hours(judged).max(f64::MIN_POSITIVE),
+            false_alarms_told,
             anomalies: said.len(),
             false_anomalies,
         }
@@ -320,6 +345,12 @@ impl fmt::Display for IncidentReport {
                 row.false_anomalies,
             )?;
         }
+        for row in &self.rows {
+            writeln!(f, "\nFalse alarms of {}:\n", row.detector)?;
+            for told in &row.false_alarms_told {
+                writeln!(f, "- {told}")?;
+            }
+        }
         Ok(())
     }
 }
@@ -342,6 +373,7 @@ mod tests {
             time: Timestamp::from_millis(second * 1_000),
             node: node.map(Into::into),
             fingerprint: fingerprint.into(),
+            why: "odd".into(),
         }
     }
 
@@ -365,6 +397,7 @@ mod tests {
         assert_eq!((stream.incidents_found, stream.false_alarms), (1, 0));
         let elsewhere = row(&[said(1_005, Some("n1"), "a"), said(500, Some("n2"), "b")]);
         assert_eq!((elsewhere.incidents_found, elsewhere.false_alarms), (0, 2));
+        assert_eq!(elsewhere.false_alarms_told.len(), 2);
         assert_eq!(elsewhere.false_alarms_per_hour, 2.0);
     }
 
