@@ -345,8 +345,10 @@ impl fmt::Display for IncidentReport {
                 row.false_anomalies,
             )?;
         }
-        for row in &self.rows {
-            writeln!(f, "\nFalse alarms of {}:\n", row.detector)?;
+        let accused = self.rows.iter();
+        for row in accused.filter(|row| !row.false_alarms_told.is_empty()) {
+            let first = row.false_alarms_told.len();
+            writeln!(f, "\nThe first {first} false alarms of {}:\n", row.detector)?;
             for told in &row.false_alarms_told {
                 writeln!(f, "- {told}")?;
             }

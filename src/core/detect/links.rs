@@ -127,7 +127,9 @@ impl Links {
     pub fn parts(&self, heard: &Heard) -> Vec<Part> {
         let links = (0..self.links).filter(|link| Some(*link) != self.requests);
         let mut parts = self.parts_by(heard, links, PARTS_MAX);
-        parts.extend(self.separate(heard));
+        if self.separates() {
+            parts.extend(self.separate(heard));
+        }
         parts
     }
 

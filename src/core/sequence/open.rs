@@ -144,13 +144,6 @@ impl<S: Default> Sequences<S> {
         events
     }
 
-    /// Takes out the next sequence that has been quiet since `stream_time` less the time-out, in
-    /// order of when they were last heard of.
-    pub fn pop_quiet(&mut self, stream_time: Timestamp) -> Option<Sequence<S>> {
-        self.first_quiet(stream_time)?;
-        self.pop()
-    }
-
     /// Takes out the sequence that has been quiet longest when there are more than the bound.
     pub fn pop_evicted(&mut self) -> Option<Sequence<S>> {
         self.first_beyond()?;
@@ -418,6 +411,11 @@ mod tests {
         open.add(id, &event, &Arc::default(), stream_time);
     }
 
+    fn pop_quiet(open: &mut Sequences<()>, stream_time: Timestamp) -> Option<Sequence<()>> {
+        open.first_quiet(stream_time)?;
+        open.pop()
+    }
+
     fn name(sequence: Option<Sequence<()>>) -> Option<String> {
         sequence.map(|sequence| sequence.key.to_string())
     }
@@ -428,9 +426,9 @@ mod tests {
         for (name, second) in [("a", 0), ("b", 10), ("a", 30)] {
             touch(&mut open, name, at(second), at(second));
         }
-        assert!(open.pop_quiet(at(69)).is_none());
-        assert_eq!(name(open.pop_quiet(at(95))).as_deref(), Some("b"));
-        let a = open.pop_quiet(at(95)).unwrap();
+        assert!(pop_quiet(&mut open, at(69)).is_none());
+        assert_eq!(name(pop_quiet(&mut open, at(95))).as_deref(), Some("b"));
+        let a = pop_quiet(&mut open, at(95)).unwrap();
         assert_eq!((a.key, a.len), (key("a"), 2));
         assert_eq!(
             a.events.iter().map(|event| event.time).collect::<Vec<_>>(),
@@ -443,8 +441,8 @@ mod tests {
     fn a_record_that_comes_late_does_not_end_its_sequence() {
         let mut open = sequences(10);
         touch(&mut open, "late", at(0), at(1000));
-        assert!(open.pop_quiet(at(1059)).is_none());
-        assert!(open.pop_quiet(at(1060)).is_some());
+        assert!(pop_quiet(&mut open, at(1059)).is_none());
+        assert!(pop_quiet(&mut open, at(1060)).is_some());
     }
 
     #[test]
@@ -469,7 +467,7 @@ mod tests {
                 at(n / 100),
             );
             if n % 3 == 0 {
-                open.pop_quiet(at(n / 100));
+                pop_quiet(&mut open, at(n / 100));
             }
         }
         let mut found = 0;

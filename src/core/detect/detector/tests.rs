@@ -324,22 +324,26 @@ fn where_nothing_endless_was_learned_a_long_job_is_still_judged() {
     assert!(detector.end(&state, &foreign).unwrap().is_some());
 }
 
+/// What a process says that stalls for ten minutes.
+fn late(seed: u64) -> EventSequence {
+    let mut late = talk(20, seed);
+    late.times.iter_mut().enumerate().for_each(|(index, time)| {
+        let stall = if index < 21 { 0 } else { 600_000 };
+        *time = Timestamp::from_millis(index as u64 * 500 + stall);
+    });
+    late
+}
+
+/// How late a stalled process seems.
+fn pace(detector: &mut Detector) -> f32 {
+    let judged = detector.judge(&late(3)).unwrap();
+    judged.scores[VOICES.iter().position(|name| *name == "pace").unwrap()]
+}
+
 #[test]
 fn late_jobs_do_not_excuse_a_late_process() {
     let mut detector = detector(200);
     // Late at the same time, in the same step, but not of the same sort.
-    let late = |seed| {
-        let mut late = talk(20, seed);
-        late.times.iter_mut().enumerate().for_each(|(index, time)| {
-            let stall = if index < 21 { 0 } else { 600_000 };
-            *time = Timestamp::from_millis(index as u64 * 500 + stall);
-        });
-        late
-    };
-    let pace = |detector: &mut Detector| {
-        let judged = detector.judge(&late(3)).unwrap();
-        judged.scores[VOICES.iter().position(|name| *name == "pace").unwrap()]
-    };
     let alone = pace(&mut detector);
     assert!(alone > 1.0, "{alone}");
     let mut among_jobs = self::detector(200);
@@ -355,18 +359,6 @@ fn late_jobs_do_not_excuse_a_late_process() {
 
 #[test]
 fn after_a_restart_late_processes_still_excuse_a_late_one() {
-    let late = |seed| {
-        let mut late = talk(20, seed);
-        late.times.iter_mut().enumerate().for_each(|(index, time)| {
-            let stall = if index < 21 { 0 } else { 600_000 };
-            *time = Timestamp::from_millis(index as u64 * 500 + stall);
-        });
-        late
-    };
-    let pace = |detector: &mut Detector| {
-        let judged = detector.judge(&late(3)).unwrap();
-        judged.scores[VOICES.iter().position(|name| *name == "pace").unwrap()]
-    };
     let mut before = detector(200);
     (10..20).for_each(|seed| drop(before.judge(&late(seed)).unwrap()));
     let restarted = |since_s: u64| {
