@@ -88,9 +88,11 @@ fn blame(error: StartError) -> Failure {
         StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => {
             Failure::Environment(error.into())
         }
-        StartError::Pattern(_) | StartError::Sink(_) | StartError::Model(_) => {
-            Failure::Use(error.into())
-        }
+        StartError::Pattern(_)
+        | StartError::Sink(_)
+        | StartError::Model(_)
+        | StartError::Tls(_)
+        | StartError::Token(_) => Failure::Use(error.into()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::board::Board;
 use super::memory::Memory;
 use super::shard_thread::{Command, ShardHandle};
 use crate::core::record::{Batch, StreamKey};
-use crate::edge::receive::{Decoded, Intake, Refusal};
+use crate::edge::receive::{Accepted, Intake, Refusal, Taken};
 
 /// How long a request waits for room before its sender is told to come again.
 const WAIT: Duration = Duration::from_secs(1);
@@ -94,10 +94,11 @@ pub(super) fn shard_index(stream: &StreamKey, shards: usize) -> usize {
 }
 
 impl Intake for Router {
-    async fn accept(&self, request: Decoded) -> Result<(), Refusal> {
+    async fn accept(&self, request: Accepted) -> Result<Taken, Refusal> {
         if !self.is_open() {
             return Err(Refusal::Stopping);
         }
+        let request = request.decoded;
         let room = self.room(request.bytes).await?;
         let records: usize = request
             .batches
@@ -122,7 +123,7 @@ impl Intake for Router {
         }
         // A shard that is gone takes nothing; better to be sent something twice than to lose it.
         if taken {
-            Ok(())
+            Ok(Taken::New)
         } else {
             Err(Refusal::Stopping)
         }

@@ -24,7 +24,9 @@ use crate::core::engine::{Output, Saved, Shard, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
-use crate::edge::receive::{Receiver, ServeError, serve_grpc, serve_http};
+use crate::edge::receive::{
+    self, Access, Receiver, ServeError, Tls, TlsError, TokenError, serve_grpc, serve_http,
+};
 use crate::edge::store::{Part, Store, StoreError, StoredStream};
 use crate::edge::{api, notify};
 
@@ -72,6 +74,12 @@ pub enum StartError {
     /// A model of the settings.
     #[error(transparent)]
     Model(#[from] ModelFileError),
+    /// A certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -148,9 +156,18 @@ impl Daemon {
         let keeper = tokio::spawn(keeper.run(stop.clone()));
         let receiver = Receiver::new(
             Arc::clone(&router),
-            settings.receiver(store.instance_id()),
+            receiver_settings(settings, store.instance_id(), limit),
             board.received.clone(),
+            (
+                Access::new(&settings.tenants())?,
+                settings.tls().map(Tls::new).transpose()?,
+            ),
         );
+        tokio::spawn({
+            let stop = stop.clone();
+            let follow = receiver.clone().follow_files();
+            async move { stop.run_until_cancelled(follow).await }
+        });
         let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
         board.set_ready(true);
         Ok(Self {
@@ -317,6 +334,16 @@ impl Listeners {
         let (listener, stop) = (self.api, stop.clone());
         servers.spawn(async move { Ok(api::serve(listener, view, stop).await?) });
         servers
+    }
+}
+
+/// Requests may take half of the memory limit; the other half is for what has been learned.
+fn receiver_settings(settings: &Settings, instance_id: &str, limit: u64) -> receive::Settings {
+    let receiver = settings.receiver(instance_id);
+    let half = usize::try_from(limit / 2).unwrap_or(usize::MAX);
+    receive::Settings {
+        inflight_bytes_max: receiver.inflight_bytes_max.min(half),
+        ..receiver
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Decoded {
 pub enum RejectReason {
     /// It has neither a body nor an event name.
     Empty,
+    /// Its resource claims to be what its sender's token does not stand for.
+    NotAllowed,
 }
 
 impl RejectReason {
@@ -77,6 +79,7 @@ impl RejectReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
+            Self::NotAllowed => "not_allowed",
         }
     }
 
@@ -84,6 +87,7 @@ impl RejectReason {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Empty => "set a body or an event_name on every log record",
+            Self::NotAllowed => "send resource attributes that your token stands for",
         }
     }
 }

@@ -5,7 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::{Decoded, RejectReason};
+use super::wire::Remark;
+use super::{Decoded, RejectReason, Signal, Taken};
 
 /// The receiver's counters. Clones share their values.
 ///
@@ -14,6 +15,10 @@ use super::{Decoded, RejectReason};
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
+    refused: Family<RefusalLabels, Counter>,
+    repeated: Counter,
+    spans: Counter,
+    points: Counter,
     received: Counter,
     rejected: Family<ReasonLabels, Counter>,
     suppressed: Family<ReasonLabels, Counter>,
@@ -24,6 +29,12 @@ pub struct Metrics {
 struct RequestLabels {
     transport: &'static str,
     code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    transport: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +49,26 @@ impl Metrics {
             "knothole_otlp_requests",
             "OTLP requests answered, by transport (grpc, http) and status code of that transport",
             self.requests.clone(),
+        );
+        registry.register(
+            "knothole_otlp_refused",
+            "OTLP connections and requests refused, by transport and reason",
+            self.refused.clone(),
+        );
+        registry.register(
+            "knothole_otlp_requests_repeated",
+            "OTLP requests whose bytes were taken before; they were acknowledged again and not judged again",
+            self.repeated.clone(),
+        );
+        registry.register(
+            "knothole_spans_received",
+            "Spans in accepted requests; nothing uses them yet",
+            self.spans.clone(),
+        );
+        registry.register(
+            "knothole_metric_points_received",
+            "Metric data points in accepted requests; nothing uses them yet",
+            self.points.clone(),
         );
         registry.register(
             "knothole_log_records_received",
@@ -85,7 +116,28 @@ impl Metrics {
             .inc();
     }
 
-    pub(super) fn accepted(&self, tally: &Tally) {
+    pub(super) fn refused(&self, transport: &'static str, reason: &'static str) {
+        self.refused
+            .get_or_create(&RefusalLabels { transport, reason })
+            .inc();
+    }
+
+    pub(super) fn accepted(&self, tally: &Tally, taken: Taken) {
+        match (tally.signal, taken) {
+            (_, Taken::Repeated) => {
+                self.repeated.inc();
+                return;
+            }
+            (Signal::Logs, Taken::New) => {}
+            (Signal::Traces, Taken::New) => {
+                self.spans.inc_by(tally.records);
+                return;
+            }
+            (Signal::Metrics, Taken::New) => {
+                self.points.inc_by(tally.records);
+                return;
+            }
+        }
         self.received.inc_by(tally.records);
         self.cut.inc_by(tally.cut);
         for (reason, count) in &tally.rejected {
@@ -103,6 +155,7 @@ impl Metrics {
 
 /// The counts of a request, kept while the request itself goes into the intake.
 pub(super) struct Tally {
+    pub(super) signal: Signal,
     pub(super) records: u64,
     pub(super) rejected: Vec<(RejectReason, u64)>,
     pub(super) own: u64,
@@ -110,15 +163,31 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn of(decoded: &Decoded) -> Self {
+    pub(super) fn of(decoded: &Decoded, signal: Signal) -> Self {
         let Decoded {
             records, own, cut, ..
         } = *decoded;
         Self {
+            signal,
             records,
             rejected: decoded.rejected.clone(),
             own,
             cut,
+        }
+    }
+
+    /// What the sender is told: nothing where everything was taken.
+    pub(super) fn remark(&self) -> Remark {
+        let reasons = self.rejected.iter().map(|(reason, count)| {
+            format!(
+                "{count} log records were not taken ({}): {}",
+                reason.name(),
+                reason.advice()
+            )
+        });
+        Remark {
+            rejected: self.rejected.iter().map(|(_, count)| count).sum(),
+            message: reasons.collect::<Vec<_>>().join("; "),
         }
     }
 }
