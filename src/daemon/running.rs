@@ -361,6 +361,7 @@ fn notify_context(store: &Store, board: &Board) -> notify::Context {
         instance_id: store.instance_id().into(),
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),
+        keeping: Arc::new(notify::Unkept),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Shard {
     settings: Settings,
     streams: BTreeMap<StreamKey, Stream>,
     out: Outbox,
+    /// The number of the latest entry of the journal that was taken in.
+    taken: u64,
 }
 
 impl Shard {
@@ -32,7 +34,25 @@ impl Shard {
             settings,
             streams: BTreeMap::new(),
             out: Outbox::default(),
+            taken: 0,
         }
+    }
+
+    /// What of entry `number` of the journal is not in a stream already, by the snapshot it was
+    /// restored from. All of it is to be pushed before the next call of anything.
+    pub fn news(&mut self, number: u64, mut batches: Vec<Batch>) -> Vec<Batch> {
+        batches.retain(|batch| {
+            let stream = self.streams.get(&batch.stream);
+            stream.is_none_or(|stream| stream.upto < number)
+        });
+        self.taken = self.taken.max(number);
+        batches
+    }
+
+    /// The number of the latest entry of the journal that any stream has in it.
+    pub fn upto(&self) -> u64 {
+        let of_streams = self.streams.values().map(|stream| stream.upto);
+        of_streams.max().unwrap_or(0).max(self.taken)
     }
 
     /// Takes in a batch that arrived at `now`, and judges what is due.
@@ -158,8 +178,9 @@ impl Shard {
     /// templates only what changed since it was last asked for, where that is known, but all of
     /// them of the streams in `whole`.
     pub fn snapshots(&mut self, whole: &BTreeSet<StreamKey>) -> Vec<Snapshot> {
+        let taken = self.taken;
         let all = self.streams.iter_mut();
-        all.map(|(key, stream)| super::snapshot::write(stream, whole.contains(key)))
+        all.map(|(key, stream)| super::snapshot::write(stream, whole.contains(key), taken))
             .collect()
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Stream {
     pub(super) recent: Option<Recent>,
     pub(super) training: bool,
     generation: u8,
+    /// The number of the latest entry of the journal that its snapshot had in it.
+    pub(super) upto: u64,
     /// When the newest record was released, by the clock.
     pub(super) heard: Timestamp,
 }
@@ -81,6 +83,7 @@ impl Stream {
             recent: None,
             training: false,
             generation: 0,
+            upto: 0,
             heard: Timestamp::ZERO,
         }
     }
