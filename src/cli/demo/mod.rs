@@ -134,6 +134,8 @@ fn settings(folder: &Folder) -> Result<Settings, Failure> {
         .or_use()?;
     Ok(Settings {
         state_dir: folder.0.clone(),
+        // The folder is gone at the end.
+        ephemeral: true,
         ..settings
     })
 }

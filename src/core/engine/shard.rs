@@ -57,16 +57,23 @@ impl Shard {
 
     /// Takes in a batch that arrived at `now`, and judges what is due.
     pub fn push(&mut self, batch: Batch, now: Timestamp) {
-        self.take_in(batch, now, Judging::Now);
+        self.take_in(batch, (now, now), Judging::Now);
+    }
+
+    /// Takes in a batch that arrived at `received_at`, before a restart perhaps, and judges what is
+    /// due by `now`.
+    pub fn push_received(&mut self, batch: Batch, received_at: Timestamp, now: Timestamp) {
+        self.take_in(batch, (received_at, now), Judging::Now);
     }
 
     /// Takes in a batch that arrived at `now` to be judged later, or after a restart: much faster
     /// than [`push`](Self::push), for when there is no time left.
     pub fn hold(&mut self, batch: Batch, now: Timestamp) {
-        self.take_in(batch, now, Judging::Later);
+        self.take_in(batch, (now, now), Judging::Later);
     }
 
-    fn take_in(&mut self, batch: Batch, now: Timestamp, judging: Judging) {
+    fn take_in(&mut self, batch: Batch, clock: (Timestamp, Timestamp), judging: Judging) {
+        let (_, now) = clock;
         let known = self.streams.contains_key(&batch.stream);
         if !known && !self.has_room(now) {
             self.out.ledger.suppressed += batch.records.len() as u64;
@@ -74,7 +81,7 @@ impl Shard {
         }
         let (stream, settings, out) = self.stream(&batch.stream);
         for record in batch.records {
-            stream.push(record, &batch.resource, now, settings);
+            stream.push(record, &batch.resource, clock, settings);
         }
         if judging == Judging::Now {
             stream.advance(now, settings, out);

@@ -150,6 +150,21 @@ impl Access {
         Ok(())
     }
 
+    /// Rejects the records that the tenant `name` may not send; all where there is none of that name
+    /// any more.
+    pub(super) fn restrict(&self, name: &str, decoded: &mut Decoded) {
+        let tenant = self.settings.iter().find(|tenant| tenant.name == name);
+        let resource = tenant.map(|tenant| tenant.resource.clone());
+        match resource {
+            Some(resource) => Tenant {
+                name: name.into(),
+                resource,
+            }
+            .restrict(decoded),
+            None => decoded.batches.clear(),
+        }
+    }
+
     /// What changes when a file does.
     pub(super) fn stamp(&self) -> Vec<Option<SystemTime>> {
         let changed = |settings: &TenantSettings| {

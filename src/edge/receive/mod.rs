@@ -38,7 +38,7 @@ pub use decode::Signal;
 pub use listen::ConnectionLimits;
 pub use metrics::Metrics;
 pub use packing::Packing;
-pub use receiver::{Accepted, Receiver, Settings, reopen};
+pub use receiver::{Accepted, Receiver, Reopen, Settings};
 pub use tls::{Tls, TlsError, TlsSettings};
 pub use wire::{Encoding, Sent};
 

@@ -99,6 +99,14 @@ impl<I: Intake> Receiver<I> {
         }
     }
 
+    /// What decodes requests that were kept.
+    pub fn reopen(&self) -> Reopen {
+        Reopen {
+            settings: Arc::clone(&self.settings),
+            access: self.access.clone(),
+        }
+    }
+
     /// Reads certificates and tokens again whenever their files change. Ends when it is dropped.
     pub async fn follow_files(self) {
         let stamp = |it: &Self| (it.access.stamp(), it.tls.as_ref().map(Tls::stamp));
@@ -238,12 +246,26 @@ pub struct Accepted {
     pub hold: Hold,
 }
 
-/// Decodes a request that was kept, as when it came.
-///
-/// # Errors
-/// Why it cannot be decoded, which a request that was accepted once always can.
-pub fn reopen(sent: &Sent, settings: &Settings) -> Result<Decoded, String> {
-    open(sent, settings, |_| Ok(())).map_err(|failure| failure.to_string())
+/// Decodes requests that were kept, as when they came.
+#[derive(Clone, Debug)]
+pub struct Reopen {
+    settings: Arc<Settings>,
+    access: Access,
+}
+
+impl Reopen {
+    /// What is in `sent`.
+    ///
+    /// # Errors
+    /// Why it cannot be decoded, which a request that was accepted once always can.
+    pub fn open(&self, sent: &Sent) -> Result<Decoded, String> {
+        let mut decoded =
+            open(sent, &self.settings, |_| Ok(())).map_err(|failure| failure.to_string())?;
+        if let Some(tenant) = &sent.tenant {
+            self.access.restrict(tenant, &mut decoded);
+        }
+        Ok(decoded)
+    }
 }
 
 /// Why a request gets no success.
