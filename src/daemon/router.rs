@@ -99,11 +99,7 @@ impl Intake for Router {
             return Err(Refusal::Stopping);
         }
         let room = self.room(request.bytes).await?;
-        let records: usize = request
-            .batches
-            .iter()
-            .map(|batch| batch.records.len())
-            .sum();
+        let records: usize = request.batches.iter().map(Batch::len).sum();
         self.queued.fetch_add(records as u64, Ordering::AcqRel);
         let mut per_shard: Vec<Vec<Batch>> = Vec::new();
         per_shard.resize_with(self.shards.len(), Vec::new);

@@ -137,7 +137,7 @@ impl Worker {
         match command {
             Command::Batches { batches, room } => {
                 for batch in batches {
-                    let records = batch.records.len() as u64;
+                    let records = batch.len() as u64;
                     match self.reports.stopping.load(Ordering::Relaxed) {
                         false => self.shard.push(batch, now),
                         true => self.shard.hold(batch, now),

@@ -88,7 +88,7 @@ impl Stream {
     /// Takes a record in; it is judged when its wait is over.
     pub(super) fn push(
         &mut self,
-        record: Record,
+        record: Record<'_>,
         resource: &Arc<Resource>,
         now: Timestamp,
         settings: &Settings,

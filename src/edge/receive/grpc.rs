@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
 use opentelemetry_proto::tonic::collector::logs::v1::{
     ExportLogsServiceRequest, ExportLogsServiceResponse,
 };
+use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
@@ -17,7 +18,7 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::util::MapResponseLayer;
 
 use super::receiver::Failure;
-use super::{Intake, Metrics, Receiver, ServeError};
+use super::{ConvertSettings, Encoding, Intake, Metrics, Receiver, ServeError, Signal, decode};
 
 /// Serves OTLP/gRPC on `listener` until `shutdown`, then finishes the requests that are running.
 /// Traces and metrics are not taken: their services are absent, so gRPC answers UNIMPLEMENTED.
@@ -66,8 +67,11 @@ impl<I: Intake> LogsService for Logs<I> {
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
         // tonic has decoded by now, on this thread; the ingest work is to take the bytes instead.
-        let request = request.into_inner();
-        let answer = self.receiver.take(move || Ok(request)).await;
+        let body = request.into_inner().encode_to_vec();
+        let decode = move |settings: &ConvertSettings| {
+            Ok(decode(Signal::Logs, Encoding::Protobuf, &body, settings)?)
+        };
+        let answer = self.receiver.take(decode).await;
         answer
             .map(Response::new)
             .map_err(|failure| status(&failure))
@@ -81,7 +85,7 @@ fn status(failure: &Failure) -> Status {
             let details = ErrorDetails::with_retry_info(Some(refusal.retry_after()));
             Status::with_error_details(Code::Unavailable, message, details)
         }
-        Failure::Undecodable(_) => Status::invalid_argument(message),
+        Failure::Undecodable(_) | Failure::Malformed(_) => Status::invalid_argument(message),
         Failure::TooLarge { .. } => Status::resource_exhausted(message),
         Failure::Unsupported(_) => Status::unimplemented(message),
         Failure::TooSlow => Status::deadline_exceeded(message),

@@ -16,8 +16,8 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::util::MapResponseLayer;
 
 use super::receiver::Failure;
-use super::wire::{Encoding, Packing};
-use super::{Intake, Receiver, ServeError};
+use super::wire::Packing;
+use super::{ConvertSettings, Encoding, Intake, Receiver, ServeError, Signal, decode};
 
 /// Serves OTLP/HTTP on `listener` until `shutdown`, then finishes the requests that are running.
 /// HTTP/1.1 and HTTP/2; bodies plain, gzip or zstd.
@@ -87,7 +87,10 @@ async fn take<I: Intake>(
         .await
         .map_err(|_| Failure::TooSlow)?
         .map_err(|error| unreadable(&error, limit))?;
-    let decode = move || encoding.decode(&packing.unpack(&sent, limit)?);
+    let decode = move |settings: &ConvertSettings| {
+        let body = packing.unpack(&sent, limit)?;
+        Ok(decode(Signal::Logs, encoding, &body, settings)?)
+    };
     let answer = receiver.take(decode).await?;
     Ok(reply(StatusCode::OK, encoding, encoding.encode(&answer)))
 }
@@ -126,7 +129,9 @@ async fn method_not_allowed(headers: HeaderMap) -> Response {
 
 fn refuse(encoding: Encoding, failure: &Failure) -> Response {
     let (http, grpc) = match failure {
-        Failure::Undecodable(_) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
+        Failure::Undecodable(_) | Failure::Malformed(_) => {
+            (StatusCode::BAD_REQUEST, Code::InvalidArgument)
+        }
         Failure::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
         Failure::Unsupported(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented),
         // Senders retry 503, but not 408.

@@ -2,15 +2,14 @@
 //!
 //! ```text
 //! grpc ┐
-//!      ├─► Receiver: convert (pure) → Intake::accept → count → answer
+//!      ├─► Receiver: decode (pure) → Intake::accept → count → answer
 //! http ┘
 //! ```
 //!
 //! A request is answered with success only after the [`Intake`] took it, and only then counted as
 //! received: a refused one comes again, and would be counted twice.
 
-mod text;
-mod convert;
+mod decode;
 mod metrics;
 mod receiver;
 mod wire;
@@ -20,7 +19,10 @@ mod http;
 use std::future::Future;
 use std::time::Duration;
 
-pub use convert::{ConvertSettings, Decoded, INSTANCE_ATTRIBUTE, RejectReason, convert};
+pub use decode::{
+    ConvertSettings, DecodeError, Decoded, Encoding, INSTANCE_ATTRIBUTE, RejectReason, Signal,
+    decode,
+};
 pub use grpc::serve_grpc;
 pub use http::serve_http;
 pub use metrics::Metrics;

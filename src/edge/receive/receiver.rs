@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::logs::v1::{
-    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+    ExportLogsPartialSuccess, ExportLogsServiceResponse,
 };
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::metrics::Tally;
-use super::{ConvertSettings, Intake, Metrics, Refusal, convert};
+use super::{ConvertSettings, DecodeError, Decoded, Intake, Metrics, Refusal};
 
 /// The bounds of the receiver.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl<I: Intake> Receiver<I> {
     /// Decodes with `decode`, hands over, counts, and says what to answer.
     pub(super) async fn take<D>(&self, decode: D) -> Result<ExportLogsServiceResponse, Failure>
     where
-        D: FnOnce() -> Result<ExportLogsServiceRequest, Failure> + Send + 'static,
+        D: FnOnce(&ConvertSettings) -> Result<Decoded, Failure> + Send + 'static,
     {
         // In a task of its own, since the caller is dropped in mid-sentence when a sender hangs up,
         // and a request is taken and counted as a whole or not at all.
@@ -91,12 +91,12 @@ impl<I: Intake> Receiver<I> {
 
     async fn hand_over<D>(self, decode: D) -> Result<Tally, Failure>
     where
-        D: FnOnce() -> Result<ExportLogsServiceRequest, Failure> + Send + 'static,
+        D: FnOnce(&ConvertSettings) -> Result<Decoded, Failure> + Send + 'static,
     {
         // Thousands of records take milliseconds, and the async threads also serve health checks
         // and the deliveries of alerts.
         let settings = Arc::clone(&self.settings);
-        let work = move || decode().map(|request| convert(request, &settings.convert));
+        let work = move || decode(&settings.convert);
         let decoded = tokio::task::spawn_blocking(work)
             .await
             .map_err(|_| Failure::Broken)??;
@@ -141,6 +141,8 @@ pub(super) enum Failure {
     /// The bytes are not what they claim to be. Sending them again would not help.
     #[error("{0}")]
     Undecodable(String),
+    #[error("{0}")]
+    Malformed(#[from] DecodeError),
     #[error("the request is larger than {limit} bytes ({size}), send smaller batches")]
     TooLarge { limit: usize, size: &'static str },
     #[error("{0}")]

@@ -5,24 +5,16 @@ use std::io::Read;
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use opentelemetry_proto::tonic::collector::logs::v1::{
-    ExportLogsServiceRequest, ExportLogsServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message as _;
 use tonic::Code;
 
+use super::Encoding;
 use super::receiver::Failure;
 
 /// Largest zstd window in bits (8 MiB, what RFC 8878 asks every decoder to support): the window is
 /// allocated before the first byte comes out, so a tiny body could otherwise ask for gigabytes.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
-
-/// How messages are written, in a request and so in its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Protobuf,
-    Json,
-}
 
 impl Encoding {
     /// What `Content-Type` says, parameters such as the charset aside. `None` for any other type.
@@ -39,21 +31,6 @@ impl Encoding {
             Self::Protobuf => "application/x-protobuf",
             Self::Json => "application/json",
         }
-    }
-
-    pub(super) fn decode(self, body: &[u8]) -> Result<ExportLogsServiceRequest, Failure> {
-        let (kind, fault) = match self {
-            Self::Protobuf => match ExportLogsServiceRequest::decode(body) {
-                Ok(request) => return Ok(request),
-                Err(fault) => ("protobuf", fault.to_string()),
-            },
-            Self::Json => match serde_json::from_slice(body) {
-                Ok(request) => return Ok(request),
-                Err(fault) => ("JSON", fault.to_string()),
-            },
-        };
-        let message = format!("the body is no ExportLogsServiceRequest in {kind}: {fault}");
-        Err(Failure::Undecodable(message))
     }
 
     pub(super) fn encode(self, answer: &ExportLogsServiceResponse) -> Vec<u8> {
