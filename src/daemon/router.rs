@@ -132,7 +132,7 @@ impl Router {
             is_replayed,
             room,
         } = load;
-        let records: usize = batches.iter().map(|batch| batch.records.len()).sum();
+        let records: usize = batches.iter().map(|batch| batch.len()).sum();
         self.queued.fetch_add(records as u64, Ordering::AcqRel);
         let mut per_shard: Vec<Vec<Batch>> = Vec::new();
         per_shard.resize_with(self.shards.len(), Vec::new);

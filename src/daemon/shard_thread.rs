@@ -148,12 +148,12 @@ impl Worker {
                 batches,
                 room,
             } => {
-                let all: usize = batches.iter().map(|batch| batch.records.len()).sum();
+                let all: usize = batches.iter().map(|batch| batch.len()).sum();
                 let news = match number {
                     0 => batches,
                     number => self.shard.news(number, batches),
                 };
-                let new: usize = news.iter().map(|batch| batch.records.len()).sum();
+                let new: usize = news.iter().map(|batch| batch.len()).sum();
                 // The snapshot that a stream was restored from had them.
                 let known = (all - new) as u64;
                 self.reports.queued.fetch_sub(known, Ordering::AcqRel);
@@ -161,7 +161,7 @@ impl Worker {
                     self.reports.board.received.restore(new as u64);
                 }
                 for batch in news {
-                    let records = batch.records.len() as u64;
+                    let records = batch.len() as u64;
                     match self.reports.stopping.load(Ordering::Relaxed) {
                         false => self.shard.push_received(batch, received_at, now),
                         true => self.shard.hold(batch, now),

@@ -76,11 +76,11 @@ impl Shard {
         let (_, now) = clock;
         let known = self.streams.contains_key(&batch.stream);
         if !known && !self.has_room(now) {
-            self.out.ledger.suppressed += batch.records.len() as u64;
+            self.out.ledger.suppressed += batch.len() as u64;
             return;
         }
         let (stream, settings, out) = self.stream(&batch.stream);
-        for record in batch.records {
+        for record in batch.records() {
             stream.push(record, &batch.resource, clock, settings);
         }
         if judging == Judging::Now {

@@ -91,7 +91,7 @@ impl Stream {
     /// Takes a record in that came at `received_at`; it is judged when its wait from `now` is over.
     pub(super) fn push(
         &mut self,
-        record: Record,
+        record: Record<'_>,
         resource: &Arc<Resource>,
         (received_at, now): (Timestamp, Timestamp),
         settings: &Settings,
