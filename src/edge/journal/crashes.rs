@@ -257,7 +257,7 @@ fn cut_everywhere(seed: u64) -> Result<u64, String> {
             let disk = begun.cut(fate, &mut dice);
             let done = recover_and_cut_again(&disk, &life, &truth, &mut dice);
             points += done.map_err(|error| {
-                format!("seed {seed}, event {nth} ({event:?}), {fate:?}: {error}")
+                format!("seed {seed}, event {nth} ({event}), {fate:?}: {error}")
             })?;
         }
         played.play(event);
@@ -291,7 +291,7 @@ fn recover_and_cut_again(
     let fate = FATES[dice.below(FATES.len())];
     let again = played.cut(fate, dice);
     let mut writer = check(&again, life, &truth)
-        .map_err(|error| format!("after a second cut at {until} of {log:?}, {fate:?}: {error}"))?;
+        .map_err(|error| format!("second cut at {until}, {fate:?}: {error}"))?;
     go_on(&again, &mut writer, (life, &truth), dice)?;
     Ok(2)
 }
@@ -321,20 +321,5 @@ fn the_simulation_finds_each_planted_fault() {
         PLANTED.set(None);
         let found = found.unwrap_or_else(|| panic!("{fault:?} is not found"));
         assert!(found.contains(complaint), "{fault:?}: {found}");
-    }
-}
-
-#[test]
-fn zz_debug() {
-    let Ok(seed) = std::env::var("ZZ_SEED") else {
-        return;
-    };
-    let life = live(seed.parse().unwrap());
-    for (nth, event) in life.log.iter().enumerate() {
-        match event {
-            Event::Write(f, at, b) => eprintln!("{nth} write {f} at {at} len {}", b.len()),
-            Event::Settled(f, b) => eprintln!("{nth} settled {f} len {}", b.len()),
-            e => eprintln!("{nth} {e:?}"),
-        }
     }
 }

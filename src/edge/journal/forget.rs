@@ -54,6 +54,10 @@ impl<S: Storage> Writer<S> {
     /// Writes down the digests of a segment that is about to go. The file also tells a start after
     /// a power cut that the segment was forgotten.
     fn keep_keys(&mut self, segment: &Segment) -> io::Result<()> {
+        let mut forgotten = self.forgotten.iter();
+        if forgotten.any(|(index, _)| *index == segment.index) {
+            return Ok(());
+        }
         let keys = self.repeats.between(segment.first, segment.last);
         let keys: Vec<Key> = keys.copied().collect();
         let name = FileName::Keys(segment.index).to_string();
@@ -62,7 +66,6 @@ impl<S: Storage> Writer<S> {
         let file = self.storage.create(&name, 0)?;
         file.write_at(&repeats::encode(segment.last, &keys), 0)?;
         file.sync()?;
-        self.forgotten.retain(|(index, _)| *index != segment.index);
         self.forgotten.push((segment.index, repeats::newest(&keys)));
         Ok(())
     }

@@ -181,8 +181,8 @@ impl<S: Storage> Recover<'_, S> {
             let void_from = later.iter().map(|later| later.head.first).min();
             let void_from = void_from.unwrap_or(Seq::MAX);
             if self.is_forgotten(head.index) {
-                let name = FileName::Segment(head.index).to_string();
-                self.has_changed |= self.storage.remove(&name).is_ok();
+                // It goes with the next that are forgotten: its head may still say what is void.
+                segments.push(Segment::empty(head, *len));
                 continue;
             }
             self.note_lost(next, head.first.before().min(head.settled));

@@ -2,6 +2,7 @@
 //! disk can be had as it might be found after a power cut at any place of the log.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -48,6 +49,16 @@ pub(super) enum Event {
     Told(usize, Seq),
     /// Entries up to this one may go from now on.
     Forget(Seq),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(file, at, bytes) => write!(f, "Write({file}, {at}, {} bytes)", bytes.len()),
+            Self::Settled(file, bytes) => write!(f, "Settled({file}, {} bytes)", bytes.len()),
+            other => write!(f, "{other:?}"),
+        }
+    }
 }
 
 /// Numbers that look random and are the same each time.

@@ -295,15 +295,7 @@ impl<S: Storage> Writer<S> {
         for earlier in segments.iter_mut() {
             earlier.void_from = earlier.void_from.min(head.first);
         }
-        segments.push(Segment {
-            index,
-            salt: head.salt,
-            first: head.first,
-            last: head.first.before(),
-            void_from: Seq::MAX,
-            end: HEAD_LEN,
-            len,
-        });
+        segments.push(Segment::empty(&head, len));
         Ok(Active {
             file,
             index,
