@@ -475,6 +475,8 @@ impl Drop for CloseOnDrop<'_> {
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod simulated;
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,7 @@ pub(super) fn recover<S: Storage>(
         settled: Seq::ZERO,
         last: settings.after,
         broken_bytes: 0,
+        unreadable: Vec::new(),
         has_changed: false,
     };
     settle(storage, &names).map_err(failed)?;
@@ -88,6 +89,8 @@ struct Recover<'a, S> {
     settled: Seq,
     last: Seq,
     broken_bytes: u64,
+    /// Segments in which nothing was found.
+    unreadable: Vec<u64>,
     has_changed: bool,
 }
 
@@ -161,6 +164,7 @@ impl<S: Storage> Recover<'_, S> {
             Err(HeadError::Damaged) => head_of_first_record(&file, index, len),
         };
         if head.is_none() {
+            self.unreadable.push(index);
             let (from, to, number) = (0, len, Seq::ZERO);
             let damage = Damage { from, to, number };
             if is_zeros(&file, len) || self.set_aside(&file, index, &damage) {
@@ -172,9 +176,16 @@ impl<S: Storage> Recover<'_, S> {
 
     fn read_segments(&mut self, opened: &[Opened<S::File>]) -> Vec<Segment> {
         let mut segments = Vec::with_capacity(opened.len());
-        let mut next = opened
-            .first()
-            .map_or(Seq::ZERO.next(), |opened| opened.head.first);
+        let oldest = opened.first().map(|opened| {
+            let (index, first) = opened.head.previous;
+            let is_unreadable = self.unreadable.contains(&index);
+            if is_unreadable {
+                first
+            } else {
+                opened.head.first
+            }
+        });
+        let mut next = oldest.unwrap_or(Seq::ZERO.next());
         for (nth, Opened { file, len, head }) in opened.iter().enumerate() {
             let later = &opened[nth + 1..];
             // What a later segment gives numbers to was not acknowledged here.
@@ -391,6 +402,7 @@ fn head_of_first_record<F: StorageFile>(file: &F, index: u64, len: u64) -> Optio
             index,
             first: head.seq,
             settled: head.settled(),
+            previous: (0, Seq::ZERO),
         }),
         _ => None,
     }

@@ -176,6 +176,12 @@ impl Simulated {
         let mut seen = self.seen();
         let file = seen.names[name];
         change(Arc::make_mut(&mut seen.files[file]));
+        seen.played.files[file] = PlayedFile::of(Arc::clone(&seen.files[file]));
+    }
+
+    /// The names of all files, in order.
+    pub(super) fn file_names(&self) -> Vec<String> {
+        self.seen().names.keys().cloned().collect()
     }
 
     pub(super) fn bytes(&self, name: &str) -> Vec<u8> {

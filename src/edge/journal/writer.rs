@@ -271,11 +271,15 @@ impl<S: Storage> Writer<S> {
         let index = self.next_index;
         // A name is never used twice, whatever becomes of the file.
         self.next_index += 1;
+        let previous = lock(&self.segments)
+            .last()
+            .map(|one| (one.index, one.first));
         let head = SegmentHead {
             salt: self.storage.salt(),
             index,
             first: self.last.next(),
             settled: self.settled,
+            previous: previous.unwrap_or_default(),
         };
         let name = FileName::Segment(index).to_string();
         let file = self.storage.create(&name, len)?;
