@@ -12,6 +12,8 @@ use crate::core::engine::{Snapshot, Templates};
 use crate::core::record::StreamKey;
 use crate::edge::store::{Appended, Part, Store, StoreError};
 
+/// The name of the watermark up to which all snapshots have the journal.
+pub(super) const JOURNAL: &str = "journal";
 /// How often the state of all streams is written.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 
@@ -80,7 +82,8 @@ impl Keeper {
             }
         }
         first?;
-        self.store.set_watermark(upto.get())?;
+        let control = self.store.control();
+        control.set_watermark(JOURNAL, upto.get())?;
         self.door.forget(upto);
         Ok(())
     }
