@@ -1,8 +1,9 @@
 //! A client that says exactly what it is told to say, and tells exactly what came back.
 
-mod expect;
 mod outcome;
 mod pack;
+mod raw;
+mod read;
 mod session;
 
 use std::time::Duration;
@@ -11,8 +12,9 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::sync::OnceCell;
 
-pub(super) use outcome::{Refusal, Told, Verdict, Way, frame_head, is_of_type};
+pub(super) use outcome::{Refusal, Told, Verdict, Way};
 pub(super) use pack::Packing;
+pub(super) use read::{frame_head, is_of_type};
 pub(super) use session::{Answer, Pieces, Protocol, Session};
 
 use super::rows::Fault;
@@ -206,19 +208,37 @@ impl Peer {
     /// Posts JSON log records with `Expect: 100-continue`: whether the receiver said to go on, and
     /// what it said in the end.
     pub(super) async fn post_expecting(&self, json: &str) -> Result<(bool, u16), String> {
+        let (address, mut head) = self.raw_head(Way::Json, json.len())?;
+        head += "expect: 100-continue\r\n\r\n";
+        raw::ask_first(address, &head, json.as_bytes(), self.timeout).await
+    }
+
+    /// Posts log records and reads the answer even if the receiver hangs up before it has them all.
+    pub(super) async fn post_stubbornly(&self, way: Way, pieces: &[Bytes]) -> Told {
+        let len = pieces.iter().map(Bytes::len).sum();
+        let answer = match self.raw_head(way, len) {
+            Ok((address, head)) => {
+                raw::post(address, &(head + "\r\n"), pieces, self.patience(len)).await
+            }
+            Err(why) => Err(why),
+        };
+        Told::http(way, answer)
+    }
+
+    /// The address, and the head of a post without the line that ends it.
+    fn raw_head(&self, way: Way, len: usize) -> Result<(&str, String), String> {
         let address = self.http.as_deref().ok_or("no HTTP")?;
         let mut head = format!(
-            "POST {}{} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\nexpect: 100-continue\r\nconnection: close\r\n",
+            "POST {}{} HTTP/1.1\r\nhost: {address}\r\ncontent-type: {}\r\n\
+             content-length: {len}\r\nconnection: close\r\n",
             self.prefix,
             Signal::Logs.path(),
-            json.len()
+            content_type(way),
         );
         for (name, value) in &self.headers {
             head += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
         }
-        head += "\r\n";
-        expect::ask(address, &head, json.as_bytes(), self.timeout).await
+        Ok((address, head))
     }
 
     /// A connection for gRPC, patient enough for requests of `len` bytes.

@@ -53,53 +53,26 @@ async fn ask(peer: &Peer) -> Vec<Fault> {
 
 async fn grpc(peer: &Peer) -> Vec<Fault> {
     let logs = Signal::Logs.method();
+    let nothing = "/opentelemetry.proto.collector.logs.v1.LogsService/Nothing";
     let sample = payload::sample(Signal::Logs);
-    let framed = |is_compressed, message: &Bytes| {
-        Pieces::of([frame_head(is_compressed, message.len()), message.clone()])
-    };
     let nonsense = Bytes::from_static(NONSENSE);
     let gzip = [("grpc-encoding", "gzip")];
     let rare = [("grpc-encoding", "x-nobody-has-this")];
+    let no_message = ("bytes that are no message", framed(false, &nonsense));
+    let no_gzip = ("bytes that are no gzip", framed(true, &nonsense));
     let cut = Pieces::of([frame_head(false, sample.len() + 100), sample.clone()]);
-    let small = [
-        (
-            Kind::BadData,
-            "bytes that are no message",
-            logs,
-            &[][..],
-            framed(false, &nonsense),
-        ),
-        (
-            Kind::BadPacking,
-            "bytes that are no gzip",
-            logs,
-            &gzip,
-            framed(true, &nonsense),
-        ),
-        (
-            Kind::BadPacking,
-            "a frame that ends too early",
-            logs,
-            &[],
-            cut,
-        ),
-        (
-            Kind::UnknownEncoding,
-            "an unknown grpc-encoding",
-            logs,
-            &rare,
-            framed(true, &sample),
-        ),
-        (
-            Kind::UnknownPath,
-            "a method that does not exist",
-            "/opentelemetry.proto.collector.logs.v1.LogsService/Nothing",
-            &[],
-            framed(false, &sample),
-        ),
+    let cut = ("a frame that ends too early", cut);
+    let unknown = ("an unknown grpc-encoding", framed(true, &sample));
+    let nowhere = ("a method that does not exist", framed(false, &sample));
+    let calls = [
+        (Kind::BadData, logs, &[][..], no_message),
+        (Kind::BadPacking, logs, &gzip, no_gzip),
+        (Kind::BadPacking, logs, &[], cut),
+        (Kind::UnknownEncoding, logs, &rare, unknown),
+        (Kind::UnknownPath, nothing, &[], nowhere),
     ];
     let mut faults = Vec::new();
-    for (kind, what, method, headers, body) in small {
+    for (kind, method, headers, (what, body)) in calls {
         let call = Call {
             method,
             headers,
@@ -108,41 +81,57 @@ async fn grpc(peer: &Peer) -> Vec<Fault> {
         let told = peer.call(call).await;
         faults.push(Fault { kind, what, told });
     }
+    faults.extend(large_calls(peer).await);
+    faults
+}
+
+/// A gRPC frame.
+fn framed(is_compressed: bool, message: &Bytes) -> Pieces {
+    Pieces::of([frame_head(is_compressed, message.len()), message.clone()])
+}
+
+async fn large_calls(peer: &Peer) -> Vec<Fault> {
+    let method = Signal::Logs.method();
     let pieces = payload::large(peer.large_bytes);
     let len = pieces.iter().map(Bytes::len).sum();
     let plain = std::iter::once(frame_head(false, len)).chain(pieces.clone());
     let call = Call {
-        method: logs,
+        method,
         headers: &[],
         body: Pieces::of(plain),
     };
-    let told = peer.call(call).await;
-    faults.push(Fault {
+    let mut faults = vec![Fault {
         kind: Kind::TooLarge,
-        what: "a plain message that is too large",
-        told,
-    });
-    for (packing, what) in [
-        (Packing::Gzip, "a gzip bomb"),
-        (Packing::Zstd, "a zstd bomb"),
-    ] {
-        let body = framed(true, &packing.pack_all(pieces.clone()));
-        let headers = [("grpc-encoding", packing.name())];
-        let told = peer
-            .call(Call {
-                method: logs,
+        what: PLAIN,
+        told: peer.call(call).await,
+    }];
+    for (packing, what) in BOMBS {
+        let sample = payload::sample(Signal::Logs);
+        // A receiver that does not inflate this has no need of a limit for it.
+        let small = peer.grpc(Signal::Logs, packing, &sample).await;
+        if small.is_some_and(|told| told.is_whole()) {
+            let headers = [("grpc-encoding", packing.name())];
+            let call = Call {
+                method,
                 headers: &headers,
-                body,
-            })
-            .await;
-        faults.push(Fault {
-            kind: Kind::Bomb,
-            what,
-            told,
-        });
+                body: framed(true, &packing.pack_all(pieces.clone())),
+            };
+            let told = peer.call(call).await;
+            faults.push(Fault {
+                kind: Kind::Bomb,
+                what,
+                told,
+            });
+        }
     }
     faults
 }
+
+const PLAIN: &str = "plain and too large";
+const BOMBS: [(Packing, &str); 2] = [
+    (Packing::Gzip, "a gzip bomb"),
+    (Packing::Zstd, "a zstd bomb"),
+];
 
 async fn http(peer: &Peer) -> Vec<Fault> {
     let protobuf = payload::sample(Signal::Logs);
@@ -156,47 +145,51 @@ async fn http(peer: &Peer) -> Vec<Fault> {
         method: Method::GET,
         ..Post::logs(text, &[], Bytes::new())
     };
-    let nowhere = Post {
+    let nowhere = |way, body| Post {
         path: "/v1/nothing",
-        ..Post::logs(text, &[], json.clone())
+        ..Post::logs(way, &[], body)
     };
-    let nowhere_too = Post {
-        path: "/v1/nothing",
-        ..Post::logs(proto, &[], protobuf.clone())
-    };
+    let no_json = Bytes::from_static(br#"{"resourceLogs": [ this is no JSON"#);
+    let unknown = "an unknown Content-Encoding";
+    let (no_message, no_gzip) = ("bytes that are no message", "bytes that are no gzip");
     let posts = [
         (
             Kind::BadData,
-            "bytes that are no message",
+            no_message,
             Post::logs(proto, &[], nonsense.clone()),
         ),
         (
             Kind::BadData,
-            "text that is no JSON",
+            no_message,
             Post::logs(text, &[], nonsense.clone()),
         ),
         (
+            Kind::BadData,
+            "text that is no JSON",
+            Post::logs(text, &[], no_json),
+        ),
+        (
             Kind::BadPacking,
-            "bytes that are no gzip",
+            no_gzip,
             Post::logs(proto, &gzip, nonsense.clone()),
         ),
-        (
-            Kind::BadPacking,
-            "bytes that are no gzip",
-            Post::logs(text, &gzip, nonsense),
-        ),
+        (Kind::BadPacking, no_gzip, Post::logs(text, &gzip, nonsense)),
         (
             Kind::UnknownEncoding,
-            "an unknown Content-Encoding",
+            unknown,
             Post::logs(proto, &rare, protobuf.clone()),
         ),
         (
             Kind::UnknownEncoding,
-            "an unknown Content-Encoding",
-            Post::logs(text, &rare, json),
+            unknown,
+            Post::logs(text, &rare, json.clone()),
         ),
-        (Kind::UnknownPath, "an unknown path", nowhere),
-        (Kind::UnknownPath, "an unknown path", nowhere_too),
+        (Kind::UnknownPath, "an unknown path", nowhere(text, json)),
+        (
+            Kind::UnknownPath,
+            "an unknown path",
+            nowhere(proto, protobuf.clone()),
+        ),
         (Kind::WrongMethod, "a GET", get),
         (
             Kind::WrongType,
@@ -209,22 +202,25 @@ async fn http(peer: &Peer) -> Vec<Fault> {
         let told = peer.post(Protocol::One, post).await;
         faults.push(Fault { kind, what, told });
     }
-    for (way, pieces) in [
-        (proto, payload::large(peer.large_bytes)),
-        (text, payload::large_json(peer.large_bytes)),
-    ] {
-        let told = large(peer, way, &pieces).await;
-        faults.push(Fault {
-            kind: Kind::TooLarge,
-            what: "a plain body that is too large",
-            told,
-        });
-        for (packing, what) in [
-            (Packing::Gzip, "a gzip bomb"),
-            (Packing::Zstd, "a zstd bomb"),
-        ] {
+    let large = payload::large(peer.large_bytes);
+    faults.extend(large_posts(peer, (proto, payload::sample(Signal::Logs)), &large).await);
+    let sample = payload::sample_json(Signal::Logs).into();
+    let large = payload::large_json(peer.large_bytes);
+    faults.extend(large_posts(peer, (text, sample), &large).await);
+    faults
+}
+
+async fn large_posts(peer: &Peer, (way, sample): (Way, Bytes), pieces: &[Bytes]) -> Vec<Fault> {
+    let mut faults = vec![Fault {
+        kind: Kind::TooLarge,
+        what: PLAIN,
+        told: peer.post_stubbornly(way, pieces).await,
+    }];
+    for (packing, what) in BOMBS {
+        let small = peer.http(Signal::Logs, (way, packing), &sample).await;
+        if small.is_some_and(|told| told.is_whole()) {
             let headers = [("content-encoding", packing.name())];
-            let body = packing.pack_all(pieces.clone());
+            let body = packing.pack_all(pieces.to_vec());
             let told = peer
                 .post(Protocol::One, Post::logs(way, &headers, body))
                 .await;
@@ -236,17 +232,4 @@ async fn http(peer: &Peer) -> Vec<Fault> {
         }
     }
     faults
-}
-
-/// A receiver that answers and closes at once while more is on its way may lose its own answer to
-/// the reset of the connection. A client sees it by luck, so it gets a second chance.
-async fn large(peer: &Peer, way: Way, pieces: &[Bytes]) -> Told {
-    let body = Pieces::of(pieces.to_vec());
-    let told = peer
-        .post(Protocol::One, Post::logs(way, &[], body.clone()))
-        .await;
-    match told.answer {
-        Some(_) => told,
-        None => peer.post(Protocol::One, Post::logs(way, &[], body)).await,
-    }
 }

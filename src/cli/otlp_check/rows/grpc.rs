@@ -117,12 +117,6 @@ async fn oversize(peer: &Peer) -> Finding {
             taken += 1;
             continue;
         }
-        // A receiver without zstd says that first.
-        let is_no_zstd = fault.what.contains("zstd")
-            && fault.told.code() == Some(Refusal::Grpc(Code::Unimplemented));
-        if is_no_zstd {
-            continue;
-        }
         let delay = fault.told.refused().and_then(|refused| refused.retry_after);
         let text = match delay {
             Some(_) => format!("{}, {} with RetryInfo", fault.what, fault.told),

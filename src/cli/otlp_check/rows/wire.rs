@@ -51,10 +51,11 @@ async fn reserved_fields(peer: &Peer) -> Finding {
         .varint(4, 7)
         .message(field::BODY, string("reserved fields"));
     let scope_logs = Writer::default().message(field::RECORDS, record);
+    // Under this number senders of 2021 wrote what are the scope logs of today.
     let resource_logs = Writer::default()
         .message(field::RESOURCE, resource)
-        .message(field::SCOPE_LOGS, scope_logs)
-        .bytes(1_000, "reserved");
+        .message(field::SCOPE_LOGS, scope_logs.clone())
+        .message(1_000, scope_logs);
     let message = Writer::default().message(field::RESOURCE_LOGS, resource_logs);
     let sent = "a record with entity_refs and the reserved fields 4 and 1000 was sent";
     taken(peer, sent, [("", message.done())])
