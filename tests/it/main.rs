@@ -17,6 +17,7 @@ mod shop;
 mod bounds;
 mod clients;
 mod collectors;
+mod conformance;
 mod life;
 mod restart;
 mod templates;

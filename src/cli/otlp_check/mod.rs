@@ -65,10 +65,10 @@ pub(crate) struct OtlpCheckArgs {
 }
 
 const EXAMPLES: &str = "\
-Sends about 400 requests, right ones and wrong ones, and says for each row of a checklist made from
-the OTLP specification whether the receiver did what it asks for: `pass`, `FAIL`, or `-` where it
-cannot be seen from outside or is optional and off. Takes some seconds, 60 at most. All records are
-of the service \"otlp-check\". About 500 MB are sent, most of it meant to be refused.
+Sends a few hundred requests, right ones and wrong ones, and says for each row of a checklist made
+from the OTLP specification whether the receiver did what it asks for: `pass`, `FAIL`, or `-` where
+it cannot be seen from outside or is optional and off. Takes some seconds, 60 at most. All records
+are of the service \"otlp-check\". At most 250 MB are sent, most of it meant to be refused.
 
 Examples:
   knothole otlp-check localhost

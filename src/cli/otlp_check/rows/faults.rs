@@ -133,80 +133,61 @@ const BOMBS: [(Packing, &str); 2] = [
     (Packing::Zstd, "a zstd bomb"),
 ];
 
-async fn http(peer: &Peer) -> Vec<Fault> {
-    let protobuf = payload::sample(Signal::Logs);
-    let json = Bytes::from(payload::sample_json(Signal::Logs));
-    let nonsense = Bytes::from_static(NONSENSE);
-    let (proto, text) = (Way::Protobuf, Way::Json);
-    let gzip = [("content-encoding", "gzip")];
-    let rare = [("content-encoding", "x-nobody-has-this")];
-    let plain_text = [("content-type", "text/plain")];
-    let get = Post {
-        method: Method::GET,
-        ..Post::logs(text, &[], Bytes::new())
-    };
-    let nowhere = |way, body| Post {
-        path: "/v1/nothing",
-        ..Post::logs(way, &[], body)
+const GZIP: &[(&str, &str)] = &[("content-encoding", "gzip")];
+const RARE: &[(&str, &str)] = &[("content-encoding", "x-nobody-has-this")];
+const TEXT: &[(&str, &str)] = &[("content-type", "text/plain")];
+
+fn small_posts() -> Vec<(Kind, &'static str, Post<'static>)> {
+    let (proto, json) = (Way::Protobuf, Way::Json);
+    let nonsense = |way, headers| Post::logs(way, headers, Bytes::from_static(NONSENSE));
+    let sample = |way, headers| match way {
+        Way::Json => {
+            let body = Bytes::from(payload::sample_json(Signal::Logs));
+            Post::logs(way, headers, body)
+        }
+        _ => Post::logs(way, headers, payload::sample(Signal::Logs)),
     };
     let no_json = Bytes::from_static(br#"{"resourceLogs": [ this is no JSON"#);
-    let unknown = "an unknown Content-Encoding";
+    let nowhere = |way| Post {
+        path: "/v1/nothing",
+        ..sample(way, &[])
+    };
+    let get = Post {
+        method: Method::GET,
+        ..Post::logs(json, &[], Bytes::new())
+    };
     let (no_message, no_gzip) = ("bytes that are no message", "bytes that are no gzip");
-    let posts = [
-        (
-            Kind::BadData,
-            no_message,
-            Post::logs(proto, &[], nonsense.clone()),
-        ),
-        (
-            Kind::BadData,
-            no_message,
-            Post::logs(text, &[], nonsense.clone()),
-        ),
+    let (encoding, path) = ("an unknown Content-Encoding", "an unknown path");
+    vec![
+        (Kind::BadData, no_message, nonsense(proto, &[])),
+        (Kind::BadData, no_message, nonsense(json, &[])),
         (
             Kind::BadData,
             "text that is no JSON",
-            Post::logs(text, &[], no_json),
+            Post::logs(json, &[], no_json),
         ),
-        (
-            Kind::BadPacking,
-            no_gzip,
-            Post::logs(proto, &gzip, nonsense.clone()),
-        ),
-        (Kind::BadPacking, no_gzip, Post::logs(text, &gzip, nonsense)),
-        (
-            Kind::UnknownEncoding,
-            unknown,
-            Post::logs(proto, &rare, protobuf.clone()),
-        ),
-        (
-            Kind::UnknownEncoding,
-            unknown,
-            Post::logs(text, &rare, json.clone()),
-        ),
-        (Kind::UnknownPath, "an unknown path", nowhere(text, json)),
-        (
-            Kind::UnknownPath,
-            "an unknown path",
-            nowhere(proto, protobuf.clone()),
-        ),
+        (Kind::BadPacking, no_gzip, nonsense(proto, GZIP)),
+        (Kind::BadPacking, no_gzip, nonsense(json, GZIP)),
+        (Kind::UnknownEncoding, encoding, sample(proto, RARE)),
+        (Kind::UnknownEncoding, encoding, sample(json, RARE)),
+        (Kind::UnknownPath, path, nowhere(json)),
+        (Kind::UnknownPath, path, nowhere(proto)),
         (Kind::WrongMethod, "a GET", get),
-        (
-            Kind::WrongType,
-            "text/plain",
-            Post::logs(proto, &plain_text, protobuf),
-        ),
-    ];
+        (Kind::WrongType, "text/plain", sample(proto, TEXT)),
+    ]
+}
+
+async fn http(peer: &Peer) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (kind, what, post) in posts {
+    for (kind, what, post) in small_posts() {
         let told = peer.post(Protocol::One, post).await;
         faults.push(Fault { kind, what, told });
     }
     let large = payload::large(peer.large_bytes);
-    faults.extend(large_posts(peer, (proto, payload::sample(Signal::Logs)), &large).await);
+    faults.extend(large_posts(peer, (Way::Protobuf, payload::sample(Signal::Logs)), &large).await);
     let sample = payload::sample_json(Signal::Logs).into();
     let large = payload::large_json(peer.large_bytes);
-    faults.extend(large_posts(peer, (text, sample), &large).await);
+    faults.extend(large_posts(peer, (Way::Json, sample), &large).await);
     faults
 }
 
