@@ -176,20 +176,16 @@ impl Log {
                     places.swap(place, (number >> 33) as usize % (place + 1));
                 }
             }
-            let records = lines.iter().zip(places).map(|(line, place)| {
+            let mut batch = Batch::new(stream(), Arc::clone(&resource));
+            for (line, place) in lines.iter().zip(places) {
                 let body = &lines[place];
                 let body = body.get(read_head(body, None).len..).unwrap_or_default();
-                Record {
+                batch.push(Record {
                     time: read_head(line, None).time.map(|time| time.plus(later)),
-                    body: renamed(body, copy).into(),
+                    body: &renamed(body, copy),
                     ..Record::default()
-                }
-            });
-            let batch = Batch {
-                stream: stream(),
-                resource: Arc::clone(&resource),
-                records: records.collect(),
-            };
+                });
+            }
             shard.push(batch, Timestamp::ZERO);
             drop(shard.take_outputs());
         }

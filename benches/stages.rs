@@ -14,9 +14,7 @@ use knothole::core::detect::NextEvent;
 use knothole::core::parse::Miner;
 use knothole::core::record::Timestamp;
 use knothole::core::train::{Corpus, TrainSettings, train};
-use knothole::edge::receive::{ConvertSettings, convert};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use prost::Message as _;
+use knothole::edge::receive::{self, ConvertSettings, Encoding, Signal};
 
 /// Templates born in one run of the miss path; below the miner's bound.
 const SHAPES: usize = 8_192;
@@ -49,10 +47,7 @@ fn decode(criterion: &mut Criterion, lines: &[String]) {
         let requests = hdfs::requests(&lines[..len], len);
         group.throughput(Throughput::Elements(len as u64));
         group.bench_with_input(BenchmarkId::from_parameter(len), &requests, |bench, all| {
-            bench.iter(|| {
-                let request = ExportLogsServiceRequest::decode(all[0].as_slice());
-                request.map(|request| convert(request, &settings))
-            });
+            bench.iter(|| receive::decode(Signal::Logs, Encoding::Protobuf, &all[0], &settings));
         });
     }
     group.finish();

@@ -40,16 +40,12 @@ pub(crate) fn feed(
         let resource = Resource::new(vec![("service.instance.id".into(), name.into())]);
         let resource = Arc::new(resource);
         loop {
-            let records = next_records(&mut lines)?;
-            if records.is_empty() {
+            let mut batch = Batch::new(stream(), Arc::clone(&resource));
+            read_into(&mut batch, &mut lines)?;
+            if batch.is_empty() {
                 break;
             }
-            read += records.len() as u64;
-            let batch = Batch {
-                stream: stream(),
-                resource: Arc::clone(&resource),
-                records,
-            };
+            read += batch.len() as u64;
             shard.push(batch, Timestamp::ZERO);
             let outputs = shard.take_outputs();
             see(shard, outputs)?;
@@ -61,18 +57,17 @@ pub(crate) fn feed(
     Ok(read)
 }
 
-fn next_records(lines: &mut Lines) -> Result<Vec<Record>, Failure> {
-    let mut records = Vec::new();
-    while records.len() < BATCH_LEN {
+fn read_into(batch: &mut Batch, lines: &mut Lines) -> Result<(), Failure> {
+    while batch.len() < BATCH_LEN {
         let Some(line) = lines.next_record().or_use()? else {
             break;
         };
         if !line.is_empty() {
-            records.push(Record {
-                body: line.into(),
+            batch.push(Record {
+                body: line,
                 ..Record::default()
             });
         }
     }
-    Ok(records)
+    Ok(())
 }

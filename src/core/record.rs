@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+mod batch;
+
+pub use batch::Batch;
+
 /// Nanoseconds since the Unix epoch, UTC.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -336,9 +340,9 @@ impl Resource {
     }
 }
 
-/// One log record, reduced to what knothole reads.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
+/// One log record, reduced to what knothole reads. Its texts lie in a request or in a [`Batch`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record<'a> {
     /// `timeUnixNano`, when sent.
     pub time: Option<Timestamp>,
     /// `observedTimeUnixNano`, when sent.
@@ -346,18 +350,18 @@ pub struct Record {
     /// Severity as sent; a level word in the body counts where none was sent.
     pub severity: Severity,
     /// The body as text (OTLP's canonical form for bodies that are not strings).
-    pub body: Box<str>,
+    pub body: &'a str,
     /// The trace, where there is one.
     pub trace_id: Option<TraceId>,
     /// The span, where there is one.
     pub span_id: Option<SpanId>,
     /// OTLP `event_name`: such a record names its own template.
-    pub event_name: Option<Box<str>>,
+    pub event_name: Option<&'a str>,
     /// The attribute `log.record.template`: what a sender, such as the Collector's `drain`
     /// processor, calls the record's template. Kept and shown, but ours decides: early ones change.
-    pub template: Option<Arc<str>>,
+    pub template: Option<&'a Arc<str>>,
     /// The value of the attribute that the user named as the key of sequences.
-    pub sequence_attribute: Option<Box<str>>,
+    pub sequence_attribute: Option<&'a str>,
 }
 
 /// A parameter of a record made small: enough to know it again and to measure it.
@@ -393,17 +397,6 @@ impl PartialEq for Value {
 }
 
 impl Eq for Value {}
-
-/// Records of one stream from one resource, in the order they were sent.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// Whose templates and model judge these records.
-    pub stream: StreamKey,
-    /// Where they come from.
-    pub resource: Arc<Resource>,
-    /// The records.
-    pub records: Vec<Record>,
-}
 
 #[cfg(test)]
 mod tests {

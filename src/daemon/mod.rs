@@ -14,6 +14,7 @@ mod board;
 mod keeper;
 mod memory;
 pub(crate) mod models;
+mod door;
 mod router;
 mod running;
 mod shard_thread;

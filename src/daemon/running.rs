@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::announce::{Announcer, Road};
 use super::board::Board;
 use super::config::{HostMemory, Settings};
+use super::door::Door;
 use super::keeper::Keeper;
 use super::memory::{self, Memory};
 use super::models::{self, ModelFileError, OtherIdleTimeout};
@@ -24,6 +25,7 @@ use crate::core::engine::{Output, Saved, Shard, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
+use crate::edge::journal::{self, Journal, JournalError, Seq};
 use crate::edge::receive::{
     self, Access, Receiver, ServeError, Tls, TlsError, TokenError, serve_grpc, serve_http,
 };
@@ -74,6 +76,9 @@ pub enum StartError {
     /// A model of the settings.
     #[error(transparent)]
     Model(#[from] ModelFileError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -90,6 +95,9 @@ pub struct Daemon {
     addresses: Addresses,
     board: Arc<Board>,
     router: Arc<Router>,
+    door: Arc<Door>,
+    /// Hands over what was acknowledged before this start, as long as there is any.
+    replay: Option<std::thread::JoinHandle<()>>,
     shards: Vec<ShardHandle>,
     stopping: Arc<AtomicBool>,
     announcer: Announcer,
@@ -152,10 +160,16 @@ impl Daemon {
         let stop = CancellationToken::new();
         let limit = HostMemory::read().resolve(settings.memory_limit).as_bytes();
         tokio::spawn(memory::watch(memory, limit, stop.clone()));
-        let keeper = Keeper::new(shards.clone(), Arc::clone(&store));
+        let watermark = Seq::new(store.watermark());
+        let journal = match settings.ephemeral {
+            true => None,
+            false => Some(open_journal(settings, &store, watermark)?),
+        };
+        let door = Arc::new(Door::new(Arc::clone(&router), journal, watermark));
+        let keeper = Keeper::new(shards.clone(), Arc::clone(&store), Arc::clone(&door));
         let keeper = tokio::spawn(keeper.run(stop.clone()));
         let receiver = Receiver::new(
-            Arc::clone(&router),
+            Arc::clone(&door),
             receiver_settings(settings, store.instance_id(), limit),
             board.received.clone(),
             (
@@ -168,12 +182,15 @@ impl Daemon {
             let follow = receiver.clone().follow_files();
             async move { stop.run_until_cancelled(follow).await }
         });
+        let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
         let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
         board.set_ready(true);
         Ok(Self {
             addresses,
             board,
             router,
+            door,
+            replay,
             shards,
             stopping,
             announcer,
@@ -276,13 +293,19 @@ impl Daemon {
                 "Some requests did not end in time; their senders will send them again."
             );
         }
-        self.router.close();
+        self.door.close();
         self.servers.shutdown().await;
+        if let Some(replay) = self.replay.take() {
+            // One that broke off has told why; what it did not hand over is still in the journal.
+            let _ = tokio::task::spawn_blocking(move || replay.join()).await;
+        }
         // A snapshot of the minute that is being written must not come after the last one.
         let shards = std::mem::take(&mut self.shards);
         let keeper = match self.keeper.await {
             Ok(Some(keeper)) => keeper,
-            Ok(None) | Err(_) => Keeper::new(shards, Arc::clone(&self.store)),
+            Ok(None) | Err(_) => {
+                Keeper::new(shards, Arc::clone(&self.store), Arc::clone(&self.door))
+            }
         };
         let mut written = save_last(keeper).await;
         let undelivered = self
@@ -324,7 +347,7 @@ impl Listeners {
 
     fn serve(
         self,
-        receiver: Receiver<Router>,
+        receiver: Receiver<Door>,
         view: Arc<dyn api::View>,
         stop: &CancellationToken,
     ) -> JoinSet<Result<(), ServeError>> {
@@ -335,6 +358,37 @@ impl Listeners {
         servers.spawn(async move { Ok(api::serve(listener, view, stop).await?) });
         servers
     }
+}
+
+/// Opens the journal of the state folder and tells what was found in it.
+fn open_journal(
+    settings: &Settings,
+    store: &Store,
+    after: Seq,
+) -> Result<Arc<Journal>, JournalError> {
+    let bounds = journal::Settings {
+        bytes_max: settings.journal.bytes_max.as_bytes(),
+        repeat_window: settings.journal.repeats_within.get(),
+        after,
+        ..journal::Settings::default()
+    };
+    let (journal, found) = Journal::open(&store.journal_folder(), bounds)?;
+    for lost in &found.lost {
+        let (first, last) = (lost.start().get(), lost.end().get());
+        tracing::error!(
+            first,
+            last,
+            kept = ?found.broken,
+            "Requests that were acknowledged are damaged on disk and are not judged."
+        );
+    }
+    tracing::info!(
+        entries = found.entries,
+        bytes = found.bytes,
+        torn_bytes = found.torn_bytes,
+        "The journal was opened."
+    );
+    Ok(Arc::new(journal))
 }
 
 /// Requests may take half of the memory limit; the other half is for what has been learned.
@@ -361,6 +415,7 @@ fn notify_context(store: &Store, board: &Board) -> notify::Context {
         instance_id: store.instance_id().into(),
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),
+        keeping: Arc::new(notify::Unkept),
     }
 }
 

@@ -18,6 +18,7 @@ mod bounds;
 mod clients;
 mod collectors;
 mod conformance;
+mod crash;
 mod life;
 mod restart;
 mod templates;

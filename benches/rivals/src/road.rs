@@ -7,9 +7,7 @@ use knothole::core::engine::{Output, Pace, Settings, Shard};
 use knothole::core::model::Bundle;
 use knothole::core::record::StreamKey;
 use knothole::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
-use knothole::edge::receive::{ConvertSettings, convert};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use prost::Message as _;
+use knothole::edge::receive::{ConvertSettings, Encoding, Signal, decode};
 
 use crate::contest::{Lap, grouped, median};
 use crate::{hdfs, memory};
@@ -91,8 +89,8 @@ fn travel(bundle: &Arc<Bundle>, copies: usize) -> Result<Run> {
             }
             for bytes in hdfs::requests(&some, hdfs::BATCH_LEN) {
                 let (added, found) = Lap::of(some.len(), || {
-                    let request = ExportLogsServiceRequest::decode(bytes.as_slice())?;
-                    for batch in convert(request, &settings).batches {
+                    let decoded = decode(Signal::Logs, Encoding::Protobuf, &bytes, &settings)?;
+                    for batch in decoded.batches {
                         shard.push(batch, hdfs::OBSERVED);
                     }
                     Ok(anomalies_in(&shard.take_outputs()))

@@ -8,9 +8,7 @@ use knothole::core::model::Bundle;
 use knothole::core::parse::{Miner, read_head};
 use knothole::core::record::{Batch, Timestamp};
 use knothole::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
-use knothole::edge::receive::{ConvertSettings, convert};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use prost::Message as _;
+use knothole::edge::receive::{ConvertSettings, Encoding, Signal, decode};
 
 use crate::contest::{Lap, median};
 use crate::{hdfs, road};
@@ -21,8 +19,7 @@ const ROUNDS: usize = 5;
 /// A Markdown table of nanoseconds a record, each the median.
 pub(crate) fn report(lines: &[String], bundle: &Arc<Bundle>) -> Result<String> {
     let names = [
-        "prost decode",
-        "convert",
+        "decode",
         "engine without a model, of it:",
         "· timestamp at the head",
         "· template (Miner::parse)",
@@ -43,19 +40,16 @@ pub(crate) fn report(lines: &[String], bundle: &Arc<Bundle>) -> Result<String> {
     Ok(text)
 }
 
-fn round(lines: &[String], bundle: &Arc<Bundle>) -> Result<[f64; 8]> {
+fn round(lines: &[String], bundle: &Arc<Bundle>) -> Result<[f64; 7]> {
     let count = lines.len();
     let requests = hdfs::requests(lines, hdfs::BATCH_LEN);
     let settings = ConvertSettings::of_instance("bench");
-    let (decode, decoded) = Lap::of(count, || {
-        let decoded = requests.iter();
-        let decoded = decoded.map(|bytes| ExportLogsServiceRequest::decode(bytes.as_slice()));
-        Ok(decoded.collect::<Result<Vec<_>, _>>()?)
-    })?;
-    let (convert, batches) = Lap::of(count, || {
-        let batches = decoded.into_iter();
-        let batches = batches.flat_map(|request| convert(request, &settings).batches);
-        Ok(batches.collect::<Vec<Batch>>())
+    let (decode, batches) = Lap::of(count, || {
+        let mut batches: Vec<Batch> = Vec::new();
+        for bytes in &requests {
+            batches.extend(decode(Signal::Logs, Encoding::Protobuf, bytes, &settings)?.batches);
+        }
+        Ok(batches)
     })?;
     let (head, ()) = Lap::of(count, || {
         lines.iter().for_each(|line| {
@@ -74,18 +68,18 @@ fn round(lines: &[String], bundle: &Arc<Bundle>) -> Result<[f64; 8]> {
     let finder = KeyFinder::new(DEFAULT_BODY_IDS)?;
     let (keys, ()) = Lap::of(count, || {
         for batch in &batches {
-            for record in &batch.records {
-                black_box(finder.keys(record, &batch.resource));
+            for record in batch.records() {
+                black_box(finder.keys(&record, &batch.resource));
             }
         }
         Ok(())
     })?;
     let learning = engine(batches.clone(), None, count)?;
     let judging = engine(batches, Some(bundle), count)?;
-    let [decode, convert, head, parse, keys] = [decode, convert, head, parse, keys].map(nanos);
+    let [decode, head, parse, keys] = [decode, head, parse, keys].map(nanos);
     let rest = learning - head - parse - keys;
     let detect = judging - learning;
-    Ok([decode, convert, learning, head, parse, keys, rest, detect])
+    Ok([decode, learning, head, parse, keys, rest, detect])
 }
 
 /// Nanoseconds that a shard takes for a record.

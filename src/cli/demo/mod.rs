@@ -115,6 +115,8 @@ fn settings(folder: &Scratch) -> Result<Settings, Failure> {
         .or_use()?;
     Ok(Settings {
         state_dir: folder.path().to_owned(),
+        // The folder is gone at the end.
+        ephemeral: true,
         ..settings
     })
 }

@@ -178,16 +178,12 @@ fn feed(shard: &mut Shard, lines: &[Line]) {
             Arc::new(Resource::new(attributes))
         });
         for lines in run.chunks(BATCH_LEN) {
-            let records = lines.iter().map(|line| Record {
+            let mut batch = Batch::new(stream.clone(), Arc::clone(resource));
+            batch.extend(lines.iter().map(|line| Record {
                 time: Some(line.time),
-                body: line.body.as_ref().into(),
+                body: &line.body,
                 ..Record::default()
-            });
-            let batch = Batch {
-                stream: stream.clone(),
-                resource: Arc::clone(resource),
-                records: records.collect(),
-            };
+            }));
             shard.push(batch, Timestamp::ZERO);
         }
     }

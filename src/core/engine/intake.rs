@@ -55,25 +55,25 @@ impl Held {
 
 /// Reads `record`, which came at `now`; in a replay not before `heard`.
 pub(super) fn read(
-    mut record: Record,
+    mut record: Record<'_>,
     resource: &Arc<Resource>,
     (now, heard): (Timestamp, Timestamp),
     miner: &mut Miner,
     settings: &Settings,
 ) -> Taken {
-    let message = message(&record.body, record.observed.or(Some(now)));
+    let message = message(record.body, record.observed.or(Some(now)));
     let sent = record.time.or(message.time);
     let now = match settings.pace {
         Pace::Live => now,
         Pace::Replay => sent.unwrap_or(heard).max(heard),
     };
     let time = believable(sent, record.observed, now);
-    let parsed = match &record.event_name {
+    let parsed = match record.event_name {
         Some(name) => miner.named(name, time),
         None => miner.parse_with(message.text(), &message.constant, time),
     };
     let values = values_of(message.text().as_ref(), miner.params()).collect();
-    if let Some(name) = &record.template {
+    if let Some(name) = record.template {
         miner.alias(parsed.id, name);
     }
     let severity = [
@@ -87,7 +87,7 @@ pub(super) fn read(
     record.span_id = record.span_id.or(message.span_id);
     let held = Held {
         template: parsed.id,
-        sent_template: record.template.clone(),
+        sent_template: record.template.cloned(),
         severity: severity.unwrap_or_default(),
         text: quotable(message.record()),
         values,

@@ -49,6 +49,8 @@ pub(super) struct Stream {
     pub(super) recent: Option<Recent>,
     pub(super) training: bool,
     generation: u8,
+    /// The number of the latest entry of the journal that its snapshot had in it.
+    pub(super) upto: u64,
     /// When the newest record was released, by the clock.
     pub(super) heard: Timestamp,
 }
@@ -81,25 +83,29 @@ impl Stream {
             recent: None,
             training: false,
             generation: 0,
+            upto: 0,
             heard: Timestamp::ZERO,
         }
     }
 
-    /// Takes a record in; it is judged when its wait is over.
+    /// Takes a record in that came at `received_at`; it is judged when its wait from `now` is over.
     pub(super) fn push(
         &mut self,
-        record: Record,
+        record: Record<'_>,
         resource: &Arc<Resource>,
-        now: Timestamp,
+        (received_at, now): (Timestamp, Timestamp),
         settings: &Settings,
     ) {
-        let clock = (now, self.heard);
+        let clock = (received_at, self.heard);
         let taken = intake::read(record, resource, clock, &mut self.miner, settings);
-        if settings.pace == Pace::Replay {
-            self.heard = taken.now;
-        }
-        self.hold
-            .push(taken.time, taken.rank, taken.now, taken.held);
+        let since = match settings.pace {
+            Pace::Live => now,
+            Pace::Replay => {
+                self.heard = taken.now;
+                taken.now
+            }
+        };
+        self.hold.push(taken.time, taken.rank, since, taken.held);
     }
 
     /// Judges records whose wait is over and ends sequences that have been quiet. A live stream

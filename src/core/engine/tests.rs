@@ -44,7 +44,7 @@ const STEPS: [&str; 6] = [
 const SECOND: u64 = 1_000;
 
 /// The records of order `number`, which starts at that second; `edit` may break it.
-fn order(number: u64, edit: impl Fn(&mut Vec<String>)) -> Vec<Record> {
+fn order(number: u64, edit: impl Fn(&mut Vec<String>)) -> Vec<Record<'static>> {
     let id = format!("{:07}", 1_000_000 + number);
     let mut lines: Vec<String> = STEPS.iter().map(|step| step.replace('%', &id)).collect();
     edit(&mut lines);
@@ -54,27 +54,25 @@ fn order(number: u64, edit: impl Fn(&mut Vec<String>)) -> Vec<Record> {
     records
         .map(|(step, line)| Record {
             time: Some(at(step)),
-            body: line.into(),
+            body: line.leak(),
             ..Record::default()
         })
         .collect()
 }
 
-fn normal(orders: std::ops::Range<u64>) -> Vec<Record> {
+fn normal(orders: std::ops::Range<u64>) -> Vec<Record<'static>> {
     in_order(orders.flat_map(|number| order(number, |_| {})).collect())
 }
 
-fn in_order(mut records: Vec<Record>) -> Vec<Record> {
+fn in_order(mut records: Vec<Record<'static>>) -> Vec<Record<'static>> {
     records.sort_by_key(|record| record.time);
     records
 }
 
-fn batch(records: &[Record]) -> Batch {
-    Batch {
-        stream: stream(),
-        resource: Arc::new(Resource::default()),
-        records: records.to_vec(),
-    }
+fn batch(records: &[Record<'_>]) -> Batch {
+    let mut batch = Batch::new(stream(), Arc::new(Resource::default()));
+    batch.extend(records.iter().copied());
+    batch
 }
 
 /// A model of the made-up service, trained once for all tests.
@@ -118,7 +116,7 @@ fn anomalies(outputs: Vec<Output>) -> Vec<Arc<Anomaly>> {
 }
 
 /// Judges a file of records and says which orders are abnormal, and how.
-fn judge(records: Vec<Record>) -> Vec<Arc<Anomaly>> {
+fn judge(records: Vec<Record<'static>>) -> Vec<Arc<Anomaly>> {
     let mut shard = active_shard(Settings {
         pace: Pace::Replay,
         ..settings()
@@ -129,7 +127,7 @@ fn judge(records: Vec<Record>) -> Vec<Arc<Anomaly>> {
 }
 
 /// Forty orders, four of them broken in four ways.
-fn mixed() -> Vec<Record> {
+fn mixed() -> Vec<Record<'static>> {
     let orders = (300..340).flat_map(|number| match number {
         305 => order(number, |lines| lines.swap(1, 3)),
         311 => order(number, |lines| lines.truncate(3)),
@@ -192,7 +190,7 @@ fn batches_that_arrive_out_of_order_within_the_delay_make_no_difference() {
     let expected = sequences(&judge(records.clone()));
     // Three senders, each with every third record, the second and third late by up to 2 s.
     let mut shard = active_shard(settings());
-    let senders: Vec<Vec<Record>> = (0..3)
+    let senders: Vec<Vec<Record<'static>>> = (0..3)
         .map(|sender| records.iter().skip(sender).step_by(3).cloned().collect())
         .collect();
     let start = records[0].time.expect("has a time");
@@ -201,11 +199,11 @@ fn batches_that_arrive_out_of_order_within_the_delay_make_no_difference() {
         now = start.plus(Duration::from_millis(250 * turn));
         for (sender, records) in senders.iter().enumerate() {
             let lag = Duration::from_secs(sender as u64);
-            let in_turn = |record: &&Record| {
+            let in_turn = |record: &&Record<'_>| {
                 let sent = record.time.expect("has a time").plus(lag);
                 sent <= now && sent.plus(Duration::from_millis(250)) > now
             };
-            let sent: Vec<Record> = records.iter().filter(in_turn).cloned().collect();
+            let sent: Vec<Record<'static>> = records.iter().filter(in_turn).cloned().collect();
             shard.push(batch(&sent), now);
         }
         shard.tick(now);
@@ -268,7 +266,7 @@ fn ends_are_judged_alike_whether_the_clock_or_the_next_record_brings_them() {
 fn a_shard_taken_up_from_its_snapshot_says_what_it_would_have_said() {
     let records = mixed();
     let (first, second) = records.split_at(records.len() / 2);
-    let now = |records: &[Record]| records[0].time.expect("has a time");
+    let now = |records: &[Record<'static>]| records[0].time.expect("has a time");
     let mut through = active_shard(settings());
     let mut before = active_shard(settings());
     through.push(batch(first), now(first));
@@ -347,10 +345,8 @@ fn every_record_is_accounted_for_at_every_moment() {
     for (turn, chunk) in normal(0..100).chunks(37).enumerate() {
         let now = chunk[0].time.expect("has a time");
         shard.push(batch(chunk), now);
-        let other = Batch {
-            stream: StreamKey::named("one too many"),
-            ..batch(&chunk[..1])
-        };
+        let mut other = batch(&chunk[..1]);
+        other.stream = StreamKey::named("one too many");
         shard.push(other, now);
         pushed += chunk.len() as u64 + 1;
         if turn == 5 {
@@ -442,7 +438,7 @@ fn orders_are_judged_the_same_whatever_envelope_their_lines_come_in() {
     for (number, envelope) in envelopes.iter().enumerate() {
         let mut records = mixed();
         for record in &mut records {
-            record.body = envelope(&record.body).into();
+            record.body = envelope(record.body).leak();
         }
         assert_eq!(sequences(&judge(records)), expected, "envelope {number}");
     }
@@ -451,10 +447,10 @@ fn orders_are_judged_the_same_whatever_envelope_their_lines_come_in() {
 /// What a stream that knows nothing makes of these bodies.
 fn mined(bodies: &[&str]) -> Shard {
     let mut shard = Shard::new(settings());
-    let records: Vec<Record> = bodies
+    let records: Vec<Record<'_>> = bodies
         .iter()
         .map(|body| Record {
-            body: (*body).into(),
+            body,
             ..Record::default()
         })
         .collect();
@@ -489,7 +485,7 @@ fn an_anomaly_has_the_level_and_the_trace_that_its_envelope_gives() {
     );
     let record = Record {
         time: Some(Timestamp::from_millis(1_000_000)),
-        body: body.as_str().into(),
+        body: body.clone().leak(),
         ..Record::default()
     };
     let found = judge(vec![record]);
@@ -506,25 +502,21 @@ fn an_anomaly_has_the_level_and_the_trace_that_its_envelope_gives() {
 
 #[test]
 fn what_a_sender_calls_a_template_is_kept_beside_ours() {
-    let record = |body: &str, sent: &str| Record {
+    let names: [Arc<str>; 2] =
+        ["ERROR card 17 refused <*>", "ERROR card <*> refused <*>"].map(Arc::from);
+    let record = |body: &'static str, name| Record {
         time: Some(Timestamp::from_millis(1_000_000)),
-        body: body.into(),
-        template: Some(sent.into()),
+        body,
+        template: Some(name),
         ..Record::default()
     };
-    let early = record(
-        "ERROR card 17 refused for ord_1000001",
-        "ERROR card 17 refused <*>",
-    );
-    let later = record(
-        "ERROR card 18 refused for ord_1000002",
-        "ERROR card <*> refused <*>",
-    );
+    let early = record("ERROR card 17 refused for ord_1000001", &names[0]);
+    let later = record("ERROR card 18 refused for ord_1000002", &names[1]);
     let mut shard = active_shard(Settings {
         pace: Pace::Replay,
         ..settings()
     });
-    shard.push(batch(&[early.clone(), later, early]), Timestamp::ZERO);
+    shard.push(batch(&[early, later, early]), Timestamp::ZERO);
     shard.finish(Timestamp::ZERO);
     let found = anomalies(shard.take_outputs());
     let names: Vec<_> = found

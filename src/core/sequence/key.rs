@@ -157,15 +157,15 @@ impl KeyFinder {
     }
 
     /// The sequences of a record, each once, at least one and at most [`IDS_PER_RECORD_MAX`].
-    pub fn keys(&self, record: &Record, resource: &Resource) -> Vec<SequenceKey> {
+    pub fn keys(&self, record: &Record<'_>, resource: &Resource) -> Vec<SequenceKey> {
         if let Some(trace) = record.trace_id {
             return vec![SequenceKey::trace(trace)];
         }
         let key = SequenceKey::new;
-        if let Some(value) = &record.sequence_attribute {
+        if let Some(value) = record.sequence_attribute {
             return vec![key(KeyKind::Attribute, value)];
         }
-        let ids = self.body_ids(&record.body);
+        let ids = self.body_ids(record.body);
         if !ids.is_empty() {
             return ids.into_iter().map(|id| key(KeyKind::Body, id)).collect();
         }
@@ -245,10 +245,10 @@ mod tests {
     fn trace_comes_before_attribute_before_body_before_place() {
         let resource = resource(&[("k8s.deployment.name", "cart"), ("k8s.pod.name", "cart-1")]);
         let mut record = Record {
-            body: "job_202611210743 done".into(),
+            body: "job_202611210743 done",
             ..Record::default()
         };
-        record.sequence_attribute = Some("order-7".into());
+        record.sequence_attribute = Some("order-7");
         record.trace_id = TraceId::from_bytes(&[7; 16]);
         let mut kinds = Vec::new();
         for _ in 0..4 {
@@ -257,7 +257,7 @@ mod tests {
             match kinds.len() {
                 1 => record.trace_id = None,
                 2 => record.sequence_attribute = None,
-                _ => record.body = "plain".into(),
+                _ => record.body = "plain",
             }
         }
         assert_eq!(kinds[0], (KeyKind::Trace, "07".repeat(16)));

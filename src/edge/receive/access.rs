@@ -13,8 +13,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use sha2::{Digest as _, Sha256};
 
-use super::convert::{Decoded, RejectReason};
 use super::receiver::Failure;
+use super::{Decoded, RejectReason};
 
 /// Most bytes of a token file that are read.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -54,7 +54,7 @@ impl Tenant {
                 value.is_some_and(|value| values.iter().any(|allowed| allowed == value))
             });
             if !allowed {
-                rejected += batch.records.len() as u64;
+                rejected += batch.len() as u64;
             }
             allowed
         });
@@ -148,6 +148,21 @@ impl Access {
         }
         self.tokens.store(Arc::new(Some(tokens)));
         Ok(())
+    }
+
+    /// Rejects the records that the tenant `name` may not send; all where there is none of that name
+    /// any more.
+    pub(super) fn restrict(&self, name: &str, decoded: &mut Decoded) {
+        let tenant = self.settings.iter().find(|tenant| tenant.name == name);
+        let resource = tenant.map(|tenant| tenant.resource.clone());
+        match resource {
+            Some(resource) => Tenant {
+                name: name.into(),
+                resource,
+            }
+            .restrict(decoded),
+            None => decoded.batches.clear(),
+        }
     }
 
     /// What changes when a file does.

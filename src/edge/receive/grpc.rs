@@ -18,11 +18,10 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::answer::Answer;
 use super::body::Reading;
-use super::decode::Signal;
 use super::listen::Service;
 use super::receiver::Failure;
-use super::wire::{Encoding, Sent};
-use super::{Intake, Packing, Receiver};
+use super::wire::Sent;
+use super::{Encoding, Intake, Packing, Receiver, Signal};
 
 /// Flag and length before each message.
 const FRAME_HEAD_LEN: usize = 5;
@@ -239,7 +238,7 @@ fn status(failure: &Failure) -> Status {
     let (code, details) = match failure {
         Failure::Refused(refusal) => return come_again(message, refusal.retry_after()),
         Failure::NoRoom(_) => return come_again(message, super::budget::RETRY_AFTER),
-        Failure::Undecodable(_) => {
+        Failure::Undecodable(_) | Failure::Malformed(_) => {
             let details = ErrorDetails::with_bad_request_violation("body", message.clone());
             (Code::InvalidArgument, details)
         }

@@ -9,11 +9,10 @@ use tonic::Code;
 
 use super::answer::Answer;
 use super::body::Reading;
-use super::decode::Signal;
 use super::listen::Service;
 use super::receiver::Failure;
-use super::wire::{Encoding, Sent};
-use super::{Intake, Packing, Receiver};
+use super::wire::Sent;
+use super::{Encoding, Intake, Packing, Receiver, Signal};
 
 /// Room for a body that does not say how long it is.
 const UNANNOUNCED_BYTES: u64 = 64 << 10;
@@ -125,7 +124,9 @@ fn method_not_allowed(encoding: Option<Encoding>) -> Response<Answer> {
 
 fn refuse(encoding: Encoding, failure: &Failure) -> Response<Answer> {
     let (http, grpc) = match failure {
-        Failure::Undecodable(_) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
+        Failure::Undecodable(_) | Failure::Malformed(_) => {
+            (StatusCode::BAD_REQUEST, Code::InvalidArgument)
+        }
         Failure::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
         Failure::Unsupported(_) | Failure::UnsupportedPacking => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented)

@@ -23,6 +23,7 @@ pub struct Metrics {
     rejected: Family<ReasonLabels, Counter>,
     suppressed: Family<ReasonLabels, Counter>,
     cut: Counter,
+    repaired: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,6 +91,11 @@ impl Metrics {
             "Log record bodies that were longer than body_len_max and were cut",
             self.cut.clone(),
         );
+        registry.register(
+            "knothole_otlp_strings_repaired",
+            "Strings that were no UTF-8; what was wrong in them was replaced, and their sender was told",
+            self.repaired.clone(),
+        );
     }
 
     /// Counts `records` as left out on purpose. The receiver counts `own`; the router has its own
@@ -140,6 +146,7 @@ impl Metrics {
         }
         self.received.inc_by(tally.records);
         self.cut.inc_by(tally.cut);
+        self.repaired.inc_by(tally.repaired);
         for (reason, count) in &tally.rejected {
             self.rejected
                 .get_or_create(&ReasonLabels {
@@ -160,12 +167,17 @@ pub(super) struct Tally {
     pub(super) rejected: Vec<(RejectReason, u64)>,
     pub(super) own: u64,
     pub(super) cut: u64,
+    pub(super) repaired: u64,
 }
 
 impl Tally {
     pub(super) fn of(decoded: &Decoded, signal: Signal) -> Self {
         let Decoded {
-            records, own, cut, ..
+            records,
+            own,
+            cut,
+            repaired,
+            ..
         } = *decoded;
         Self {
             signal,
@@ -173,6 +185,7 @@ impl Tally {
             rejected: decoded.rejected.clone(),
             own,
             cut,
+            repaired,
         }
     }
 
@@ -185,9 +198,16 @@ impl Tally {
                 reason.advice()
             )
         });
+        // Taken all the same; a message without rejected records is a warning.
+        let repaired = (self.repaired > 0).then(|| {
+            format!(
+                "{} strings were no UTF-8; what is wrong in them was replaced",
+                self.repaired
+            )
+        });
         Remark {
             rejected: self.rejected.iter().map(|(_, count)| count).sum(),
-            message: reasons.collect::<Vec<_>>().join("; "),
+            message: reasons.chain(repaired).collect::<Vec<_>>().join("; "),
         }
     }
 }

@@ -9,8 +9,6 @@
 //! A request is answered with success only after the [`Intake`] took it, and only then counted as
 //! received: a refused one comes again, and would be counted twice.
 
-mod text;
-mod convert;
 mod decode;
 mod metrics;
 mod budget;
@@ -33,14 +31,16 @@ use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, TenantSettings, TokenError};
 pub use budget::Hold;
-pub use convert::{ConvertSettings, Decoded, INSTANCE_ATTRIBUTE, RejectReason, convert};
-pub use decode::Signal;
+pub use decode::{
+    ConvertSettings, DecodeError, Decoded, Encoding, INSTANCE_ATTRIBUTE, RejectReason, Signal,
+    decode,
+};
 pub use listen::ConnectionLimits;
 pub use metrics::Metrics;
 pub use packing::Packing;
-pub use receiver::{Accepted, Receiver, Settings, reopen};
+pub use receiver::{Accepted, Receiver, Reopen, Settings};
 pub use tls::{Tls, TlsError, TlsSettings};
-pub use wire::{Encoding, Sent};
+pub use wire::Sent;
 
 /// Where accepted requests go: onto the disk and to the shards.
 pub trait Intake: Send + Sync + 'static {

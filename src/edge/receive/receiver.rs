@@ -9,12 +9,13 @@ use tokio_util::task::TaskTracker;
 
 use super::access::{Access, Tenant};
 use super::budget::{Account, Budget, Hold, NoRoom};
-use super::decode::{self, Signal};
 use super::listen::ConnectionLimits;
 use super::metrics::Tally;
 use super::tls::Tls;
 use super::wire::{Remark, Sent};
-use super::{ConvertSettings, Decoded, Intake, Metrics, Packing, Refusal, Taken};
+use super::{
+    ConvertSettings, DecodeError, Decoded, Intake, Metrics, Packing, Refusal, Signal, Taken, decode,
+};
 
 /// A body up to this size is decoded where it was read; a larger one takes longer than an async
 /// thread, which also serves health checks and the deliveries of alerts, may be held.
@@ -96,6 +97,14 @@ impl<I: Intake> Receiver<I> {
             access,
             tls,
             running: TaskTracker::new(),
+        }
+    }
+
+    /// What decodes requests that were kept.
+    pub fn reopen(&self) -> Reopen {
+        Reopen {
+            settings: Arc::clone(&self.settings),
+            access: self.access.clone(),
         }
     }
 
@@ -223,8 +232,12 @@ fn open(
     let body = sent
         .packing
         .unpack(&sent.body, settings.request_bytes_max, room)?;
-    decode::decode(sent.signal, sent.encoding, &body, &settings.convert)
-        .map_err(|fault| Failure::Undecodable(format!("the body is no OTLP request: {fault}")))
+    Ok(decode(
+        sent.signal,
+        sent.encoding,
+        &body,
+        &settings.convert,
+    )?)
 }
 
 /// A request that can be taken: what was sent, what is in it, and the room it has.
@@ -238,12 +251,26 @@ pub struct Accepted {
     pub hold: Hold,
 }
 
-/// Decodes a request that was kept, as when it came.
-///
-/// # Errors
-/// Why it cannot be decoded, which a request that was accepted once always can.
-pub fn reopen(sent: &Sent, settings: &Settings) -> Result<Decoded, String> {
-    open(sent, settings, |_| Ok(())).map_err(|failure| failure.to_string())
+/// Decodes requests that were kept, as when they came.
+#[derive(Clone, Debug)]
+pub struct Reopen {
+    settings: Arc<Settings>,
+    access: Access,
+}
+
+impl Reopen {
+    /// What is in `sent`.
+    ///
+    /// # Errors
+    /// Why it cannot be decoded, which a request that was accepted once always can.
+    pub fn open(&self, sent: &Sent) -> Result<Decoded, String> {
+        let mut decoded =
+            open(sent, &self.settings, |_| Ok(())).map_err(|failure| failure.to_string())?;
+        if let Some(tenant) = &sent.tenant {
+            self.access.restrict(tenant, &mut decoded);
+        }
+        Ok(decoded)
+    }
 }
 
 /// Why a request gets no success.
@@ -252,6 +279,8 @@ pub(super) enum Failure {
     /// The bytes are not what they claim to be. Sending them again would not help.
     #[error("{0}")]
     Undecodable(String),
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
     #[error("the request is larger than {limit} bytes ({size}), send smaller batches")]
     TooLarge { limit: usize, size: &'static str },
     #[error("{0}")]
@@ -275,7 +304,7 @@ impl Failure {
     /// The name used as a metric label.
     pub(super) const fn reason(&self) -> &'static str {
         match self {
-            Self::Undecodable(_) => "undecodable",
+            Self::Undecodable(_) | Self::Malformed(_) => "undecodable",
             Self::TooLarge { .. } => "too_large",
             Self::Unsupported(_) | Self::UnsupportedPacking => "unsupported",
             Self::TooSlow => "too_slow",

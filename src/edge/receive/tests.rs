@@ -297,8 +297,8 @@ async fn json_in_the_words_of_the_specification_is_taken() {
     let answer = running.post(&[content_type], body.into()).await;
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
     let requests = running.kept.requests.lock().unwrap();
-    let record = &requests[0].batches[0].records[0];
-    assert_eq!(record.body.as_ref(), "hello");
+    let record = requests[0].batches[0].records().next().unwrap();
+    assert_eq!(record.body, "hello");
     assert_eq!(
         record.trace_id.unwrap().to_string(),
         "5b8efff798038103d269b633813fc60c"

@@ -9,16 +9,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::{
 use prost::Message as _;
 use tonic::Code;
 
-use super::decode::Signal;
-
-/// How messages are written, in a request and so in its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// Protocol buffers.
-    Protobuf,
-    /// Protocol buffers' JSON, with hex ids.
-    Json,
-}
+use super::{Encoding, Signal};
 
 /// What a sender is told beside success; nothing where everything was taken, as OTLP asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -283,6 +283,28 @@ impl Store {
         disk::set_aside(&folder.join(part.file_name()), reason);
     }
 
+    /// Where the journal lies.
+    pub fn journal_folder(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    /// The number of the journal's latest entry that all snapshots have; 0 where none was written.
+    pub fn watermark(&self) -> u64 {
+        let bytes = read_whole(&self.root.join("watermark")).unwrap_or_default();
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        text.trim().parse().unwrap_or(0)
+    }
+
+    /// Remembers that all snapshots have the journal up to this number.
+    ///
+    /// # Errors
+    /// It could not be written; the earlier one is still there.
+    pub fn set_watermark(&self, number: u64) -> Result<(), StoreError> {
+        let path = self.root.join("watermark");
+        disk::replace(&path, number.to_string().as_bytes())
+            .map_err(|e| StoreError::of("write", &path, e))
+    }
+
     /// The events that no sink had taken when the daemon last wrote them.
     pub fn outbox(&self) -> Option<Vec<u8>> {
         read_whole(&self.root.join("outbox.json"))

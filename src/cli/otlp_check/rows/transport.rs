@@ -297,7 +297,7 @@ async fn limited(peer: &Peer) -> Finding {
 async fn durable(_: &Peer) -> Finding {
     Finding::unseen(hidden(
         "when a record is safe cannot be seen from outside",
-        "under_load_a_stop_is_quick_and_loses_nothing_that_was_accepted",
+        "what_was_acknowledged_is_there_once_after_ten_kills",
     ))
 }
 

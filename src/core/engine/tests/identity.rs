@@ -19,12 +19,12 @@ fn word(number: u64) -> String {
 }
 
 /// An order that somebody packs.
-fn packed(number: u64, by: &str) -> Vec<Record> {
+fn packed(number: u64, by: &str) -> Vec<Record<'static>> {
     order(number, |lines| lines[3] = lines[3].replace("bob", by))
 }
 
 /// Orders that two people pack in turn.
-fn two_packers(numbers: std::ops::Range<u64>) -> Vec<Record> {
+fn two_packers(numbers: std::ops::Range<u64>) -> Vec<Record<'static>> {
     let by = |number| if number % 2 == 0 { "amy" } else { "bob" };
     in_order(
         numbers
@@ -34,7 +34,7 @@ fn two_packers(numbers: std::ops::Range<u64>) -> Vec<Record> {
 }
 
 /// Orders that somebody else packs each time.
-fn many_packers(numbers: std::ops::Range<u64>) -> Vec<Record> {
+fn many_packers(numbers: std::ops::Range<u64>) -> Vec<Record<'static>> {
     let orders = numbers.flat_map(|number| packed(number, &word(number)));
     in_order(orders.collect())
 }
@@ -51,7 +51,7 @@ fn trained_shard(settings: Settings) -> (Shard, Arc<Bundle>) {
     (shard, Arc::clone(bundle))
 }
 
-fn push(shard: &mut Shard, records: &[Record]) {
+fn push(shard: &mut Shard, records: &[Record<'static>]) {
     shard.push(batch(records), Timestamp::ZERO);
 }
 
@@ -66,7 +66,7 @@ fn ids(templates: &[Template]) -> BTreeSet<TemplateId> {
 }
 
 /// Which orders are told of when these records are judged; no model may be asked for.
-fn told(shard: &mut Shard, records: &[Record]) -> BTreeSet<String> {
+fn told(shard: &mut Shard, records: &[Record<'static>]) -> BTreeSet<String> {
     shard.take_outputs();
     push(shard, records);
     shard.finish(Timestamp::ZERO);
@@ -80,7 +80,7 @@ fn told(shard: &mut Shard, records: &[Record]) -> BTreeSet<String> {
 }
 
 /// Orders packed by people never heard of, and one of them in the wrong order.
-fn one_wrong(numbers: std::ops::Range<u64>) -> Vec<Record> {
+fn one_wrong(numbers: std::ops::Range<u64>) -> Vec<Record<'static>> {
     let wrong = numbers.end;
     let mut records = many_packers(numbers);
     records.extend(order(wrong, |lines| {
@@ -149,11 +149,12 @@ fn templates_that_gave_way_come_back_with_their_ids_and_the_model_knows_them() {
             0 => format!("{} {}", word(7 * number), word(9 * number + 5)),
             _ => format!("{} walks {} slowly", word(number), word(number / 500)),
         }
-        .into(),
+        .leak(),
         ..Record::default()
     };
     for start in 0..12 {
-        let records: Vec<Record> = (start * 2_000..(start + 1) * 2_000).map(flood).collect();
+        let records: Vec<Record<'static>> =
+            (start * 2_000..(start + 1) * 2_000).map(flood).collect();
         told(&mut shard, &records);
     }
     let living = ids(&templates(&shard, &stream()));
@@ -173,9 +174,10 @@ fn services() -> (Vec<StreamKey>, Vec<Batch>) {
         .collect();
     let records = [many_packers(0..30), one_wrong(30..60)].concat();
     let batches = records.chunks(7).flat_map(|some| {
-        keys.iter().map(|key| Batch {
-            stream: key.clone(),
-            ..batch(some)
+        keys.iter().map(|key| {
+            let mut batch = batch(some);
+            batch.stream = key.clone();
+            batch
         })
     });
     (keys.clone(), batches.collect())

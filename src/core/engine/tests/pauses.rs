@@ -28,7 +28,7 @@ fn told_of_lines(known: usize, surprise: detect::Surprise) -> Anomaly {
         let template = miner.parse(record.body.as_bytes(), time).id;
         let values: Vec<_> = values_of(record.body.as_bytes(), miner.params()).collect();
         let line = Line {
-            text: record.body.as_ref().into(),
+            text: record.body.into(),
             trace: (None, None),
             severity: Severity::Unspecified,
             sent_template: None,

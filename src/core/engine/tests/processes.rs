@@ -18,17 +18,13 @@ fn worker(number: u64, edit: impl Fn(&mut Vec<String>)) -> Batch {
     let second = |line: usize| Timestamp::from_millis((1_000 + 80 * number + line as u64) * SECOND);
     let records = lines.into_iter().enumerate().map(|(line, text)| Record {
         time: Some(second(line)),
-        body: text.into(),
+        body: text.leak(),
         ..Record::default()
     });
-    Batch {
-        stream: stream(),
-        resource: Arc::new(Resource::new(vec![(
-            "k8s.pod.name".into(),
-            format!("worker-{number}").into(),
-        )])),
-        records: records.collect(),
-    }
+    let pod = ("k8s.pod.name".into(), format!("worker-{number}").into());
+    let mut batch = Batch::new(stream(), Arc::new(Resource::new(vec![pod])));
+    batch.extend(records);
+    batch
 }
 
 fn settings() -> Settings {

@@ -12,7 +12,7 @@ fn asked(alarms: Alarms) -> Settings {
 }
 
 /// So many orders that come in one minute.
-fn minute(minute: u64, orders: u64) -> Vec<Record> {
+fn minute(minute: u64, orders: u64) -> Vec<Record<'static>> {
     let of_minute = (0..orders).flat_map(|nth| {
         let number = minute * 1_000 + nth;
         let start =
@@ -30,7 +30,7 @@ fn minute(minute: u64, orders: u64) -> Vec<Record> {
 /// `before` was set at first and `after` later on.
 fn is_told(orders: u64, before: Alarms, after: Alarms) -> bool {
     let mut shard = active_shard(asked(before));
-    let usual: Vec<Record> = (0..40).flat_map(|nth| minute(nth, 10)).collect();
+    let usual: Vec<Record<'static>> = (0..40).flat_map(|nth| minute(nth, 10)).collect();
     shard.push(batch(&usual), Timestamp::ZERO);
     shard.reconfigure(asked(after));
     let latest = [minute(40, orders), minute(41, 10), minute(42, 10)].concat();

@@ -20,7 +20,7 @@ fn restarted(shard: &mut Shard) -> Shard {
 }
 
 /// Records so many seconds later.
-fn later(records: Vec<Record>, seconds: u64) -> Vec<Record> {
+fn later(records: Vec<Record<'static>>, seconds: u64) -> Vec<Record<'static>> {
     let late = Duration::from_secs(seconds);
     let records = records.into_iter().map(|record| Record {
         time: record.time.map(|time| time.plus(late)),

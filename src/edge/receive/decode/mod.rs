@@ -1,34 +1,188 @@
-//! Stand-in until the walker lands.
+//! Bytes of an OTLP request → batches of records. Pure: no clock, no IO.
+//!
+//! ```text
+//! protobuf ┐
+//!          ├─► Sent (texts where they lie) ─► Sorter ─► Decoded: batches that own their texts
+//! json     ┘
+//! ```
+//!
+//! What a request costs is metered while it is read, so that a hostile one is given up on early. What
+//! is not read is not checked either: an attribute that nobody asks for may hold anything.
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use prost::Message as _;
+mod settings;
+mod meter;
+mod text;
+mod value;
+mod origin;
+mod sort;
+mod protobuf;
 
-use super::wire::Encoding;
-use super::{ConvertSettings, Decoded, convert};
+use std::fmt;
 
-/// What a request holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub use origin::INSTANCE_ATTRIBUTE;
+pub use settings::ConvertSettings;
+
+use crate::core::record::Batch;
+use meter::Fault;
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Log records.
     Logs,
     /// Spans.
     Traces,
-    /// Metric data points.
+    /// Metric points.
     Metrics,
 }
 
-pub(super) fn decode(
+/// How messages are written, in a request and so in its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// The binary one.
+    Protobuf,
+    /// OTLP's own dialect of protobuf's JSON.
+    Json,
+}
+
+/// What one request held. `records = Σ batches + Σ rejected + own`.
+#[derive(Clone, Debug, Default)]
+pub struct Decoded {
+    /// One batch per stream and resource, in the order of their first record.
+    pub batches: Vec<Batch>,
+    /// All records of the request.
+    pub records: u64,
+    /// Records that cannot be judged, by reason. Reasons appear once, none with a zero.
+    pub rejected: Vec<(RejectReason, u64)>,
+    /// Records that knothole itself sent, left out so that it never judges itself.
+    pub own: u64,
+    /// Bodies that were cut to `body_len_max`.
+    pub cut: u64,
+    /// Strings that were no UTF-8: what is wrong in them was replaced by U+FFFD.
+    pub repaired: u64,
+    /// Attributes of resources, and values within one value, that were beyond their bounds.
+    pub left_out: u64,
+    /// About how many bytes of memory the batches take, for a budget.
+    pub bytes: usize,
+}
+
+/// Why a record is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RejectReason {
+    /// It has neither a body nor an event name.
+    Empty,
+    /// Its resource claims to be what its sender's token does not stand for.
+    NotAllowed,
+}
+
+impl RejectReason {
+    /// The name used as a metric label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::NotAllowed => "not_allowed",
+        }
+    }
+
+    /// What a sender can do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Empty => "set a body or an event_name on every log record",
+            Self::NotAllowed => "send resource attributes that your token stands for",
+        }
+    }
+}
+
+/// Why a request as a whole is not taken. Sending it again would not help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are not what they claim to be.
+    #[error("the body is no {signal} request in {encoding}: {what} (byte {at})")]
+    Malformed {
+        /// What was expected.
+        signal: Signal,
+        /// What was expected.
+        encoding: Encoding,
+        /// What is wrong.
+        what: &'static str,
+        /// Where in the body, after decompression.
+        at: usize,
+    },
+    /// Values in values in values.
+    #[error("a value of the {signal} request lies deeper than {max} values or groups in others (byte {at})", max = value::DEPTH_MAX)]
+    TooDeep {
+        /// What the request is about.
+        signal: Signal,
+        /// Where in the body, after decompression.
+        at: usize,
+    },
+    /// More work or memory than a request of its size honestly is.
+    #[error("the {0} request holds far more, and far smaller, parts than such requests do")]
+    TooCostly(Signal),
+}
+
+/// Decodes a request. Every record is in a batch, rejected or own; none is lost. Strings that are no
+/// UTF-8 are mended and counted.
+///
+/// # Errors
+/// [`DecodeError`], about the whole request.
+pub fn decode(
     signal: Signal,
     encoding: Encoding,
     body: &[u8],
     settings: &ConvertSettings,
-) -> Result<Decoded, String> {
-    if signal != Signal::Logs {
-        return Ok(Decoded::default());
-    }
-    let request = match encoding {
-        Encoding::Protobuf => ExportLogsServiceRequest::decode(body).map_err(|e| e.to_string())?,
-        Encoding::Json => serde_json::from_slice(body).map_err(|e| e.to_string())?,
+) -> Result<Decoded, DecodeError> {
+    let decoded = match encoding {
+        Encoding::Protobuf => protobuf::logs(body, settings),
+        Encoding::Json => {
+            use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+            use prost::Message as _;
+            let request: Result<ExportLogsServiceRequest, _> = serde_json::from_slice(body);
+            request
+                .map_err(|_| Fault::malformed("not JSON", body))
+                .and_then(|request| protobuf::logs(&request.encode_to_vec(), settings))
+        }
     };
-    Ok(convert(request, settings))
+    decoded.map_err(|fault| match fault {
+        Fault::Malformed { what, at } => DecodeError::Malformed {
+            signal,
+            encoding,
+            what,
+            at: place(body, at),
+        },
+        Fault::TooDeep { at } => DecodeError::TooDeep {
+            signal,
+            at: place(body, at),
+        },
+        Fault::TooCostly => DecodeError::TooCostly(signal),
+    })
 }
+
+/// How far behind the start of `body` the address is.
+fn place(body: &[u8], address: usize) -> usize {
+    address.saturating_sub(body.as_ptr().addr()).min(body.len())
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Logs => "logs",
+            Self::Traces => "traces",
+            Self::Metrics => "metrics",
+        })
+    }
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Protobuf => "protobuf",
+            Self::Json => "JSON",
+        })
+    }
+}
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;

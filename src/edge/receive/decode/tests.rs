@@ -1,10 +1,13 @@
-use opentelemetry_proto::tonic::common::v1::AnyValue;
-use opentelemetry_proto::tonic::logs::v1::{ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
 use proptest::prelude::*;
 use prost::Message as _;
 
 use super::*;
+use crate::core::record::{Record, Severity, SpanId, Timestamp};
 
 fn settings() -> ConvertSettings {
     ConvertSettings::of_instance("instance-1")
@@ -54,24 +57,32 @@ fn resource_logs(resource: &[(&str, &str)], log_records: Vec<LogRecord>) -> Reso
 }
 
 fn converted(resource_logs: Vec<ResourceLogs>) -> Decoded {
-    convert(ExportLogsServiceRequest { resource_logs }, &settings())
+    decoded(resource_logs, &settings())
 }
 
-fn only_record(sent: LogRecord) -> Record {
-    let mut decoded = converted(vec![resource_logs(&[], vec![sent])]);
-    assert_eq!(
-        (decoded.batches.len(), decoded.batches[0].records.len()),
-        (1, 1)
-    );
-    decoded.batches.remove(0).records.remove(0)
+/// Decodes a request, in protobuf.
+fn decoded(resource_logs: Vec<ResourceLogs>, settings: &ConvertSettings) -> Decoded {
+    let request = ExportLogsServiceRequest { resource_logs };
+    decode(
+        Signal::Logs,
+        Encoding::Protobuf,
+        &request.encode_to_vec(),
+        settings,
+    )
+    .unwrap()
+}
+
+/// What becomes of one record. The batch is leaked, so that the record can be looked at.
+fn only_record(sent: LogRecord) -> Record<'static> {
+    let decoded = converted(vec![resource_logs(&[], vec![sent])])
+        .batches
+        .leak();
+    assert_eq!((decoded.len(), decoded[0].len()), (1, 1));
+    decoded[0].records().next().unwrap()
 }
 
 fn bodies(batch: &Batch) -> Vec<&str> {
-    batch
-        .records
-        .iter()
-        .map(|record| record.body.as_ref())
-        .collect()
+    batch.records().map(|record| record.body).collect()
 }
 
 #[test]
@@ -162,12 +173,12 @@ fn the_event_name_is_a_field_or_the_attribute_of_older_senders() {
         event_name: "paid".to_owned(),
         ..line("x", &[("event.name", "old")])
     };
-    assert_eq!(only_record(with_field).event_name.as_deref(), Some("paid"));
+    assert_eq!(only_record(with_field).event_name, Some("paid"));
     let older = LogRecord {
         body: None,
         ..line("", &[("event.name", "old")])
     };
-    assert_eq!(only_record(older).event_name.as_deref(), Some("old"));
+    assert_eq!(only_record(older).event_name, Some("old"));
 }
 
 #[test]
@@ -187,7 +198,7 @@ fn a_line_of_source_that_the_rust_bridge_sends_as_event_name_is_none() {
         "src/main.rs:128",
         "event of the year",
     ] {
-        assert_eq!(named(event).as_deref(), Some(event));
+        assert_eq!(named(event), Some(event));
     }
 }
 
@@ -214,12 +225,7 @@ fn a_body_that_is_too_long_is_cut_and_counted() {
         &[],
         vec![line("abcé", &[]), line("abcd", &[])],
     )];
-    let decoded = convert(
-        ExportLogsServiceRequest {
-            resource_logs: sent,
-        },
-        &short,
-    );
+    let decoded = decoded(sent, &short);
     assert_eq!(bodies(&decoded.batches[0]), ["abc", "abcd"]);
     assert_eq!(decoded.cut, 1);
 }
@@ -235,12 +241,7 @@ fn resources_are_bounded_in_number_and_length_of_attributes() {
         &[("kkk", "vvv"), ("b", "c")],
         vec![line("x", &[])],
     )];
-    let decoded = convert(
-        ExportLogsServiceRequest {
-            resource_logs: sent,
-        },
-        &tight,
-    );
+    let decoded = decoded(sent, &tight);
     let kept: Vec<_> = decoded.batches[0].resource.attributes().collect();
     assert_eq!(kept, [("kk", "vv")]);
 }
@@ -267,16 +268,10 @@ fn the_sequence_attribute_is_looked_for_on_the_record_and_then_its_resource() {
         &[("job", "night")],
         vec![on_record, line("y", &[])],
     )];
-    let decoded = convert(
-        ExportLogsServiceRequest {
-            resource_logs: sent,
-        },
-        &by_job,
-    );
+    let decoded = decoded(sent, &by_job);
     let found: Vec<_> = decoded.batches[0]
-        .records
-        .iter()
-        .map(|it| it.sequence_attribute.as_deref())
+        .records()
+        .map(|it| it.sequence_attribute)
         .collect();
     assert_eq!(found, [Some("7"), Some("night")]);
 }
@@ -407,14 +402,14 @@ proptest! {
             .map(|it| it.log_records.len())
             .sum();
         let tight = ConvertSettings { body_len_max: 7, attribute_len_max: 3, ..settings() };
-        let decoded = convert(request, &tight);
-        let taken: usize = decoded.batches.iter().map(|batch| batch.records.len()).sum();
+        let decoded = decoded(request.resource_logs, &tight);
+        let taken: usize = decoded.batches.iter().map(|batch| batch.len()).sum();
         let rejected: u64 = decoded.rejected.iter().map(|(_, count)| count).sum();
         prop_assert_eq!(decoded.records, sent as u64);
         prop_assert_eq!(taken as u64 + rejected + decoded.own, decoded.records);
         for batch in &decoded.batches {
-            prop_assert!(!batch.records.is_empty());
-            prop_assert!(batch.records.iter().all(|record| record.body.len() <= 7));
+            prop_assert!(!batch.is_empty());
+            prop_assert!(batch.records().all(|record| record.body.len() <= 7));
         }
     }
 
@@ -426,19 +421,20 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
         }
-        if let Ok(request) = ExportLogsServiceRequest::decode(bytes.as_slice()) {
-            convert(request, &settings());
-        }
+        let _ = decode(Signal::Logs, Encoding::Protobuf, &bytes, &settings());
     }
 }
 
 #[test]
 fn the_template_that_a_sender_gives_is_kept() {
-    let named = |name: &str| only_record(line("x", &[("log.record.template", name)])).template;
-    assert_eq!(named("user <*> left").as_deref(), Some("user <*> left"));
+    let named = |name: &str| {
+        let sent = line("x", &[("log.record.template", name)]);
+        only_record(sent).template.map(AsRef::as_ref)
+    };
+    assert_eq!(named("user <*> left"), Some("user <*> left"));
     assert_eq!(named(""), None);
     assert_eq!(only_record(line("x", &[])).template, None);
-    let long = named(&"é".repeat(5_000)).unwrap();
+    let long: &str = named(&"é".repeat(5_000)).unwrap();
     assert_eq!(long.len(), 4 << 10);
 }
 
@@ -454,6 +450,54 @@ fn a_body_of_bytes_is_the_text_that_it_is() {
         };
         only_record(sent).body
     };
-    assert_eq!(bytes("café open".as_bytes()).as_ref(), "café open");
-    assert_eq!(bytes(&[0xff, 0]).as_ref(), "/wA=");
+    assert_eq!(bytes("café open".as_bytes()), "café open");
+    assert_eq!(bytes(&[0xff, 0]), "/wA=");
+}
+
+/// Everything of a request but what it costs.
+fn held(decoded: &Decoded) -> impl PartialEq + fmt::Debug {
+    let batches: Vec<_> = decoded
+        .batches
+        .iter()
+        .map(|batch| {
+            let records: Vec<String> = batch.records().map(|it| format!("{it:?}")).collect();
+            (batch.stream.clone(), batch.resource.clone(), records)
+        })
+        .collect();
+    let counts = (decoded.records, decoded.own, decoded.cut);
+    (batches, counts, decoded.rejected.clone())
+}
+
+/// What both make of bytes; `None` where they are refused.
+fn both(bytes: &[u8], settings: &ConvertSettings) -> (Option<Decoded>, Option<Decoded>) {
+    let ours = decode(Signal::Logs, Encoding::Protobuf, bytes, settings).ok();
+    let theirs = ExportLogsServiceRequest::decode(bytes).ok();
+    (
+        ours,
+        theirs.map(|request| oracle::convert(request, settings)),
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_request_comes_to_what_prost_makes_of_it(request in any_request()) {
+        let by_name = ConvertSettings { sequence_attribute: Some("".to_owned()), ..settings() };
+        let (ours, theirs) = both(&request.encode_to_vec(), &by_name);
+        prop_assert_eq!(ours.as_ref().map(held), theirs.as_ref().map(held));
+    }
+
+    #[test]
+    fn a_request_with_a_changed_byte_comes_to_what_prost_makes_of_it_if_it_takes_it(
+        request in any_request(), flip: u8, at: prop::sample::Index,
+    ) {
+        let mut bytes = request.encode_to_vec();
+        if !bytes.is_empty() {
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+        }
+        let (ours, theirs) = both(&bytes, &settings());
+        if theirs.is_some() {
+            prop_assert_eq!(ours.as_ref().map(held), theirs.as_ref().map(held));
+        }
+    }
 }

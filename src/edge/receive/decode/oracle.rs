@@ -1,99 +1,25 @@
-//! A decoded OTLP request → batches of records. Pure: no clock, no IO.
+//! What the decoders have to come to: prost's or serde's typed request, turned into batches the plain way.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use serde_json::Value as Json;
 
-use super::text::{canonical, cut, text_of_body};
+use super::{ConvertSettings, Decoded, INSTANCE_ATTRIBUTE, RejectReason};
 use crate::core::record::{
     Batch, Record, Resource, Severity, SpanId, StreamKey, Timestamp, TraceId,
 };
 
-/// The scope attribute by which knothole knows the events it sent itself.
-pub const INSTANCE_ATTRIBUTE: &str = "knothole.instance.id";
-
-/// The attribute in which the Collector's `drain` processor puts the template of a record, and
-/// knothole that of an anomaly.
 const TEMPLATE_ATTRIBUTE: &str = "log.record.template";
 
-/// How requests become records.
-#[derive(Clone, Debug)]
-pub struct ConvertSettings {
-    /// The attribute whose value keys sequences; looked for on the record, then its resource.
-    pub sequence_attribute: Option<String>,
-    /// The id of this process. Telemetry that carries it is knothole's own and is not judged.
-    pub instance_id: String,
-    /// Longest body in bytes; the rest is cut off. Default 64 KiB.
-    pub body_len_max: usize,
-    /// Longest attribute value in bytes; the rest is cut off. Default 4 KiB.
-    pub attribute_len_max: usize,
-    /// Most attributes of a resource; later ones are left out. Default 128.
-    pub resource_attributes_max: usize,
-}
-
-impl ConvertSettings {
-    /// The defaults, for the process `instance_id`.
-    pub fn of_instance(instance_id: &str) -> Self {
-        Self {
-            sequence_attribute: None,
-            instance_id: instance_id.to_owned(),
-            body_len_max: 64 << 10,
-            attribute_len_max: 4 << 10,
-            resource_attributes_max: 128,
-        }
-    }
-}
-
-/// What one request held. `records = Σ batches + Σ rejected + own`.
-#[derive(Clone, Debug, Default)]
-pub struct Decoded {
-    /// One batch per stream and resource, in the order of their first record.
-    pub batches: Vec<Batch>,
-    /// All records of the request.
-    pub records: u64,
-    /// Records that cannot be judged, by reason. Reasons appear once, none with a zero.
-    pub rejected: Vec<(RejectReason, u64)>,
-    /// Records that knothole itself sent, left out so that it never judges itself.
-    pub own: u64,
-    /// Bodies that were cut to `body_len_max`.
-    pub cut: u64,
-    /// About how many bytes of memory the batches take, for a budget.
-    pub bytes: usize,
-}
-
-/// Why a record is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RejectReason {
-    /// It has neither a body nor an event name.
-    Empty,
-    /// Its resource claims to be what its sender's token does not stand for.
-    NotAllowed,
-}
-
-impl RejectReason {
-    /// The name used as a metric label.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::NotAllowed => "not_allowed",
-        }
-    }
-
-    /// What a sender can do about it.
-    pub const fn advice(self) -> &'static str {
-        match self {
-            Self::Empty => "set a body or an event_name on every log record",
-            Self::NotAllowed => "send resource attributes that your token stands for",
-        }
-    }
-}
-
 /// Turns a request into batches. Every record is in a batch, rejected or own; none is lost.
-pub fn convert(request: ExportLogsServiceRequest, settings: &ConvertSettings) -> Decoded {
+pub(super) fn convert(request: ExportLogsServiceRequest, settings: &ConvertSettings) -> Decoded {
     let mut sorter = Sorter {
         settings,
         decoded: Decoded::default(),
@@ -170,11 +96,7 @@ impl Sorter<'_> {
                     batch
                 }
             };
-            let record = self.record(resource, sent);
-            self.decoded.bytes += bytes_of(&record);
-            if let Some(batch) = self.decoded.batches.get_mut(batch) {
-                batch.records.push(record);
-            }
+            self.push(batch, sent);
         }
     }
 
@@ -183,32 +105,29 @@ impl Sorter<'_> {
         let entry = self.index.entry((stream, Arc::clone(resource)));
         *entry.or_insert_with_key(|(stream, resource)| {
             let (stream, resource) = (stream.clone(), Arc::clone(resource));
-            batches.push(Batch {
-                stream,
-                resource,
-                records: Vec::new(),
-            });
+            batches.push(Batch::new(stream, resource));
             batches.len() - 1
         })
     }
 
-    fn record(&mut self, resource: &Resource, sent: LogRecord) -> Record {
+    fn push(&mut self, batch: usize, sent: LogRecord) {
         let event_name = event_name(&sent).map(|name| self.attribute(name.to_owned()));
         let template = self.template(&sent.attributes);
-        let sequence_attribute = self.sequence_attribute(resource, &sent.attributes);
+        let resource = Arc::clone(&self.decoded.batches[batch].resource);
+        let sequence_attribute = self.sequence_attribute(&resource, &sent.attributes);
         let mut body = sent.body.and_then(text_of_body).unwrap_or_default();
         self.decoded.cut += u64::from(cut(&mut body, self.settings.body_len_max));
-        Record {
+        self.decoded.batches[batch].push(Record {
             time: Timestamp::known(sent.time_unix_nano),
             observed: Timestamp::known(sent.observed_time_unix_nano),
             severity: severity(sent.severity_number, &sent.severity_text),
-            body: body.into(),
+            body: &body,
             trace_id: TraceId::from_bytes(&sent.trace_id),
             span_id: SpanId::from_bytes(&sent.span_id),
-            event_name,
-            template,
-            sequence_attribute,
-        }
+            event_name: event_name.as_deref(),
+            template: template.as_ref(),
+            sequence_attribute: sequence_attribute.as_deref(),
+        });
     }
 
     /// Many records of a request have one template, whose name is kept once.
@@ -292,15 +211,81 @@ fn find<'a>(attributes: &'a [KeyValue], name: &str) -> Option<&'a str> {
     }
 }
 
-fn bytes_of(record: &Record) -> usize {
-    let texts = [
-        record.event_name.as_deref(),
-        record.template.as_deref(),
-        record.sequence_attribute.as_deref(),
-    ];
-    let texts: usize = texts.into_iter().flatten().map(str::len).sum();
-    size_of::<Record>() + record.body.len() + texts
+/// The text of `value`: a string as it is, maps and arrays as JSON with sorted keys, bytes in
+/// base64, numbers and booleans as JSON writes them, `NaN`, `Infinity` and `-Infinity` bare.
+/// `None` where there is no value.
+fn canonical(value: AnyValue) -> Option<String> {
+    let text = match value.value? {
+        Value::StringValue(text) => text,
+        Value::BytesValue(bytes) => BASE64.encode(bytes),
+        Value::DoubleValue(number) => text_of_double(number),
+        // Only profiles have the table of strings that this index points into.
+        Value::StringValueStrindex(_) => return None,
+        other => json(other).to_string(),
+    };
+    Some(text)
 }
 
-#[cfg(test)]
-mod tests;
+/// The text of a body: as [`canonical`], but bytes that are a text are that text, as from a
+/// Collector that reads files without decoding them.
+fn text_of_body(body: AnyValue) -> Option<String> {
+    match body.value? {
+        Value::BytesValue(bytes) => {
+            let text = String::from_utf8(bytes);
+            Some(text.unwrap_or_else(|error| BASE64.encode(error.as_bytes())))
+        }
+        other => canonical(AnyValue { value: Some(other) }),
+    }
+}
+
+/// Cuts `text` to at most `len_max` bytes, never inside a character. Tells whether it was longer.
+fn cut(text: &mut String, len_max: usize) -> bool {
+    if text.len() <= len_max {
+        return false;
+    }
+    text.truncate(text.floor_char_boundary(len_max));
+    true
+}
+
+fn text_of_double(number: f64) -> String {
+    if number.is_finite() {
+        Json::from(number).to_string()
+    } else if number.is_nan() {
+        "NaN".to_owned()
+    } else if number > 0.0 {
+        "Infinity".to_owned()
+    } else {
+        "-Infinity".to_owned()
+    }
+}
+
+/// The recursion is as deep as the value, which both decoders bound (100 messages in protobuf,
+/// 128 brackets in JSON).
+fn json(value: Value) -> Json {
+    match value {
+        Value::StringValue(text) => Json::String(text),
+        Value::BoolValue(flag) => Json::Bool(flag),
+        Value::IntValue(number) => Json::from(number),
+        // JSON has no word for these three, so inside a map or array they are strings.
+        Value::DoubleValue(number) if !number.is_finite() => Json::String(text_of_double(number)),
+        Value::DoubleValue(number) => Json::from(number),
+        Value::BytesValue(bytes) => Json::String(BASE64.encode(bytes)),
+        Value::ArrayValue(array) => array.values.into_iter().map(json_or_null).collect(),
+        Value::KvlistValue(list) => json_object(list.values),
+        Value::StringValueStrindex(_) => Json::Null,
+    }
+}
+
+/// Sorted here, since the order of a `serde_json::Map` depends on a feature that any crate in the
+/// build may switch on. Of two values with one key the later wins.
+fn json_object(values: Vec<KeyValue>) -> Json {
+    let sorted: BTreeMap<String, Json> = values
+        .into_iter()
+        .map(|entry| (entry.key, entry.value.map_or(Json::Null, json_or_null)))
+        .collect();
+    Json::Object(sorted.into_iter().collect())
+}
+
+fn json_or_null(value: AnyValue) -> Json {
+    value.value.map_or(Json::Null, json)
+}

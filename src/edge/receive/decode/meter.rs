@@ -1,0 +1,86 @@
+//! What a request may cost, and what had to be mended in it.
+
+/// Bytes of request for which one element (a record, an attribute, a message around them) is free of
+/// suspicion: real ones are several times as long.
+const BYTES_PER_ELEMENT: usize = 8;
+/// Elements that a request of any size may have.
+const ELEMENTS_FREE: usize = 16 << 10;
+/// Most bytes of memory for a byte of request.
+const MEMORY_FACTOR: usize = 4;
+/// Bytes of memory that a request of any size may take.
+const MEMORY_FREE: usize = 1 << 20;
+
+/// Why a request is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The bytes are not what they claim to be. `at` is an address in the request.
+    Malformed { what: &'static str, at: usize },
+    /// Values in values in values. `at` is an address in the request.
+    TooDeep { at: usize },
+    /// Much more work or memory than a request of this size honestly is.
+    TooCostly,
+}
+
+impl Fault {
+    /// `rest` is what follows the fault.
+    pub(super) fn malformed(what: &'static str, rest: &[u8]) -> Self {
+        Self::Malformed {
+            what,
+            at: rest.as_ptr().addr(),
+        }
+    }
+
+    pub(super) fn too_deep(rest: &[u8]) -> Self {
+        Self::TooDeep {
+            at: rest.as_ptr().addr(),
+        }
+    }
+}
+
+/// Counts what one request costs. Both bounds grow with the request, so that what is honest passes at
+/// any size, and what is hostile is given up on before it has cost much.
+#[derive(Debug)]
+pub(super) struct Meter {
+    elements_left: usize,
+    memory: usize,
+    memory_max: usize,
+    /// Strings that were not UTF-8.
+    pub(super) repaired: u64,
+    /// Attributes and parts of values that are too many.
+    pub(super) left_out: u64,
+}
+
+impl Meter {
+    /// For a request of so many bytes.
+    pub(super) const fn new(len: usize) -> Self {
+        Self {
+            elements_left: ELEMENTS_FREE + len / BYTES_PER_ELEMENT,
+            memory: 0,
+            memory_max: MEMORY_FREE + len.saturating_mul(MEMORY_FACTOR),
+            repaired: 0,
+            left_out: 0,
+        }
+    }
+
+    /// One more record, attribute or message around them.
+    #[inline]
+    pub(super) fn element(&mut self) -> Result<(), Fault> {
+        self.elements_left = self.elements_left.checked_sub(1).ok_or(Fault::TooCostly)?;
+        Ok(())
+    }
+
+    /// So many bytes of memory more.
+    #[inline]
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.memory = self.memory.saturating_add(bytes);
+        match self.memory <= self.memory_max {
+            true => Ok(()),
+            false => Err(Fault::TooCostly),
+        }
+    }
+
+    /// Bytes of memory taken so far.
+    pub(super) const fn memory(&self) -> usize {
+        self.memory
+    }
+}
