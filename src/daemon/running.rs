@@ -312,7 +312,7 @@ impl Daemon {
         }
         // A snapshot of the minute that is being written must not come after the last one.
         let shards = std::mem::take(&mut self.shards);
-        let keeper = match self.keeper.await {
+        let keeper = match (&mut self.keeper).await {
             Ok(Some(keeper)) => keeper,
             Ok(None) | Err(_) => {
                 Keeper::new(shards, Arc::clone(&self.store), Arc::clone(&self.door))
