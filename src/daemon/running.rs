@@ -15,7 +15,7 @@ use super::announce::{Announcer, Road};
 use super::board::Board;
 use super::config::{HostMemory, Settings};
 use super::door::Door;
-use super::keeper::{JOURNAL, Keeper};
+use super::keeper::{Books, JOURNAL, Keeper};
 use super::memory::{self, Memory};
 use super::models::{self, ModelFileError, OtherIdleTimeout};
 use super::router::{Router, shard_index};
@@ -30,7 +30,7 @@ use crate::edge::journal::{self, Journal, JournalError, Seq};
 use crate::edge::receive::{
     self, Access, Receiver, ServeError, Tls, TlsError, TokenError, serve_grpc, serve_http,
 };
-use crate::edge::store::{Part, Store, StoreError, StoredStream};
+use crate::edge::store::{ControlSettings, Part, Store, StoreError, StoredStream};
 use crate::edge::{api, notify};
 
 /// How long requests that are running may take to end at a stop.
@@ -103,7 +103,7 @@ pub struct Daemon {
     stopping: Arc<AtomicBool>,
     announcer: Announcer,
     notify_context: notify::Context,
-    store: Arc<Store>,
+    books: Books,
     servers: JoinSet<Result<(), ServeError>>,
     keeper: JoinHandle<Option<Keeper>>,
     stop: CancellationToken,
@@ -147,7 +147,8 @@ impl Daemon {
             }),
             scribe,
         };
-        scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&store))?;
+        let control = Arc::new(store.control(ControlSettings::default())?);
+        scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&control))?;
         let stopping = Arc::new(AtomicBool::new(false));
         let shards = spawn_shards(settings, &store, &announcer, &stopping)?;
         let queue_bytes_max = settings.receive.queue_bytes_max.as_len();
@@ -160,17 +161,21 @@ impl Daemon {
             stop: Arc::clone(&stopping),
         };
         trainer::spawn(jobs, tools)?;
-        scribe::restore(&announcer.road, store.control());
+        scribe::restore(&announcer.road, &control);
         let stop = CancellationToken::new();
         let limit = HostMemory::read().resolve(settings.memory_limit).as_bytes();
         tokio::spawn(memory::watch(memory, limit, stop.clone()));
-        let watermark = Seq::new(store.control().watermark(JOURNAL)?.unwrap_or(0));
+        let watermark = Seq::new(control.watermark(JOURNAL)?.unwrap_or(0));
         let journal = match settings.ephemeral {
             true => None,
             false => Some(open_journal(settings, &store, watermark)?),
         };
         let door = Arc::new(Door::new(Arc::clone(&router), journal, watermark));
-        let keeper = Keeper::new(shards.clone(), Arc::clone(&store), Arc::clone(&door));
+        let books = Books {
+            store: Arc::clone(&store),
+            control,
+        };
+        let keeper = Keeper::new(shards.clone(), books.clone(), Arc::clone(&door));
         let keeper = tokio::spawn(keeper.run(stop.clone()));
         let receiver = Receiver::new(
             Arc::clone(&door),
@@ -199,7 +204,7 @@ impl Daemon {
             stopping,
             announcer,
             notify_context,
-            store,
+            books,
             servers,
             keeper,
             stop,
@@ -315,7 +320,7 @@ impl Daemon {
         let keeper = match (&mut self.keeper).await {
             Ok(Some(keeper)) => keeper,
             Ok(None) | Err(_) => {
-                Keeper::new(shards, Arc::clone(&self.store), Arc::clone(&self.door))
+                Keeper::new(shards, self.books.clone(), Arc::clone(&self.door))
             }
         };
         let written = save_last(keeper).await;

@@ -14,7 +14,7 @@ use crate::core::event::{Anomaly, Event};
 use crate::core::record::Timestamp;
 use crate::core::respond::propose;
 use crate::edge::notify::{Keeping, Undelivered, json_line};
-use crate::edge::store::{Control, OutboxRow, Store, ToldEvent};
+use crate::edge::store::{Control, OutboxRow, ToldEvent};
 
 /// Most notes that wait; a shard that finds more waits for the disk.
 const NOTES_MAX: usize = 4_096;
@@ -86,14 +86,14 @@ impl Keeping for Scribe {
 ///
 /// # Errors
 /// If the system gives no thread.
-pub(super) fn spawn(desk: Desk, road: Arc<Road>, store: Arc<Store>) -> std::io::Result<()> {
+pub(super) fn spawn(desk: Desk, road: Arc<Road>, control: Arc<Control>) -> std::io::Result<()> {
     let thread = std::thread::Builder::new().name("scribe".to_owned());
     thread.spawn(move || {
         while let Ok(first) = desk.0.recv() {
             let more = desk.0.try_iter().take(WRITE_MAX - 1);
             let notes: Vec<Note> = std::iter::once(first).chain(more).collect();
             let is_over = notes.iter().any(|note| matches!(note, Note::End));
-            write(notes, &road, store.control());
+            write(notes, &road, &control);
             if is_over {
                 return;
             }

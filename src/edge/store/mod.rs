@@ -303,25 +303,6 @@ impl Store {
         self.root.join("journal")
     }
 
-    /// The events that no sink had taken when the daemon last wrote them.
-    pub fn outbox(&self) -> Option<Vec<u8>> {
-        read_whole(&self.root.join("outbox.json"))
-    }
-
-    /// Replaces the outbox.
-    ///
-    /// # Errors
-    /// It could not be written; the earlier one is still there.
-    pub fn put_outbox(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.root.join("outbox.json");
-        disk::replace(&path, bytes).map_err(|e| StoreError::of("write", &path, e))
-    }
-
-    /// Moves an outbox aside that makes no sense to its owner.
-    pub fn set_outbox_aside(&self, reason: &str) {
-        disk::set_aside(&self.root.join("outbox.json"), reason);
-    }
-
     /// Opens the database of what was told and what is to be sent; once. What is left of an
     /// outbox of an earlier version is in it afterwards.
     ///
