@@ -286,7 +286,7 @@ impl fmt::Display for StreamKey {
 }
 
 /// What produced a batch of records: attributes by name, sorted, each name once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Resource {
     attributes: Vec<(Box<str>, Box<str>)>,
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! segment   head, 512 bytes · the same again · record · record · … · zeros
-//! head      magic 8 · format 4 · crc 4 · salt 8 · index 8 · first 8 · settled 8 · zeros
+//! head      magic 8 · format 4 · crc 4 · salt 8 · index 8 · first 8 · settled 8
+//!           · previous index 8 · previous first 8 · zeros
 //! record    magic 4 · crc 4 · salt 8 · seq 8 · received 8 · digest 16 · body length 4
 //!           · body crc 4 · chain 4 · before 4 · tenant length 2 · kind 1 · flags 1
 //!           · tenant · body · zeros up to a multiple of 8
@@ -46,6 +47,8 @@ pub(super) struct SegmentHead {
     /// Every number up to this one was on disk when the segment was begun, so one that is missing
     /// was lost. Missing numbers between this and `first` may never have been acknowledged.
     pub settled: Seq,
+    /// Number and first entry of the segment before; zeros where there was none.
+    pub previous: (u64, Seq),
 }
 
 /// Why the head of a segment is none.
@@ -63,7 +66,9 @@ impl SegmentHead {
         copy.extend_from_slice(SEGMENT_MAGIC);
         copy.extend_from_slice(&FORMAT.to_le_bytes());
         copy.extend_from_slice(&[0; 4]);
-        for number in [self.salt, self.index, self.first.0, self.settled.0] {
+        let (previous, previous_first) = self.previous;
+        let own = [self.salt, self.index, self.first.0, self.settled.0];
+        for number in own.into_iter().chain([previous, previous_first.0]) {
             copy.extend_from_slice(&number.to_le_bytes());
         }
         copy.resize(COPY_LEN, 0);
@@ -103,6 +108,7 @@ impl SegmentHead {
             index: u64_at(&copy, 24),
             first: Seq(u64_at(&copy, 32)),
             settled: Seq(u64_at(&copy, 40)),
+            previous: (u64_at(&copy, 48), Seq(u64_at(&copy, 56))),
         })
     }
 }

@@ -13,6 +13,7 @@
 //!
 //! Bytes in, bytes out: what bodies mean is the business of those who append them.
 
+mod forget;
 mod layout;
 mod planted;
 mod reader;
@@ -471,5 +472,11 @@ impl Drop for CloseOnDrop<'_> {
     }
 }
 
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod tests;

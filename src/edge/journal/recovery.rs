@@ -4,6 +4,10 @@
 //! commit, a mark of a clean stop or a later segment says so. Else it was being written when the
 //! power went, and nobody was told that it is kept.
 
+use std::io;
+
+use crate::core::record::Timestamp;
+
 use super::layout::{FIXED_LEN, HEAD_LEN, HeadError, SegmentHead, salt_of};
 use super::repeats::{self, Key, Repeats};
 use super::scan::{Found, Place, Scan};
@@ -21,8 +25,8 @@ const PIECE_LEN: u64 = 256 << 10;
 pub(super) struct Recovered {
     pub report: Recovery,
     pub segments: Vec<Segment>,
-    /// Files of keys: of which segment, and the newest key of each.
-    pub keys: Vec<(u64, Key)>,
+    /// Segments that were forgotten, and when the newest entry of each came.
+    pub forgotten: Vec<(u64, Timestamp)>,
     pub repeats: Repeats,
     /// The last number that was given.
     pub last: Seq,
@@ -47,18 +51,24 @@ pub(super) fn recover<S: Storage>(
     let mut recovery = Recover {
         storage,
         report: Recovery::default(),
-        keys: Vec::new(),
+        forgotten: Vec::new(),
+        forgotten_upto: Seq::ZERO,
         remembered: Vec::new(),
         settled: Seq::ZERO,
         last: settings.after,
         broken_bytes: 0,
+        unreadable: Vec::new(),
         has_changed: false,
     };
+    settle(storage, &names).map_err(failed)?;
     let mut opened = Vec::new();
-    for name in names {
+    for &name in &names {
         match name {
             FileName::Broken(..) => recovery.count_broken(name),
-            FileName::Keys(index) => recovery.read_keys(index),
+            FileName::Keys(index) => {
+                let is_unfinished = names.contains(&FileName::Segment(index));
+                recovery.read_keys(index, is_unfinished);
+            }
             FileName::Segment(index) => opened.extend(recovery.open(index)?),
         }
     }
@@ -73,11 +83,14 @@ pub(super) fn recover<S: Storage>(
 struct Recover<'a, S> {
     storage: &'a S,
     report: Recovery,
-    keys: Vec<(u64, Key)>,
+    forgotten: Vec<(u64, Timestamp)>,
+    forgotten_upto: Seq,
     remembered: Vec<Key>,
     settled: Seq,
     last: Seq,
     broken_bytes: u64,
+    /// Segments in which nothing was found.
+    unreadable: Vec<u64>,
     has_changed: bool,
 }
 
@@ -114,7 +127,9 @@ impl<S: Storage> Recover<'_, S> {
         self.broken_bytes += file.and_then(|file| file.len()).unwrap_or_default();
     }
 
-    fn read_keys(&mut self, index: u64) {
+    /// Reads what is left of a forgotten segment; if the segment is still there, the file may not
+    /// have been finished.
+    fn read_keys(&mut self, index: u64, is_unfinished: bool) {
         let name = FileName::Keys(index).to_string();
         let bytes = self.storage.open(&name).and_then(|file| {
             let mut bytes = vec![0; usize_of(file.len()?)];
@@ -122,16 +137,18 @@ impl<S: Storage> Recover<'_, S> {
             Ok(bytes)
         });
         let keys = bytes.ok().and_then(|bytes| repeats::decode(&bytes));
-        let Some(keys) = keys else {
-            tracing::warn!(
-                file = name,
-                "What the journal remembers of requests that it forgot is damaged; one that is sent again may count twice"
-            );
+        let Some((upto, keys)) = keys else {
+            if !is_unfinished {
+                tracing::warn!(
+                    file = name,
+                    "What the journal remembers of requests that it forgot is damaged; one that is sent again may count twice"
+                );
+            }
             self.has_changed |= self.storage.remove(&name).is_ok();
             return;
         };
-        let newest = keys.iter().max_by_key(|key| key.received_at).copied();
-        self.keys.extend(newest.map(|newest| (index, newest)));
+        self.forgotten.push((index, repeats::newest(&keys)));
+        self.forgotten_upto = self.forgotten_upto.max(upto);
         self.remembered.extend(keys);
     }
 
@@ -141,35 +158,44 @@ impl<S: Storage> Recover<'_, S> {
         let failed = |source| JournalError::io("open", &name, source);
         let file = self.storage.open(&name).map_err(failed)?;
         let len = file.len().map_err(failed)?;
-        let mut bytes = vec![0; usize_of(len.min(HEAD_LEN))];
-        if file.read_at(&mut bytes, 0).is_err() {
-            bytes.clear();
-        }
-        let head = match SegmentHead::decode(&bytes) {
+        let head = match read_head(&file, len) {
             Ok(head) => Some(head),
             Err(HeadError::Newer(format)) => return Err(JournalError::Newer { name, format }),
             Err(HeadError::Damaged) => head_of_first_record(&file, index, len),
         };
         if head.is_none() {
+            self.unreadable.push(index);
             let (from, to, number) = (0, len, Seq::ZERO);
-            if !is_zeros(&file, len) {
-                self.set_aside(&file, index, &Damage { from, to, number });
+            let damage = Damage { from, to, number };
+            if is_zeros(&file, len) || self.set_aside(&file, index, &damage) {
+                self.has_changed |= self.storage.remove(&name).is_ok();
             }
-            self.has_changed |= self.storage.remove(&name).is_ok();
         }
         Ok(head.map(|head| Opened { file, len, head }))
     }
 
     fn read_segments(&mut self, opened: &[Opened<S::File>]) -> Vec<Segment> {
         let mut segments = Vec::with_capacity(opened.len());
-        let mut next = opened
-            .first()
-            .map_or(Seq::ZERO.next(), |opened| opened.head.first);
+        let oldest = opened.first().map(|opened| {
+            let (index, first) = opened.head.previous;
+            let is_unreadable = self.unreadable.contains(&index);
+            if is_unreadable {
+                first
+            } else {
+                opened.head.first
+            }
+        });
+        let mut next = oldest.unwrap_or(Seq::ZERO.next());
         for (nth, Opened { file, len, head }) in opened.iter().enumerate() {
             let later = &opened[nth + 1..];
             // What a later segment gives numbers to was not acknowledged here.
             let void_from = later.iter().map(|later| later.head.first).min();
             let void_from = void_from.unwrap_or(Seq::MAX);
+            if self.is_forgotten(head.index) {
+                // It goes with the next that are forgotten: its head may still say what is void.
+                segments.push(Segment::empty(head, *len));
+                continue;
+            }
             self.note_lost(next, head.first.before().min(head.settled));
             let examined = self.examine(file, *len, head, void_from);
             let settled = later.first().map_or(Seq::ZERO, |next| next.head.settled);
@@ -204,6 +230,11 @@ impl<S: Storage> Recover<'_, S> {
         // What the mark of a clean stop tells of and is not there.
         self.note_lost(next, self.settled);
         segments
+    }
+
+    fn is_forgotten(&self, index: u64) -> bool {
+        let mut forgotten = self.forgotten.iter();
+        forgotten.any(|(forgotten, _)| *forgotten == index)
     }
 
     fn examine(
@@ -277,17 +308,26 @@ impl<S: Storage> Recover<'_, S> {
     }
 
     fn note_lost(&mut self, from: Seq, to: Seq) {
+        // The power may go when a few of the segments that are forgotten are deleted.
+        let from = from.max(self.forgotten_upto.next());
         if from <= to {
             self.report.lost.push(from..=to);
         }
     }
 
-    /// Copies a damaged place to a file of its own, if there is none yet.
-    fn set_aside(&mut self, file: &S::File, index: u64, damage: &Damage) {
+    /// Copies a damaged place to a file of its own, if there is none yet; whether it is there.
+    fn set_aside(&mut self, file: &S::File, index: u64, damage: &Damage) -> bool {
         let name = FileName::Broken(index, damage.from).to_string();
         let len = damage.to - damage.from;
-        if self.broken_bytes + len > BROKEN_BYTES_MAX || self.storage.open(&name).is_ok() {
-            return;
+        let earlier = self.storage.open(&name).and_then(|file| file.len());
+        match earlier {
+            Ok(earlier) if earlier == len => return true,
+            // A crash came in between.
+            Ok(_) => self.has_changed |= self.storage.remove(&name).is_ok(),
+            Err(_) => {}
+        }
+        if self.broken_bytes + len > BROKEN_BYTES_MAX {
+            return false;
         }
         let copied = self.storage.create(&name, 0).and_then(|copy| {
             let mut at = damage.from;
@@ -299,22 +339,18 @@ impl<S: Storage> Recover<'_, S> {
             }
             copy.sync()
         });
-        match copied {
-            Ok(()) => {
-                self.has_changed = true;
-                self.broken_bytes += len;
-                self.report.broken.push(name);
-            }
-            Err(error) => {
-                tracing::warn!(file = name, %error, "A damaged place of the journal could not be copied");
-            }
+        if let Err(error) = &copied {
+            tracing::warn!(file = name, %error, "A damaged place of the journal could not be copied");
+            return false;
         }
+        self.has_changed = true;
+        self.broken_bytes += len;
+        self.report.broken.push(name);
+        true
     }
 
     fn finish(mut self, segments: Vec<Segment>, settings: &Settings, next_index: u64) -> Recovered {
-        // A segment may still be there beside the file that was to take its place.
         self.remembered.sort_by_key(|key| key.seq);
-        self.remembered.dedup_by_key(|key| key.seq);
         let mut repeats = Repeats::new(settings.repeat_window, settings.repeats_max);
         let remembered = self.remembered.last().map_or(Seq::ZERO, |key| key.seq);
         for key in self.remembered {
@@ -325,13 +361,34 @@ impl<S: Storage> Recover<'_, S> {
         Recovered {
             report: self.report,
             segments,
-            keys: self.keys,
+            forgotten: self.forgotten,
             repeats,
             last,
             settled: self.settled,
             next_index,
         }
     }
+}
+
+/// Makes sure that what was written last is on disk, or is not seen: who sends it again will be told
+/// that it is kept.
+fn settle<S: Storage>(storage: &S, names: &[FileName]) -> io::Result<()> {
+    storage.sync_folder()?;
+    for name in names.iter().rev() {
+        if let FileName::Segment(_) = name {
+            let file = storage.open(&name.to_string())?;
+            file.settle()?;
+            let len = file.len()?;
+            let head = read_head(&file, len);
+            if let Ok(head) = head
+                && holds_record(&file, head.salt, len)
+            {
+                // Those before are older than it, and were on disk when it was begun.
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the first record says of a segment whose head is damaged twice.
@@ -345,9 +402,24 @@ fn head_of_first_record<F: StorageFile>(file: &F, index: u64, len: u64) -> Optio
             index,
             first: head.seq,
             settled: head.settled(),
+            previous: (0, Seq::ZERO),
         }),
         _ => None,
     }
+}
+
+fn read_head<F: StorageFile>(file: &F, len: u64) -> Result<SegmentHead, HeadError> {
+    let mut bytes = vec![0; usize_of(len.min(HEAD_LEN))];
+    let read = file.read_at(&mut bytes, 0);
+    read.map_err(|_| HeadError::Damaged)?;
+    SegmentHead::decode(&bytes)
+}
+
+fn holds_record<F: StorageFile>(file: &F, salt: u64, len: u64) -> bool {
+    matches!(
+        Scan::new(file, salt, len).next(),
+        Ok(Some(Found::Record(_)))
+    )
 }
 
 fn is_zeros<F: StorageFile>(file: &F, len: u64) -> bool {

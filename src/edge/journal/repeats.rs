@@ -9,7 +9,7 @@ use super::Seq;
 use super::layout::FORMAT;
 
 const MAGIC: &[u8; 8] = b"knotkeys";
-const HEAD_LEN: usize = 16;
+const HEAD_LEN: usize = 24;
 const KEY_LEN: usize = 32;
 
 /// What is remembered of an entry.
@@ -77,47 +77,57 @@ impl Repeats {
     }
 }
 
-/// The bytes of a file of keys, which takes the place of a segment that was forgotten.
-pub(super) fn encode<'a>(keys: impl Iterator<Item = &'a Key>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+/// When the newest of some entries came.
+pub(super) fn newest(keys: &[Key]) -> Timestamp {
+    let newest = keys.iter().map(|key| key.received_at).max();
+    newest.unwrap_or_default()
+}
+
+/// The bytes of a file of keys, which takes the place of a segment that was forgotten, as was all
+/// else up to `upto`.
+pub(super) fn encode(upto: Seq, keys: &[Key]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD_LEN + keys.len() * KEY_LEN);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
     bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&upto.0.to_le_bytes());
     for key in keys {
         bytes.extend_from_slice(&key.digest);
         bytes.extend_from_slice(&key.seq.0.to_le_bytes());
         bytes.extend_from_slice(&key.received_at.as_nanos().to_le_bytes());
     }
     let crc = crc32fast::hash(&bytes);
-    bytes[12..HEAD_LEN].copy_from_slice(&crc.to_le_bytes());
+    bytes[12..16].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
 
-/// The keys of a file; `None` where it is damaged.
-pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Key>> {
+/// Up to where all was forgotten, and the keys of a file; `None` where it is damaged.
+pub(super) fn decode(bytes: &[u8]) -> Option<(Seq, Vec<Key>)> {
     let (head, keys) = bytes.split_first_chunk::<HEAD_LEN>()?;
     let mut hash = crc32fast::Hasher::new();
     hash.update(&head[..12]);
     hash.update(&[0; 4]);
-    hash.update(keys);
+    hash.update(&bytes[16..]);
     let is_whole = head[..8] == *MAGIC
         && head[8..12] == FORMAT.to_le_bytes()
-        && head[12..] == hash.finalize().to_le_bytes();
+        && head[12..16] == hash.finalize().to_le_bytes();
     let (keys, rest) = keys.as_chunks::<KEY_LEN>();
-    (is_whole && rest.is_empty()).then(|| keys.iter().map(key).collect())
+    let upto = Seq(number_at(head, 16));
+    (is_whole && rest.is_empty()).then(|| (upto, keys.iter().map(key).collect()))
 }
 
 fn key(bytes: &[u8; KEY_LEN]) -> Key {
-    let number = |at: usize| {
-        let mut number = [0; 8];
-        number.copy_from_slice(&bytes[at..at + 8]);
-        u64::from_le_bytes(number)
-    };
     let mut digest = [0; 16];
     digest.copy_from_slice(&bytes[..16]);
     Key {
         digest,
-        seq: Seq(number(16)),
-        received_at: Timestamp::from_nanos(number(24)),
+        seq: Seq(number_at(bytes, 16)),
+        received_at: Timestamp::from_nanos(number_at(bytes, 24)),
     }
+}
+
+fn number_at(bytes: &[u8], at: usize) -> u64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(number)
 }

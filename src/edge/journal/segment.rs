@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Seq;
+use super::layout::{HEAD_LEN, SegmentHead};
 
 /// A segment as the writer and the readers know it.
 #[derive(Clone, Debug)]
@@ -19,6 +20,21 @@ pub(super) struct Segment {
     pub end: u64,
     /// Bytes that the file takes.
     pub len: u64,
+}
+
+impl Segment {
+    /// One without records, or without any that count.
+    pub(super) fn empty(head: &SegmentHead, len: u64) -> Self {
+        Self {
+            index: head.index,
+            salt: head.salt,
+            first: head.first,
+            last: head.first.before(),
+            void_from: Seq::MAX,
+            end: HEAD_LEN,
+            len,
+        }
+    }
 }
 
 /// The name of a file.

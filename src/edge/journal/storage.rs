@@ -30,6 +30,9 @@ pub(super) trait StorageFile {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
     fn truncate(&self, len: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;
+    /// Syncs, and lets what is read after this come from the disk: where an earlier sync failed,
+    /// the kernel may show bytes that are not there and never will be.
+    fn settle(&self) -> io::Result<()>;
 }
 
 /// A folder of the file system.
@@ -121,6 +124,16 @@ impl StorageFile for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        self.sync_data()?;
+        Ok(rustix::fs::fadvise(
+            self,
+            0,
+            None,
+            rustix::fs::Advice::DontNeed,
+        )?)
     }
 }
 

@@ -8,18 +8,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use crate::core::record::Timestamp;
+
 use super::layout::{self, CHAIN_BEGIN, HEAD_LEN, RecordHead, SegmentHead};
 use super::planted::{Planted, planted};
 use super::recovery::{Recovered, recover};
-use super::repeats::{self, Key, Repeats};
+use super::repeats::{Key, Repeats};
 use super::segment::{FileName, Segment};
 use super::storage::{Storage, StorageFile};
 use super::{AppendError, Appended, Head, JournalError, Recovery, Seq, Settings};
 
-/// A piece from this length on, in bytes, is written from where it lies.
-const DIRECT_LEN: usize = 64 << 10;
+/// A body from this length on, in bytes, is written from where it lies. Tests have all in small.
+const DIRECT_LEN: usize = if cfg!(test) { 512 } else { 64 << 10 };
 /// Shorter ones are gathered up to about this many bytes.
-const GATHER_LEN: usize = 512 << 10;
+const GATHER_LEN: usize = if cfg!(test) { 1_024 } else { 512 << 10 };
 /// A segment on a disk that is nearly full is not made smaller than this, in bytes, unless
 /// segments are that small anyway.
 const SEGMENT_BYTES_MIN: u64 = 1 << 20;
@@ -59,12 +61,12 @@ pub(super) fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Writes entries, one commit after the other.
 pub(super) struct Writer<S: Storage> {
-    storage: S,
+    pub(super) storage: S,
     settings: Settings,
-    segments: Segments,
+    pub(super) segments: Segments,
     active: Option<Active<S::File>>,
-    repeats: Repeats,
-    keys: Vec<(u64, Key)>,
+    pub(super) repeats: Repeats,
+    pub(super) forgotten: Vec<(u64, Timestamp)>,
     last: Seq,
     settled: Seq,
     next_index: u64,
@@ -96,7 +98,7 @@ impl<S: Storage> Writer<S> {
         let Recovered {
             report,
             segments,
-            keys,
+            forgotten,
             repeats,
             last,
             settled,
@@ -108,7 +110,7 @@ impl<S: Storage> Writer<S> {
             segments: Arc::new(Mutex::new(segments)),
             active: None,
             repeats,
-            keys,
+            forgotten,
             last,
             settled,
             next_index,
@@ -242,7 +244,7 @@ impl<S: Storage> Writer<S> {
     }
 
     /// Begins a segment with room for a record, smaller than others where room is short.
-    fn begin(&mut self, record_len: u64) -> Result<(), AppendError> {
+    pub(super) fn begin(&mut self, record_len: u64) -> Result<(), AppendError> {
         self.cut_active();
         let needed = HEAD_LEN + record_len;
         let smallest = needed.max(SEGMENT_BYTES_MIN.min(self.settings.segment_bytes));
@@ -269,11 +271,15 @@ impl<S: Storage> Writer<S> {
         let index = self.next_index;
         // A name is never used twice, whatever becomes of the file.
         self.next_index += 1;
+        let previous = lock(&self.segments)
+            .last()
+            .map(|one| (one.index, one.first));
         let head = SegmentHead {
             salt: self.storage.salt(),
             index,
             first: self.last.next(),
             settled: self.settled,
+            previous: previous.unwrap_or_default(),
         };
         let name = FileName::Segment(index).to_string();
         let file = self.storage.create(&name, len)?;
@@ -293,15 +299,7 @@ impl<S: Storage> Writer<S> {
         for earlier in segments.iter_mut() {
             earlier.void_from = earlier.void_from.min(head.first);
         }
-        segments.push(Segment {
-            index,
-            salt: head.salt,
-            first: head.first,
-            last: head.first.before(),
-            void_from: Seq::MAX,
-            end: HEAD_LEN,
-            len,
-        });
+        segments.push(Segment::empty(&head, len));
         Ok(Active {
             file,
             index,
@@ -325,77 +323,6 @@ impl<S: Storage> Writer<S> {
         }
     }
 
-    /// Deletes the segments that hold nothing after `upto`.
-    pub(super) fn forget(&mut self, upto: Seq) {
-        let newest = lock(&self.segments).last().cloned();
-        let Some(newest) = newest else { return };
-        if newest.last <= upto && newest.last >= newest.first {
-            // The newest one knows the numbers, so another has to be there before it can go.
-            if let Err(error) = self.begin(0) {
-                self.failed(&error);
-            }
-        }
-        let doomed: Vec<Segment> = {
-            let segments = lock(&self.segments);
-            let (_, older) = segments
-                .split_last()
-                .map_or((None, &[][..]), |(last, older)| (Some(last), older));
-            older
-                .iter()
-                .filter(|segment| segment.last <= upto)
-                .cloned()
-                .collect()
-        };
-        let old_keys = self
-            .keys
-            .iter()
-            .filter(|(_, newest)| self.repeats.is_old(newest.received_at));
-        let old_keys: Vec<u64> = old_keys.map(|(index, _)| *index).collect();
-        if doomed.is_empty() && old_keys.is_empty() {
-            return;
-        }
-        if let Err(error) = self.remove(&doomed, &old_keys) {
-            tracing::warn!(%error, "Segments of the journal that are not needed any more cannot be deleted; this is tried again");
-        }
-    }
-
-    fn remove(&mut self, doomed: &[Segment], old_keys: &[u64]) -> io::Result<()> {
-        for segment in doomed {
-            if let Err(error) = self.keep_keys(segment) {
-                tracing::warn!(%error, "What the journal forgets cannot be remembered for a restart; a request that is sent again after one may count twice");
-            }
-        }
-        self.storage.sync_folder()?;
-        for segment in doomed {
-            self.storage
-                .remove(&FileName::Segment(segment.index).to_string())?;
-            lock(&self.segments).retain(|kept| kept.index != segment.index);
-        }
-        for index in old_keys {
-            self.storage.remove(&FileName::Keys(*index).to_string())?;
-            self.keys.retain(|(kept, _)| kept != index);
-        }
-        self.storage.sync_folder()
-    }
-
-    /// Writes down the digests of a segment that is about to go.
-    fn keep_keys(&mut self, segment: &Segment) -> io::Result<()> {
-        let keys = || self.repeats.between(segment.first, segment.last);
-        let Some(newest) = keys().max_by_key(|key| key.received_at).copied() else {
-            return Ok(());
-        };
-        let name = FileName::Keys(segment.index).to_string();
-        // One that is there was not finished.
-        let _ = self.storage.remove(&name);
-        let bytes = repeats::encode(keys());
-        let file = self.storage.create(&name, 0)?;
-        file.write_at(&bytes, 0)?;
-        file.sync()?;
-        self.keys.retain(|(index, _)| *index != segment.index);
-        self.keys.push((segment.index, newest));
-        Ok(())
-    }
-
     /// Leaves a mark that nothing was being written at the end.
     pub(super) fn close(&mut self) {
         let Some(mut active) = self.active.take() else {
@@ -416,7 +343,7 @@ impl<S: Storage> Writer<S> {
         }
     }
 
-    fn failed(&mut self, error: &AppendError) {
+    pub(super) fn failed(&mut self, error: &AppendError) {
         if !self.is_failing {
             self.is_failing = true;
             tracing::warn!(%error, "The journal cannot be written; senders are told to come again");

@@ -1,5 +1,7 @@
 //! What a request may cost, and what had to be mended in it.
 
+use super::What;
+
 /// Bytes of request for which one element (a record, an attribute, a message around them) is free of
 /// suspicion: real ones are several times as long.
 const BYTES_PER_ELEMENT: usize = 8;
@@ -14,7 +16,7 @@ const MEMORY_FREE: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The bytes are not what they claim to be. `at` is an address in the request.
-    Malformed { what: &'static str, at: usize },
+    Malformed { what: What, at: usize },
     /// Values in values in values. `at` is an address in the request.
     TooDeep { at: usize },
     /// Much more work or memory than a request of this size honestly is.
@@ -23,13 +25,15 @@ pub(super) enum Fault {
 
 impl Fault {
     /// `rest` is what follows the fault.
-    pub(super) fn malformed(what: &'static str, rest: &[u8]) -> Self {
+    #[cold]
+    pub(super) fn malformed(what: What, rest: &[u8]) -> Self {
         Self::Malformed {
             what,
             at: rest.as_ptr().addr(),
         }
     }
 
+    #[cold]
     pub(super) fn too_deep(rest: &[u8]) -> Self {
         Self::TooDeep {
             at: rest.as_ptr().addr(),

@@ -16,6 +16,7 @@ mod value;
 mod origin;
 mod sort;
 mod protobuf;
+mod json;
 
 use std::fmt;
 
@@ -104,7 +105,7 @@ pub enum DecodeError {
         /// What was expected.
         encoding: Encoding,
         /// What is wrong.
-        what: &'static str,
+        what: What,
         /// Where in the body, after decompression.
         at: usize,
     },
@@ -121,6 +122,47 @@ pub enum DecodeError {
     TooCostly(Signal),
 }
 
+/// What is wrong with bytes that are not what they claim to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum What {
+    /// The end comes too soon.
+    #[error("it ends in the middle")]
+    EndsEarly,
+    /// A number of more than 64 bits.
+    #[error("a number is too long")]
+    LongNumber,
+    /// A field whose number no message can have.
+    #[error("a field has no valid number")]
+    NoNumber,
+    /// A field of a shape that there is not.
+    #[error("a field has no valid wire type")]
+    NoShape,
+    /// A field of a shape that is not its own.
+    #[error("a field has a wire type that is not its own")]
+    WrongShape,
+    /// The end of a group that did not begin.
+    #[error("a group ends that did not begin")]
+    GroupEnds,
+    /// Something else where a bracket, a colon, a comma or a quote should be.
+    #[error("a bracket, colon, comma or quote is missing, or another kind of value was expected")]
+    Punctuation,
+    /// Something else where a value should be.
+    #[error("there should be a value")]
+    NoValue,
+    /// Something else where a number should be.
+    #[error("there should be a number")]
+    NoNumberHere,
+    /// A backslash and what it cannot stand before.
+    #[error("an escape in a string is none")]
+    NoEscape,
+    /// Bytes that are not in base64.
+    #[error("bytes are not in base64")]
+    NoBase64,
+    /// Something behind the end.
+    #[error("something follows its end")]
+    GoesOn,
+}
+
 /// Decodes a request. Every record is in a batch, rejected or own; none is lost. Strings that are no
 /// UTF-8 are mended and counted.
 ///
@@ -134,14 +176,7 @@ pub fn decode(
 ) -> Result<Decoded, DecodeError> {
     let decoded = match encoding {
         Encoding::Protobuf => protobuf::logs(body, settings),
-        Encoding::Json => {
-            use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-            use prost::Message as _;
-            let request: Result<ExportLogsServiceRequest, _> = serde_json::from_slice(body);
-            request
-                .map_err(|_| Fault::malformed("not JSON", body))
-                .and_then(|request| protobuf::logs(&request.encode_to_vec(), settings))
-        }
+        Encoding::Json => json::logs(body, settings),
     };
     decoded.map_err(|fault| match fault {
         Fault::Malformed { what, at } => DecodeError::Malformed {

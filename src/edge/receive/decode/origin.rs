@@ -47,6 +47,13 @@ impl<'a, 's> Origins<'a, 's> {
         (*known == sent).then(|| origin.clone())
     }
 
+    /// The origin of the last resource, if `sent` begins like it, and how long it is.
+    pub(super) fn begins(&self, sent: &[u8]) -> Option<(usize, Origin)> {
+        let (known, origin) = self.last.as_ref()?;
+        let begins = !known.is_empty() && sent.starts_with(known);
+        begins.then(|| (known.len(), origin.clone()))
+    }
+
     /// Keeps an attribute of the resource that is being read. One without a value is none.
     pub(super) fn attribute(
         &mut self,

@@ -1,11 +1,11 @@
 //! Records as they are sent → one batch for each stream and resource.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::meter::{Fault, Meter};
 use super::origin::Origin;
-use super::text::Text;
+use super::text::{Read, Text};
 use super::value::Value;
 use super::{ConvertSettings, Decoded, RejectReason};
 use crate::core::record::{
@@ -78,14 +78,34 @@ impl<'a> Named<'a> {
         Ok(())
     }
 
-    /// The name of the file that a record was read from.
-    fn file(&self) -> Option<Text<'a>> {
-        let of_path = |path: Text<'a>| {
-            let name = path.0.rsplit(|&byte| matches!(byte, b'/' | b'\\')).next();
-            Text(name.unwrap_or_default())
+    fn file(&self) -> Option<File<'a>> {
+        let name = self.file_name.map(File::Name);
+        name.or_else(|| self.file_path.map(File::Path))
+    }
+}
+
+/// The file that a record was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum File<'a> {
+    Name(Text<'a>),
+    Path(Text<'a>),
+}
+
+impl File<'_> {
+    fn name<'r>(
+        &'r self,
+        len_max: usize,
+        room: &'r mut String,
+        meter: &mut Meter,
+    ) -> Option<&'r str> {
+        let name = match self {
+            Self::Name(name) => name.read(usize::MAX, room, meter).text,
+            Self::Path(path) => {
+                let path = path.read(usize::MAX, room, meter).text;
+                path.rsplit(['/', '\\']).next().unwrap_or_default()
+            }
         };
-        let name = self.file_name.or_else(|| self.file_path.map(of_path))?;
-        Some(name).filter(|name| *name != Text::EMPTY)
+        Some(Read::of(name, len_max).text).filter(|name| !name.is_empty())
     }
 }
 
@@ -202,9 +222,9 @@ impl<'a, 's> Sorter<'a, 's> {
 #[derive(Debug, Default)]
 struct Batches<'a> {
     all: Vec<Batch>,
-    index: HashMap<(StreamKey, Arc<Resource>), usize>,
+    index: BTreeMap<(StreamKey, Arc<Resource>), usize>,
     /// Neighbours mostly come from one file, so the batch is looked up once for a run of them.
-    run: Option<(Option<Text<'a>>, usize)>,
+    run: Option<(Option<File<'a>>, usize)>,
     room: String,
 }
 
@@ -212,17 +232,16 @@ impl<'a> Batches<'a> {
     fn of(
         &mut self,
         origin: &Origin,
-        file: Option<Text<'a>>,
+        file: Option<File<'a>>,
         settings: &ConvertSettings,
         meter: &mut Meter,
     ) -> Result<&mut Batch, Fault> {
         let place = match self.run {
             Some((known, place)) if known == file => place,
             _ => {
-                let name = file.map(|name| {
-                    let len_max = settings.attribute_len_max;
-                    name.read(len_max, &mut self.room, meter).text
-                });
+                let len_max = settings.attribute_len_max;
+                let name = file.as_ref();
+                let name = name.and_then(|file| file.name(len_max, &mut self.room, meter));
                 let stream = StreamKey::of(&origin.resource, name);
                 let place = self.place(stream, &origin.resource, meter)?;
                 self.run = Some((file, place));

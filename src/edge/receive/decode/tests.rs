@@ -6,6 +6,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
 use proptest::prelude::*;
 use prost::Message as _;
 
+mod json;
+
 use super::*;
 use crate::core::record::{Record, Severity, SpanId, Timestamp};
 

@@ -26,7 +26,14 @@ pub(super) enum Value<'a> {
     Bool(bool),
     Int(i64),
     Double(f64),
-    Bytes(Cow<'a, [u8]>),
+    Bytes(&'a [u8]),
+    Made(Box<Made<'a>>),
+}
+
+/// A value that had to be made. Boxed, so that dropping any other value is nothing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Made<'a> {
+    Bytes(Vec<u8>),
     Array(Vec<Value<'a>>),
     Map(Vec<(Text<'a>, Value<'a>)>),
 }
@@ -54,19 +61,19 @@ impl<'a> Value<'a> {
             Self::Empty => return None,
             Self::Text(text) => return Some(text.read(len_max, room, meter)),
             Self::Double(number) => write_double(*number, room),
-            Self::Bytes(bytes) => BASE64.encode_string(bytes, room),
-            Self::Bool(_) | Self::Int(_) | Self::Array(_) | Self::Map(_) => {
-                let mut json = Json {
-                    len_max,
-                    room,
-                    meter,
-                };
-                json.value(self);
+            Self::Bytes(_) | Self::Bool(_) | Self::Int(_) | Self::Made(_) => {
+                match self.as_bytes() {
+                    Some(bytes) => BASE64.encode_string(bytes, room),
+                    None => Json {
+                        len_max,
+                        room,
+                        meter,
+                    }
+                    .value(self),
+                }
             }
         }
-        let is_cut = room.len() > len_max;
-        room.truncate(room.floor_char_boundary(len_max));
-        Some(Read { text: room, is_cut })
+        Some(Read::of(room, len_max))
     }
 
     /// The text of a body: as [`read`](Self::read), but bytes that are a text are that text, as from a
@@ -78,12 +85,23 @@ impl<'a> Value<'a> {
         room: &'r mut String,
         meter: &mut Meter,
     ) -> Option<Read<'r>> {
-        match self {
-            Self::Text(text) => Some(text.read(len_max, room, meter)),
-            Self::Bytes(bytes) if std::str::from_utf8(bytes).is_ok() => {
-                Some(Text(bytes).read(len_max, room, meter))
-            }
+        if let Self::Text(text) = self {
+            return Some(text.read(len_max, room, meter));
+        }
+        match self.as_bytes().map(std::str::from_utf8) {
+            Some(Ok(text)) => Some(Read::of(text, len_max)),
             _ => self.read(len_max, room, meter),
+        }
+    }
+
+    fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Made(made) => match &**made {
+                Made::Bytes(bytes) => Some(bytes),
+                Made::Array(_) | Made::Map(_) => None,
+            },
+            _ => None,
         }
     }
 }
@@ -121,10 +139,17 @@ impl Json<'_, '_> {
             Value::Double(number) if number.is_finite() => write_double(*number, self.room),
             // JSON has no word for these three, so inside a map or array they are strings.
             Value::Double(number) => self.quoted(|room| write_double(*number, room)),
-            Value::Bytes(bytes) => self.quoted(|room| BASE64.encode_string(bytes, room)),
-            Value::Array(values) => self.array(values),
-            Value::Map(entries) => self.map(entries),
+            Value::Bytes(bytes) => self.bytes(bytes),
+            Value::Made(made) => match &**made {
+                Made::Bytes(bytes) => self.bytes(bytes),
+                Made::Array(values) => self.array(values),
+                Made::Map(entries) => self.map(entries),
+            },
         }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.quoted(|room| BASE64.encode_string(bytes, room));
     }
 
     fn quoted(&mut self, write: impl FnOnce(&mut String)) {

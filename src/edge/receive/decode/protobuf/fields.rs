@@ -1,113 +1,163 @@
-//! The protobuf wire format: a message is fields, each a number and a value of one of five shapes.
-//! <https://protobuf.dev/programming-guides/encoding/>
+//! The protobuf wire format: a message is fields, each a key (a number and one of five shapes) and a
+//! value. <https://protobuf.dev/programming-guides/encoding/>
 
+use super::super::What;
 use super::super::meter::Fault;
 
 /// Deepest that groups may lie in groups; the bound of other decoders.
 const GROUPS_DEEP_MAX: usize = 100;
 
-/// The value of a field as the wire has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Field<'a> {
-    Varint(u64),
-    Fixed64(u64),
-    /// A string, bytes, a message or packed numbers.
-    Bytes(&'a [u8]),
-    Fixed32(u32),
-    /// Fields of an old kind of message. None of OTLP's is one, so they are skipped.
-    Group,
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const BYTES: u32 = 2;
+const GROUP_BEGINS: u32 = 3;
+const GROUP_ENDS: u32 = 4;
+const FIXED32: u32 = 5;
+
+/// The key of a field that is a number of any length.
+pub(super) const fn varint(number: u32) -> u32 {
+    number << 3 | VARINT
 }
 
-/// Reads the fields of one message, in the order they were sent.
+/// The key of a field of eight bytes.
+pub(super) const fn fixed64(number: u32) -> u32 {
+    number << 3 | FIXED64
+}
+
+/// The key of a field that is a string, bytes, a message or packed numbers.
+pub(super) const fn bytes(number: u32) -> u32 {
+    number << 3 | BYTES
+}
+
+/// The key of a field of four bytes.
+pub(super) const fn fixed32(number: u32) -> u32 {
+    number << 3 | FIXED32
+}
+
+/// Reads the fields of one message, in the order they were sent: first a key, then what it calls for.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Fields<'a> {
+pub(super) struct Fields<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    pub(in super::super) const fn of(message: &'a [u8]) -> Self {
+    pub(super) const fn of(message: &'a [u8]) -> Self {
         Self { rest: message }
     }
 
-    /// The next field with its number; `None` at the end of the message.
-    #[inline(always)]
-    pub(in super::super) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Fault> {
-        if self.rest.is_empty() {
-            return Ok(None);
-        }
-        let (number, shape) = self.key()?;
-        Ok(Some((number, self.value(number, shape)?)))
+    pub(super) const fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
     }
 
-    /// What is wrong with a field that has not the shape its message gives it.
-    #[cold]
-    pub(in super::super) fn wrong_shape(&self) -> Fault {
-        Fault::malformed("a field has not the shape it should have", self.rest)
-    }
-
+    /// The key of the next field; `None` at the end of the message.
     #[inline(always)]
-    fn key(&mut self) -> Result<(u32, u8), Fault> {
-        let key = self.varint()?;
-        match u32::try_from(key) {
-            Ok(key) if key >> 3 > 0 => Ok((key >> 3, (key & 7) as u8)),
-            _ => Err(Fault::malformed("a field has no valid number", self.rest)),
+    pub(super) fn key(&mut self) -> Result<Option<u32>, Fault> {
+        match self.rest {
+            [] => Ok(None),
+            [key @ 8..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(Some(u32::from(*key)))
+            }
+            _ => self.long_key().map(Some),
         }
     }
 
     #[inline(always)]
-    fn value(&mut self, number: u32, shape: u8) -> Result<Field<'a>, Fault> {
-        match shape {
-            0 => self.varint().map(Field::Varint),
-            1 => Ok(Field::Fixed64(u64::from_le_bytes(self.array()?))),
-            2 => self.bytes().map(Field::Bytes),
-            3 => self.skip_group(number).map(|()| Field::Group),
-            5 => Ok(Field::Fixed32(u32::from_le_bytes(self.array()?))),
-            4 => Err(Fault::malformed(
-                "a group ends that did not begin",
-                self.rest,
-            )),
-            _ => Err(Fault::malformed("a field has no valid shape", self.rest)),
-        }
-    }
-
-    #[inline(always)]
-    fn bytes(&mut self) -> Result<&'a [u8], Fault> {
-        let len = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
-        let (bytes, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or_else(|| self.cut_short())?;
-        self.rest = rest;
-        Ok(bytes)
-    }
-
-    #[inline(always)]
-    fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN], Fault> {
-        let (bytes, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or_else(|| self.cut_short())?;
-        self.rest = rest;
-        Ok(*bytes)
-    }
-
-    #[inline(always)]
-    fn varint(&mut self) -> Result<u64, Fault> {
+    pub(super) fn varint(&mut self) -> Result<u64, Fault> {
         match self.rest {
             [byte @ 0..0x80, rest @ ..] => {
                 self.rest = rest;
                 Ok(u64::from(*byte))
             }
-            [low, byte @ 0..0x80, rest @ ..] => {
+            [low, high @ 0..0x80, rest @ ..] => {
                 self.rest = rest;
-                Ok(u64::from(*low & 0x7f) | u64::from(*byte) << 7)
+                Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
             }
             _ => self.long_varint(),
         }
     }
 
-    /// At most ten bytes, of which the last has one bit. Those that are longer than they need be are
-    /// allowed.
+    #[inline(always)]
+    pub(super) fn fixed64(&mut self) -> Result<u64, Fault> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    #[inline(always)]
+    pub(super) fn fixed32(&mut self) -> Result<u32, Fault> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    #[inline(always)]
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+        let len = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        match self.rest.split_at_checked(len) {
+            Some((bytes, rest)) => {
+                self.rest = rest;
+                Ok(bytes)
+            }
+            None => Err(self.cut_short()),
+        }
+    }
+
+    /// Passes over a field that the reader has no use for. One of a `known` number has come in a shape
+    /// that is not its own.
+    #[inline(never)]
+    pub(super) fn skip(&mut self, key: u32, known: fn(u32) -> bool) -> Result<(), Fault> {
+        match known(key >> 3) {
+            true => Err(Fault::malformed(What::WrongShape, self.rest)),
+            false => self.pass(key),
+        }
+    }
+
+    fn pass(&mut self, key: u32) -> Result<(), Fault> {
+        match key & 7 {
+            VARINT => self.varint().map(drop),
+            FIXED64 => self.fixed64().map(drop),
+            BYTES => self.bytes().map(drop),
+            GROUP_BEGINS => self.pass_group(key >> 3),
+            FIXED32 => self.fixed32().map(drop),
+            GROUP_ENDS => Err(Fault::malformed(What::GroupEnds, self.rest)),
+            _ => Err(Fault::malformed(What::NoShape, self.rest)),
+        }
+    }
+
+    /// Groups are an old kind of message. None of OTLP's is one.
+    fn pass_group(&mut self, number: u32) -> Result<(), Fault> {
+        let mut open = vec![number];
+        while let Some(innermost) = open.last() {
+            let key = self.key()?.ok_or_else(|| self.cut_short())?;
+            match (key >> 3, key & 7) {
+                (number, GROUP_ENDS) if number == *innermost => {
+                    open.pop();
+                }
+                (number, GROUP_BEGINS) if open.len() < GROUPS_DEEP_MAX => open.push(number),
+                (_, GROUP_BEGINS) => return Err(Fault::too_deep(self.rest)),
+                _ => self.pass(key)?,
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn array<const LEN: usize>(&mut self) -> Result<[u8; LEN], Fault> {
+        match self.rest.split_first_chunk() {
+            Some((bytes, rest)) => {
+                self.rest = rest;
+                Ok(*bytes)
+            }
+            None => Err(self.cut_short()),
+        }
+    }
+
+    #[inline(never)]
+    fn long_key(&mut self) -> Result<u32, Fault> {
+        match u32::try_from(self.varint()?) {
+            Ok(key) if key >> 3 > 0 => Ok(key),
+            _ => Err(Fault::malformed(What::NoNumber, self.rest)),
+        }
+    }
+
+    /// At most ten bytes, of which the last has one bit. More bytes than the number needs are allowed.
     #[inline(never)]
     fn long_varint(&mut self) -> Result<u64, Fault> {
         let mut value = 0;
@@ -123,35 +173,12 @@ impl<'a> Fields<'a> {
         }
         match self.rest.len() {
             0..10 => Err(self.cut_short()),
-            _ => Err(Fault::malformed("a number is too long", self.rest)),
+            _ => Err(Fault::malformed(What::LongNumber, self.rest)),
         }
-    }
-
-    #[inline(never)]
-    fn skip_group(&mut self, number: u32) -> Result<(), Fault> {
-        const GROUP_BEGINS: u8 = 3;
-        const GROUP_ENDS: u8 = 4;
-        let mut open = vec![number];
-        while let Some(innermost) = open.last() {
-            if self.rest.is_empty() {
-                return Err(self.cut_short());
-            }
-            match self.key()? {
-                (number, GROUP_ENDS) if number == *innermost => {
-                    open.pop();
-                }
-                (number, GROUP_BEGINS) if open.len() < GROUPS_DEEP_MAX => open.push(number),
-                (_, GROUP_BEGINS) => return Err(Fault::too_deep(self.rest)),
-                (number, shape) => {
-                    self.value(number, shape)?;
-                }
-            }
-        }
-        Ok(())
     }
 
     #[cold]
     fn cut_short(&self) -> Fault {
-        Fault::malformed("it ends in the middle", self.rest)
+        Fault::malformed(What::EndsEarly, self.rest)
     }
 }

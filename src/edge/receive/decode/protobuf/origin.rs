@@ -1,27 +1,41 @@
-//! The resource of a `ResourceLogs`, `ResourceSpans` or `ResourceMetrics`: field 1 of each.
+//! The resource of a `ResourceLogs`, `ResourceSpans` or `ResourceMetrics`, and the scope of what is
+//! in them: field 1 of each.
 
 use super::super::meter::{Fault, Meter};
-use super::super::origin::{Origin, Origins};
-use super::fields::{Field, Fields};
+use super::super::origin::{INSTANCE_ATTRIBUTE, Origin, Origins};
+use super::super::text::Text;
+use super::fields::{Fields, bytes, varint};
 use super::values::Attribute;
 
-/// Reads it before what comes from it, wherever it stands.
+const RESOURCE: u32 = bytes(1);
+
+/// Fields of `Resource`.
+const ATTRIBUTE: u32 = bytes(1);
+const DROPPED_ATTRIBUTES: u32 = varint(2);
+const ENTITY: u32 = bytes(3);
+
+/// Fields of `InstrumentationScope`.
+const SCOPE_NAME: u32 = bytes(1);
+const SCOPE_VERSION: u32 = bytes(2);
+const SCOPE_ATTRIBUTE: u32 = bytes(3);
+const SCOPE_DROPPED_ATTRIBUTES: u32 = varint(4);
+
+/// Reads the resource before what comes from it, wherever in `parent` it stands.
 pub(super) fn of<'a>(
     parent: &'a [u8],
     origins: &mut Origins<'a, '_>,
     meter: &mut Meter,
 ) -> Result<Origin, Fault> {
-    let mut only = None;
+    let mut only: Option<&[u8]> = None;
     let mut count = 0;
     let mut fields = Fields::of(parent);
-    while let Some((number, field)) = fields.next()? {
-        match (number, field) {
-            (1, Field::Bytes(message)) => {
-                only = Some(message);
+    while let Some(key) = fields.key()? {
+        match key {
+            RESOURCE => {
+                only = Some(fields.bytes()?);
                 count += 1;
             }
-            (1, _) => return Err(fields.wrong_shape()),
-            _ => {}
+            _ => fields.skip(key, |number| number == 1)?,
         }
     }
     // None at all is like an empty one; several are one, merged, and are not known again.
@@ -30,9 +44,10 @@ pub(super) fn of<'a>(
         return Ok(known);
     }
     let mut fields = Fields::of(parent);
-    while let Some((number, field)) = fields.next()? {
-        if let (1, Field::Bytes(resource)) = (number, field) {
-            attributes(resource, origins, meter)?;
+    while let Some(key) = fields.key()? {
+        match key {
+            RESOURCE => attributes(fields.bytes()?, origins, meter)?,
+            _ => fields.skip(key, |_| false)?,
         }
     }
     Ok(origins.finish(sent))
@@ -44,18 +59,51 @@ fn attributes<'a>(
     meter: &mut Meter,
 ) -> Result<(), Fault> {
     let mut fields = Fields::of(resource);
-    while let Some((number, field)) = fields.next()? {
-        match (number, field) {
-            (1, Field::Bytes(message)) => {
+    while let Some(key) = fields.key()? {
+        match key {
+            ATTRIBUTE => {
                 meter.element()?;
-                let attribute = Attribute::of(message)?;
+                let attribute = Attribute::of(fields.bytes()?)?;
                 let value = attribute.value(meter)?;
                 origins.attribute(attribute.key, &value, meter)?;
             }
-            (2, Field::Varint(_)) | (3, Field::Bytes(_)) => {}
-            (1..=3, _) => return Err(fields.wrong_shape()),
-            _ => {}
+            DROPPED_ATTRIBUTES => {
+                fields.varint()?;
+            }
+            ENTITY => {
+                fields.bytes()?;
+            }
+            _ => fields.skip(key, |number| number <= 3)?,
         }
     }
     Ok(())
+}
+
+/// The process that a scope names, where it names one: by the last attribute of that name, and by
+/// none where that is not a string.
+pub(super) fn instance_of_scope<'a>(
+    scope: &'a [u8],
+    meter: &mut Meter,
+) -> Result<Option<Option<Text<'a>>>, Fault> {
+    let mut instance = None;
+    let mut fields = Fields::of(scope);
+    while let Some(key) = fields.key()? {
+        match key {
+            SCOPE_ATTRIBUTE => {
+                meter.element()?;
+                let attribute = Attribute::of(fields.bytes()?)?;
+                if attribute.key.bytes == INSTANCE_ATTRIBUTE.as_bytes() {
+                    instance = Some(attribute.value(meter)?.as_text());
+                }
+            }
+            SCOPE_NAME | SCOPE_VERSION => {
+                fields.bytes()?;
+            }
+            SCOPE_DROPPED_ATTRIBUTES => {
+                fields.varint()?;
+            }
+            _ => fields.skip(key, |number| number <= 4)?,
+        }
+    }
+    Ok(instance)
 }

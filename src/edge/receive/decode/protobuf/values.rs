@@ -1,46 +1,131 @@
 //! `AnyValue` and `KeyValue`. A message that is sent twice is merged, as every protobuf decoder does.
 
-use std::borrow::Cow;
-
 use super::super::meter::{Fault, Meter};
 use super::super::text::Text;
-use super::super::value::{DEPTH_MAX, PARTS_MAX, Value};
-use super::fields::{Field, Fields};
+use super::super::value::{DEPTH_MAX, Made, PARTS_MAX, Value};
+use super::fields::{Fields, bytes, fixed64, varint};
+
+/// Fields of `KeyValue`.
+const KEY: u32 = bytes(1);
+const VALUE: u32 = bytes(2);
+const KEY_INDEX: u32 = varint(3);
+
+/// Fields of `AnyValue`.
+const TEXT: u32 = bytes(1);
+const BOOL: u32 = varint(2);
+const INT: u32 = varint(3);
+const DOUBLE: u32 = fixed64(4);
+const ARRAY: u32 = bytes(5);
+const MAP: u32 = bytes(6);
+const BYTES: u32 = bytes(7);
+const TEXT_INDEX: u32 = varint(8);
+
+/// The only field of `ArrayValue` and of `KeyValueList`.
+const PART: u32 = bytes(1);
 
 /// An attribute: its name, and its value where it lies.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attribute<'a> {
     pub(super) key: Text<'a>,
-    message: &'a [u8],
+    value: Lies<'a>,
+}
+
+/// Where the value of an attribute lies.
+#[derive(Clone, Copy, Debug)]
+enum Lies<'a> {
+    /// Alone, as an `AnyValue`.
+    Alone(&'a [u8]),
+    /// Somewhere in a `KeyValue`.
+    In(&'a [u8]),
 }
 
 impl<'a> Attribute<'a> {
     /// Reads the name only.
     #[inline(always)]
     pub(super) fn of(message: &'a [u8]) -> Result<Self, Fault> {
-        let mut key = Text::EMPTY;
-        let mut fields = Fields::of(message);
-        while let Some((number, field)) = fields.next()? {
-            match (number, field) {
-                (1, Field::Bytes(bytes)) => key = Text(bytes),
-                (2, Field::Bytes(_)) | (3, Field::Varint(_)) => {}
-                (1..=3, _) => return Err(fields.wrong_shape()),
-                _ => {}
-            }
+        match Self::usual(message) {
+            Some(usual) => Ok(usual),
+            None => Self::unusual(message),
         }
-        Ok(Self { key, message })
     }
 
+    /// Nearly all are a name and then a value, both short.
+    #[inline(always)]
+    fn usual(message: &'a [u8]) -> Option<Self> {
+        const KEY_BYTE: u8 = KEY as u8;
+        const VALUE_BYTE: u8 = VALUE as u8;
+        let [KEY_BYTE, len @ 0..0x80, rest @ ..] = message else {
+            return None;
+        };
+        let (key, rest) = rest.split_at_checked(usize::from(*len))?;
+        let [VALUE_BYTE, len @ 0..0x80, value @ ..] = rest else {
+            return None;
+        };
+        (value.len() == usize::from(*len)).then_some(Self {
+            key: Text::plain(key),
+            value: Lies::Alone(value),
+        })
+    }
+
+    #[inline(never)]
+    fn unusual(message: &'a [u8]) -> Result<Self, Fault> {
+        let mut name = Text::EMPTY;
+        let mut fields = Fields::of(message);
+        while let Some(key) = fields.key()? {
+            match key {
+                KEY => name = Text::plain(fields.bytes()?),
+                VALUE => {
+                    fields.bytes()?;
+                }
+                KEY_INDEX => {
+                    fields.varint()?;
+                }
+                _ => fields.skip(key, |number| number <= 3)?,
+            }
+        }
+        Ok(Self {
+            key: name,
+            value: Lies::In(message),
+        })
+    }
+
+    #[inline(always)]
     pub(super) fn value(self, meter: &mut Meter) -> Result<Value<'a>, Fault> {
-        let mut parts = Parts::of(meter);
-        let (_, value) = parts.entry(self.message, 1)?;
-        Ok(value)
+        match self.value {
+            Lies::Alone(message) => {
+                let mut value = Value::Empty;
+                merge(&mut value, message, meter)?;
+                Ok(value)
+            }
+            Lies::In(message) => {
+                let (_, value) = Parts::of(meter).entry(message, 1)?;
+                Ok(value)
+            }
+        }
     }
 }
 
 /// Puts `message`, an `AnyValue`, on top of what `value` holds.
-#[inline]
+#[inline(always)]
 pub(super) fn merge<'a>(
+    value: &mut Value<'a>,
+    message: &'a [u8],
+    meter: &mut Meter,
+) -> Result<(), Fault> {
+    // Nearly all are a string and nothing else.
+    let mut fields = Fields::of(message);
+    if fields.key()? == Some(TEXT) {
+        let text = fields.bytes()?;
+        if fields.is_at_end() {
+            *value = Value::Text(Text::plain(text));
+            return Ok(());
+        }
+    }
+    merge_unusual(value, message, meter)
+}
+
+#[inline(never)]
+fn merge_unusual<'a>(
     value: &mut Value<'a>,
     message: &'a [u8],
     meter: &mut Meter,
@@ -72,19 +157,21 @@ impl<'m> Parts<'m> {
             return Err(Fault::too_deep(message));
         }
         let mut fields = Fields::of(message);
-        while let Some((number, field)) = fields.next()? {
-            match (number, field) {
-                (1, Field::Bytes(bytes)) => *value = Value::Text(Text(bytes)),
-                (2, Field::Varint(flag)) => *value = Value::Bool(flag != 0),
-                (3, Field::Varint(number)) => *value = Value::Int(number.cast_signed()),
-                (4, Field::Fixed64(bits)) => *value = Value::Double(f64::from_bits(bits)),
-                (5, Field::Bytes(array)) => self.merge_array(value, array, depth)?,
-                (6, Field::Bytes(list)) => self.merge_map(value, list, depth)?,
-                (7, Field::Bytes(bytes)) => *value = Value::Bytes(Cow::Borrowed(bytes)),
+        while let Some(key) = fields.key()? {
+            match key {
+                TEXT => *value = Value::Text(Text::plain(fields.bytes()?)),
+                BOOL => *value = Value::Bool(fields.varint()? != 0),
+                INT => *value = Value::Int(fields.varint()?.cast_signed()),
+                DOUBLE => *value = Value::Double(f64::from_bits(fields.fixed64()?)),
+                ARRAY => self.merge_array(value, fields.bytes()?, depth)?,
+                MAP => self.merge_map(value, fields.bytes()?, depth)?,
+                BYTES => *value = Value::Bytes(fields.bytes()?),
                 // Only profiles have the table of strings that this index points into.
-                (8, Field::Varint(_)) => *value = Value::Empty,
-                (1..=8, _) => return Err(fields.wrong_shape()),
-                _ => {}
+                TEXT_INDEX => {
+                    fields.varint()?;
+                    *value = Value::Empty;
+                }
+                _ => fields.skip(key, |number| number <= 8)?,
             }
         }
         Ok(())
@@ -96,24 +183,25 @@ impl<'m> Parts<'m> {
         array: &'a [u8],
         depth: usize,
     ) -> Result<(), Fault> {
-        let mut values = match std::mem::take(value) {
-            Value::Array(values) => values,
+        let mut values = match take_made(value) {
+            Some(Made::Array(values)) => values,
             _ => Vec::new(),
         };
         let mut fields = Fields::of(array);
-        while let Some((number, field)) = fields.next()? {
-            match (number, field) {
-                (1, Field::Bytes(message)) if self.has_room()? => {
-                    let mut part = Value::Empty;
-                    self.merge(&mut part, message, depth + 1)?;
-                    values.push(part);
+        while let Some(key) = fields.key()? {
+            match key {
+                PART => {
+                    let message = fields.bytes()?;
+                    if self.has_room()? {
+                        let mut part = Value::Empty;
+                        self.merge(&mut part, message, depth + 1)?;
+                        values.push(part);
+                    }
                 }
-                (1, Field::Bytes(_)) => {}
-                (1, _) => return Err(fields.wrong_shape()),
-                _ => {}
+                _ => fields.skip(key, |number| number == 1)?,
             }
         }
-        *value = Value::Array(values);
+        *value = Value::Made(Box::new(Made::Array(values)));
         Ok(())
     }
 
@@ -123,22 +211,23 @@ impl<'m> Parts<'m> {
         list: &'a [u8],
         depth: usize,
     ) -> Result<(), Fault> {
-        let mut entries = match std::mem::take(value) {
-            Value::Map(entries) => entries,
+        let mut entries = match take_made(value) {
+            Some(Made::Map(entries)) => entries,
             _ => Vec::new(),
         };
         let mut fields = Fields::of(list);
-        while let Some((number, field)) = fields.next()? {
-            match (number, field) {
-                (1, Field::Bytes(message)) if self.has_room()? => {
-                    entries.push(self.entry(message, depth + 1)?);
+        while let Some(key) = fields.key()? {
+            match key {
+                PART => {
+                    let message = fields.bytes()?;
+                    if self.has_room()? {
+                        entries.push(self.entry(message, depth + 1)?);
+                    }
                 }
-                (1, Field::Bytes(_)) => {}
-                (1, _) => return Err(fields.wrong_shape()),
-                _ => {}
+                _ => fields.skip(key, |number| number == 1)?,
             }
         }
-        *value = Value::Map(entries);
+        *value = Value::Made(Box::new(Made::Map(entries)));
         Ok(())
     }
 
@@ -148,18 +237,19 @@ impl<'m> Parts<'m> {
         message: &'a [u8],
         depth: usize,
     ) -> Result<(Text<'a>, Value<'a>), Fault> {
-        let (mut key, mut value) = (Text::EMPTY, Value::Empty);
+        let (mut name, mut value) = (Text::EMPTY, Value::Empty);
         let mut fields = Fields::of(message);
-        while let Some((number, field)) = fields.next()? {
-            match (number, field) {
-                (1, Field::Bytes(bytes)) => key = Text(bytes),
-                (2, Field::Bytes(message)) => self.merge(&mut value, message, depth)?,
-                (3, Field::Varint(_)) => {}
-                (1..=3, _) => return Err(fields.wrong_shape()),
-                _ => {}
+        while let Some(key) = fields.key()? {
+            match key {
+                KEY => name = Text::plain(fields.bytes()?),
+                VALUE => self.merge(&mut value, fields.bytes()?, depth)?,
+                KEY_INDEX => {
+                    fields.varint()?;
+                }
+                _ => fields.skip(key, |number| number <= 3)?,
             }
         }
-        Ok((key, value))
+        Ok((name, value))
     }
 
     fn has_room(&mut self) -> Result<bool, Fault> {
@@ -172,5 +262,12 @@ impl<'m> Parts<'m> {
             }
         }
         Ok(true)
+    }
+}
+
+fn take_made<'a>(value: &mut Value<'a>) -> Option<Made<'a>> {
+    match std::mem::take(value) {
+        Value::Made(made) => Some(*made),
+        _ => None,
     }
 }
