@@ -340,6 +340,8 @@ fn a_collector_shows_its_known_faults() {
     ] {
         assert_eq!(rows[id].0, Some(true), "{id}: {}", rows[id].1);
     }
-    let records = sink.records();
-    assert!(records.len() > 100, "{} records arrived", records.len());
+    // It wrote the texts that are not UTF-8 as they came, so this is no text.
+    let written = std::fs::read(place.path("sink.jsonl")).unwrap();
+    let requests = written.iter().filter(|byte| **byte == b'\n').count();
+    assert!(requests > 50, "{requests} requests arrived");
 }
