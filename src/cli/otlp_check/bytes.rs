@@ -75,13 +75,11 @@ impl Writer {
         self.tag(field, GROUP_END)
     }
 
-    /// A field of each wire type that nobody knows.
+    /// A field that nobody knows of each wire type that proto3 has.
     pub(super) fn unknown(self) -> Self {
-        let inside = Self::default().varint(1, 7).bytes(2, "x");
         self.varint(field::UNKNOWN, u64::MAX)
             .fixed64(field::UNKNOWN, 7)
             .bytes(field::UNKNOWN, b"\x08\xff not a message \x00")
-            .group(field::UNKNOWN, inside)
             .fixed32(field::UNKNOWN, 7)
     }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use tokio::sync::OnceCell;
+use tonic::Code;
 
 use super::client::{Packing, Peer, Post, Protocol, Refusal, Signal, Told, Verdict, Way};
+use super::payload;
 
 /// The port of OTLP/gRPC unless another is given.
 const GRPC_PORT: u16 = 4317;
@@ -38,7 +40,7 @@ struct Endpoint {
 /// Finds the ports of a receiver.
 ///
 /// # Errors
-/// A sentence: the endpoint cannot be read, or nothing there speaks OTLP.
+/// A sentence: the endpoint cannot be read, nothing there speaks OTLP, or it wants credentials.
 pub(super) async fn find(wanted: &Wanted) -> Result<Peer, String> {
     let endpoint = wanted.endpoint.as_deref().map(Endpoint::read).transpose()?;
     let mut peer = Peer::of(wanted);
@@ -72,6 +74,10 @@ pub(super) async fn find(wanted: &Wanted) -> Result<Peer, String> {
         (None, None) => Err(format!(
             "nothing speaks OTLP at {}; name the ports with --grpc ADDRESS and --http ADDRESS",
             once_each(tried).join(", ")
+        )),
+        _ if peer.wants_credentials().await => Err(format!(
+            "{} wants credentials; give them with --header 'authorization: Bearer TOKEN'",
+            peer.endpoint()
         )),
         _ => Ok(peer),
     }
@@ -117,6 +123,20 @@ impl Peer {
             .map(|address| format!("HTTP {address}{}", self.prefix));
         let both: Vec<String> = grpc.into_iter().chain(http).collect();
         both.join(", ")
+    }
+
+    /// Whether a record is refused for the want of (other) credentials.
+    async fn wants_credentials(&self) -> bool {
+        let sample = payload::sample(Signal::Logs);
+        let grpc = self.grpc(Signal::Logs, Packing::None, &sample).await;
+        let way = (Way::Protobuf, Packing::None);
+        let http = self.http(Signal::Logs, way, &sample).await;
+        let codes = [grpc, http];
+        let mut codes = codes.iter().flatten().filter_map(Told::code);
+        codes.any(|code| match code {
+            Refusal::Grpc(code) => matches!(code, Code::Unauthenticated | Code::PermissionDenied),
+            Refusal::Http(status) => matches!(status, 401 | 403),
+        })
     }
 
     /// Whether an empty call gets a gRPC status.

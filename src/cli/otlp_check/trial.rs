@@ -62,7 +62,9 @@ impl Trial {
 
     fn judged(mut self, good: fn(String) -> Finding, came: &str) -> Finding {
         if self.asked == 0 {
-            return Finding::unseen("the transport that this row is about was not found");
+            return Finding::unseen(
+                "nothing was seen: this transport was not found, or nothing was refused",
+            );
         }
         if self.wrong.is_empty() {
             return good(format!("{}: {came}", self.sent));

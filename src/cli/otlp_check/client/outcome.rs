@@ -183,6 +183,11 @@ impl Told {
         self.refused().map(|refused| refused.code)
     }
 
+    /// Whether it was called a success, readable or not.
+    pub(in crate::cli::otlp_check) fn is_success(&self) -> bool {
+        matches!(self.verdict, Verdict::Taken(_) | Verdict::Garbled(_))
+    }
+
     /// Whether all of it was taken.
     pub(in crate::cli::otlp_check) fn is_whole(&self) -> bool {
         self.partial().is_some_and(|partial| partial.rejected == 0)

@@ -113,7 +113,7 @@ async fn oversize(peer: &Peer) -> Finding {
     let wanted = Refusal::Grpc(Code::ResourceExhausted);
     let mut taken = 0;
     for fault in grpc_faults(peer, &[Kind::TooLarge, Kind::Bomb]).await {
-        if fault.told.partial().is_some() {
+        if fault.told.is_success() {
             taken += 1;
             continue;
         }
@@ -177,7 +177,7 @@ async fn not_retryable(peer: &Peer) -> Finding {
          messages that are too large were sent",
     );
     for fault in faults::of(peer).await {
-        if fault.told.way == Way::Grpc && fault.told.partial().is_none() {
+        if fault.told.way == Way::Grpc && !fault.told.is_success() {
             let is_permanent = fault.told.refused().is_some() && !fault.told.is_retryable();
             let text = match fault.told.is_retryable() {
                 true => format!("{}, {}, which clients send again", fault.what, fault.told),

@@ -188,8 +188,8 @@ async fn oversize(peer: &Peer) -> Finding {
     ));
     let mut taken = 0;
     for fault in http_faults(peer, &[Kind::TooLarge, Kind::Bomb]).await {
-        taken += usize::from(fault.told.partial().is_some());
-        if fault.told.partial().is_none() {
+        taken += usize::from(fault.told.is_success());
+        if !fault.told.is_success() {
             let is_413 = fault.told.code() == Some(Refusal::Http(413));
             trial.check(is_413, format!("{}, {}", fault.what, fault.told));
         }

@@ -186,9 +186,7 @@ async fn twice(peer: &Peer) -> Finding {
 }
 
 async fn unknown_fields(peer: &Peer) -> Finding {
-    let mut trial = Trial::of(
-        "a record was sent with fields of every wire type that nobody knows, on every level",
-    );
+    let mut trial = Trial::of("a record was sent with fields that nobody knows on every level");
     for told in both(peer, Packing::None, &unknown_on_every_level()).await {
         trial.whole("", Some(told));
     }
@@ -279,7 +277,7 @@ async fn limited(peer: &Peer) -> Finding {
     for fault in faults::of(peer).await {
         if matches!(fault.kind, Kind::TooLarge | Kind::Bomb) {
             // One that hangs up has a limit too; whether it says so rightly is for G3 and H7.
-            let is_taken = fault.told.partial().is_some();
+            let is_taken = fault.told.is_success();
             trial.check(
                 !is_taken,
                 format!("{} was taken, {}", fault.what, fault.told),
