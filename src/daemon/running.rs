@@ -319,9 +319,7 @@ impl Daemon {
         let shards = std::mem::take(&mut self.shards);
         let keeper = match (&mut self.keeper).await {
             Ok(Some(keeper)) => keeper,
-            Ok(None) | Err(_) => {
-                Keeper::new(shards, self.books.clone(), Arc::clone(&self.door))
-            }
+            Ok(None) | Err(_) => Keeper::new(shards, self.books.clone(), Arc::clone(&self.door)),
         };
         let written = save_last(keeper).await;
         self.flush_scribe().await;

@@ -154,7 +154,9 @@ fn tell(found: Vec<Arc<Anomaly>>, road: &Road, control: &Control, now: Timestamp
         .collect();
     let told: Vec<ToldEvent> = events.iter().map(|event| told(event, now)).collect();
     let dispatcher = road.dispatcher.load();
-    let prepared = events.iter().flat_map(|event| dispatcher.prepare(event, now));
+    let prepared = events
+        .iter()
+        .flat_map(|event| dispatcher.prepare(event, now));
     let mut prepared: Vec<Undelivered> = prepared.collect();
     let rows: Vec<OutboxRow> = prepared.iter().map(|it| row(it, now)).collect();
     let are_new = control.tell(&told, &rows).unwrap_or_else(|error| {

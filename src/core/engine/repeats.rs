@@ -127,6 +127,10 @@ mod tests {
         assert_eq!(known(&mut repeats, &lines(0..100), later), 0);
         let second = Timestamp::from_millis(2_000);
         assert_eq!(known(&mut repeats, &lines(0..100), second), 0);
-        assert_eq!(known(&mut repeats, &lines(0..100), second), 0, "whole seconds");
+        assert_eq!(
+            known(&mut repeats, &lines(0..100), second),
+            0,
+            "whole seconds"
+        );
     }
 }
