@@ -19,6 +19,7 @@ mod router;
 mod scribe;
 mod running;
 mod shard_thread;
+mod shares;
 mod trainer;
 
 pub use models::{ModelFileError, UnusableModel};

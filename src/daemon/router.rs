@@ -11,6 +11,7 @@ use super::board::Board;
 use super::clock;
 use super::memory::Memory;
 use super::shard_thread::{Command, ShardHandle};
+use super::shares::{Share, Shares};
 use crate::core::record::{Batch, StreamKey, Timestamp};
 use crate::edge::receive::Refusal;
 
@@ -27,6 +28,7 @@ pub(super) struct Router {
     shards: Vec<ShardHandle>,
     budget: Arc<Semaphore>,
     permits: usize,
+    shares: Arc<Shares>,
     memory: Arc<Memory>,
     queued: Arc<AtomicU64>,
     closed: AtomicBool,
@@ -36,6 +38,7 @@ pub(super) struct Router {
 #[derive(Debug)]
 pub(super) struct Room {
     _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 /// Batches on their way to the shards, and their room.
@@ -54,6 +57,7 @@ impl Router {
             shards,
             budget: Arc::new(Semaphore::new(permits)),
             permits,
+            shares: Arc::default(),
             memory: Arc::clone(&board.memory),
             queued: Arc::clone(&board.queued),
             closed: AtomicBool::new(false),
@@ -91,6 +95,16 @@ impl Router {
         if self.memory.is_over() && self.queued.load(Ordering::Relaxed) > 0 {
             return Err(refusal);
         }
+        let wanted = Shares::of(&batches, bytes);
+        let free = self.budget.available_permits() * PERMIT_BYTES;
+        if !self
+            .shares
+            .admit(&wanted, free, self.permits * PERMIT_BYTES)
+        {
+            return Err(Refusal::Share {
+                retry_after: RETRY_AFTER,
+            });
+        }
         let load = self.load_in_time(batches, bytes, None);
         let loaded = tokio::time::timeout(WAIT, load).await;
         loaded.unwrap_or(Err(refusal))
@@ -113,11 +127,15 @@ impl Router {
         let budget = Arc::clone(&self.budget);
         let permit = budget.acquire_many_owned(permits).await;
         let permit = permit.map_err(|_| Refusal::Stopping)?;
+        let share = self.shares.enter(Shares::of(&batches, bytes));
         Ok(Load {
             batches,
             received_at: replayed.unwrap_or_else(clock::now),
             is_replayed: replayed.is_some(),
-            room: Arc::new(Room { _permit: permit }),
+            room: Arc::new(Room {
+                _permit: permit,
+                _share: share,
+            }),
         })
     }
 

@@ -113,7 +113,20 @@ fn an_address_that_others_can_reach_is_refused_unless_asked_for() {
     let open = "listen:\n  otlp_grpc: 0.0.0.0:4317\n";
     let told = problems(open, &[]);
     assert!(told.contains("knothole.yaml:2:14"), "{told}");
-    assert!(told.contains("no authentication yet") && told.contains("allow_non_loopback: true"));
+    assert!(told.contains("receive.tenants") && told.contains("allow_non_loopback: true"));
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    fs::write(&token, "a-token-of-enough-length").unwrap();
+    let tenant = format!("receive:\n  tenants: [{{name: shop, token_file: {token:?}}}]\n");
+    assert!(from_text("x", &format!("{open}{tenant}"), &[]).is_ok());
+    let api = problems(&format!("listen: {{api: '0.0.0.0:8080'}}\n{tenant}"), &[]);
+    assert!(api.contains("no authentication yet"), "{api}");
+    fs::write(&token, "short").unwrap();
+    let short = problems(&tenant, &[]);
+    assert!(
+        short.contains("receive.tenants") && short.contains("shorter"),
+        "{short}"
+    );
     let allowed = format!("{open}  allow_non_loopback: true\n");
     let settings = from_text("x", &allowed, &[]).unwrap();
     assert_eq!(settings.listen.otlp_grpc.to_string(), "0.0.0.0:4317");

@@ -69,6 +69,12 @@ pub enum Refusal {
         /// How long the sender should wait.
         retry_after: Duration,
     },
+    /// A service of the request has more than its share of the buffers, which are filling.
+    #[error("knothole is near its limit and this service sends the most, please send again later")]
+    Share {
+        /// How long the sender should wait.
+        retry_after: Duration,
+    },
     /// It cannot be kept on the disk now.
     #[error("knothole cannot write to its disk now, please send again later")]
     Unwritable,
@@ -81,7 +87,9 @@ impl Refusal {
     /// How long the sender should wait; never zero.
     pub fn retry_after(self) -> Duration {
         match self {
-            Self::Overloaded { retry_after } => retry_after.max(Duration::from_millis(1)),
+            Self::Overloaded { retry_after } | Self::Share { retry_after } => {
+                retry_after.max(Duration::from_millis(1))
+            }
             Self::Unwritable => Duration::from_secs(5),
             Self::Stopping => Duration::from_secs(1),
         }
@@ -91,6 +99,7 @@ impl Refusal {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Overloaded { .. } => "queue",
+            Self::Share { .. } => "queue_share",
             Self::Unwritable => "disk",
             Self::Stopping => "stopping",
         }

@@ -216,14 +216,14 @@ fn only_the_owner_can_read_the_folder_and_leftovers_are_removed() {
     let root = tempfile::tempdir().unwrap();
     let state = root.path().join("deep/state");
     fs::create_dir_all(&state).unwrap();
-    fs::write(state.join("instance-id.tmp"), b"half").unwrap();
+    fs::write(state.join("model.tmp"), b"half").unwrap();
     let store = Store::open(&state, ROOMY).unwrap();
     drop(store.control(ControlSettings::default()).unwrap());
     for name in ["instance-id", "control.db", "lock"] {
         let mode = fs::metadata(state.join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    assert!(!state.join("instance-id.tmp").exists());
+    assert!(!state.join("model.tmp").exists());
 }
 
 #[test]
