@@ -16,6 +16,7 @@ mod memory;
 pub(crate) mod models;
 mod door;
 mod router;
+mod scribe;
 mod running;
 mod shard_thread;
 mod trainer;

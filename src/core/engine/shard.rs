@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::outbox::Outbox;
+use super::repeats::Repeats;
 use super::snapshot::{Lost, Saved, Snapshot, SnapshotError};
 use super::stream::Stream;
 use super::{Ledger, Output, Settings, Status};
@@ -25,6 +26,7 @@ pub struct Shard {
     out: Outbox,
     /// The number of the latest entry of the journal that was taken in.
     taken: u64,
+    repeats: Repeats,
 }
 
 impl Shard {
@@ -35,6 +37,7 @@ impl Shard {
             streams: BTreeMap::new(),
             out: Outbox::default(),
             taken: 0,
+            repeats: Repeats::default(),
         }
     }
 
@@ -79,13 +82,18 @@ impl Shard {
             self.out.ledger.suppressed += batch.len() as u64;
             return;
         }
+        let mut repeats = std::mem::take(&mut self.repeats);
         let (stream, settings, out) = self.stream(&batch.stream);
         for record in batch.records() {
-            stream.push(record, &batch.resource, clock, settings);
+            if !stream.push(record, &batch.resource, clock, &mut repeats, settings) {
+                out.ledger.repeated += 1;
+            }
         }
+        repeats.settle();
         if judging == Judging::Now {
             stream.advance(now, settings, out);
         }
+        self.repeats = repeats;
     }
 
     /// Whether a new stream can begin; one that has been silent for long gives way.

@@ -11,6 +11,7 @@ use super::learning::Common;
 use super::lulls::Lulls;
 use super::outbox::Outbox;
 use super::pulse::Pulse;
+use super::repeats::Repeats;
 use super::{Alarms, ModelStatus, OpenBytes, Pace, Settings, State, Status};
 use crate::core::detect::Recent;
 use crate::core::detect::rates::{RateSettings, Rates};
@@ -89,15 +90,20 @@ impl Stream {
     }
 
     /// Takes a record in that came at `received_at`; it is judged when its wait from `now` is over.
+    /// Whether it is new.
     pub(super) fn push(
         &mut self,
         record: Record<'_>,
         resource: &Arc<Resource>,
         (received_at, now): (Timestamp, Timestamp),
+        repeats: &mut Repeats,
         settings: &Settings,
-    ) {
+    ) -> bool {
         let clock = (received_at, self.heard);
-        let taken = intake::read(record, resource, clock, &mut self.miner, settings);
+        let memory = (&mut self.miner, repeats);
+        let Some(taken) = intake::read(record, resource, clock, memory, settings) else {
+            return false;
+        };
         let since = match settings.pace {
             Pace::Live => now,
             Pace::Replay => {
@@ -106,6 +112,7 @@ impl Stream {
             }
         };
         self.hold.push(taken.time, taken.rank, since, taken.held);
+        true
     }
 
     /// Judges records whose wait is over and ends sequences that have been quiet. A live stream

@@ -62,9 +62,29 @@ impl Undelivered {
         &self.sink
     }
 
+    /// The type of that sink.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// The id of its event.
     pub fn id(&self) -> &str {
         &self.message.id
+    }
+
+    /// All else, for [`from_parts`](Self::from_parts).
+    pub fn message(&self) -> Vec<u8> {
+        // Text and numbers only, which can always be written.
+        serde_json::to_vec(&self.message).unwrap_or_default()
+    }
+
+    /// What was stored; `None` where the bytes are no message.
+    pub fn from_parts(sink: &str, kind: &str, message: &[u8]) -> Option<Self> {
+        Some(Self {
+            sink: sink.to_owned(),
+            kind: kind.to_owned(),
+            message: serde_json::from_slice(message).ok()?,
+        })
     }
 }
 

@@ -191,9 +191,14 @@ impl Tally {
 
     /// What the sender is told: nothing where everything was taken.
     pub(super) fn remark(&self) -> Remark {
+        let what = match self.signal {
+            Signal::Logs => "log records",
+            Signal::Traces => "spans",
+            Signal::Metrics => "data points",
+        };
         let reasons = self.rejected.iter().map(|(reason, count)| {
             format!(
-                "{count} log records were not taken ({}): {}",
+                "{count} {what} were not taken ({}): {}",
                 reason.name(),
                 reason.advice()
             )

@@ -1,4 +1,4 @@
-//! Bytes of an OTLP request → batches of records. Pure: no clock, no IO.
+//! Bytes of an OTLP request → records, spans or points. Pure: no clock, no IO.
 //!
 //! ```text
 //! protobuf ┐
@@ -14,17 +14,22 @@ mod meter;
 mod text;
 mod value;
 mod origin;
+mod envelope;
 mod sort;
+mod spans;
+mod metrics;
 mod protobuf;
 mod json;
 
 use std::fmt;
 
+pub use metrics::{Metric, Point, Reading};
 pub use origin::INSTANCE_ATTRIBUTE;
 pub use settings::ConvertSettings;
+pub use spans::{Span, Spans};
 
 use crate::core::record::Batch;
-use meter::Fault;
+use meter::{Fault, Meter};
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,16 +51,20 @@ pub enum Encoding {
     Json,
 }
 
-/// What one request held. `records = Σ batches + Σ rejected + own`.
+/// What one request held. Of logs, `records = Σ batches + Σ rejected + own`.
 #[derive(Clone, Debug, Default)]
 pub struct Decoded {
     /// One batch per stream and resource, in the order of their first record.
     pub batches: Vec<Batch>,
-    /// All records of the request.
+    /// Spans, by resource.
+    pub spans: Vec<Spans>,
+    /// Metrics that have points.
+    pub metrics: Vec<Metric>,
+    /// All records, spans or points of the request.
     pub records: u64,
-    /// Records that cannot be judged, by reason. Reasons appear once, none with a zero.
+    /// Those that cannot be used, by reason. Reasons appear once, none with a zero.
     pub rejected: Vec<(RejectReason, u64)>,
-    /// Records that knothole itself sent, left out so that it never judges itself.
+    /// Those that knothole itself sent, left out so that it never judges itself.
     pub own: u64,
     /// Bodies that were cut to `body_len_max`.
     pub cut: u64,
@@ -63,8 +72,26 @@ pub struct Decoded {
     pub repaired: u64,
     /// Attributes of resources, and values within one value, that were beyond their bounds.
     pub left_out: u64,
-    /// About how many bytes of memory the batches take, for a budget.
+    /// About how many bytes of memory all this takes, for a budget.
     pub bytes: usize,
+}
+
+impl Decoded {
+    fn metered(self, meter: &Meter) -> Self {
+        Self {
+            bytes: meter.memory(),
+            repaired: meter.repaired,
+            left_out: meter.left_out,
+            ..self
+        }
+    }
+}
+
+fn reject(rejected: &mut Vec<(RejectReason, u64)>, reason: RejectReason) {
+    match rejected.iter_mut().find(|(known, _)| *known == reason) {
+        Some((_, count)) => *count += 1,
+        None => rejected.push((reason, 1)),
+    }
 }
 
 /// Why a record is not taken.
@@ -74,6 +101,8 @@ pub enum RejectReason {
     Empty,
     /// Its resource claims to be what its sender's token does not stand for.
     NotAllowed,
+    /// A span without a valid id of its trace or of its own.
+    NoId,
 }
 
 impl RejectReason {
@@ -82,6 +111,7 @@ impl RejectReason {
         match self {
             Self::Empty => "empty",
             Self::NotAllowed => "not_allowed",
+            Self::NoId => "no_id",
         }
     }
 
@@ -90,6 +120,7 @@ impl RejectReason {
         match self {
             Self::Empty => "set a body or an event_name on every log record",
             Self::NotAllowed => "send resource attributes that your token stands for",
+            Self::NoId => "give every span a trace id of 16 bytes and a span id of 8, not all zero",
         }
     }
 }
@@ -174,11 +205,15 @@ pub fn decode(
     body: &[u8],
     settings: &ConvertSettings,
 ) -> Result<Decoded, DecodeError> {
-    let decoded = match encoding {
-        Encoding::Protobuf => protobuf::logs(body, settings),
-        Encoding::Json => json::logs(body, settings),
+    let read = match (encoding, signal) {
+        (Encoding::Protobuf, Signal::Logs) => protobuf::logs,
+        (Encoding::Protobuf, Signal::Traces) => protobuf::traces,
+        (Encoding::Protobuf, Signal::Metrics) => protobuf::metrics,
+        (Encoding::Json, Signal::Logs) => json::logs,
+        (Encoding::Json, Signal::Traces) => json::traces,
+        (Encoding::Json, Signal::Metrics) => json::metrics,
     };
-    decoded.map_err(|fault| match fault {
+    read(body, settings).map_err(|fault| match fault {
         Fault::Malformed { what, at } => DecodeError::Malformed {
             signal,
             encoding,

@@ -31,7 +31,7 @@ pub(super) fn convert(request: ExportLogsServiceRequest, settings: &ConvertSetti
             .resource
             .map(|it| it.attributes)
             .unwrap_or_default();
-        let resource = Arc::new(sorter.resource(attributes));
+        let resource = Arc::new(resource(attributes, settings));
         let own = resource.get("service.instance.id") == Some(settings.instance_id.as_str());
         for scope_logs in resource_logs.scope_logs {
             sorter.decoded.records += scope_logs.log_records.len() as u64;
@@ -50,8 +50,21 @@ pub(super) fn convert(request: ExportLogsServiceRequest, settings: &ConvertSetti
 }
 
 /// Told by the id and never by a name, which an application could borrow to hide its logs.
-fn is_own(scope: &InstrumentationScope, settings: &ConvertSettings) -> bool {
+pub(super) fn is_own(scope: &InstrumentationScope, settings: &ConvertSettings) -> bool {
     find(&scope.attributes, INSTANCE_ATTRIBUTE) == Some(settings.instance_id.as_str())
+}
+
+pub(super) fn resource(attributes: Vec<KeyValue>, settings: &ConvertSettings) -> Resource {
+    let kept = attributes.into_iter().filter_map(|sent| {
+        let text = attribute(canonical(sent.value?)?, settings);
+        Some((attribute(sent.key, settings), text))
+    });
+    Resource::new(kept.take(settings.resource_attributes_max).collect())
+}
+
+fn attribute(mut text: String, settings: &ConvertSettings) -> Box<str> {
+    cut(&mut text, settings.attribute_len_max);
+    text.into()
 }
 
 /// Puts each record into the batch of its stream and resource.
@@ -64,17 +77,8 @@ struct Sorter<'a> {
 }
 
 impl Sorter<'_> {
-    fn resource(&self, attributes: Vec<KeyValue>) -> Resource {
-        let kept = attributes.into_iter().filter_map(|attribute| {
-            let text = self.attribute(canonical(attribute.value?)?);
-            Some((self.attribute(attribute.key), text))
-        });
-        Resource::new(kept.take(self.settings.resource_attributes_max).collect())
-    }
-
-    fn attribute(&self, mut text: String) -> Box<str> {
-        cut(&mut text, self.settings.attribute_len_max);
-        text.into()
+    fn attribute(&self, text: String) -> Box<str> {
+        attribute(text, self.settings)
     }
 
     fn sort(&mut self, resource: &Arc<Resource>, records: Vec<LogRecord>) {

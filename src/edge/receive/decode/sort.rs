@@ -7,7 +7,7 @@ use super::meter::{Fault, Meter};
 use super::origin::Origin;
 use super::text::{Read, Text};
 use super::value::Value;
-use super::{ConvertSettings, Decoded, RejectReason};
+use super::{ConvertSettings, Decoded, RejectReason, reject};
 use crate::core::record::{
     Batch, Record, Resource, Severity, SpanId, StreamKey, Timestamp, TraceId,
 };
@@ -208,13 +208,11 @@ impl<'a, 's> Sorter<'a, 's> {
     }
 
     pub(super) fn finish(self) -> Decoded {
-        Decoded {
+        let decoded = Decoded {
             batches: self.batches.all,
-            bytes: self.meter.memory(),
-            repaired: self.meter.repaired,
-            left_out: self.meter.left_out,
             ..self.decoded
-        }
+        };
+        decoded.metered(&self.meter)
     }
 }
 
@@ -269,13 +267,6 @@ impl<'a> Batches<'a> {
             .push(Batch::new(key.0.clone(), Arc::clone(resource)));
         self.index.insert(key, place);
         Ok(place)
-    }
-}
-
-fn reject(rejected: &mut Vec<(RejectReason, u64)>, reason: RejectReason) {
-    match rejected.iter_mut().find(|(known, _)| *known == reason) {
-        Some((_, count)) => *count += 1,
-        None => rejected.push((reason, 1)),
     }
 }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 mod json;
+mod soup;
 
 use super::*;
 use crate::core::record::{Record, Severity, SpanId, Timestamp};

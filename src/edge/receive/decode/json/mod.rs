@@ -4,6 +4,11 @@
 mod reader;
 mod values;
 mod origin;
+mod envelope;
 mod logs;
+mod traces;
+mod metrics;
 
 pub(super) use logs::logs;
+pub(super) use metrics::metrics;
+pub(super) use traces::traces;

@@ -20,7 +20,7 @@ pub(super) fn of<'a>(
     }
     reader.object(|reader, key| match key {
         b"attributes" => attributes(reader, meter, |name, value, meter| {
-            origins.attribute(name, &value, meter)
+            origins.attributes.keep(name, &value, meter)
         }),
         _ => reader.skip(),
     })?;

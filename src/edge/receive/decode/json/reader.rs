@@ -46,15 +46,18 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.get(len..).unwrap_or_default();
     }
 
-    /// Reads an object; `each` reads or skips the value of each key. `null` is an empty one.
+    /// Reads an object; `each` reads or skips the value of each key. What is `null` is not there.
     #[inline(always)]
     pub(super) fn object(
         &mut self,
         mut each: impl FnMut(&mut Self, &[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         self.many(b'{', b'}', |reader| {
-            let key = reader.string()?;
+            let key = reader.text()?;
             reader.expect(b':')?;
+            if reader.is_null()? {
+                return Ok(());
+            }
             match key.unescaped() {
                 Cow::Borrowed(key) => each(reader, key),
                 Cow::Owned(key) => each(reader, &key),
@@ -76,19 +79,11 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(b'{') => self.object(|reader, _| reader.skip()),
             Some(b'[') => self.array(Self::skip),
-            Some(b'"') => self.string().map(drop),
+            Some(b'"') => self.text().map(drop),
             Some(b't') => self.word(b"true"),
             Some(b'f') => self.word(b"false"),
             Some(b'n') => self.word(b"null"),
             _ => self.number().map(drop),
-        }
-    }
-
-    /// A string; `null` is an empty one.
-    pub(super) fn text(&mut self) -> Result<Text<'a>, Fault> {
-        match self.is_null()? {
-            true => Ok(Text::EMPTY),
-            false => self.string(),
         }
     }
 
@@ -99,11 +94,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A number, bare or in quotes, as it is written; `null` is 0.
+    /// A number, bare or in quotes, as it is written.
     pub(super) fn digits(&mut self) -> Result<&'a str, Fault> {
         let digits = match self.peek() {
-            Some(b'"') => self.string()?.bytes,
-            Some(b'n') => self.word(b"null").map(|()| b"0".as_slice())?,
+            Some(b'"') => self.text()?.bytes,
             _ => self.number()?,
         };
         std::str::from_utf8(digits).map_err(|_| self.fault(What::NoNumberHere))
@@ -111,7 +105,7 @@ impl<'a> Reader<'a> {
 
     /// Whether `null` comes, which is then read.
     #[inline]
-    pub(super) fn is_null(&mut self) -> Result<bool, Fault> {
+    fn is_null(&mut self) -> Result<bool, Fault> {
         match self.peek() {
             Some(b'n') => self.word(b"null").map(|()| true),
             _ => Ok(false),
@@ -193,8 +187,9 @@ impl<'a> Reader<'a> {
         Ok(number)
     }
 
+    /// A string.
     #[inline(always)]
-    fn string(&mut self) -> Result<Text<'a>, Fault> {
+    pub(super) fn text(&mut self) -> Result<Text<'a>, Fault> {
         self.expect(b'"')?;
         let whole = self.rest;
         let mut is_escaped = false;

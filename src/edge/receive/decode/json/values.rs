@@ -111,7 +111,7 @@ impl<'m> Parts<'m> {
         }
     }
 
-    /// Reads an `AnyValue`; what is not set stays as it is.
+    /// Reads an `AnyValue`.
     fn value<'a>(
         &mut self,
         reader: &mut Reader<'a>,
@@ -122,9 +122,6 @@ impl<'m> Parts<'m> {
             return Err(Fault::too_deep(reader.rest()));
         }
         reader.object(|reader, key| {
-            if reader.is_null()? {
-                return Ok(());
-            }
             *value = match key {
                 b"stringValue" => Value::Text(reader.text()?),
                 b"boolValue" => Value::Bool(reader.bool()?),

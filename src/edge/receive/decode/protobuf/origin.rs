@@ -65,7 +65,7 @@ fn attributes<'a>(
                 meter.element()?;
                 let attribute = Attribute::of(fields.bytes()?)?;
                 let value = attribute.value(meter)?;
-                origins.attribute(attribute.key, &value, meter)?;
+                origins.attributes.keep(attribute.key, &value, meter)?;
             }
             DROPPED_ATTRIBUTES => {
                 fields.varint()?;
