@@ -248,7 +248,13 @@ impl Peer {
     /// A connection for gRPC, patient enough for requests of `len` bytes.
     pub(super) async fn open_grpc(&self, len: usize) -> Result<Session, String> {
         let address = self.grpc.as_deref().ok_or("no gRPC")?;
-        Session::open(address, self.tls.as_ref(), Protocol::Two, self.patience(len)).await
+        Session::open(
+            address,
+            self.tls.as_ref(),
+            Protocol::Two,
+            self.patience(len),
+        )
+        .await
     }
 
     /// A connection for HTTP, patient enough for requests of `len` bytes.
