@@ -107,6 +107,36 @@ fn a_daemon_that_runs_is_found_by_one_of_its_ports() {
 }
 
 #[test]
+fn over_tls_and_with_a_token_all_is_the_same() {
+    let place = Place::new();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let write = |name: &str, text: &str| {
+        let path = place.path(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let cert = write("cert.pem", &certified.cert.pem());
+    let key = write("key.pem", &certified.signing_key.serialize_pem());
+    let token = write("token", "a-token-of-the-test\n");
+    let knothole = place.serve(&format!(
+        "sinks: []\nreceive:\n  tls: {{ cert: {cert}, key: {key} }}\n  \
+         tenants: [{{ name: test, token_file: {token} }}]"
+    ));
+    let grpc = format!("https://localhost:{}", knothole.grpc.port());
+    let http = format!("https://localhost:{}", knothole.http.port());
+    let places = ["--grpc", &grpc, "--http", &http, "--ca", &cert];
+    let refused = otlp_check(&places);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("wants credentials"), "{told}");
+    let token = ["--header", "authorization: Bearer a-token-of-the-test"];
+    let rows = rows(&otlp_check(&[&places[..], &token[..]].concat()));
+    assert_eq!(failed(&rows), Vec::<String>::new());
+    assert_eq!(rows["G8"].0, Some(true), "{}", rows["G8"].1);
+    assert!(knothole.stop().0.success());
+}
+
+#[test]
 fn tests_that_show_what_cannot_be_seen_from_outside_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let texts: Vec<String> = [root.join("src"), root.join("tests")]

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::OnceCell;
 use tonic::Code;
 
-use super::client::{Packing, Peer, Post, Protocol, Refusal, Signal, Told, Verdict, Way};
+use super::client::{Packing, Peer, Post, Protocol, Refusal, Signal, Tls, Told, Verdict, Way};
 use super::payload;
 
 /// The port of OTLP/gRPC unless another is given.
@@ -23,6 +23,8 @@ pub(super) struct Wanted {
     pub(super) grpc: Option<String>,
     /// `host:port` of OTLP/HTTP, if it was named outright.
     pub(super) http: Option<String>,
+    /// Whom to trust, where TLS is wanted.
+    pub(super) tls: Option<Tls>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) timeout: Duration,
     pub(super) large_bytes: usize,
@@ -89,6 +91,7 @@ impl Peer {
         Self {
             grpc: None,
             http: None,
+            tls: wanted.tls.clone(),
             prefix: String::new(),
             headers: wanted.headers.clone(),
             timeout: wanted.timeout,
@@ -104,6 +107,7 @@ impl Peer {
         Self {
             grpc: self.grpc.clone(),
             http: self.http.clone(),
+            tls: self.tls.clone(),
             prefix: self.prefix.clone(),
             headers: Vec::new(),
             timeout: self.timeout,
@@ -167,11 +171,6 @@ impl Peer {
 
 impl Endpoint {
     fn read(text: &str) -> Result<Self, String> {
-        if text.starts_with("https://") {
-            return Err(
-                "TLS is not spoken by otlp-check yet; point it at a port without TLS".to_owned(),
-            );
-        }
         let bare = bare(text);
         let (authority, path) = match bare.split_once('/') {
             Some((authority, path)) => (authority, path),
@@ -225,7 +224,7 @@ impl Endpoint {
 
 /// An address without the scheme of a URL.
 fn bare(text: &str) -> String {
-    let schemes = ["http://", "grpc://"];
+    let schemes = ["http://", "https://", "grpc://"];
     let scheme = schemes.iter().find(|scheme| text.starts_with(**scheme));
     text.trim_start_matches(scheme.copied().unwrap_or_default())
         .to_owned()
@@ -259,7 +258,8 @@ mod tests {
         assert_eq!(read("http://x/otlp/v1/logs"), expect("x", None, "/otlp"));
         assert_eq!(read("[::1]:4317"), expect("[::1]", Some(4317), ""));
         assert_eq!(read("[::1]"), expect("[::1]", None, ""));
-        for wrong in ["", ":4317", "x:port", "https://x"] {
+        assert_eq!(read("https://x:443/otlp"), expect("x", Some(443), "/otlp"));
+        for wrong in ["", ":4317", "x:port", "https://"] {
             assert!(Endpoint::read(wrong).is_err(), "{wrong}");
         }
     }

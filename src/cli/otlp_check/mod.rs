@@ -16,6 +16,7 @@ mod rows;
 mod trial;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -24,7 +25,7 @@ use http::{HeaderName, HeaderValue};
 use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::{out, say};
 use crate::daemon::config::{ByteSize, Period};
-use client::Peer;
+use client::{Peer, Tls};
 use find::Wanted;
 use own::Own;
 use report::{Finding, Report};
@@ -43,8 +44,12 @@ pub(crate) struct OtlpCheckArgs {
     /// Where OTLP/HTTP is
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
+    /// PEM file with the authorities to trust; with it, or with an address that begins with
+    /// https://, TLS is spoken [default: those of the host]
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Start a `serve` of its own and look at that
-    #[arg(long = "self", conflicts_with_all = ["endpoint", "grpc", "http"])]
+    #[arg(long = "self", conflicts_with_all = ["endpoint", "grpc", "http", "ca"])]
     own: bool,
     /// Send this along with every request, such as 'authorization: Bearer TOKEN'; can be repeated
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
@@ -74,6 +79,7 @@ Examples:
   knothole otlp-check localhost
   knothole otlp-check collector.internal:4317 --json | jq '.rows[] | select(.pass == false)'
   knothole otlp-check --grpc 10.0.0.7:4317 --header 'authorization: Bearer TOKEN'
+  knothole otlp-check https://otlp.example.net --ca authority.pem
   knothole otlp-check --self
 
 What each row means and what well-known receivers get wrong: docs/otlp-check.md.
@@ -134,7 +140,13 @@ fn wanted(args: &OtlpCheckArgs) -> Result<Wanted, Failure> {
         let text = "--large-bytes is at most 1GiB: the length of a gRPC message has 32 bits";
         return Err(Failure::Use(anyhow::anyhow!(text)));
     }
+    let addresses = [&args.endpoint, &args.grpc, &args.http];
+    let is_https = |address: &&String| address.starts_with("https://");
+    let wants_tls = args.ca.is_some() || addresses.into_iter().flatten().any(|it| is_https(&it));
+    let tls = wants_tls.then(|| Tls::trusting(args.ca.as_deref()));
+    let tls = tls.transpose().map_err(anyhow::Error::msg).or_use()?;
     Ok(Wanted {
+        tls,
         endpoint: args.endpoint.clone(),
         grpc: args.grpc.clone(),
         http: args.http.clone(),

@@ -1,5 +1,6 @@
 //! A client that says exactly what it is told to say, and tells exactly what came back.
 
+mod dial;
 mod outcome;
 mod pack;
 mod raw;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::sync::OnceCell;
 
+pub(super) use dial::Tls;
 pub(super) use outcome::{Refusal, Told, Verdict, Way};
 pub(super) use pack::Packing;
 pub(super) use read::{frame_head, is_of_type};
@@ -70,6 +72,8 @@ pub(super) struct Peer {
     pub(super) grpc: Option<String>,
     /// `host:port` of OTLP/HTTP, if it speaks that.
     pub(super) http: Option<String>,
+    /// Whom to trust, where TLS is spoken.
+    pub(super) tls: Option<Tls>,
     /// What stands before `/v1/logs`; usually nothing.
     pub(super) prefix: String,
     /// Sent along with every request, such as a token.
@@ -210,19 +214,19 @@ impl Peer {
     pub(super) async fn post_expecting(&self, json: &str) -> Result<(bool, u16), String> {
         let (address, mut head) = self.raw_head(Way::Json, json.len())?;
         head += "expect: 100-continue\r\n\r\n";
-        raw::ask_first(address, &head, json.as_bytes(), self.timeout).await
+        let stream = dial::dial(address, self.tls.as_ref(), Protocol::One).await?;
+        raw::ask_first(stream, &head, json.as_bytes(), self.timeout).await
     }
 
     /// Posts log records and reads the answer even if the receiver hangs up before it has them all.
     pub(super) async fn post_stubbornly(&self, way: Way, pieces: &[Bytes]) -> Told {
-        let len = pieces.iter().map(Bytes::len).sum();
-        let answer = match self.raw_head(way, len) {
-            Ok((address, head)) => {
-                raw::post(address, &(head + "\r\n"), pieces, self.patience(len)).await
-            }
-            Err(why) => Err(why),
+        let exchange = async {
+            let len = pieces.iter().map(Bytes::len).sum();
+            let (address, head) = self.raw_head(way, len)?;
+            let stream = dial::dial(address, self.tls.as_ref(), Protocol::One).await?;
+            raw::post(stream, &(head + "\r\n"), pieces, self.patience(len)).await
         };
-        Told::http(way, answer)
+        Told::http(way, exchange.await)
     }
 
     /// The address, and the head of a post without the line that ends it.
@@ -244,7 +248,13 @@ impl Peer {
     /// A connection for gRPC, patient enough for requests of `len` bytes.
     pub(super) async fn open_grpc(&self, len: usize) -> Result<Session, String> {
         let address = self.grpc.as_deref().ok_or("no gRPC")?;
-        Session::open(address, Protocol::Two, self.patience(len)).await
+        Session::open(
+            address,
+            self.tls.as_ref(),
+            Protocol::Two,
+            self.patience(len),
+        )
+        .await
     }
 
     /// A connection for HTTP, patient enough for requests of `len` bytes.
@@ -254,7 +264,14 @@ impl Peer {
         len: usize,
     ) -> Result<Session, String> {
         let address = self.http.as_deref().ok_or("no HTTP")?;
-        Session::open(address, protocol, self.patience(len)).await
+        Session::open(address, self.tls.as_ref(), protocol, self.patience(len)).await
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
     }
 
     fn patience(&self, len: usize) -> Duration {
@@ -268,7 +285,7 @@ impl Peer {
         let address = self.grpc.as_deref().unwrap_or_default();
         let request = Request::builder()
             .method(Method::POST)
-            .uri(format!("http://{address}{}", call.method))
+            .uri(format!("{}://{address}{}", self.scheme(), call.method))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
         self.finish(request, call.headers, call.body)
@@ -277,7 +294,8 @@ impl Peer {
     /// The content type is that of the way, unless `headers` name another.
     pub(super) fn post_request(&self, post: Post<'_>) -> Result<Request<Pieces>, String> {
         let address = self.http.as_deref().unwrap_or_default();
-        let uri: Result<Uri, _> = format!("http://{address}{}{}", self.prefix, post.path).parse();
+        let uri = format!("{}://{address}{}{}", self.scheme(), self.prefix, post.path);
+        let uri: Result<Uri, _> = uri.parse();
         let mut request = Request::builder()
             .method(post.method)
             .uri(uri.map_err(|error| format!("the address is no URI ({error})"))?)

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
+use super::dial::Stream;
 use super::session::Answer;
 
 /// Longest answer that is read, in bytes.
@@ -19,20 +19,21 @@ const ANSWER_LEN_MAX: u64 = 1 << 20;
 /// # Errors
 /// A plain sentence when there is no answer in time.
 pub(super) async fn ask_first(
-    address: &str,
+    mut stream: Box<dyn Stream>,
     head: &str,
     body: &[u8],
     timeout: Duration,
 ) -> Result<(bool, u16), String> {
     let exchange = async {
-        let mut stream = TcpStream::connect(address).await?;
         stream.write_all(head.as_bytes()).await?;
+        stream.flush().await?;
         let mut answer = vec![0; 4096];
         let len = stream.read(&mut answer).await?;
         answer.truncate(len);
         // A final answer already means that the body is not wanted.
         if answer.starts_with(b"HTTP/1.1 100") {
             stream.write_all(body).await?;
+            stream.flush().await?;
         }
         stream.take(ANSWER_LEN_MAX).read_to_end(&mut answer).await?;
         Ok(answer)
@@ -46,19 +47,19 @@ pub(super) async fn ask_first(
 /// # Errors
 /// A plain sentence when there is no answer in time.
 pub(super) async fn post(
-    address: &str,
+    stream: Box<dyn Stream>,
     head: &str,
     pieces: &[Bytes],
     timeout: Duration,
 ) -> Result<Answer, String> {
     let exchange = async {
-        let (read, mut write) = TcpStream::connect(address).await?.into_split();
+        let (read, mut write) = tokio::io::split(stream);
         let send = async {
             write.write_all(head.as_bytes()).await?;
             for piece in pieces {
                 write.write_all(piece).await?;
             }
-            Ok::<(), std::io::Error>(())
+            write.flush().await
         };
         let mut answer = Vec::new();
         let mut read = read.take(ANSWER_LEN_MAX);

@@ -12,7 +12,8 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+
+use super::dial::{Tls, dial};
 
 /// Largest answer that is read, in bytes: twice what a receiver may send.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -24,7 +25,7 @@ const HEADERS_BYTES_MAX: u32 = 1 << 20;
 pub(in crate::cli::otlp_check) enum Protocol {
     /// HTTP/1.1.
     One,
-    /// HTTP/2 without TLS and without asking first (h2c, prior knowledge).
+    /// HTTP/2.
     Two,
 }
 
@@ -50,15 +51,17 @@ enum Sender {
 
 impl Session {
     /// Connects to `address` (`host:port`). `timeout` holds for connecting and for each answer.
+    /// HTTP/2 is spoken without asking first where there is no TLS to ask in.
     ///
     /// # Errors
     /// A plain sentence: nobody listens, no answer in time, another protocol.
     pub(in crate::cli::otlp_check) async fn open(
         address: &str,
+        tls: Option<&Tls>,
         protocol: Protocol,
         timeout: Duration,
     ) -> Result<Self, String> {
-        let opened = tokio::time::timeout(timeout, Sender::open(address, protocol));
+        let opened = tokio::time::timeout(timeout, Sender::open(address, tls, protocol));
         let sender = opened
             .await
             .map_err(|_| format!("no connection within {timeout:?}"))??;
@@ -93,14 +96,8 @@ impl Session {
 }
 
 impl Sender {
-    async fn open(address: &str, protocol: Protocol) -> Result<Self, String> {
-        let stream = TcpStream::connect(address)
-            .await
-            .map_err(|error| format!("no connection: {error}"))?;
-        // Small requests would otherwise wait for the receiver's delayed acknowledgement; a
-        // stream that cannot be set so still works.
-        let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(stream);
+    async fn open(address: &str, tls: Option<&Tls>, protocol: Protocol) -> Result<Self, String> {
+        let io = TokioIo::new(dial(address, tls, protocol).await?);
         // The connection ends with its sender; what goes wrong on it shows in the answers.
         match protocol {
             Protocol::One => {
