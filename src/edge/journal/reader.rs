@@ -98,7 +98,7 @@ fn places<F: StorageFile>(file: &F, segment: &Segment, from: Seq) -> VecDeque<Pl
     let mut scan = Scan::new(file, segment.salt, segment.end);
     loop {
         match scan.next() {
-            Ok(Some(Found::Record(place))) if place.head.seq >= segment.void_from => break,
+            Ok(Some(Found::Record(place))) if place.head.seq >= segment.void_from => {}
             Ok(Some(Found::Record(place))) => {
                 if place.head.seq >= from && !place.head.is_seal {
                     places.push_back(place);
