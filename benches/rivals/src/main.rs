@@ -12,6 +12,8 @@ mod decoding;
 #[path = "../../hdfs/mod.rs"]
 mod hdfs;
 #[cfg(feature = "daemon")]
+mod journal;
+#[cfg(feature = "daemon")]
 mod lstm;
 mod memory;
 #[cfg(feature = "model")]
@@ -29,8 +31,8 @@ mod training;
 use anyhow::Result;
 
 /// `parse …`: parsing alone, on many streams. `order FOLDER`: the network one step at a time and
-/// what stands above it, with HDFS sequences out of FOLDER where it has them. Otherwise all parts on
-/// the bundled HDFS log, or those named: `road`, `contests`, `training`, `stages`.
+/// what stands above it, with HDFS sequences out of FOLDER where it has them. `journal [FOLDER]`: a
+/// request on the disk of FOLDER. Otherwise all parts on the bundled HDFS log, or those named: `road`, `contests`, `training`, `stages`.
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1).peekable();
     if words.next_if(|word| word == "parse").is_some() {
@@ -39,6 +41,10 @@ fn main() -> Result<()> {
     #[cfg(feature = "model")]
     if words.next_if(|word| word == "order").is_some() {
         return order::run(words.next().map(Into::into));
+    }
+    #[cfg(feature = "daemon")]
+    if words.next_if(|word| word == "journal").is_some() {
+        return journal::run(words.next().as_deref().map(std::path::Path::new));
     }
     #[cfg(feature = "daemon")]
     return bundled(&words.collect::<Vec<_>>());

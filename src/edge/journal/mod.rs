@@ -476,7 +476,13 @@ impl Drop for CloseOnDrop<'_> {
 mod crashes;
 #[cfg(test)]
 mod damage;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, unreachable_pub, reason = "fuzzing uses a part of it")
+)]
 mod simulated;
 #[cfg(test)]
 mod tests;

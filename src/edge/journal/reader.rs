@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::layout::RecordHead;
 use super::planted::{Planted, planted};
 use super::scan::{Found, Place, Scan};
 use super::segment::{FileName, Segment};
@@ -67,26 +68,24 @@ impl<S: Storage> Iterator for Reader<S> {
     fn next(&mut self) -> Option<Stored> {
         loop {
             while let Some(open) = &mut self.open {
-                match open.places.pop_front() {
-                    Some(place) => match body(&open.file, &place) {
-                        Some(body) => {
-                            let Place { head, .. } = place;
-                            return Some(Stored {
-                                seq: head.seq,
-                                head: head.entry,
-                                body,
-                            });
-                        }
-                        None => {
-                            tracing::warn!(
-                                seq = place.head.seq.get(),
-                                segment = open.segment.index,
-                                "An entry of the journal is damaged and lost"
-                            );
-                        }
-                    },
-                    None => self.open = None,
+                let Some(Place { at, head }) = open.places.pop_front() else {
+                    self.open = None;
+                    break;
+                };
+                if head.seq < self.from {
+                    // Damage can move bytes about, so that a record is there twice.
+                    continue;
                 }
+                if let Some(body) = body(&open.file, at, &head) {
+                    self.from = head.seq.next();
+                    let (seq, head) = (head.seq, head.entry);
+                    return Some(Stored { seq, head, body });
+                }
+                tracing::warn!(
+                    seq = head.seq.get(),
+                    segment = open.segment.index,
+                    "An entry of the journal is damaged and lost"
+                );
             }
             self.advance()?;
         }
@@ -98,7 +97,7 @@ fn places<F: StorageFile>(file: &F, segment: &Segment, from: Seq) -> VecDeque<Pl
     let mut scan = Scan::new(file, segment.salt, segment.end);
     loop {
         match scan.next() {
-            Ok(Some(Found::Record(place))) if place.head.seq >= segment.void_from => break,
+            Ok(Some(Found::Record(place))) if place.head.seq >= segment.void_from => {}
             Ok(Some(Found::Record(place))) => {
                 if place.head.seq >= from && !place.head.is_seal {
                     places.push_back(place);
@@ -115,10 +114,9 @@ fn places<F: StorageFile>(file: &F, segment: &Segment, from: Seq) -> VecDeque<Pl
     places
 }
 
-fn body<F: StorageFile>(file: &F, place: &Place) -> Option<Bytes> {
-    let mut body = vec![0; place.head.body_len as usize];
-    file.read_at(&mut body, place.at + place.head.body_offset())
-        .ok()?;
-    let is_whole = crc32fast::hash(&body) == place.head.body_crc;
+fn body<F: StorageFile>(file: &F, at: u64, head: &RecordHead) -> Option<Bytes> {
+    let mut body = vec![0; head.body_len as usize];
+    file.read_at(&mut body, at + head.body_offset()).ok()?;
+    let is_whole = crc32fast::hash(&body) == head.body_crc;
     (is_whole || planted(Planted::BodyUnchecked)).then(|| body.into())
 }

@@ -254,7 +254,7 @@ impl<S: Storage> Recover<'_, S> {
         let mut scan = Scan::new(file, head.salt, len);
         loop {
             match scan.next() {
-                Ok(Some(Found::Record(place))) if place.head.seq >= void_from => break,
+                Ok(Some(Found::Record(place))) if place.head.seq >= void_from => {}
                 Ok(Some(Found::Record(place))) => {
                     let is_whole = scan.is_whole(&place).unwrap_or(false);
                     self.take(&place, is_whole, &mut examined);

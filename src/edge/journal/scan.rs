@@ -99,7 +99,10 @@ impl<'a, F: StorageFile> Scan<'a, F> {
     fn record_at(&mut self, at: u64) -> io::Result<Option<(RecordHead, u32)>> {
         let salt = self.salt;
         let room = self.end.saturating_sub(at);
-        let Some(fixed) = self.bytes(at, room.min(FIXED_LEN as u64))?.first_chunk() else {
+        if room < FIXED_LEN as u64 {
+            return Ok(None);
+        }
+        let Some(fixed) = self.bytes(at, FIXED_LEN as u64)?.first_chunk() else {
             return Ok(None);
         };
         let Some(tenant_len) = RecordHead::tenant_len(fixed, salt) else {

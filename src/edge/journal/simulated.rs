@@ -122,6 +122,17 @@ impl Simulated {
         Self::of(BTreeMap::new(), Vec::new(), 0)
     }
 
+    /// A disk with these files on it; of two with one name the later counts.
+    pub(super) fn with_files(files: Vec<(String, Vec<u8>)>) -> Self {
+        let mut names = BTreeMap::new();
+        let mut kept = Vec::with_capacity(files.len());
+        for (name, bytes) in files {
+            names.insert(name, kept.len());
+            kept.push(Arc::new(bytes));
+        }
+        Self::of(names, kept, 0)
+    }
+
     fn of(names: BTreeMap<String, usize>, files: Vec<Arc<Vec<u8>>>, salts: u64) -> Self {
         let played = Played {
             names: names.clone(),
