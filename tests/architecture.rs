@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("core::engine", &["core"]),
     ("edge::receive", &["core"]),
+    ("edge::journal", &["core"]),
     ("edge::store", &["core"]),
     ("edge::notify", &["core"]),
     ("edge::api", &["core"]),

@@ -33,9 +33,14 @@ An OpenTelemetry Collector sends to it with:
     otlp_grpc: { endpoint: \"127.0.0.1:4317\", tls: { insecure: true } }
 
 Security:
-  There is no authentication yet, so it listens on loopback only. To take logs from other hosts,
-  put a Collector on this host, or set listen.allow_non_loopback: true where a network policy or a
-  proxy guards the ports.
+  It listens on loopback only. To take logs from other hosts, put a Collector on this host; or give
+  the OTLP ports tokens (receive.tenants) or client certificates (receive.tls.client_ca); or set
+  listen.allow_non_loopback: true where a network policy or a proxy guards the ports. The API has no
+  authentication yet.
+
+Crashes:
+  A request is acknowledged when it is on disk, in the state folder's journal; after a crash or a
+  power cut its records are judged as if nothing had happened, and no alert is sent twice.
 
 Settings: a flag beats an environment variable (KNOTHOLE_LISTEN_API and so on), and that beats the
 file. `knothole check-config --print-default` prints a file with all of them.
@@ -64,6 +69,9 @@ pub(crate) struct SettingFlags {
     /// Threads that judge [default: one for each core]
     #[arg(long, value_name = "N")]
     shards: Option<String>,
+    /// Acknowledge requests before they are on disk: a crash loses what came in the last minute
+    #[arg(long)]
+    ephemeral: bool,
 }
 
 impl SettingFlags {
@@ -88,6 +96,7 @@ impl SettingFlags {
                 self.memory_limit.as_deref(),
             ),
             ("--shards", "shards", self.shards.as_deref()),
+            ("--ephemeral", "ephemeral", self.ephemeral.then_some("true")),
             ("--log-level", "telemetry.log_level", log_level),
         ];
         let mut overrides = Override::from_environment(|name| std::env::var(name).ok());

@@ -9,8 +9,10 @@ mod failure;
 mod lines;
 mod model_show;
 mod offline;
+mod otlp_check;
 mod progress;
 mod replay;
+mod scratch;
 mod sender;
 mod serve;
 mod story;
@@ -27,6 +29,7 @@ use check_config::CheckConfigArgs;
 use eval::EvalArgs;
 use failure::{Failure, Outcome};
 use model_show::ModelArgs;
+use otlp_check::OtlpCheckArgs;
 use replay::ReplayArgs;
 use templates::TemplatesArgs;
 
@@ -76,6 +79,8 @@ enum Command {
     Model(ModelArgs),
     /// Check a settings file
     CheckConfig(CheckConfigArgs),
+    /// See how well any OTLP receiver keeps to the specification
+    OtlpCheck(OtlpCheckArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -110,6 +115,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::CheckConfig(args) => check_config::run(args),
+        Command::OtlpCheck(args) => otlp_check::run(args),
     }
 }
 

@@ -85,12 +85,15 @@ pub(super) fn config_failure(error: ConfigError) -> Failure {
 
 fn blame(error: StartError) -> Failure {
     match error {
-        StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => {
-            Failure::Environment(error.into())
-        }
-        StartError::Pattern(_) | StartError::Sink(_) | StartError::Model(_) => {
-            Failure::Use(error.into())
-        }
+        StartError::Listen { .. }
+        | StartError::Store(_)
+        | StartError::Journal(_)
+        | StartError::Thread(_) => Failure::Environment(error.into()),
+        StartError::Pattern(_)
+        | StartError::Sink(_)
+        | StartError::Model(_)
+        | StartError::Tls(_)
+        | StartError::Token(_) => Failure::Use(error.into()),
     }
 }
 
@@ -103,6 +106,11 @@ fn announce(daemon: &Daemon, settings: &Settings) {
         addresses.api,
         settings.state_dir.display(),
     ));
+    if settings.ephemeral {
+        say(
+            "ephemeral  requests are acknowledged before they are on disk; a crash loses what came in the last minute",
+        );
+    }
     if !settings.listen.allow_non_loopback {
         say(
             "listening on loopback only; to take logs from other hosts see `knothole help serve`, \

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::board::Board;
-use super::clock;
 use super::running::Watcher;
+use super::scribe::Scribe;
 use super::trainer::{Job, TrainerHandle};
 use crate::core::engine::Output;
-use crate::core::event::{Anomaly, Event};
 use crate::core::record::StreamKey;
-use crate::core::respond::{Rule, propose};
-use crate::edge::notify::{Dispatcher, json_line};
+use crate::core::respond::Rule;
+use crate::edge::notify::Dispatcher;
 
-/// Passes on what the shards say. Never waits.
+/// Passes on what the shards say. Waits only for a disk that is far behind.
 #[derive(Clone)]
 pub(super) struct Announcer {
     pub(super) road: Arc<Road>,
+    pub(super) scribe: Scribe,
 }
 
 /// Where things go. Sinks and rules can be exchanged while the daemon runs.
@@ -44,7 +44,7 @@ impl Announcer {
                 watcher(&output);
             }
             match output {
-                Output::Anomaly(anomaly) => self.anomaly(anomaly),
+                Output::Anomaly(anomaly) => self.scribe.found(anomaly),
                 Output::State { stream, state } => {
                     tracing::debug!(%stream, %state, "A service changed its state.");
                 }
@@ -57,20 +57,5 @@ impl Announcer {
             }
         }
         refused
-    }
-
-    fn anomaly(&self, anomaly: Arc<Anomaly>) {
-        let now = clock::now();
-        self.road.board.count_anomaly(anomaly.kind.name());
-        let proposals = propose(&self.road.rules.load(), &anomaly, now);
-        let event = Event::Anomaly(anomaly);
-        if let Ok(object) = serde_json::from_slice(&json_line(&event)) {
-            self.road.board.recent.push(object);
-        }
-        let dispatcher = self.road.dispatcher.load();
-        dispatcher.offer(&event, now);
-        for proposal in proposals {
-            dispatcher.offer(&Event::Proposal(Arc::new(proposal)), now);
-        }
     }
 }

@@ -100,6 +100,10 @@ impl Board {
         if suppressed > 0 {
             self.received.suppress("streams_max", suppressed);
         }
+        let repeated = ledger.repeated.saturating_sub(before.repeated);
+        if repeated > 0 {
+            self.received.suppress("repeated", repeated);
+        }
     }
 
     /// A shard's ledger moved on, and its streams may have; `status` is asked when what is shown

@@ -6,29 +6,43 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::door::Door;
 use super::shard_thread::{Ask, Command, ShardHandle};
 use crate::core::engine::{Snapshot, Templates};
 use crate::core::record::StreamKey;
-use crate::edge::store::{Appended, Part, Store, StoreError};
+use crate::edge::store::{Appended, Control, Part, Store, StoreError};
 
+/// The name of the watermark up to which all snapshots have the journal.
+pub(super) const JOURNAL: &str = "journal";
 /// How often the state of all streams is written.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 
-/// Asks the shards for the state of their streams and writes it. Of templates only what changed
+/// Where the state is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Books {
+    /// What was learned.
+    pub(super) store: Arc<Store>,
+    /// What was told, and how far things are.
+    pub(super) control: Arc<Control>,
+}
+
+/// Asks the shards for the state of their streams, writes it, and lets go of what the journal has of
+/// it. Of templates only what changed
 /// is written, until that has come to several times the whole, or could not be written.
-#[derive(Debug)]
 pub(super) struct Keeper {
     shards: Vec<ShardHandle>,
-    store: Arc<Store>,
+    books: Books,
+    door: Arc<Door>,
     /// Streams of which all templates are to be written next.
     whole: BTreeSet<StreamKey>,
 }
 
 impl Keeper {
-    pub(super) fn new(shards: Vec<ShardHandle>, store: Arc<Store>) -> Self {
+    pub(super) fn new(shards: Vec<ShardHandle>, books: Books, door: Arc<Door>) -> Self {
         Self {
             shards,
-            store,
+            books,
+            door,
             whole: BTreeSet::new(),
         }
     }
@@ -59,6 +73,8 @@ impl Keeper {
     /// answers that it can; the first error, if any.
     pub(super) fn save(&mut self, command: fn(Ask) -> Command) -> Result<(), StoreError> {
         let whole = Arc::new(std::mem::take(&mut self.whole));
+        // Before the shards are asked: what went to them by now is in their answers.
+        let upto = self.door.handed();
         let mut first = Ok(());
         for shard in self.shards.clone() {
             let (reply, answer) = mpsc::channel();
@@ -74,12 +90,15 @@ impl Keeper {
                 }
             }
         }
-        first
+        first?;
+        self.books.control.set_watermark(JOURNAL, upto.get())?;
+        self.door.forget(upto);
+        Ok(())
     }
 
     fn write(&mut self, snapshot: Snapshot) -> Result<(), StoreError> {
         let stream = snapshot.stream.clone();
-        let written = write(&self.store, snapshot);
+        let written = write(&self.books.store, snapshot);
         if !matches!(written, Ok(Appended { is_full: false, .. })) {
             self.whole.insert(stream);
         }

@@ -8,15 +8,16 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::board::Board;
+use super::clock;
 use super::memory::Memory;
 use super::shard_thread::{Command, ShardHandle};
-use crate::core::record::{Batch, StreamKey};
-use crate::edge::receive::{Decoded, Intake, Refusal};
+use crate::core::record::{Batch, StreamKey, Timestamp};
+use crate::edge::receive::Refusal;
 
 /// How long a request waits for room before its sender is told to come again.
 const WAIT: Duration = Duration::from_secs(1);
 /// When a refused sender should come again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Bytes that one permit of the budget stands for.
 const PERMIT_BYTES: usize = 1024;
 
@@ -35,6 +36,15 @@ pub(super) struct Router {
 #[derive(Debug)]
 pub(super) struct Room {
     _permit: OwnedSemaphorePermit,
+}
+
+/// Batches on their way to the shards, and their room.
+#[derive(Debug)]
+pub(super) struct Load {
+    batches: Vec<Batch>,
+    received_at: Timestamp,
+    is_replayed: bool,
+    room: Arc<Room>,
 }
 
 impl Router {
@@ -66,7 +76,14 @@ impl Router {
         self.shards.get(shard_index(stream, self.shards.len()))
     }
 
-    async fn room(&self, bytes: usize) -> Result<Arc<Room>, Refusal> {
+    /// Batches with room in the queue.
+    ///
+    /// # Errors
+    /// There is no room within a moment, or nothing more is taken.
+    pub(super) async fn load(&self, batches: Vec<Batch>, bytes: usize) -> Result<Load, Refusal> {
+        if !self.is_open() {
+            return Err(Refusal::Stopping);
+        }
         let refusal = Refusal::Overloaded {
             retry_after: RETRY_AFTER,
         };
@@ -74,36 +91,52 @@ impl Router {
         if self.memory.is_over() && self.queued.load(Ordering::Relaxed) > 0 {
             return Err(refusal);
         }
+        let load = self.load_in_time(batches, bytes, None);
+        let loaded = tokio::time::timeout(WAIT, load).await;
+        loaded.unwrap_or(Err(refusal))
+    }
+
+    /// Batches when there is room for them in the queue, however long that takes; `replayed` are those
+    /// that arrived then, before this start.
+    ///
+    /// # Errors
+    /// Nothing more is taken.
+    pub(super) async fn load_in_time(
+        &self,
+        batches: Vec<Batch>,
+        bytes: usize,
+        replayed: Option<Timestamp>,
+    ) -> Result<Load, Refusal> {
         // A request larger than the whole budget goes through when it has the budget for itself.
         let permits = bytes.div_ceil(PERMIT_BYTES).clamp(1, self.permits);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
         let budget = Arc::clone(&self.budget);
-        let wanted = budget.acquire_many_owned(u32::try_from(permits).unwrap_or(u32::MAX));
-        match tokio::time::timeout(WAIT, wanted).await {
-            Ok(Ok(permit)) => Ok(Arc::new(Room { _permit: permit })),
-            Ok(Err(_)) => Err(Refusal::Stopping),
-            Err(_) => Err(refusal),
-        }
+        let permit = budget.acquire_many_owned(permits).await;
+        let permit = permit.map_err(|_| Refusal::Stopping)?;
+        Ok(Load {
+            batches,
+            received_at: replayed.unwrap_or_else(clock::now),
+            is_replayed: replayed.is_some(),
+            room: Arc::new(Room { _permit: permit }),
+        })
     }
-}
 
-/// Which of `shards` shards a stream belongs to; the same in every process.
-pub(super) fn shard_index(stream: &StreamKey, shards: usize) -> usize {
-    let mut hasher = rustc_hash::FxHasher::default();
-    stream.hash(&mut hasher);
-    usize::try_from(hasher.finish() % shards.max(1) as u64).unwrap_or(0)
-}
-
-impl Intake for Router {
-    async fn accept(&self, request: Decoded) -> Result<(), Refusal> {
-        if !self.is_open() {
-            return Err(Refusal::Stopping);
-        }
-        let room = self.room(request.bytes).await?;
-        let records: usize = request.batches.iter().map(Batch::len).sum();
+    /// Gives each shard its batches of entry `number` of the journal; zero is none. Does not wait.
+    ///
+    /// # Errors
+    /// A shard is gone. Better to be sent something twice than to lose it.
+    pub(super) fn hand_over(&self, number: u64, load: Load) -> Result<(), Refusal> {
+        let Load {
+            batches,
+            received_at,
+            is_replayed,
+            room,
+        } = load;
+        let records: usize = batches.iter().map(|batch| batch.len()).sum();
         self.queued.fetch_add(records as u64, Ordering::AcqRel);
         let mut per_shard: Vec<Vec<Batch>> = Vec::new();
         per_shard.resize_with(self.shards.len(), Vec::new);
-        for batch in request.batches {
+        for batch in batches {
             let index = shard_index(&batch.stream, self.shards.len());
             if let Some(batches) = per_shard.get_mut(index) {
                 batches.push(batch);
@@ -113,16 +146,27 @@ impl Intake for Router {
         for (shard, batches) in self.shards.iter().zip(per_shard) {
             if !batches.is_empty() {
                 let room = Arc::clone(&room);
-                taken &= shard.send(Command::Batches { batches, room });
+                taken &= shard.send(Command::Batches {
+                    number,
+                    received_at,
+                    is_replayed,
+                    batches,
+                    room,
+                });
             }
         }
-        // A shard that is gone takes nothing; better to be sent something twice than to lose it.
-        if taken {
-            Ok(())
-        } else {
-            Err(Refusal::Stopping)
+        match taken {
+            true => Ok(()),
+            false => Err(Refusal::Stopping),
         }
     }
+}
+
+/// Which of `shards` shards a stream belongs to; the same in every process.
+pub(super) fn shard_index(stream: &StreamKey, shards: usize) -> usize {
+    let mut hasher = rustc_hash::FxHasher::default();
+    stream.hash(&mut hasher);
+    usize::try_from(hasher.finish() % shards.max(1) as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

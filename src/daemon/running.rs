@@ -14,18 +14,23 @@ use tokio_util::sync::CancellationToken;
 use super::announce::{Announcer, Road};
 use super::board::Board;
 use super::config::{HostMemory, Settings};
-use super::keeper::Keeper;
+use super::door::Door;
+use super::keeper::{Books, JOURNAL, Keeper};
 use super::memory::{self, Memory};
 use super::models::{self, ModelFileError, OtherIdleTimeout};
 use super::router::{Router, shard_index};
+use super::scribe::{self, Scribe};
 use super::shard_thread::{self, Command, Reports, ShardHandle};
 use super::{clock, trainer};
 use crate::core::engine::{Output, Saved, Shard, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
-use crate::edge::receive::{Receiver, ServeError, serve_grpc, serve_http};
-use crate::edge::store::{Part, Store, StoreError, StoredStream};
+use crate::edge::journal::{self, Journal, JournalError, Seq};
+use crate::edge::receive::{
+    self, Access, Receiver, ServeError, Tls, TlsError, TokenError, serve_grpc, serve_http,
+};
+use crate::edge::store::{ControlSettings, Part, Store, StoreError, StoredStream};
 use crate::edge::{api, notify};
 
 /// How long requests that are running may take to end at a stop.
@@ -72,6 +77,15 @@ pub enum StartError {
     /// A model of the settings.
     #[error(transparent)]
     Model(#[from] ModelFileError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -82,11 +96,14 @@ pub struct Daemon {
     addresses: Addresses,
     board: Arc<Board>,
     router: Arc<Router>,
+    door: Arc<Door>,
+    /// Hands over what was acknowledged before this start, as long as there is any.
+    replay: Option<std::thread::JoinHandle<()>>,
     shards: Vec<ShardHandle>,
     stopping: Arc<AtomicBool>,
     announcer: Announcer,
     notify_context: notify::Context,
-    store: Arc<Store>,
+    books: Books,
     servers: JoinSet<Result<(), ServeError>>,
     keeper: JoinHandle<Option<Keeper>>,
     stop: CancellationToken,
@@ -116,7 +133,8 @@ impl Daemon {
         let memory = Arc::new(Memory::default());
         let shard_count = settings.shard_count().get();
         let board = Arc::new(Board::new(shard_count, Arc::clone(&memory)));
-        let notify_context = notify_context(&store, &board);
+        let (scribe, desk) = scribe::scribe();
+        let notify_context = notify_context(&store, &board, &scribe);
         let (trainer, jobs) = trainer::queue();
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
         let announcer = Announcer {
@@ -127,7 +145,10 @@ impl Daemon {
                 trainer,
                 watcher,
             }),
+            scribe,
         };
+        let control = Arc::new(store.control(ControlSettings::default())?);
+        scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&control))?;
         let stopping = Arc::new(AtomicBool::new(false));
         let shards = spawn_shards(settings, &store, &announcer, &stopping)?;
         let queue_bytes_max = settings.receive.queue_bytes_max.as_len();
@@ -140,28 +161,50 @@ impl Daemon {
             stop: Arc::clone(&stopping),
         };
         trainer::spawn(jobs, tools)?;
-        restore_outbox(&store, &announcer);
+        scribe::restore(&announcer.road, &control);
         let stop = CancellationToken::new();
         let limit = HostMemory::read().resolve(settings.memory_limit).as_bytes();
         tokio::spawn(memory::watch(memory, limit, stop.clone()));
-        let keeper = Keeper::new(shards.clone(), Arc::clone(&store));
+        let watermark = Seq::new(control.watermark(JOURNAL)?.unwrap_or(0));
+        let journal = match settings.ephemeral {
+            true => None,
+            false => Some(open_journal(settings, &store, watermark)?),
+        };
+        let door = Arc::new(Door::new(Arc::clone(&router), journal, watermark));
+        let books = Books {
+            store: Arc::clone(&store),
+            control,
+        };
+        let keeper = Keeper::new(shards.clone(), books.clone(), Arc::clone(&door));
         let keeper = tokio::spawn(keeper.run(stop.clone()));
         let receiver = Receiver::new(
-            Arc::clone(&router),
-            settings.receiver(store.instance_id()),
+            Arc::clone(&door),
+            receiver_settings(settings, store.instance_id(), limit),
             board.received.clone(),
+            (
+                Access::new(&settings.tenants())?,
+                settings.tls().map(Tls::new).transpose()?,
+            ),
         );
+        tokio::spawn({
+            let stop = stop.clone();
+            let follow = receiver.clone().follow_files();
+            async move { stop.run_until_cancelled(follow).await }
+        });
+        let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
         let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
         board.set_ready(true);
         Ok(Self {
             addresses,
             board,
             router,
+            door,
+            replay,
             shards,
             stopping,
             announcer,
             notify_context,
-            store,
+            books,
             servers,
             keeper,
             stop,
@@ -204,7 +247,7 @@ impl Daemon {
     /// Judges everything that was accepted before this call, without waiting for records that
     /// might still come, as at the end of a file.
     pub async fn finish(&self) {
-        let shards = self.shards.clone();
+        let (shards, scribe) = (self.shards.clone(), self.announcer.scribe.clone());
         let ended = tokio::task::spawn_blocking(move || {
             for shard in shards {
                 let (reply, answer) = mpsc::channel();
@@ -212,6 +255,7 @@ impl Daemon {
                 // A shard that is gone has nothing left to judge.
                 let _ = answer.recv();
             }
+            scribe.flush();
         });
         let _ = ended.await;
     }
@@ -233,6 +277,12 @@ impl Daemon {
         let undelivered = before.close(Duration::ZERO).await;
         road.dispatcher.load().restore(undelivered, clock::now());
         Ok(())
+    }
+
+    async fn flush_scribe(&self) {
+        let scribe = self.announcer.scribe.clone();
+        // It can only fail where the runtime ends, and then nobody waits.
+        let _ = tokio::task::spawn_blocking(move || scribe.flush()).await;
     }
 
     /// Waits until a listener gives up, which it should never do; why it did.
@@ -259,28 +309,27 @@ impl Daemon {
                 "Some requests did not end in time; their senders will send them again."
             );
         }
-        self.router.close();
+        self.door.close();
         self.servers.shutdown().await;
+        if let Some(replay) = self.replay.take() {
+            // One that broke off has told why; what it did not hand over is still in the journal.
+            let _ = tokio::task::spawn_blocking(move || replay.join()).await;
+        }
         // A snapshot of the minute that is being written must not come after the last one.
         let shards = std::mem::take(&mut self.shards);
-        let keeper = match self.keeper.await {
+        let keeper = match (&mut self.keeper).await {
             Ok(Some(keeper)) => keeper,
-            Ok(None) | Err(_) => Keeper::new(shards, Arc::clone(&self.store)),
+            Ok(None) | Err(_) => Keeper::new(shards, self.books.clone(), Arc::clone(&self.door)),
         };
-        let mut written = save_last(keeper).await;
-        let undelivered = self
-            .announcer
-            .road
-            .dispatcher
-            .load()
-            .close(SINKS_GRACE)
-            .await;
-        let left = undelivered.len();
-        match serde_json::to_vec(&undelivered) {
-            Ok(bytes) => written = written.and(self.store.put_outbox(&bytes)),
-            Err(error) => tracing::error!(%error, left, "Undelivered events are lost."),
-        }
-        if left > 0 {
+        let written = save_last(keeper).await;
+        self.flush_scribe().await;
+        let dispatcher = self.announcer.road.dispatcher.load();
+        let undelivered = dispatcher.close(SINKS_GRACE).await;
+        // What was delivered in the meantime is not to be sent again.
+        let scribe = self.announcer.scribe.clone();
+        let _ = tokio::task::spawn_blocking(move || scribe.end()).await;
+        if !undelivered.is_empty() {
+            let left = undelivered.len();
             tracing::info!(left, "Undelivered events are kept for the next start.");
         }
         written
@@ -307,7 +356,7 @@ impl Listeners {
 
     fn serve(
         self,
-        receiver: Receiver<Router>,
+        receiver: Receiver<Door>,
         view: Arc<dyn api::View>,
         stop: &CancellationToken,
     ) -> JoinSet<Result<(), ServeError>> {
@@ -320,6 +369,47 @@ impl Listeners {
     }
 }
 
+/// Opens the journal of the state folder and tells what was found in it.
+fn open_journal(
+    settings: &Settings,
+    store: &Store,
+    after: Seq,
+) -> Result<Arc<Journal>, JournalError> {
+    let bounds = journal::Settings {
+        bytes_max: settings.journal.bytes_max.as_bytes(),
+        repeat_window: settings.journal.repeats_within.get(),
+        after,
+        ..journal::Settings::default()
+    };
+    let (journal, found) = Journal::open(&store.journal_folder(), bounds)?;
+    for lost in &found.lost {
+        let (first, last) = (lost.start().get(), lost.end().get());
+        tracing::error!(
+            first,
+            last,
+            kept = ?found.broken,
+            "Requests that were acknowledged are damaged on disk and are not judged."
+        );
+    }
+    tracing::info!(
+        entries = found.entries,
+        bytes = found.bytes,
+        torn_bytes = found.torn_bytes,
+        "The journal was opened."
+    );
+    Ok(Arc::new(journal))
+}
+
+/// Requests may take half of the memory limit; the other half is for what has been learned.
+fn receiver_settings(settings: &Settings, instance_id: &str, limit: u64) -> receive::Settings {
+    let receiver = settings.receiver(instance_id);
+    let half = usize::try_from(limit / 2).unwrap_or(usize::MAX);
+    receive::Settings {
+        inflight_bytes_max: receiver.inflight_bytes_max.min(half),
+        ..receiver
+    }
+}
+
 async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| StartError::Listen {
@@ -329,11 +419,12 @@ async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, St
     })
 }
 
-fn notify_context(store: &Store, board: &Board) -> notify::Context {
+fn notify_context(store: &Store, board: &Board, scribe: &Scribe) -> notify::Context {
     notify::Context {
         instance_id: store.instance_id().into(),
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),
+        keeping: Arc::new(scribe.clone()),
     }
 }
 
@@ -442,20 +533,6 @@ fn configured_models(settings: &Settings) -> Result<Vec<(StreamKey, Arc<Bundle>)
         Ok((configured.stream(), Arc::new(bundle)))
     };
     settings.model.bundles.iter().map(read).collect()
-}
-
-fn restore_outbox(store: &Store, announcer: &Announcer) {
-    let Some(bytes) = store.outbox() else { return };
-    match serde_json::from_slice(&bytes) {
-        Ok(undelivered) => {
-            announcer
-                .road
-                .dispatcher
-                .load()
-                .restore(undelivered, clock::now());
-        }
-        Err(error) => store.set_outbox_aside(&error.to_string()),
-    }
 }
 
 /// Writes the state for the last time, and ends the shards.

@@ -12,7 +12,7 @@ use super::clock;
 use super::router::Room;
 use crate::core::engine::{Settings, Shard, Snapshot};
 use crate::core::model::Bundle;
-use crate::core::record::{Batch, StreamKey};
+use crate::core::record::{Batch, StreamKey, Timestamp};
 
 /// The longest time between two looks at what is due and two reports to the board.
 const TICK: Duration = Duration::from_millis(100);
@@ -22,6 +22,12 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) enum Command {
     /// Records to judge.
     Batches {
+        /// The number of their entry in the journal; zero is none.
+        number: u64,
+        /// When they came.
+        received_at: Timestamp,
+        /// Whether they were acknowledged before this start.
+        is_replayed: bool,
         batches: Vec<Batch>,
         room: Arc<Room>,
     },
@@ -135,11 +141,29 @@ impl Worker {
     fn obey(&mut self, command: Command) {
         let now = clock::now();
         match command {
-            Command::Batches { batches, room } => {
-                for batch in batches {
+            Command::Batches {
+                number,
+                received_at,
+                is_replayed,
+                batches,
+                room,
+            } => {
+                let all: usize = batches.iter().map(|batch| batch.len()).sum();
+                let news = match number {
+                    0 => batches,
+                    number => self.shard.news(number, batches),
+                };
+                let new: usize = news.iter().map(|batch| batch.len()).sum();
+                // The snapshot that a stream was restored from had them.
+                let known = (all - new) as u64;
+                self.reports.queued.fetch_sub(known, Ordering::AcqRel);
+                if is_replayed {
+                    self.reports.board.received.restore(new as u64);
+                }
+                for batch in news {
                     let records = batch.len() as u64;
                     match self.reports.stopping.load(Ordering::Relaxed) {
-                        false => self.shard.push(batch, now),
+                        false => self.shard.push_received(batch, received_at, now),
                         true => self.shard.hold(batch, now),
                     }
                     // Told before the queue is: a record may be seen twice for a moment, but

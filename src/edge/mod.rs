@@ -2,6 +2,7 @@
 //! in the core.
 
 pub mod receive;
+pub mod journal;
 pub mod store;
 pub mod notify;
 pub mod api;

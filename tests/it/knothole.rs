@@ -54,15 +54,29 @@ impl Place {
 
     /// Writes the settings: `yaml` on top of free ports and a state folder in here.
     pub(crate) fn configure(&self, yaml: &str) -> PathBuf {
+        let free = "{ otlp_grpc: 127.0.0.1:0, otlp_http: 127.0.0.1:0, api: 127.0.0.1:0 }";
+        self.configure_at(free, yaml)
+    }
+
+    fn configure_at(&self, listen: &str, yaml: &str) -> PathBuf {
         let path = self.path("knothole.yaml");
         let state = self.path("state");
-        let text = format!(
-            "listen: {{ otlp_grpc: 127.0.0.1:0, otlp_http: 127.0.0.1:0, api: 127.0.0.1:0 }}\n\
-             state_dir: {}\n{yaml}\n",
-            state.display()
-        );
+        let text = format!("listen: {listen}\nstate_dir: {}\n{yaml}\n", state.display());
         std::fs::write(&path, text).unwrap();
         path
+    }
+
+    /// Where this daemon listens, for one that takes its place: senders know the address.
+    pub(crate) fn at_ports_of(&self, knothole: &Knothole) -> String {
+        let Knothole { grpc, http, .. } = knothole;
+        format!("{{ otlp_grpc: {grpc}, otlp_http: {http}, api: 127.0.0.1:0 }}")
+    }
+
+    /// A daemon that listens where another one did, once it is ready.
+    pub(crate) fn serve_at(&self, listen: &str, yaml: &str) -> Knothole {
+        let config = self.configure_at(listen, yaml);
+        let mut command = knothole(&["serve", "--config", config.to_str().unwrap()]);
+        Knothole::ready(Process::start("knothole", &mut command))
     }
 
     /// A daemon with these settings, once it is ready.

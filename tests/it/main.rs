@@ -17,6 +17,8 @@ mod shop;
 mod bounds;
 mod clients;
 mod collectors;
+mod conformance;
+mod crash;
 mod life;
 mod restart;
 mod templates;

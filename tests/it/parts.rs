@@ -76,6 +76,7 @@ impl Tail<'_> {
 /// A Collector that writes what it is sent to a file.
 pub(crate) struct Sink {
     pub(crate) grpc: SocketAddr,
+    pub(crate) http: SocketAddr,
     out: PathBuf,
     _process: Process,
 }
@@ -102,6 +103,7 @@ impl Sink {
             if is_ready {
                 return Self {
                     grpc,
+                    http,
                     out,
                     _process: process,
                 };

@@ -4,9 +4,7 @@ mod bundled;
 mod score;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -15,6 +13,7 @@ use serde_json::json;
 
 use super::args::DemoArgs;
 use super::failure::{Failure, OrFailure as _, Outcome};
+use super::scratch::Scratch;
 use super::sender::{Sender, Source};
 use super::story;
 use super::terminal::{grouped, out, say};
@@ -65,7 +64,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Outcome, Failure> {
 }
 
 async fn demo(args: &DemoArgs) -> Result<Outcome, Failure> {
-    let folder = Folder::make()?;
+    let folder = Scratch::of("demo")?;
     let settings = settings(&folder)?;
     let store = Store::open(&settings.state_dir, settings.store_limits()).or_environment()?;
     let (tell, told) = mpsc::channel();
@@ -110,30 +109,14 @@ async fn demo(args: &DemoArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// A state folder that is gone when the demo is.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn make() -> Result<Self, Failure> {
-        let folder = std::env::temp_dir().join(format!("knothole-demo-{}", std::process::id()));
-        fs::create_dir_all(&folder).or_environment()?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed lies in the system's temporary folder and is small.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn settings(folder: &Folder) -> Result<Settings, Failure> {
+fn settings(folder: &Scratch) -> Result<Settings, Failure> {
     let settings = from_text("demo", SETTINGS, &[])
         .map_err(|problems| anyhow::anyhow!("{problems}"))
         .or_use()?;
     Ok(Settings {
-        state_dir: folder.0.clone(),
+        state_dir: folder.path().to_owned(),
+        // The folder is gone at the end.
+        ephemeral: true,
         ..settings
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::repeats::Repeats;
 use super::{Pace, Settings, values_of};
 use crate::core::parse::{Miner, message};
 use crate::core::record::{
@@ -53,16 +54,20 @@ impl Held {
     }
 }
 
-/// Reads `record`, which came at `now`; in a replay not before `heard`.
+/// Reads `record`, which came at `now`; in a replay not before `heard`. `None` where it came before.
 pub(super) fn read(
     mut record: Record<'_>,
     resource: &Arc<Resource>,
     (now, heard): (Timestamp, Timestamp),
-    miner: &mut Miner,
+    (miner, repeats): (&mut Miner, &mut Repeats),
     settings: &Settings,
-) -> Taken {
+) -> Option<Taken> {
     let message = message(record.body, record.observed.or(Some(now)));
     let sent = record.time.or(message.time);
+    // A file that is read once has each line as often as it was meant.
+    if settings.pace == Pace::Live && repeats.is_repeat(&record, sent, resource) {
+        return None;
+    }
     let now = match settings.pace {
         Pace::Live => now,
         Pace::Replay => sent.unwrap_or(heard).max(heard),
@@ -95,12 +100,12 @@ pub(super) fn read(
         resource: Arc::clone(resource),
         trace: (record.trace_id, record.span_id),
     };
-    Taken {
+    Some(Taken {
         time,
         rank: parsed.rank,
         now,
         held,
-    }
+    })
 }
 
 fn believable(time: Option<Timestamp>, observed: Option<Timestamp>, now: Timestamp) -> Timestamp {

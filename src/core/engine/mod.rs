@@ -15,6 +15,7 @@ mod lulls;
 mod outbox;
 mod process;
 mod pulse;
+mod repeats;
 mod shard;
 mod snapshot;
 mod stream;
@@ -191,7 +192,8 @@ impl fmt::Display for State {
     }
 }
 
-/// Where every record of a shard went. Records pushed = scored + learned + suppressed + pending.
+/// Where every record of a shard went. Records pushed = scored + learned + suppressed +
+/// repeated + pending.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Judged by a model.
@@ -200,6 +202,8 @@ pub struct Ledger {
     pub learned: u64,
     /// Of a stream beyond the bound.
     pub suppressed: u64,
+    /// Taken in before: their sender was restarted and sent them again.
+    pub repeated: u64,
     /// Waiting for older ones.
     pub pending: u64,
 }

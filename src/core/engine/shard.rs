@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::outbox::Outbox;
+use super::repeats::Repeats;
 use super::snapshot::{Lost, Saved, Snapshot, SnapshotError};
 use super::stream::Stream;
 use super::{Ledger, Output, Settings, Status};
@@ -23,6 +24,9 @@ pub struct Shard {
     settings: Settings,
     streams: BTreeMap<StreamKey, Stream>,
     out: Outbox,
+    /// The number of the latest entry of the journal that was taken in.
+    taken: u64,
+    repeats: Repeats,
 }
 
 impl Shard {
@@ -32,33 +36,64 @@ impl Shard {
             settings,
             streams: BTreeMap::new(),
             out: Outbox::default(),
+            taken: 0,
+            repeats: Repeats::default(),
         }
+    }
+
+    /// What of entry `number` of the journal is not in a stream already, by the snapshot it was
+    /// restored from. All of it is to be pushed before the next call of anything.
+    pub fn news(&mut self, number: u64, mut batches: Vec<Batch>) -> Vec<Batch> {
+        batches.retain(|batch| {
+            let stream = self.streams.get(&batch.stream);
+            stream.is_none_or(|stream| stream.upto < number)
+        });
+        self.taken = self.taken.max(number);
+        batches
+    }
+
+    /// The number of the latest entry of the journal that any stream has in it.
+    pub fn upto(&self) -> u64 {
+        let of_streams = self.streams.values().map(|stream| stream.upto);
+        of_streams.max().unwrap_or(0).max(self.taken)
     }
 
     /// Takes in a batch that arrived at `now`, and judges what is due.
     pub fn push(&mut self, batch: Batch, now: Timestamp) {
-        self.take_in(batch, now, Judging::Now);
+        self.take_in(batch, (now, now), Judging::Now);
+    }
+
+    /// Takes in a batch that arrived at `received_at`, before a restart perhaps, and judges what is
+    /// due by `now`.
+    pub fn push_received(&mut self, batch: Batch, received_at: Timestamp, now: Timestamp) {
+        self.take_in(batch, (received_at, now), Judging::Now);
     }
 
     /// Takes in a batch that arrived at `now` to be judged later, or after a restart: much faster
     /// than [`push`](Self::push), for when there is no time left.
     pub fn hold(&mut self, batch: Batch, now: Timestamp) {
-        self.take_in(batch, now, Judging::Later);
+        self.take_in(batch, (now, now), Judging::Later);
     }
 
-    fn take_in(&mut self, batch: Batch, now: Timestamp, judging: Judging) {
+    fn take_in(&mut self, batch: Batch, clock: (Timestamp, Timestamp), judging: Judging) {
+        let (_, now) = clock;
         let known = self.streams.contains_key(&batch.stream);
         if !known && !self.has_room(now) {
             self.out.ledger.suppressed += batch.len() as u64;
             return;
         }
+        let mut repeats = std::mem::take(&mut self.repeats);
         let (stream, settings, out) = self.stream(&batch.stream);
         for record in batch.records() {
-            stream.push(record, &batch.resource, now, settings);
+            if !stream.push(record, &batch.resource, clock, &mut repeats, settings) {
+                out.ledger.repeated += 1;
+            }
         }
+        repeats.settle();
         if judging == Judging::Now {
             stream.advance(now, settings, out);
         }
+        self.repeats = repeats;
     }
 
     /// Whether a new stream can begin; one that has been silent for long gives way.
@@ -158,8 +193,9 @@ impl Shard {
     /// templates only what changed since it was last asked for, where that is known, but all of
     /// them of the streams in `whole`.
     pub fn snapshots(&mut self, whole: &BTreeSet<StreamKey>) -> Vec<Snapshot> {
+        let taken = self.taken;
         let all = self.streams.iter_mut();
-        all.map(|(key, stream)| super::snapshot::write(stream, whole.contains(key)))
+        all.map(|(key, stream)| super::snapshot::write(stream, whole.contains(key), taken))
             .collect()
     }
 

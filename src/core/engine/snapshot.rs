@@ -20,7 +20,9 @@ use crate::core::parse::{MASKS_VERSION, Miner, MinerSnapshot};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// The version of the layouts below.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
+/// The version before, which lacks [`Rest::upto`] and is read all the same.
+const FORMAT_BEFORE: u32 = 5;
 
 /// Bytes that cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -99,10 +101,14 @@ struct Rest {
     lulls: Lulls,
     /// `None` without a model.
     recent: Option<Recent>,
+    /// The number of the latest entry of the journal whose records are in here.
+    upto: u64,
 }
 
-/// `is_whole` asks for all templates, whatever was written before.
-pub(super) fn write(stream: &mut Stream, is_whole: bool) -> Snapshot {
+/// `is_whole` asks for all templates, whatever was written before; all entries of the journal up to
+/// `taken` were taken in.
+pub(super) fn write(stream: &mut Stream, is_whole: bool, taken: u64) -> Snapshot {
+    stream.upto = stream.upto.max(taken);
     Snapshot {
         stream: stream.key.clone(),
         templates: write_templates(&mut stream.miner, is_whole),
@@ -141,6 +147,7 @@ fn rest(stream: &Stream) -> Rest {
         common: stream.common.clone(),
         lulls: stream.lulls,
         recent: recent(stream),
+        upto: stream.upto,
     }
 }
 
@@ -217,6 +224,7 @@ fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
     stream.common = rest.common;
     stream.lulls = rest.lulls;
     stream.recent = rest.recent;
+    stream.upto = rest.upto;
     // The rates were written with how many alarms were asked for then.
     stream.set_alarms(stream.alarms);
 }
@@ -229,8 +237,10 @@ fn to_bytes(value: &impl Serialize) -> Vec<u8> {
 fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
     let (found, rest): (u32, _) = postcard::take_from_bytes(bytes)?;
     let (masks, rest): (u32, _) = postcard::take_from_bytes(rest)?;
-    if (found, masks) != (FORMAT, MASKS_VERSION) {
-        return Err(SnapshotError::Version { found, masks });
+    match (found, masks) {
+        (FORMAT, MASKS_VERSION) => Ok(postcard::from_bytes(rest)?),
+        // What it lacks comes last and is zero, one byte; elsewhere a byte more is not looked at.
+        (FORMAT_BEFORE, MASKS_VERSION) => Ok(postcard::from_bytes(&[rest, &[0]].concat())?),
+        _ => Err(SnapshotError::Version { found, masks }),
     }
-    Ok(postcard::from_bytes(rest)?)
 }

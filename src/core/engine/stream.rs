@@ -11,6 +11,7 @@ use super::learning::Common;
 use super::lulls::Lulls;
 use super::outbox::Outbox;
 use super::pulse::Pulse;
+use super::repeats::Repeats;
 use super::{Alarms, ModelStatus, OpenBytes, Pace, Settings, State, Status};
 use crate::core::detect::Recent;
 use crate::core::detect::rates::{RateSettings, Rates};
@@ -49,6 +50,8 @@ pub(super) struct Stream {
     pub(super) recent: Option<Recent>,
     pub(super) training: bool,
     generation: u8,
+    /// The number of the latest entry of the journal that its snapshot had in it.
+    pub(super) upto: u64,
     /// When the newest record was released, by the clock.
     pub(super) heard: Timestamp,
 }
@@ -81,25 +84,35 @@ impl Stream {
             recent: None,
             training: false,
             generation: 0,
+            upto: 0,
             heard: Timestamp::ZERO,
         }
     }
 
-    /// Takes a record in; it is judged when its wait is over.
+    /// Takes a record in that came at `received_at`; it is judged when its wait from `now` is over.
+    /// Whether it is new.
     pub(super) fn push(
         &mut self,
         record: Record<'_>,
         resource: &Arc<Resource>,
-        now: Timestamp,
+        (received_at, now): (Timestamp, Timestamp),
+        repeats: &mut Repeats,
         settings: &Settings,
-    ) {
-        let clock = (now, self.heard);
-        let taken = intake::read(record, resource, clock, &mut self.miner, settings);
-        if settings.pace == Pace::Replay {
-            self.heard = taken.now;
-        }
-        self.hold
-            .push(taken.time, taken.rank, taken.now, taken.held);
+    ) -> bool {
+        let clock = (received_at, self.heard);
+        let memory = (&mut self.miner, repeats);
+        let Some(taken) = intake::read(record, resource, clock, memory, settings) else {
+            return false;
+        };
+        let since = match settings.pace {
+            Pace::Live => now,
+            Pace::Replay => {
+                self.heard = taken.now;
+                taken.now
+            }
+        };
+        self.hold.push(taken.time, taken.rank, since, taken.held);
+        true
     }
 
     /// Judges records whose wait is over and ends sequences that have been quiet. A live stream

@@ -1,5 +1,6 @@
 //! What types cannot say about settings, checked all at once.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use tracing_subscriber::EnvFilter;
@@ -10,6 +11,7 @@ use super::settings::{
 use super::units::{ByteSize, MemoryLimit};
 use crate::daemon::models;
 use crate::edge::notify;
+use crate::edge::receive::{Access, Tls};
 
 /// Longest time that records may be held to be put in order.
 const REORDER_DELAY_MAX_S: u64 = 60;
@@ -26,8 +28,9 @@ pub(super) type Finding = (String, String);
 /// Everything wrong with settings that could be read.
 pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
-    findings.listen(&settings.listen);
+    findings.listen(&settings.listen, &settings.receive);
     findings.receive(&settings.receive);
+    findings.access(settings);
     findings.sequence(&settings.sequence);
     findings.learn(&settings.learn);
     findings.detect(&settings.detect);
@@ -79,15 +82,21 @@ impl Findings {
         }
     }
 
-    fn listen(&mut self, listen: &Listen) {
+    fn listen(&mut self, listen: &Listen, receive: &Receive) {
+        let is_guarded = !receive.tenants.is_empty()
+            || receive
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.client_ca.is_some());
         let all = [
             ("listen.otlp_grpc", listen.otlp_grpc),
             ("listen.otlp_http", listen.otlp_http),
             ("listen.api", listen.api),
         ];
         for (index, (path, address)) in all.iter().enumerate() {
-            if !listen.allow_non_loopback && !address.ip().is_loopback() {
-                self.say(*path, open_to_others(*address));
+            let is_open = !is_guarded || *path == "listen.api";
+            if is_open && !listen.allow_non_loopback && !address.ip().is_loopback() {
+                self.say(*path, open_to_others(*address, *path == "listen.api"));
             }
             let taken = |other: &&(&str, SocketAddr)| other.1 == *address && address.port() != 0;
             if let Some((other, _)) = all.iter().take(index).find(taken) {
@@ -118,6 +127,26 @@ impl Findings {
                 "receive.queue_bytes_max",
                 format!("{queue} cannot hold one request of request_bytes_max ({request}); give it that much or more"),
             );
+        }
+    }
+
+    fn access(&mut self, settings: &Settings) {
+        let receive = &settings.receive;
+        let mut names = BTreeSet::new();
+        for (index, tenant) in receive.tenants.iter().enumerate() {
+            if tenant.name.is_empty() || !names.insert(&tenant.name) {
+                let path = format!("receive.tenants[{index}].name");
+                self.say(path, "each tenant needs a name of its own");
+            }
+        }
+        // A file that is there but cannot be used is told now and not at the start.
+        if let Err(error) = Access::new(&settings.tenants()) {
+            self.say("receive.tenants", error.to_string());
+        }
+        if let Some(tls) = settings.tls()
+            && let Err(error) = Tls::new(tls)
+        {
+            self.say("receive.tls", error.to_string());
         }
     }
 
@@ -265,11 +294,17 @@ impl Findings {
     }
 }
 
-fn open_to_others(address: SocketAddr) -> String {
+fn open_to_others(address: SocketAddr, is_api: bool) -> String {
+    let remedy = match is_api {
+        true => "and the API has no authentication yet",
+        false => {
+            "and nobody is asked who he is; name receive.tenants with tokens or \
+             receive.tls.client_ca"
+        }
+    };
     format!(
-        "{address} can be reached from other hosts, and knothole has no authentication yet; listen \
-         on 127.0.0.1 or [::1], or set listen.allow_non_loopback: true where a network policy or a \
-         proxy guards the port"
+        "{address} can be reached from other hosts, {remedy}; or listen on 127.0.0.1 or [::1], or set \
+         listen.allow_non_loopback: true where a network policy or a proxy guards the port"
     )
 }
 

@@ -12,7 +12,7 @@ use crate::core::record::StreamKey;
 use crate::core::respond::Rule;
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder, PatternError};
 use crate::core::train::TrainSettings;
-use crate::edge::receive::{self, ConvertSettings};
+use crate::edge::receive::{self, ConnectionLimits, ConvertSettings, TenantSettings, TlsSettings};
 use crate::edge::store::Limits;
 use crate::edge::telemetry::TelemetrySettings;
 
@@ -95,6 +95,12 @@ impl Settings {
     pub fn receiver(&self, instance_id: &str) -> receive::Settings {
         receive::Settings {
             request_bytes_max: self.receive.request_bytes_max.as_len(),
+            inflight_bytes_max: self.receive.inflight_bytes_max.as_len(),
+            connections: ConnectionLimits {
+                connections_max: self.receive.connections_max.get(),
+                per_address_max: self.receive.connections_per_address_max.get(),
+                ..ConnectionLimits::default()
+            },
             convert: ConvertSettings {
                 sequence_attribute: self.sequence.attribute.clone(),
                 body_len_max: self.receive.body_len_max.as_len(),
@@ -102,6 +108,26 @@ impl Settings {
             },
             ..receive::Settings::of_instance(instance_id)
         }
+    }
+
+    /// Who may send.
+    pub fn tenants(&self) -> Vec<TenantSettings> {
+        let tenants = self.receive.tenants.iter().map(|tenant| TenantSettings {
+            name: tenant.name.clone(),
+            token_file: tenant.token_file.clone(),
+            resource: tenant.resource.clone().into_iter().collect(),
+        });
+        tenants.collect()
+    }
+
+    /// The certificates of the OTLP ports.
+    pub fn tls(&self) -> Option<TlsSettings> {
+        let files = self.receive.tls.as_ref()?;
+        Some(TlsSettings {
+            cert_file: files.cert.clone(),
+            key_file: files.key.clone(),
+            client_ca_file: files.client_ca.clone(),
+        })
     }
 
     /// The bounds of the state folder. It has room for every stream that the shards follow.

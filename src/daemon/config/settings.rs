@@ -1,5 +1,6 @@
 //! Everything that can be set, with its unit and default. `default.yaml` is the same as a file.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use crate::core::event::{ActionKind, AnomalyKind};
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
 use crate::core::respond::Rule;
 use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
+use crate::edge::receive::ConnectionLimits;
 
 /// The settings of a daemon, checked.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +34,11 @@ pub struct Settings {
     pub shards: Option<NonZeroUsize>,
     /// What is taken in.
     pub receive: Receive,
+    /// Whether requests are acknowledged without being on disk: a crash loses what came since the
+    /// last minute. Also `--ephemeral`.
+    pub ephemeral: bool,
+    /// What keeps acknowledged requests.
+    pub journal: JournalSettings,
     /// How lines are told apart.
     pub templates: Templates,
     /// How records are put together to sequences.
@@ -60,6 +67,8 @@ impl Default for Settings {
             memory_limit: MemoryLimit::Auto,
             shards: None,
             receive: Receive::default(),
+            ephemeral: false,
+            journal: JournalSettings::default(),
             templates: Templates::default(),
             sequence: Sequence::default(),
             learn: Learn::default(),
@@ -94,7 +103,7 @@ pub struct Listen {
     /// API, health and metrics.
     #[serde(deserialize_with = "address")]
     pub api: SocketAddr,
-    /// Whether addresses other than loopback are taken. There is no authentication yet.
+    /// Whether addresses other than loopback are taken without authentication.
     pub allow_non_loopback: bool,
 }
 
@@ -118,16 +127,79 @@ pub struct Receive {
     pub request_bytes_max: ByteSize,
     /// Most bytes of records that wait for a shard; beyond it senders are told to come back.
     pub queue_bytes_max: ByteSize,
+    /// Most bytes of requests in memory at once, as sent and inflated; at most half of the memory
+    /// limit is used.
+    pub inflight_bytes_max: ByteSize,
     /// Longest body that is read; a longer one is cut.
     pub body_len_max: ByteSize,
+    /// Most connections of each OTLP port.
+    pub connections_max: NonZeroUsize,
+    /// Most connections of each OTLP port from one address.
+    pub connections_per_address_max: NonZeroUsize,
+    /// Certificates of the OTLP ports; `None` speaks no TLS.
+    pub tls: Option<TlsFiles>,
+    /// Who may send, by bearer token; none lets everybody who reaches the port.
+    pub tenants: Vec<Tenant>,
 }
 
 impl Default for Receive {
     fn default() -> Self {
+        let bounds = ConnectionLimits::default();
+        let at_least_one = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
         Self {
             request_bytes_max: ByteSize::mib(64),
             queue_bytes_max: ByteSize::mib(64),
+            inflight_bytes_max: ByteSize::mib(256),
             body_len_max: ByteSize::kib(64),
+            connections_max: at_least_one(bounds.connections_max),
+            connections_per_address_max: at_least_one(bounds.per_address_max),
+            tls: None,
+            tenants: Vec::new(),
+        }
+    }
+}
+
+/// The PEM files of TLS, read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The certificate and those between it and its root.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Authorities of clients; where given, clients need a certificate of theirs (mutual TLS).
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Somebody who may send.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Its name.
+    pub name: String,
+    /// The file with its tokens, one a line, read again when it changes.
+    pub token_file: PathBuf,
+    /// Resource attributes that its records must have, each with one of the values.
+    #[serde(default)]
+    pub resource: BTreeMap<String, Vec<String>>,
+}
+
+/// What keeps an acknowledged request through a crash.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalSettings {
+    /// Most bytes of the journal; beyond it senders are told to come back.
+    pub bytes_max: ByteSize,
+    /// Requests with the same bytes within so long are one.
+    pub repeats_within: Period,
+}
+
+impl Default for JournalSettings {
+    fn default() -> Self {
+        Self {
+            bytes_max: ByteSize::mib(1024),
+            repeats_within: Period::seconds(15 * 60),
         }
     }
 }

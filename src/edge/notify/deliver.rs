@@ -68,9 +68,24 @@ pub(crate) struct Manner {
     pub(crate) retry: Retry,
 }
 
+/// Hears which messages are done with, delivered or not, so that they need not be kept any more.
+pub trait Keeping: Send + Sync {
+    /// The message `id` for `sink` is done with. Must not wait.
+    fn done(&self, sink: &str, id: &str);
+}
+
+/// Keeps nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unkept;
+
+impl Keeping for Unkept {
+    fn done(&self, _: &str, _: &str) {}
+}
+
 /// What the dispatcher and the courier of one sink share.
-#[derive(Debug)]
 pub(crate) struct Ledger {
+    pub(crate) sink: String,
+    pub(crate) keeping: Arc<dyn Keeping>,
     /// Messages queued, waiting or under way.
     pub(crate) pending: AtomicUsize,
     /// The sink has asked not to be called any more.
@@ -79,8 +94,14 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Counts `count` messages as done with.
-    pub(crate) fn settle(&self, outcome: Outcome, count: usize) {
+    /// Counts messages as done with, and lets them go.
+    pub(crate) fn settle<'a>(
+        &self,
+        outcome: Outcome,
+        messages: impl IntoIterator<Item = &'a Message>,
+    ) {
+        let ids = messages.into_iter().map(|message| &message.id);
+        let count = ids.inspect(|id| self.keeping.done(&self.sink, id)).count();
         if count > 0 {
             self.metrics.count(outcome, count);
             self.leave(count);
@@ -225,7 +246,7 @@ impl<S: Sink> Courier<S> {
     /// Takes out what is not worth sending any more.
     fn still_wanted(&self, delivery: Delivery, now: Timestamp) -> Option<Delivery> {
         if self.ledger.is_gone.load(Ordering::Acquire) {
-            self.ledger.settle(Outcome::Disabled, delivery.batch.len());
+            self.ledger.settle(Outcome::Disabled, delivery.batch.iter());
             return None;
         }
         let give_up_after = self.manner.retry.give_up_after;
@@ -233,19 +254,20 @@ impl<S: Sink> Courier<S> {
         let is_dead = |message: &Message| {
             delivery.attempts > 0 && now.since(message.offered_at) >= give_up_after
         };
-        let late = delivery.batch.iter().filter(|m| is_late(m)).count();
-        let kept = delivery.batch.iter().filter(|m| !is_late(m) && !is_dead(m));
-        let kept: Vec<Message> = kept.cloned().collect();
-        let dead = delivery.batch.len().saturating_sub(late + kept.len());
-        if dead > 0 {
+        let all = delivery.batch.iter();
+        let (late, others): (Vec<&Message>, Vec<&Message>) = all.partition(|m| is_late(m));
+        let (dead, kept): (Vec<&Message>, Vec<&Message>) =
+            others.into_iter().partition(|m| is_dead(m));
+        if !dead.is_empty() {
             warn!(
                 sink = self.name,
-                count = dead,
+                count = dead.len(),
                 "Gave up on notifications that the sink never took."
             );
         }
         self.ledger.settle(Outcome::Expired, late);
         self.ledger.settle(Outcome::Dead, dead);
+        let kept: Vec<Message> = kept.into_iter().cloned().collect();
         (!kept.is_empty()).then_some(Delivery {
             batch: Arc::new(kept),
             attempts: delivery.attempts,
@@ -263,9 +285,11 @@ impl<S: Sink> Courier<S> {
         let count = delivery.batch.len();
         match answer {
             Answer::Taken { refused } => {
-                let refused = refused.min(count);
-                self.ledger.settle(Outcome::Delivered, count - refused);
-                self.ledger.settle(Outcome::Rejected, refused);
+                let taken = count - refused.min(count);
+                let all = delivery.batch.iter();
+                self.ledger
+                    .settle(Outcome::Delivered, all.clone().take(taken));
+                self.ledger.settle(Outcome::Rejected, all.skip(taken));
                 if std::mem::take(&mut self.road.is_failing) {
                     info!(sink = self.name, "The sink takes notifications again.");
                 }
@@ -276,9 +300,9 @@ impl<S: Sink> Courier<S> {
                     sink = self.name,
                     count, why, "The sink refused notifications for good."
                 );
-                self.ledger.settle(Outcome::Rejected, count);
+                self.ledger.settle(Outcome::Rejected, delivery.batch.iter());
             }
-            Answer::Gone => self.give_in(count),
+            Answer::Gone => self.give_in(delivery),
         }
     }
 
@@ -318,20 +342,19 @@ impl<S: Sink> Courier<S> {
     }
 
     /// The sink wants nothing more, so nothing more is kept for it.
-    fn give_in(&mut self, count: usize) {
+    fn give_in(&mut self, refused: Delivery) {
         warn!(
             sink = self.name,
             "The sink is gone (410); nothing is sent to it until a reload."
         );
         self.ledger.is_gone.store(true, Ordering::Release);
         let waiting = std::mem::take(&mut self.road.waiting);
-        let waiting: usize = waiting.values().map(|delivery| delivery.batch.len()).sum();
-        let mut queued = 0;
-        while self.queue.try_recv().is_ok() {
-            queued += 1;
+        for delivery in waiting.into_values().chain([refused]) {
+            self.ledger.settle(Outcome::Disabled, delivery.batch.iter());
         }
-        self.ledger
-            .settle(Outcome::Disabled, count + waiting + queued);
+        while let Ok(queued) = self.queue.try_recv() {
+            self.ledger.settle(Outcome::Disabled, [&queued]);
+        }
     }
 
     /// At the end everything that waits gets one more attempt.

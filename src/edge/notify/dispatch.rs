@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::config::{EventKind, SinkConfig};
-use super::deliver::{Courier, Ledger, Manner, Message, Road, Sink};
+use super::deliver::{Courier, Keeping, Ledger, Manner, Message, Road, Sink};
 use super::fold::{Decision, Fold};
 use super::metrics::{Metrics, Outcome};
 use super::render;
@@ -33,6 +33,8 @@ pub struct Context {
     pub clock: Clock,
     /// Counts what happens; registered once, also when the configuration is read again.
     pub metrics: Metrics,
+    /// Hears what need not be kept any more.
+    pub keeping: Arc<dyn Keeping>,
 }
 
 /// A sink that cannot be set up.
@@ -45,8 +47,8 @@ pub struct StartError {
     pub source: SendSetupError,
 }
 
-/// A notification that was not delivered when its dispatcher closed. Opaque; to be stored and
-/// handed to [`Dispatcher::restore`] of the next one.
+/// A notification for one sink that is not delivered yet. Opaque; to be stored before it is given to
+/// [`Dispatcher::send`], and to [`Dispatcher::restore`] after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undelivered {
     sink: String,
@@ -54,9 +56,42 @@ pub struct Undelivered {
     message: Message,
 }
 
+impl Undelivered {
+    /// The sink it is for.
+    pub fn sink(&self) -> &str {
+        &self.sink
+    }
+
+    /// The type of that sink.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The id of its event.
+    pub fn id(&self) -> &str {
+        &self.message.id
+    }
+
+    /// All else, for [`from_parts`](Self::from_parts).
+    pub fn message(&self) -> Vec<u8> {
+        // Text and numbers only, which can always be written.
+        serde_json::to_vec(&self.message).unwrap_or_default()
+    }
+
+    /// What was stored; `None` where the bytes are no message.
+    pub fn from_parts(sink: &str, kind: &str, message: &[u8]) -> Option<Self> {
+        Some(Self {
+            sink: sink.to_owned(),
+            kind: kind.to_owned(),
+            message: serde_json::from_slice(message).ok()?,
+        })
+    }
+}
+
 /// The roads to all sinks. [`close`](Self::close) it: what is pending when it is dropped is lost.
 pub struct Dispatcher {
     roads: Vec<SinkRoad>,
+    keeping: Arc<dyn Keeping>,
 }
 
 struct SinkRoad {
@@ -93,16 +128,29 @@ impl Dispatcher {
         });
         Ok(Self {
             roads: roads.collect::<Result<_, _>>()?,
+            keeping: Arc::clone(&context.keeping),
         })
     }
 
     /// Hands `event` to every sink that asked for its kind. Never waits: what a sink cannot take
     /// now is folded, limited or dropped, and counted.
     pub fn offer(&self, event: &Event, now: Timestamp) {
+        self.send(self.prepare(event, now), now);
+    }
+
+    /// What `event` becomes for the sinks that asked for its kind. What a sink cannot take now is
+    /// folded, limited or dropped, and counted.
+    pub fn prepare(&self, event: &Event, now: Timestamp) -> Vec<Undelivered> {
         let kind = EventKind::of(event);
-        for road in self.roads.iter().filter(|road| road.events.contains(&kind)) {
-            road.offer(event, now);
-        }
+        let roads = self.roads.iter();
+        let wanted = roads.filter(|road| road.events.contains(&kind));
+        wanted.filter_map(|road| road.prepare(event, now)).collect()
+    }
+
+    /// Sends what was prepared by this dispatcher, or by one before it with the same sinks. Never
+    /// waits.
+    pub fn send(&self, prepared: Vec<Undelivered>, now: Timestamp) {
+        self.restore(prepared, now);
     }
 
     /// Takes back what an earlier dispatcher left, unfolded and unlimited. What was for a sink
@@ -118,7 +166,10 @@ impl Dispatcher {
             let mut roads = self.roads.iter();
             match roads.find(|road| road.name == sink && road.kind == kind) {
                 Some(road) => road.push(message, now),
-                None => orphans += 1,
+                None => {
+                    self.keeping.done(&sink, &message.id);
+                    orphans += 1;
+                }
             }
         }
         if orphans > 0 {
@@ -224,6 +275,8 @@ impl SinkRoad {
         let (sender, queue) = mpsc::unbounded_channel();
         let (closing, order) = oneshot::channel();
         let ledger = Arc::new(Ledger {
+            sink: common.name.to_owned(),
+            keeping: Arc::clone(&context.keeping),
             pending: AtomicUsize::new(0),
             is_gone: AtomicBool::new(false),
             metrics: context.metrics.of(common.name),
@@ -252,35 +305,46 @@ impl SinkRoad {
         }
     }
 
-    fn offer(&self, event: &Event, now: Timestamp) {
+    fn prepare(&self, event: &Event, now: Timestamp) -> Option<Undelivered> {
         if self.ledger.is_gone.load(Ordering::Acquire) {
             self.ledger.metrics.count(Outcome::Disabled, 1);
-            return;
+            return None;
         }
-        let decision = locked(&self.fold).decide(event, now);
-        match decision {
-            Decision::Folded => drop(self.ledger.metrics.folded.inc()),
-            Decision::Limited => drop(self.ledger.metrics.limited.inc()),
-            Decision::Send(event) => self.push(
-                Message {
-                    id: render::id_of(&event).into(),
-                    body: (self.render)(&event, now),
-                    offered_at: now,
-                    expires_at: match &event {
-                        Event::Anomaly(_) => None,
-                        Event::Proposal(proposal) => Some(proposal.expires_at),
-                    },
+        let event = match locked(&self.fold).decide(event, now) {
+            Decision::Send(event) => event,
+            Decision::Folded => {
+                self.ledger.metrics.folded.inc();
+                return None;
+            }
+            Decision::Limited => {
+                self.ledger.metrics.limited.inc();
+                return None;
+            }
+        };
+        Some(Undelivered {
+            sink: self.name.clone(),
+            kind: self.kind.to_owned(),
+            message: Message {
+                id: render::id_of(&event).into(),
+                body: (self.render)(&event, now),
+                offered_at: now,
+                expires_at: match &event {
+                    Event::Anomaly(_) => None,
+                    Event::Proposal(proposal) => Some(proposal.expires_at),
                 },
-                now,
-            ),
-        }
+            },
+        })
     }
 
     fn push(&self, message: Message, now: Timestamp) {
         let before = self.ledger.pending.fetch_add(1, Ordering::AcqRel);
         self.ledger.metrics.pending.inc();
-        if before >= self.queue_events_max || self.queue.send(message).is_err() {
-            self.ledger.settle(Outcome::Dropped, 1);
+        let refused = match before >= self.queue_events_max {
+            true => Some(message),
+            false => self.queue.send(message).err().map(|refused| refused.0),
+        };
+        if let Some(message) = refused {
+            self.ledger.settle(Outcome::Dropped, [&message]);
             self.tell_full(now);
         }
     }

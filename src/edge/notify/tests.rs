@@ -129,6 +129,7 @@ impl House {
             instance_id: "9f3c".into(),
             clock: Arc::new(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst))),
             metrics: Metrics::register(&mut registry),
+            keeping: Arc::new(Unkept),
         };
         Self {
             dispatcher: Dispatcher::start(&sinks, &context).unwrap(),

@@ -1,125 +1,120 @@
 //! OTLP/HTTP, protobuf and JSON on one port.
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest as _, State};
-use axum::response::Response;
-use axum::routing::post;
-use axum::serve::ListenerExt as _;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use std::net::SocketAddr;
+
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use tonic::Code;
-use tower::limit::GlobalConcurrencyLimitLayer;
-use tower::util::MapResponseLayer;
 
+use super::answer::Answer;
+use super::body::Reading;
+use super::listen::Service;
 use super::receiver::Failure;
-use super::wire::Packing;
-use super::{ConvertSettings, Encoding, Intake, Receiver, ServeError, Signal, decode};
+use super::wire::Sent;
+use super::{Encoding, Intake, Packing, Receiver, Signal};
 
-/// Serves OTLP/HTTP on `listener` until `shutdown`, then finishes the requests that are running.
-/// HTTP/1.1 and HTTP/2; bodies plain, gzip or zstd.
-///
-/// # Errors
-/// [`ServeError::Http`] when the server gives up.
-pub async fn serve_http<I: Intake>(
-    listener: TcpListener,
-    receiver: Receiver<I>,
-    shutdown: CancellationToken,
-) -> Result<(), ServeError> {
-    // Without this a small answer may wait for the sender's delayed acknowledgement.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "A connection keeps its delay.");
-        }
-    });
-    let router = router(receiver.clone());
-    let stop = shutdown.cancelled_owned();
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
-        .await?;
-    receiver.finish().await;
-    Ok(())
-}
+/// Room for a body that does not say how long it is.
+const UNANNOUNCED_BYTES: u64 = 64 << 10;
 
-fn router<I: Intake>(receiver: Receiver<I>) -> Router {
-    let metrics = receiver.metrics.clone();
-    let room = receiver.room.clone();
-    let request_bytes_max = receiver.settings.request_bytes_max;
-    Router::new()
-        .route("/v1/logs", post(logs::<I>))
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
-        .layer(DefaultBodyLimit::max(request_bytes_max))
-        .layer(GlobalConcurrencyLimitLayer::with_semaphore(room))
-        .layer(MapResponseLayer::new(move |response: Response| {
-            metrics.answered("http", response.status().as_u16());
-            response
-        }))
-        .with_state(receiver)
-}
+/// `POST /v1/logs`, `/v1/traces` and `/v1/metrics`.
+pub(super) struct Http<I>(pub(super) Receiver<I>);
 
-async fn logs<I: Intake>(State(receiver): State<Receiver<I>>, request: Request<Body>) -> Response {
-    let encoding = Encoding::of(request.headers());
-    match take(&receiver, encoding, request).await {
-        Ok(answer) => answer,
-        Err(failure) => refuse(encoding.unwrap_or(Encoding::Json), &failure),
-    }
-}
+impl<I: Intake> Service for Http<I> {
+    const TRANSPORT: &'static str = "http";
+    const HTTP1: bool = true;
 
-async fn take<I: Intake>(
-    receiver: &Receiver<I>,
-    encoding: Option<Encoding>,
-    request: Request<Body>,
-) -> Result<Response, Failure> {
-    let unsupported = || {
-        let accepted = "send application/x-protobuf or application/json as Content-Type";
-        Failure::Unsupported(accepted.to_owned())
-    };
-    let encoding = encoding.ok_or_else(unsupported)?;
-    let packing = Packing::of(request.headers())?;
-    let settings = &receiver.settings;
-    let limit = settings.request_bytes_max;
-    let read = Bytes::from_request(request, &());
-    let sent = tokio::time::timeout(settings.request_timeout, read)
-        .await
-        .map_err(|_| Failure::TooSlow)?
-        .map_err(|error| unreadable(&error, limit))?;
-    let decode = move |settings: &ConvertSettings| {
-        let body = packing.unpack(&sent, limit)?;
-        Ok(decode(Signal::Logs, encoding, &body, settings)?)
-    };
-    let answer = receiver.take(decode).await?;
-    Ok(reply(StatusCode::OK, encoding, encoding.encode(&answer)))
-}
-
-fn unreadable(rejection: &BytesRejection, limit: usize) -> Failure {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Failure::TooLarge {
-            limit,
-            size: "as sent",
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Answer> {
+        let (head, body) = request.into_parts();
+        let encoding = Encoding::of(&head.headers);
+        let mut reading = Reading::new(body, self.0.settings.request_timeout);
+        let response = match (signal_of(head.uri.path()), &head.method) {
+            (None, _) => not_found(encoding),
+            (Some(signal), &Method::POST) => {
+                match self.take(&head.headers, signal, peer, &mut reading).await {
+                    Ok(response) => response,
+                    Err(failure) => {
+                        self.0.metrics.refused(Self::TRANSPORT, failure.reason());
+                        refuse(encoding.unwrap_or(Encoding::Json), &failure)
+                    }
+                }
+            }
+            (Some(_), _) => method_not_allowed(encoding),
         };
+        if response.status() != StatusCode::OK {
+            reading.drain();
+        }
+        let code = response.status().as_u16();
+        self.0.metrics.answered(Self::TRANSPORT, code);
+        response
     }
-    Failure::Undecodable(format!(
-        "the body could not be read: {}",
-        rejection.body_text()
-    ))
 }
 
-async fn not_found(request: Request<Body>) -> Response {
-    let message = match request.uri().path() {
-        "/v1/traces" | "/v1/metrics" => "knothole takes logs only, by POST on /v1/logs",
-        _ => "there is nothing here, logs are taken by POST on /v1/logs",
-    };
-    let encoding = Encoding::of(request.headers()).unwrap_or(Encoding::Json);
+impl<I: Intake> Http<I> {
+    async fn take(
+        &self,
+        headers: &HeaderMap,
+        signal: Signal,
+        peer: SocketAddr,
+        reading: &mut Reading,
+    ) -> Result<Response<Answer>, Failure> {
+        let tenant = self.0.access.tenant(headers)?;
+        let encoding = Encoding::of(headers).ok_or_else(|| {
+            let accepted = "send application/x-protobuf or application/json as Content-Type";
+            Failure::Unsupported(accepted.to_owned())
+        })?;
+        let named = headers
+            .get(CONTENT_ENCODING)
+            .map_or(Ok(""), HeaderValue::to_str);
+        let named = named.unwrap_or("unreadable");
+        let packing = Packing::named(named).ok_or(Failure::UnsupportedPacking)?;
+        let limit = self.0.settings.request_bytes_max;
+        let announced = reading.announced();
+        if announced.is_some_and(|len| len > limit as u64) {
+            return Err(Failure::TooLarge {
+                limit,
+                size: "as sent",
+            });
+        }
+        let first = usize::try_from(announced.unwrap_or(UNANNOUNCED_BYTES)).unwrap_or(limit);
+        let accounts = self.0.accounts(peer, tenant.as_ref());
+        let mut hold = self
+            .0
+            .budget
+            .hold(first, accounts)
+            .await
+            .map_err(Failure::NoRoom)?;
+        let sent = Sent {
+            signal,
+            encoding,
+            packing,
+            body: reading.all(limit, &mut hold).await?,
+            tenant: tenant.as_ref().map(|tenant| tenant.name()),
+        };
+        let remark = self.0.take(sent, tenant, hold, reading.deadline()).await?;
+        let body = encoding.encode(&remark, signal);
+        Ok(reply(StatusCode::OK, encoding, body))
+    }
+}
+
+fn signal_of(path: &str) -> Option<Signal> {
+    match path {
+        "/v1/logs" => Some(Signal::Logs),
+        "/v1/traces" => Some(Signal::Traces),
+        "/v1/metrics" => Some(Signal::Metrics),
+        _ => None,
+    }
+}
+
+fn not_found(encoding: Option<Encoding>) -> Response<Answer> {
+    let message = "there is nothing here; POST to /v1/logs, /v1/traces or /v1/metrics";
+    let encoding = encoding.unwrap_or(Encoding::Json);
     error(StatusCode::NOT_FOUND, encoding, (Code::NotFound, message))
 }
 
-async fn method_not_allowed(headers: HeaderMap) -> Response {
-    let encoding = Encoding::of(&headers).unwrap_or(Encoding::Json);
-    let status = (Code::Unimplemented, "logs are taken by POST");
+fn method_not_allowed(encoding: Option<Encoding>) -> Response<Answer> {
+    let encoding = encoding.unwrap_or(Encoding::Json);
+    let status = (Code::Unimplemented, "send by POST");
     let mut response = error(StatusCode::METHOD_NOT_ALLOWED, encoding, status);
     response
         .headers_mut()
@@ -127,37 +122,48 @@ async fn method_not_allowed(headers: HeaderMap) -> Response {
     response
 }
 
-fn refuse(encoding: Encoding, failure: &Failure) -> Response {
+fn refuse(encoding: Encoding, failure: &Failure) -> Response<Answer> {
     let (http, grpc) = match failure {
         Failure::Undecodable(_) | Failure::Malformed(_) => {
             (StatusCode::BAD_REQUEST, Code::InvalidArgument)
         }
         Failure::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted),
-        Failure::Unsupported(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented),
+        Failure::Unsupported(_) | Failure::UnsupportedPacking => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented)
+        }
         // Senders retry 503, but not 408.
         Failure::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, Code::DeadlineExceeded),
-        Failure::Refused(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+        Failure::Refused(_) | Failure::NoRoom(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+        }
+        Failure::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
         Failure::Broken => (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal),
     };
     let mut response = error(http, encoding, (grpc, &failure.to_string()));
-    if let Failure::Refused(refusal) = failure {
+    let headers = response.headers_mut();
+    let delay = match failure {
+        Failure::Refused(refusal) => Some(refusal.retry_after()),
+        Failure::NoRoom(_) => Some(super::budget::RETRY_AFTER),
+        _ => None,
+    };
+    if let Some(delay) = delay {
         // Whole seconds only, so rounded up: zero would mean "at once".
-        let seconds = refusal.retry_after().as_millis().div_ceil(1000);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+        let seconds = u64::try_from(delay.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if matches!(failure, Failure::Unauthenticated) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
 }
 
 /// OTLP wants a `google.rpc.Status` in the body of every answer that is not a success.
-fn error(http: StatusCode, encoding: Encoding, (code, message): (Code, &str)) -> Response {
+fn error(http: StatusCode, encoding: Encoding, (code, message): (Code, &str)) -> Response<Answer> {
     reply(http, encoding, encoding.encode_status(code, message))
 }
 
-fn reply(status: StatusCode, encoding: Encoding, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn reply(status: StatusCode, encoding: Encoding, body: Vec<u8>) -> Response<Answer> {
+    let mut response = Response::new(Answer::of(body));
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(encoding.content_type());
     response.headers_mut().insert(CONTENT_TYPE, content_type);

@@ -5,7 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use super::{Decoded, RejectReason};
+use super::wire::Remark;
+use super::{Decoded, RejectReason, Signal, Taken};
 
 /// The receiver's counters. Clones share their values.
 ///
@@ -14,16 +15,27 @@ use super::{Decoded, RejectReason};
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
+    refused: Family<RefusalLabels, Counter>,
+    repeated: Counter,
+    spans: Counter,
+    points: Counter,
     received: Counter,
     rejected: Family<ReasonLabels, Counter>,
     suppressed: Family<ReasonLabels, Counter>,
     cut: Counter,
+    repaired: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     transport: &'static str,
     code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    transport: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,6 +50,26 @@ impl Metrics {
             "knothole_otlp_requests",
             "OTLP requests answered, by transport (grpc, http) and status code of that transport",
             self.requests.clone(),
+        );
+        registry.register(
+            "knothole_otlp_refused",
+            "OTLP connections and requests refused, by transport and reason",
+            self.refused.clone(),
+        );
+        registry.register(
+            "knothole_otlp_requests_repeated",
+            "OTLP requests whose bytes were taken before; they were acknowledged again and not judged again",
+            self.repeated.clone(),
+        );
+        registry.register(
+            "knothole_spans_received",
+            "Spans in accepted requests; nothing uses them yet",
+            self.spans.clone(),
+        );
+        registry.register(
+            "knothole_metric_points_received",
+            "Metric data points in accepted requests; nothing uses them yet",
+            self.points.clone(),
         );
         registry.register(
             "knothole_log_records_received",
@@ -58,6 +90,11 @@ impl Metrics {
             "knothole_log_bodies_cut",
             "Log record bodies that were longer than body_len_max and were cut",
             self.cut.clone(),
+        );
+        registry.register(
+            "knothole_otlp_strings_repaired",
+            "Strings that were no UTF-8; what was wrong in them was replaced, and their sender was told",
+            self.repaired.clone(),
         );
     }
 
@@ -85,9 +122,31 @@ impl Metrics {
             .inc();
     }
 
-    pub(super) fn accepted(&self, tally: &Tally) {
+    pub(super) fn refused(&self, transport: &'static str, reason: &'static str) {
+        self.refused
+            .get_or_create(&RefusalLabels { transport, reason })
+            .inc();
+    }
+
+    pub(super) fn accepted(&self, tally: &Tally, taken: Taken) {
+        match (tally.signal, taken) {
+            (_, Taken::Repeated) => {
+                self.repeated.inc();
+                return;
+            }
+            (Signal::Logs, Taken::New) => {}
+            (Signal::Traces, Taken::New) => {
+                self.spans.inc_by(tally.records);
+                return;
+            }
+            (Signal::Metrics, Taken::New) => {
+                self.points.inc_by(tally.records);
+                return;
+            }
+        }
         self.received.inc_by(tally.records);
         self.cut.inc_by(tally.cut);
+        self.repaired.inc_by(tally.repaired);
         for (reason, count) in &tally.rejected {
             self.rejected
                 .get_or_create(&ReasonLabels {
@@ -103,22 +162,57 @@ impl Metrics {
 
 /// The counts of a request, kept while the request itself goes into the intake.
 pub(super) struct Tally {
+    pub(super) signal: Signal,
     pub(super) records: u64,
     pub(super) rejected: Vec<(RejectReason, u64)>,
     pub(super) own: u64,
     pub(super) cut: u64,
+    pub(super) repaired: u64,
 }
 
 impl Tally {
-    pub(super) fn of(decoded: &Decoded) -> Self {
+    pub(super) fn of(decoded: &Decoded, signal: Signal) -> Self {
         let Decoded {
-            records, own, cut, ..
+            records,
+            own,
+            cut,
+            repaired,
+            ..
         } = *decoded;
         Self {
+            signal,
             records,
             rejected: decoded.rejected.clone(),
             own,
             cut,
+            repaired,
+        }
+    }
+
+    /// What the sender is told: nothing where everything was taken.
+    pub(super) fn remark(&self) -> Remark {
+        let what = match self.signal {
+            Signal::Logs => "log records",
+            Signal::Traces => "spans",
+            Signal::Metrics => "data points",
+        };
+        let reasons = self.rejected.iter().map(|(reason, count)| {
+            format!(
+                "{count} {what} were not taken ({}): {}",
+                reason.name(),
+                reason.advice()
+            )
+        });
+        // Taken all the same; a message without rejected records is a warning.
+        let repaired = (self.repaired > 0).then(|| {
+            format!(
+                "{} strings were no UTF-8; what is wrong in them was replaced",
+                self.repaired
+            )
+        });
+        Remark {
+            rejected: self.rejected.iter().map(|(_, count)| count).sum(),
+            message: reasons.chain(repaired).collect::<Vec<_>>().join("; "),
         }
     }
 }

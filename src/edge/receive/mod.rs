@@ -1,9 +1,9 @@
 //! OTLP over gRPC and HTTP → batches of records.
 //!
 //! ```text
-//! grpc ┐
-//!      ├─► Receiver: decode (pure) → Intake::accept → count → answer
-//! http ┘
+//! listen ─► grpc ┐                                                      ┌► refusal, by reason
+//!                ├─► body, within budget ─► Receiver: unpack → decode ─►┤
+//! listen ─► http ┘                                                      └► Intake::accept → answer
 //! ```
 //!
 //! A request is answered with success only after the [`Intake`] took it, and only then counted as
@@ -11,34 +11,56 @@
 
 mod decode;
 mod metrics;
-mod receiver;
+mod budget;
+mod access;
+mod tls;
+mod packing;
 mod wire;
+mod receiver;
+mod answer;
+mod body;
+mod listen;
 mod grpc;
 mod http;
 
 use std::future::Future;
 use std::time::Duration;
 
-pub use decode::{
-    ConvertSettings, DecodeError, Decoded, Encoding, INSTANCE_ATTRIBUTE, RejectReason, Signal,
-    decode,
-};
-pub use grpc::serve_grpc;
-pub use http::serve_http;
-pub use metrics::Metrics;
-pub use receiver::{Receiver, Settings};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-/// Where accepted requests go: the router today; the journal, once there is one, so that the
-/// answer to a sender will then mean "on disk".
+pub use access::{Access, TenantSettings, TokenError};
+pub use budget::Hold;
+pub use decode::{
+    ConvertSettings, DecodeError, Decoded, Encoding, INSTANCE_ATTRIBUTE, Metric, Point, Reading,
+    RejectReason, Signal, Span, Spans, decode,
+};
+pub use listen::ConnectionLimits;
+pub use metrics::Metrics;
+pub use packing::Packing;
+pub use receiver::{Accepted, Receiver, Reopen, Settings};
+pub use tls::{Tls, TlsError, TlsSettings};
+pub use wire::Sent;
+
+/// Where accepted requests go: onto the disk and to the shards.
 pub trait Intake: Send + Sync + 'static {
     /// Takes all of `request` or none of it. Once this returns `Ok` the sender forgets the records.
     ///
     /// # Errors
     /// [`Refusal`] when there is no room, or no more time. The sender is told to come again.
-    fn accept(&self, request: Decoded) -> impl Future<Output = Result<(), Refusal>> + Send;
+    fn accept(&self, request: Accepted) -> impl Future<Output = Result<Taken, Refusal>> + Send;
 }
 
-/// Why a request was not taken. Both are temporary, and senders are told so.
+/// What became of a request that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is new.
+    New,
+    /// The same bytes were taken before: its sender did not get the answer and came again.
+    Repeated,
+}
+
+/// Why a request was not taken. All are temporary, and senders are told so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The buffers are full.
@@ -47,6 +69,9 @@ pub enum Refusal {
         /// How long the sender should wait.
         retry_after: Duration,
     },
+    /// It cannot be kept on the disk now.
+    #[error("knothole cannot write to its disk now, please send again later")]
+    Unwritable,
     /// The daemon is going down.
     #[error("knothole is stopping, please send to another instance or again later")]
     Stopping,
@@ -57,7 +82,17 @@ impl Refusal {
     pub fn retry_after(self) -> Duration {
         match self {
             Self::Overloaded { retry_after } => retry_after.max(Duration::from_millis(1)),
+            Self::Unwritable => Duration::from_secs(5),
             Self::Stopping => Duration::from_secs(1),
+        }
+    }
+
+    /// The name used as a metric label.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Overloaded { .. } => "queue",
+            Self::Unwritable => "disk",
+            Self::Stopping => "stopping",
         }
     }
 }
@@ -65,12 +100,49 @@ impl Refusal {
 /// What went wrong with a listener.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The gRPC server gave up.
-    #[error("serving OTLP/gRPC")]
-    Grpc(#[from] tonic::transport::Error),
-    /// The HTTP server gave up.
-    #[error("serving OTLP/HTTP")]
-    Http(#[from] std::io::Error),
+    /// The server gave up.
+    #[error("serving requests")]
+    Io(#[from] std::io::Error),
+}
+
+/// Serves OTLP/gRPC on `listener` until `shutdown`, then finishes the requests that are running.
+///
+/// # Errors
+/// Never today: an accept that fails is tried again.
+pub async fn serve_grpc<I: Intake>(
+    listener: TcpListener,
+    receiver: Receiver<I>,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let service = grpc::Grpc(receiver.clone());
+    serve(listener, receiver, service, shutdown).await
+}
+
+/// Serves OTLP/HTTP (1.1 and 2) on `listener` until `shutdown`, then finishes the requests that
+/// are running.
+///
+/// # Errors
+/// Never today: an accept that fails is tried again.
+pub async fn serve_http<I: Intake>(
+    listener: TcpListener,
+    receiver: Receiver<I>,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let service = http::Http(receiver.clone());
+    serve(listener, receiver, service, shutdown).await
+}
+
+async fn serve<I: Intake>(
+    listener: TcpListener,
+    receiver: Receiver<I>,
+    service: impl listen::Service,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let limits = receiver.settings.connections.clone();
+    let bounds = (limits, receiver.metrics.clone());
+    listen::serve(listener, receiver.tls.clone(), service, bounds, shutdown).await?;
+    receiver.finish().await;
+    Ok(())
 }
 
 #[cfg(test)]

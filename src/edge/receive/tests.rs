@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
@@ -42,7 +42,7 @@ struct Gate {
 }
 
 impl Intake for Kept {
-    async fn accept(&self, request: Decoded) -> Result<(), Refusal> {
+    async fn accept(&self, request: Accepted) -> Result<Taken, Refusal> {
         if let Some(gate) = &self.gate {
             gate.entered.notify_one();
             gate.go_on.notified().await;
@@ -50,8 +50,8 @@ impl Intake for Kept {
         match self.refusal {
             Some(refusal) => Err(refusal),
             None => {
-                self.requests.lock().unwrap().push(request);
-                Ok(())
+                self.requests.lock().unwrap().push(request.decoded);
+                Ok(Taken::New)
             }
         }
     }
@@ -71,7 +71,8 @@ impl Running {
         let kept = Arc::new(kept);
         let metrics = Metrics::default();
         let shutdown = CancellationToken::new();
-        let receiver = Receiver::new(Arc::clone(&kept), settings, metrics.clone());
+        let open = (Access::new(&[]).unwrap(), None);
+        let receiver = Receiver::new(Arc::clone(&kept), settings, metrics.clone(), open);
         let [grpc, http] = [listener().await, listener().await];
         let url = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
         Self {
@@ -341,6 +342,13 @@ async fn an_overloaded_intake_makes_senders_come_again_and_nothing_is_counted() 
     assert_eq!(status.code(), Code::Unavailable);
     let retry = status.get_details_retry_info().unwrap();
     assert_eq!(retry.retry_delay, Some(retry_after));
+    // Where Python's exporter looks.
+    let bare = status
+        .metadata()
+        .get_bin("google.rpc.retryinfo-bin")
+        .unwrap();
+    let bare = tonic_types::pb::RetryInfo::decode(bare.to_bytes().unwrap()).unwrap();
+    assert_eq!(bare.retry_delay.unwrap().nanos, 500_000_000);
     let answer = running.post(&[PROTOBUF], sample().encode_to_vec()).await;
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "2");
@@ -499,15 +507,6 @@ async fn what_is_not_served_says_so_in_a_status() {
             serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         (status, body["message"].as_str().unwrap().to_owned())
     };
-    let traces = client
-        .post(format!("{}/v1/traces", running.http))
-        .header(JSON.0, JSON.1);
-    let (status, message) = text(traces.send().await.unwrap()).await;
-    assert_eq!(
-        (status, message.contains("logs only")),
-        (404, true),
-        "{message}"
-    );
     let nowhere = client
         .get(format!("{}/nowhere", running.http))
         .send()
@@ -534,13 +533,20 @@ async fn what_is_not_served_says_so_in_a_status() {
         .post(&[JSON, ("content-encoding", "lz4")], Vec::new())
         .await;
     assert_eq!(text(lz4).await.0, 415);
-    let metrics = MetricsServiceClient::connect(running.grpc.clone())
-        .await
-        .unwrap();
-    let status = { metrics }
-        .export(ExportMetricsServiceRequest::default())
-        .await
-        .unwrap_err();
+    let mut profiles = tonic::client::Grpc::new(
+        Channel::from_shared(running.grpc.clone())
+            .unwrap()
+            .connect()
+            .await
+            .unwrap(),
+    );
+    profiles.ready().await.unwrap();
+    let codec =
+        tonic_prost::ProstCodec::<ExportLogsServiceRequest, ExportLogsServiceResponse>::default();
+    let path = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export";
+    let path = ::http::uri::PathAndQuery::from_static(path);
+    let sent = tonic::Request::new(ExportLogsServiceRequest::default());
+    let status = profiles.unary(sent, path, codec).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
 }
 
@@ -641,9 +647,9 @@ async fn a_request_is_taken_as_a_whole_even_when_its_sender_hangs_up() {
 }
 
 #[tokio::test]
-async fn requests_above_the_number_at_once_wait_and_are_all_taken() {
+async fn what_finds_no_room_is_told_to_come_again_and_is_taken_then() {
     let settings = Settings {
-        requests_at_once_max: 1,
+        inflight_bytes_max: 1 << 10,
         ..usual()
     };
     let kept = Kept {
@@ -651,23 +657,18 @@ async fn requests_above_the_number_at_once_wait_and_are_all_taken() {
         ..Kept::default()
     };
     let running = Running::start(kept, settings).await;
-    let mut senders = Vec::new();
-    for _ in 0..2 {
-        let mut client = running.client().await;
-        senders.push(tokio::spawn(async move {
-            client.export(sample()).await.unwrap()
-        }));
-    }
+    let mut first = running.client().await;
+    let first = tokio::spawn(async move { first.export(sample()).await.unwrap() });
     let gate = running.kept.gate.as_ref().unwrap();
     gate.entered.notified().await;
-    let second = tokio::time::timeout(Duration::from_millis(50), gate.entered.notified()).await;
-    assert!(second.is_err(), "two requests were in the intake at once");
+    let status = running.client().await.export(sample()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.get_details_retry_info().is_some());
+    running.assert_counted(r#"knothole_otlp_refused_total{transport="grpc",reason="memory"} 1"#);
     gate.go_on.notify_one();
-    gate.entered.notified().await;
+    first.await.unwrap();
     gate.go_on.notify_one();
-    for sender in senders {
-        sender.await.unwrap();
-    }
+    running.client().await.export(sample()).await.unwrap();
     assert_eq!(running.metrics.received(), 6);
 }
 
@@ -675,7 +676,7 @@ async fn requests_above_the_number_at_once_wait_and_are_all_taken() {
 async fn a_body_that_does_not_arrive_in_time_gives_its_place_to_others() {
     let request_timeout = Duration::from_millis(50);
     let settings = Settings {
-        requests_at_once_max: 1,
+        inflight_bytes_max: 1 << 10,
         request_timeout,
         ..usual()
     };

@@ -1,20 +1,57 @@
-//! How an OTLP/HTTP body is written and packed.
+//! How OTLP messages are written, and the answers to them.
 
-use std::borrow::Cow;
-use std::io::Read;
-
+use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
+use http::header::CONTENT_TYPE;
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceResponse,
+};
 use prost::Message as _;
 use tonic::Code;
 
-use super::Encoding;
-use super::receiver::Failure;
+use super::{Encoding, Signal};
 
-/// Largest zstd window in bits (8 MiB, what RFC 8878 asks every decoder to support): the window is
-/// allocated before the first byte comes out, so a tiny body could otherwise ask for gigabytes.
-const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// What a sender is told beside success; nothing where everything was taken, as OTLP asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Remark {
+    /// Records, spans or points that were not taken.
+    pub(super) rejected: u64,
+    /// Why, and what to do about it; or a warning where nothing was rejected.
+    pub(super) message: String,
+}
+
+impl Remark {
+    pub(super) fn is_empty(&self) -> bool {
+        self.rejected == 0 && self.message.is_empty()
+    }
+
+    /// The three responses have the same fields by number, so one stands for all.
+    pub(super) fn to_protobuf(&self) -> Vec<u8> {
+        let partial_success = (!self.is_empty()).then(|| ExportLogsPartialSuccess {
+            rejected_log_records: i64::try_from(self.rejected).unwrap_or(i64::MAX),
+            error_message: self.message.clone(),
+        });
+        ExportLogsServiceResponse { partial_success }.encode_to_vec()
+    }
+
+    fn to_json(&self, signal: Signal) -> Vec<u8> {
+        // Neither a null nor a string where a sender may expect an object and a number.
+        if self.is_empty() {
+            return b"{}".to_vec();
+        }
+        let rejected = match signal {
+            Signal::Logs => "rejectedLogRecords",
+            Signal::Traces => "rejectedSpans",
+            Signal::Metrics => "rejectedDataPoints",
+        };
+        serde_json::json!({ "partialSuccess": {
+            rejected: self.rejected.to_string(),
+            "errorMessage": self.message,
+        }})
+        .to_string()
+        .into_bytes()
+    }
+}
 
 impl Encoding {
     /// What `Content-Type` says, parameters such as the charset aside. `None` for any other type.
@@ -33,91 +70,70 @@ impl Encoding {
         }
     }
 
-    pub(super) fn encode(self, answer: &ExportLogsServiceResponse) -> Vec<u8> {
-        match (self, &answer.partial_success) {
-            (Self::Protobuf, _) => answer.encode_to_vec(),
-            // Neither a null nor a string where a sender may expect an object and a number.
-            (Self::Json, None) => b"{}".to_vec(),
-            (Self::Json, Some(partial)) => serde_json::json!({ "partialSuccess": {
-                "rejectedLogRecords": partial.rejected_log_records.to_string(),
-                "errorMessage": partial.error_message,
-            }})
-            .to_string()
-            .into_bytes(),
+    pub(super) fn encode(self, remark: &Remark, signal: Signal) -> Vec<u8> {
+        match self {
+            Self::Protobuf => remark.to_protobuf(),
+            Self::Json => remark.to_json(signal),
         }
     }
 
+    /// A `google.rpc.Status`; one for bytes that cannot be decoded has a `BadRequest` detail.
     pub(super) fn encode_status(self, code: Code, message: &str) -> Vec<u8> {
-        let code = i32::from(code);
         match self {
             Self::Protobuf => {
-                let message = message.to_owned();
+                let details = (code == Code::InvalidArgument).then(|| bad_request(message));
                 tonic_types::Status {
-                    code,
-                    message,
-                    details: Vec::new(),
+                    code: i32::from(code),
+                    message: message.to_owned(),
+                    details: details.into_iter().collect(),
                 }
                 .encode_to_vec()
             }
-            Self::Json => serde_json::json!({ "code": code, "message": message })
-                .to_string()
-                .into_bytes(),
+            Self::Json => {
+                let mut status = serde_json::json!({ "code": i32::from(code), "message": message });
+                if code == Code::InvalidArgument
+                    && let Some(status) = status.as_object_mut()
+                {
+                    let violation = serde_json::json!({ "field": "body", "description": message });
+                    let detail = serde_json::json!({
+                        "@type": BAD_REQUEST, "fieldViolations": [violation],
+                    });
+                    status.insert("details".to_owned(), serde_json::json!([detail]));
+                }
+                status.to_string().into_bytes()
+            }
         }
     }
 }
 
-/// How a body is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
-    Plain,
-    Gzip,
-    Zstd,
-}
+const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
 
-impl Packing {
-    /// What `Content-Encoding` says.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
-        let value = headers
-            .get(CONTENT_ENCODING)
-            .map_or(Ok("identity"), |value| value.to_str());
-        let name = value.unwrap_or("unreadable").trim();
-        match name.to_ascii_lowercase().as_str() {
-            "" | "identity" => Ok(Self::Plain),
-            "gzip" | "x-gzip" => Ok(Self::Gzip),
-            "zstd" => Ok(Self::Zstd),
-            _ => Err(Failure::Unsupported(
-                "send gzip, zstd or no Content-Encoding at all".to_owned(),
-            )),
-        }
-    }
-
-    /// The bytes as they were before packing, at most `limit` of them: a bomb is given up on at
-    /// the limit, however large it would become.
-    pub(super) fn unpack(self, sent: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Failure> {
-        let unpacked = match self {
-            Self::Plain => return Ok(Cow::Borrowed(sent)),
-            Self::Gzip => read_bounded(flate2::read::MultiGzDecoder::new(sent), limit),
-            Self::Zstd => zstd::Decoder::with_buffer(sent).and_then(|mut decoder| {
-                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                read_bounded(decoder, limit)
-            }),
-        };
-        let unpacked = unpacked.map_err(|fault| {
-            Failure::Undecodable(format!("the body could not be decompressed: {fault}"))
-        })?;
-        if unpacked.len() > limit {
-            return Err(Failure::TooLarge {
-                limit,
-                size: "after decompression",
-            });
-        }
-        Ok(Cow::Owned(unpacked))
+fn bad_request(message: &str) -> prost_types::Any {
+    let violation = tonic_types::pb::bad_request::FieldViolation {
+        field: "body".to_owned(),
+        description: message.to_owned(),
+        ..Default::default()
+    };
+    let detail = tonic_types::pb::BadRequest {
+        field_violations: vec![violation],
+    };
+    prost_types::Any {
+        type_url: BAD_REQUEST.to_owned(),
+        value: detail.encode_to_vec(),
     }
 }
 
-/// Reads one byte more than `limit` at most, so that the caller can tell a full body from a cut.
-fn read_bounded(packed: impl Read, limit: usize) -> std::io::Result<Vec<u8>> {
-    let mut unpacked = Vec::new();
-    packed.take(limit as u64 + 1).read_to_end(&mut unpacked)?;
-    Ok(unpacked)
+/// A body as it was sent, to be kept and decoded again after a crash.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// What it holds.
+    pub signal: Signal,
+    /// How it is written.
+    pub encoding: Encoding,
+    /// How it is compressed.
+    pub packing: super::Packing,
+    /// The bytes as they came, compressed where they were.
+    pub body: Bytes,
+    /// Whose token came with it.
+    pub tenant: Option<std::sync::Arc<str>>,
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! instance-id               a random UUID, made once
 //! lock                      held by the daemon that uses the folder; has its process id
-//! outbox.json               events that no sink has taken yet
+//! control.db                what was told, and the messages that no sink has taken yet (SQLite)
+//! outbox.json               the same messages, as versions before wrote them
 //! streams/<hash>/key.json   which stream it is
 //!               /templates  all templates, and behind them what changed since, each piece
 //!                           behind a checksum
@@ -15,6 +16,7 @@
 //! replaced as a whole or not at all; `templates` also grows. One that cannot be read is moved aside with a warning, and
 //! the daemon starts as if it had not been there.
 
+mod control;
 mod disk;
 mod frame;
 mod log;
@@ -32,6 +34,7 @@ use thiserror::Error;
 
 use crate::core::record::StreamKey;
 
+pub use control::{Control, ControlSettings, OutboxRow, ToldEvent};
 pub use log::{LOG_GROWTH_MAX, LOG_LEN_MIN};
 
 /// Largest file that is read back into memory, in bytes.
@@ -121,6 +124,18 @@ pub enum StoreError {
         len: u64,
         /// The bound.
         max: u64,
+    },
+    /// A later version of knothole wrote it.
+    #[error(
+        "{} has format {found}, and this version knows {known}; start the version that wrote it, or move the file away: messages that no sink has taken are then lost", path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format of this version.
+        known: i64,
     },
     /// Anything else. What was there before is still there.
     #[error("cannot {attempt} {}: {source}", path.display())]
@@ -283,23 +298,18 @@ impl Store {
         disk::set_aside(&folder.join(part.file_name()), reason);
     }
 
-    /// The events that no sink had taken when the daemon last wrote them.
-    pub fn outbox(&self) -> Option<Vec<u8>> {
-        read_whole(&self.root.join("outbox.json"))
+    /// Where the journal lies.
+    pub fn journal_folder(&self) -> PathBuf {
+        self.root.join("journal")
     }
 
-    /// Replaces the outbox.
+    /// Opens the database of what was told and what is to be sent; once. What is left of an
+    /// outbox of an earlier version is in it afterwards.
     ///
     /// # Errors
-    /// It could not be written; the earlier one is still there.
-    pub fn put_outbox(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.root.join("outbox.json");
-        disk::replace(&path, bytes).map_err(|e| StoreError::of("write", &path, e))
-    }
-
-    /// Moves an outbox aside that makes no sense to its owner.
-    pub fn set_outbox_aside(&self, reason: &str) {
-        disk::set_aside(&self.root.join("outbox.json"), reason);
+    /// It cannot be made, or a later version wrote it.
+    pub fn control(&self, settings: ControlSettings) -> Result<Control, StoreError> {
+        Control::open(&self.root, settings)
     }
 
     /// Bytes that all streams take.

@@ -49,12 +49,10 @@ fn what_was_put_is_there_after_a_restart() {
     store
         .put(&StreamKey::named("a"), Part::Snapshot, b"")
         .unwrap();
-    store.put_outbox(b"[]").unwrap();
     drop(store);
 
     let store = Store::open(root.path(), ROOMY).unwrap();
     assert_eq!(store.instance_id(), id);
-    assert_eq!(store.outbox().unwrap(), b"[]");
     let streams = store.streams();
     assert_eq!(names(&streams), ["a", "prod/shop/cart"]);
     assert_eq!(streams[1].snapshot.as_deref(), Some(&b"two"[..]));
@@ -218,14 +216,14 @@ fn only_the_owner_can_read_the_folder_and_leftovers_are_removed() {
     let root = tempfile::tempdir().unwrap();
     let state = root.path().join("deep/state");
     fs::create_dir_all(&state).unwrap();
-    fs::write(state.join("outbox.json.tmp"), b"half").unwrap();
+    fs::write(state.join("instance-id.tmp"), b"half").unwrap();
     let store = Store::open(&state, ROOMY).unwrap();
-    store.put_outbox(b"[1]").unwrap();
-    for name in ["instance-id", "outbox.json", "lock"] {
+    drop(store.control(ControlSettings::default()).unwrap());
+    for name in ["instance-id", "control.db", "lock"] {
         let mode = fs::metadata(state.join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    assert!(!state.join("outbox.json.tmp").exists());
+    assert!(!state.join("instance-id.tmp").exists());
 }
 
 #[test]

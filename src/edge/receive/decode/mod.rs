@@ -99,6 +99,8 @@ fn reject(rejected: &mut Vec<(RejectReason, u64)>, reason: RejectReason) {
 pub enum RejectReason {
     /// It has neither a body nor an event name.
     Empty,
+    /// Its resource claims to be what its sender's token does not stand for.
+    NotAllowed,
     /// A span without a valid id of its trace or of its own.
     NoId,
 }
@@ -108,6 +110,7 @@ impl RejectReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Empty => "empty",
+            Self::NotAllowed => "not_allowed",
             Self::NoId => "no_id",
         }
     }
@@ -116,6 +119,7 @@ impl RejectReason {
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Empty => "set a body or an event_name on every log record",
+            Self::NotAllowed => "send resource attributes that your token stands for",
             Self::NoId => "give every span a trace id of 16 bytes and a span id of 8, not all zero",
         }
     }

@@ -1,0 +1,499 @@
+//! What must be neither told twice nor forgotten: a SQLite database with the ids of what was told,
+//! the messages that no sink has taken yet, and how far things were worked off.
+//!
+//! Every transaction is on disk when it returns (write-ahead log, `synchronous=FULL`). SQLite has
+//! no checksums of its own, so every row has one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{StoreError, disk};
+use crate::core::record::Timestamp;
+
+/// Raised when the tables change.
+const FORMAT: i32 = 1;
+const FILE_NAME: &str = "control.db";
+const OUTBOX_NAME: &str = "outbox.json";
+
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS told (
+        nth INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS told_at ON told (at);
+    CREATE TABLE IF NOT EXISTS outbox (
+        nth INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, kind TEXT NOT NULL,
+        id TEXT NOT NULL, message BLOB NOT NULL, at INTEGER NOT NULL, sum INTEGER NOT NULL,
+        UNIQUE (sink, kind, id)
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS watermark (
+        nth INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL,
+        sum INTEGER NOT NULL
+    ) STRICT;
+";
+
+/// Bounds of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlSettings {
+    /// How long it is remembered that something was told.
+    pub told_age_max: Duration,
+    /// Of how much it is remembered; the oldest goes first.
+    pub told_max: usize,
+    /// Most messages that wait for a sink; the oldest is dropped, with a warning.
+    pub outbox_max: usize,
+}
+
+impl Default for ControlSettings {
+    fn default() -> Self {
+        Self {
+            told_age_max: Duration::from_secs(7 * 24 * 60 * 60),
+            told_max: 200_000,
+            outbox_max: 65_536,
+        }
+    }
+}
+
+/// Something that is to be told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldEvent {
+    /// Its id, the same whenever it is found again.
+    pub id: Box<str>,
+    /// When it is told.
+    pub at: Timestamp,
+}
+
+/// A message on its way to one sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// The name of the sink.
+    pub sink: Box<str>,
+    /// Its type.
+    pub kind: Box<str>,
+    /// The id of what is told.
+    pub id: Box<str>,
+    /// The message, as the sink's owner wrote it.
+    pub message: Vec<u8>,
+    /// When it was first offered.
+    pub at: Timestamp,
+}
+
+/// The database. Calls wait for the disk.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+    settings: ControlSettings,
+    connection: Mutex<Connection>,
+}
+
+impl Control {
+    /// Opens or makes the database in a state folder, and takes over what an earlier version left
+    /// there in `outbox.json`. A database that is damaged is set aside, and rows of it that are
+    /// damaged are removed, both with a warning.
+    ///
+    /// # Errors
+    /// It cannot be made, or a later version wrote it.
+    pub(super) fn open(root: &Path, settings: ControlSettings) -> Result<Self, StoreError> {
+        let path = root.join(FILE_NAME);
+        let connection = match connect(&path) {
+            Err(Refused::Damaged(reason)) => {
+                set_aside(&path, &reason);
+                connect(&path)
+            }
+            other => other,
+        };
+        let connection = connection.map_err(|refused| refused.into_error(&path))?;
+        let control = Self {
+            path,
+            settings,
+            connection: Mutex::new(connection),
+        };
+        control.remove_damaged()?;
+        control.take_over(&root.join(OUTBOX_NAME))?;
+        Ok(control)
+    }
+
+    /// Remembers what is told, and keeps the messages about what was not told before: those whose
+    /// `id` is that of a new event, or of none of `events`. For each event, whether it is new.
+    ///
+    /// # Errors
+    /// Nothing of it could be written.
+    pub fn tell(&self, events: &[ToldEvent], rows: &[OutboxRow]) -> Result<Vec<bool>, StoreError> {
+        self.write(|transaction| {
+            let mut are_new = Vec::with_capacity(events.len());
+            let sql = "INSERT INTO told (id, at, sum) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            let mut insert = transaction.prepare_cached(sql)?;
+            for event in events {
+                let (at, sum) = (number(event.at), number_sum(&event.id, number(event.at)));
+                are_new.push(insert.execute(params![event.id, at, sum])? > 0);
+            }
+            for row in rows {
+                let event = events.iter().rposition(|event| event.id == row.id);
+                // The same id twice in one call is new the first time.
+                let first = events.iter().position(|event| event.id == row.id);
+                let is_told = event.is_some() && first.is_some_and(|first| !are_new[first]);
+                if !is_told {
+                    insert_row(transaction, row)?;
+                }
+            }
+            let newest = events.iter().map(|event| event.at).max();
+            if let Some(newest) = newest {
+                self.forget(transaction, newest)?;
+            }
+            self.bound_outbox(transaction)?;
+            Ok(are_new)
+        })
+    }
+
+    /// Removes messages that their sinks have taken, or will never take: name of the sink and id.
+    ///
+    /// # Errors
+    /// It could not be written; the messages are pending still.
+    pub fn settled(&self, messages: &[(&str, &str)]) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "DELETE FROM outbox WHERE sink = ?1 AND id = ?2";
+            let mut delete = transaction.prepare_cached(sql)?;
+            for (sink, id) in messages {
+                delete.execute(params![sink, id])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The messages that no sink has taken, oldest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn pending(&self) -> Result<Vec<OutboxRow>, StoreError> {
+        let connection = self.connection();
+        let read = || {
+            let sql = "SELECT nth, sink, kind, id, message, at, sum FROM outbox ORDER BY nth";
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map([], |row| Ok((outbox_row(row)?, row.get(6)?)))?;
+            let mut pending = Vec::new();
+            for row in rows {
+                let (row, sum): (OutboxRow, i64) = row?;
+                if row_sum(&row) == sum {
+                    pending.push(row);
+                }
+            }
+            Ok(pending)
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
+    /// Writes down how far something was worked off.
+    ///
+    /// # Errors
+    /// It could not be written; what was there before is there still.
+    pub fn set_watermark(&self, name: &str, seq: u64) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let sql = "INSERT INTO watermark (name, seq, sum) VALUES (?1, ?2, ?3)
+                ON CONFLICT (name) DO UPDATE SET seq = ?2, sum = ?3";
+            let seq = seq.cast_signed();
+            transaction.execute(sql, params![name, seq, number_sum(name, seq)])?;
+            Ok(())
+        })
+    }
+
+    /// How far something was worked off, if that was ever written down.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn watermark(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT seq FROM watermark WHERE name = ?1";
+        let connection = self.connection();
+        let seq = connection.query_row(sql, [name], |row| row.get::<_, i64>(0));
+        let seq = seq.optional().map_err(|error| self.failed("read", error))?;
+        Ok(seq.map(i64::cast_unsigned))
+    }
+
+    /// Forgets what was told long ago.
+    fn forget(&self, transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
+        let oldest = number(now.minus(self.settings.told_age_max));
+        transaction
+            .prepare_cached("DELETE FROM told WHERE at < ?1")?
+            .execute([oldest])?;
+        let max = i64::try_from(self.settings.told_max).unwrap_or(i64::MAX);
+        let sql = "DELETE FROM told WHERE nth <= (SELECT max(nth) FROM told) - ?1";
+        transaction.prepare_cached(sql)?.execute([max])?;
+        Ok(())
+    }
+
+    fn bound_outbox(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        let count = "SELECT count(*) FROM outbox";
+        let count: i64 = transaction
+            .prepare_cached(count)?
+            .query_row([], |row| row.get(0))?;
+        let over = count - i64::try_from(self.settings.outbox_max).unwrap_or(i64::MAX);
+        if over > 0 {
+            let sql =
+                "DELETE FROM outbox WHERE nth IN (SELECT nth FROM outbox ORDER BY nth LIMIT ?1)";
+            transaction.prepare_cached(sql)?.execute([over])?;
+            tracing::warn!(
+                dropped = over,
+                "More messages wait for their sinks than may; the oldest were dropped"
+            );
+        }
+        Ok(())
+    }
+
+    /// Removes the rows whose checksums do not match.
+    fn remove_damaged(&self) -> Result<(), StoreError> {
+        let removed = self.write(|transaction| {
+            let number_is_whole = |row: &Row<'_>| {
+                let (name, number): (String, i64) = (row.get(1)?, row.get(2)?);
+                Ok(number_sum(&name, number) == row.get::<_, i64>(3)?)
+            };
+            let message_is_whole =
+                |row: &Row<'_>| Ok(row_sum(&outbox_row(row)?) == row.get::<_, i64>(6)?);
+            let mut removed = 0;
+            let told = "SELECT nth, id, at, sum FROM told";
+            removed += remove_unless(transaction, ("told", told), number_is_whole)?;
+            let watermark = "SELECT nth, name, seq, sum FROM watermark";
+            removed += remove_unless(transaction, ("watermark", watermark), number_is_whole)?;
+            let outbox = "SELECT nth, sink, kind, id, message, at, sum FROM outbox";
+            removed += remove_unless(transaction, ("outbox", outbox), message_is_whole)?;
+            Ok(removed)
+        })?;
+        if removed > 0 {
+            tracing::warn!(
+                path = %self.path.display(),
+                removed,
+                "Rows of the control database were damaged and removed; what they told of may be told again, or not at all"
+            );
+        }
+        Ok(())
+    }
+
+    /// Takes the messages of an `outbox.json`, which is then removed.
+    fn take_over(&self, path: &Path) -> Result<(), StoreError> {
+        let Some(bytes) = super::read_whole(path) else {
+            return Ok(());
+        };
+        let undelivered: Vec<Undelivered> = match serde_json::from_slice(&bytes) {
+            Ok(undelivered) => undelivered,
+            Err(error) => {
+                disk::set_aside(path, &error.to_string());
+                return Ok(());
+            }
+        };
+        self.write(|transaction| {
+            for undelivered in &undelivered {
+                insert_row(transaction, &undelivered.row())?;
+            }
+            Ok(())
+        })?;
+        // A crash before this takes over the same rows again, which are there already.
+        std::fs::remove_file(path).map_err(|e| StoreError::of("remove", path, e))
+    }
+
+    fn write<T>(
+        &self,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.connection();
+        let written = connection.transaction().and_then(|transaction| {
+            let value = write(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        });
+        written.map_err(|error| self.failed("write", error))
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // A transaction that a panic interrupts is rolled back.
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, attempt: &'static str, error: rusqlite::Error) -> StoreError {
+        failed(attempt, &self.path, error)
+    }
+}
+
+/// A message as the versions before wrote it.
+#[derive(Deserialize)]
+struct Undelivered {
+    sink: Box<str>,
+    kind: Box<str>,
+    message: serde_json::Value,
+}
+
+impl Undelivered {
+    fn row(&self) -> OutboxRow {
+        let id = self.message.get("id").and_then(serde_json::Value::as_str);
+        let at = self
+            .message
+            .get("offered_at")
+            .and_then(serde_json::Value::as_u64);
+        OutboxRow {
+            sink: self.sink.clone(),
+            kind: self.kind.clone(),
+            id: id.unwrap_or_default().into(),
+            message: self.message.to_string().into_bytes(),
+            at: Timestamp::from_nanos(at.unwrap_or_default()),
+        }
+    }
+}
+
+/// Why a file is not used.
+enum Refused {
+    /// It is no whole database.
+    Damaged(String),
+    Newer(i32),
+    Failed(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refused {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+impl Refused {
+    fn into_error(self, path: &Path) -> StoreError {
+        match self {
+            Self::Damaged(reason) => StoreError::of("open", path, io::Error::other(reason)),
+            Self::Newer(found) => StoreError::Newer {
+                path: path.to_owned(),
+                found: i64::from(found),
+                known: i64::from(FORMAT),
+            },
+            Self::Failed(error) => failed("open", path, error),
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Refused> {
+    // SQLite gives its other files the mode of this one.
+    disk::open_private(path)
+        .map_err(|error| Refused::Failed(rusqlite::Error::ToSqlConversionFailure(error.into())))?;
+    let connection = Connection::open(path)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    let format: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format > FORMAT {
+        return Err(Refused::Newer(format));
+    }
+    let check: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+    if check != "ok" {
+        return Err(Refused::Damaged(check));
+    }
+    connection.execute_batch(TABLES)?;
+    connection.pragma_update(None, "user_version", FORMAT)?;
+    Ok(connection)
+}
+
+/// Moves the database and its log out of the way.
+fn set_aside(path: &Path, reason: &str) {
+    let mut moved = true;
+    for suffix in ["", "-wal", "-shm"] {
+        let with = |end: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            name.push(end);
+            PathBuf::from(name)
+        };
+        if let Err(error) = std::fs::rename(with(""), with(".broken")) {
+            moved &= error.kind() == io::ErrorKind::NotFound;
+        }
+    }
+    tracing::warn!(
+        path = %path.display(),
+        moved,
+        reason,
+        "The control database is damaged and was set aside; what waited for a sink is lost, and something may be told again"
+    );
+}
+
+fn insert_row(transaction: &Transaction<'_>, row: &OutboxRow) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO outbox (sink, kind, id, message, at, sum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    let (at, sum) = (number(row.at), row_sum(row));
+    let values = params![row.sink, row.kind, row.id, row.message, at, sum];
+    transaction.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+/// Removes the rows of a table that are damaged; how many those were. The first column is `nth`.
+fn remove_unless(
+    transaction: &Transaction<'_>,
+    (table, select): (&str, &str),
+    is_whole: impl Fn(&Row<'_>) -> rusqlite::Result<bool>,
+) -> rusqlite::Result<usize> {
+    let mut damaged: Vec<i64> = Vec::new();
+    let mut select = transaction.prepare(select)?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        // A text may be none any more.
+        if !is_whole(row).unwrap_or(false) {
+            damaged.push(row.get(0)?);
+        }
+    }
+    let mut delete = transaction.prepare(&format!("DELETE FROM {table} WHERE nth = ?1"))?;
+    for nth in &damaged {
+        delete.execute([nth])?;
+    }
+    Ok(damaged.len())
+}
+
+fn outbox_row(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
+    Ok(OutboxRow {
+        sink: row.get::<_, String>(1)?.into(),
+        kind: row.get::<_, String>(2)?.into(),
+        id: row.get::<_, String>(3)?.into(),
+        message: row.get(4)?,
+        at: Timestamp::from_nanos(row.get::<_, i64>(5)?.cast_unsigned()),
+    })
+}
+
+/// SQLite has no unsigned numbers; times of the next 200 years fit.
+fn number(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn number_sum(id: &str, number: i64) -> i64 {
+    sum(&[id.as_bytes(), &number.to_le_bytes()])
+}
+
+fn row_sum(row: &OutboxRow) -> i64 {
+    let at = number(row.at).to_le_bytes();
+    let texts = [&row.sink, &row.kind, &row.id].map(|text| text.as_bytes());
+    let [sink, kind, id] = texts;
+    sum(&[sink, kind, id, &row.message, &at])
+}
+
+/// The first bytes of the SHA-256 of the parts and their lengths.
+fn sum(parts: &[&[u8]]) -> i64 {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize()[..8]);
+    i64::from_le_bytes(first)
+}
+
+fn failed(attempt: &'static str, path: &Path, error: rusqlite::Error) -> StoreError {
+    let kind = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => io::ErrorKind::StorageFull,
+        _ => io::ErrorKind::Other,
+    };
+    StoreError::of(attempt, path, io::Error::new(kind, error))
+}
+
+#[cfg(test)]
+mod tests;
