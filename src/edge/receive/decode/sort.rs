@@ -1,6 +1,6 @@
 //! Records as they are sent → one batch for each stream and resource.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::meter::{Fault, Meter};
@@ -238,7 +238,7 @@ impl<'a, 's> Sorter<'a, 's> {
 #[derive(Debug, Default)]
 struct Batches<'a> {
     all: Vec<Batch>,
-    index: BTreeMap<(StreamKey, Arc<Resource>), usize>,
+    index: HashMap<(StreamKey, Arc<Resource>), usize>,
     /// Neighbours mostly come from one file, so the batch is looked up once for a run of them.
     run: Option<(Option<File<'a>>, usize)>,
     room: String,
