@@ -13,6 +13,13 @@ use crate::hdfs;
 pub(crate) fn contest(lines: &[String]) -> Result<Standings> {
     let large = &hdfs::requests(lines, hdfs::BATCH_LEN);
     let small = &hdfs::requests(lines, 1_000);
+    let json = &small
+        .iter()
+        .map(|bytes| {
+            let request = ExportLogsServiceRequest::decode(bytes.as_slice())?;
+            Ok(serde_json::to_vec(&request)?)
+        })
+        .collect::<Result<Vec<_>>>()?;
     let settings = &ConvertSettings::of_instance("bench");
     let records = lines.len();
     let ours = move |requests: &[Vec<u8>]| {
@@ -43,6 +50,24 @@ pub(crate) fn contest(lines: &[String]) -> Result<Standings> {
         Entrant {
             name: "prost alone, 1,000 in a request",
             run: Box::new(move || floor(small)),
+        },
+        Entrant {
+            name: "knothole, JSON, 1,000 in a request",
+            run: Box::new(move || {
+                each(json, records, |bytes| {
+                    black_box(decode(Signal::Logs, Encoding::Json, bytes, settings)?);
+                    Ok(())
+                })
+            }),
+        },
+        Entrant {
+            name: "serde alone, JSON, 1,000 in a request",
+            run: Box::new(move || {
+                each(json, records, |bytes| {
+                    black_box(serde_json::from_slice::<ExportLogsServiceRequest>(bytes)?);
+                    Ok(())
+                })
+            }),
         },
     ])
 }

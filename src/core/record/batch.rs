@@ -114,12 +114,17 @@ impl Batch {
     }
 
     /// Keeps a text and gives its length.
+    #[inline]
     fn text(&mut self, text: Option<&str>) -> u32 {
         let Some(text) = text else { return ABSENT };
-        let cut = text.floor_char_boundary(TEXT_LEN_MAX);
-        let text = text.get(..cut).unwrap_or_default();
+        let text = if text.len() <= TEXT_LEN_MAX {
+            text
+        } else {
+            let end = text.floor_char_boundary(TEXT_LEN_MAX);
+            text.get(..end).unwrap_or_default()
+        };
         self.texts.push_str(text);
-        u32::try_from(text.len()).unwrap_or_default()
+        text.len() as u32
     }
 
     /// Neighbours mostly have one template or none, whose name is then kept once.

@@ -33,7 +33,7 @@ pub use access::{Access, TenantSettings, TokenError};
 pub use budget::Hold;
 pub use decode::{
     ConvertSettings, DecodeError, Decoded, Encoding, INSTANCE_ATTRIBUTE, Metric, Point, Reading,
-    RejectReason, Signal, Span, Spans, decode,
+    RejectReason, Signal, Span, Spans, What, decode,
 };
 pub use listen::ConnectionLimits;
 pub use metrics::Metrics;

@@ -2,11 +2,14 @@
 
 use super::What;
 
-/// Bytes of request for which one element (a record, an attribute, a message around them) is free of
-/// suspicion: real ones are several times as long.
-const BYTES_PER_ELEMENT: usize = 8;
+/// Bytes of request that there are for each element (a record, an attribute, a part of a value): real
+/// ones mostly have several times as many.
+const BYTES_PER_ELEMENT: usize = 16;
 /// Elements that a request of any size may have.
 const ELEMENTS_FREE: usize = 16 << 10;
+/// As how many elements a resource or scope counts, which take longer to read and come more rarely.
+const PER_RESOURCE: usize = 16;
+const PER_SCOPE: usize = 4;
 /// Most bytes of memory for a byte of request.
 const MEMORY_FACTOR: usize = 4;
 /// Bytes of memory that a request of any size may take.
@@ -66,10 +69,26 @@ impl Meter {
         }
     }
 
-    /// One more record, attribute or message around them.
+    /// One more record, attribute or part of a value.
     #[inline]
     pub(super) fn element(&mut self) -> Result<(), Fault> {
-        self.elements_left = self.elements_left.checked_sub(1).ok_or(Fault::TooCostly)?;
+        self.elements(1)
+    }
+
+    /// One more resource.
+    pub(super) fn resource(&mut self) -> Result<(), Fault> {
+        self.elements(PER_RESOURCE)
+    }
+
+    /// One more scope.
+    pub(super) fn scope(&mut self) -> Result<(), Fault> {
+        self.elements(PER_SCOPE)
+    }
+
+    #[inline]
+    fn elements(&mut self, count: usize) -> Result<(), Fault> {
+        let left = self.elements_left.checked_sub(count);
+        self.elements_left = left.ok_or(Fault::TooCostly)?;
         Ok(())
     }
 

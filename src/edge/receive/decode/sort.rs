@@ -1,6 +1,6 @@
 //! Records as they are sent → one batch for each stream and resource.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::meter::{Fault, Meter};
@@ -48,6 +48,21 @@ pub(super) struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
+    /// The lengths of their names below 64, as bits.
+    fn lens(settings: &ConvertSettings) -> u64 {
+        let sequence = settings.sequence_attribute.as_deref();
+        let names = Self::NAMES.into_iter().chain(sequence);
+        let lens = names.map(str::len).filter(|len| *len < 64);
+        lens.fold(0, |lens, len| lens | 1 << len)
+    }
+
+    const NAMES: [&'static str; 4] = [
+        "log.file.name",
+        "log.file.path",
+        "event.name",
+        "log.record.template",
+    ];
+
     /// Notes an attribute, whose value is read if it is one of those.
     #[inline(always)]
     pub(super) fn note(
@@ -114,6 +129,8 @@ impl File<'_> {
 pub(super) struct Sorter<'a, 's> {
     pub(super) settings: &'s ConvertSettings,
     pub(super) meter: Meter,
+    /// The lengths that the names of [`Named`] have, as bits.
+    pub(super) name_lens: u64,
     decoded: Decoded,
     batches: Batches<'a>,
     /// The names of templates met so far.
@@ -135,6 +152,7 @@ impl<'a, 's> Sorter<'a, 's> {
         Self {
             settings,
             meter: Meter::new(len),
+            name_lens: Named::lens(settings),
             decoded: Decoded::default(),
             batches: Batches::default(),
             templates: HashSet::new(),
@@ -220,7 +238,7 @@ impl<'a, 's> Sorter<'a, 's> {
 #[derive(Debug, Default)]
 struct Batches<'a> {
     all: Vec<Batch>,
-    index: BTreeMap<(StreamKey, Arc<Resource>), usize>,
+    index: HashMap<(StreamKey, Arc<Resource>), usize>,
     /// Neighbours mostly come from one file, so the batch is looked up once for a run of them.
     run: Option<(Option<File<'a>>, usize)>,
     room: String,

@@ -504,3 +504,179 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn d5_of_two_attributes_with_one_name_the_later_counts() {
+    let twice = |first: AnyValue, second: AnyValue| {
+        let named = |value| KeyValue {
+            key: "event.name".to_owned(),
+            value: Some(value),
+            ..KeyValue::default()
+        };
+        let attributes = vec![named(first), named(second)];
+        only_record(LogRecord {
+            attributes,
+            ..line("x", &[])
+        })
+        .event_name
+    };
+    let number = || AnyValue {
+        value: Some(Value::IntValue(7)),
+    };
+    assert_eq!(twice(string("a"), string("b")), Some("b"));
+    assert_eq!(twice(number(), string("b")), Some("b"));
+    assert_eq!(twice(string("a"), number()), None);
+}
+
+#[test]
+fn d13_bytes_that_are_no_text_cost_the_string_they_are_in_and_are_counted() {
+    let sent = vec![resource_logs(
+        &[("service.name", "caf?")],
+        vec![line("bad ? line", &[]), line("good line", &[])],
+    )];
+    let request = ExportLogsServiceRequest {
+        resource_logs: sent,
+    };
+    let mut bytes = request.encode_to_vec();
+    for byte in &mut bytes {
+        if *byte == b'?' {
+            *byte = 0xe9;
+        }
+    }
+    let decoded = decode(Signal::Logs, Encoding::Protobuf, &bytes, &settings()).unwrap();
+    assert_eq!(decoded.batches[0].stream.to_string(), "caf\u{fffd}");
+    assert_eq!(
+        bodies(&decoded.batches[0]),
+        ["bad \u{fffd} line", "good line"]
+    );
+    assert_eq!((decoded.repaired, decoded.records), (2, 2));
+}
+
+#[test]
+fn d13_a_mended_body_is_cut_like_any_other() {
+    let short = ConvertSettings {
+        body_len_max: 8,
+        ..settings()
+    };
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![resource_logs(&[], vec![line("0123456?89", &[])])],
+    };
+    let mut bytes = request.encode_to_vec();
+    let at = bytes.iter().position(|&byte| byte == b'?').unwrap();
+    bytes[at] = 0xff;
+    let decoded = decode(Signal::Logs, Encoding::Protobuf, &bytes, &short).unwrap();
+    assert_eq!(bodies(&decoded.batches[0]), ["0123456"]);
+    assert_eq!(decoded.cut, 1);
+}
+
+#[test]
+fn t3_a_request_may_hold_nothing_at_any_level() {
+    let empty = ResourceLogs::default();
+    let no_records = resource_logs(&[("service.name", "a")], Vec::new());
+    for request in [vec![], vec![empty.clone(), empty], vec![no_records]] {
+        let decoded = converted(request);
+        assert_eq!((decoded.records, decoded.batches.len()), (0, 0));
+    }
+}
+
+#[test]
+fn d14_times_far_out_are_taken_as_they_are() {
+    let record = only_record(LogRecord {
+        time_unix_nano: u64::MAX,
+        observed_time_unix_nano: 1,
+        ..line("x", &[])
+    });
+    assert_eq!(record.time, Some(Timestamp::from_nanos(u64::MAX)));
+}
+
+#[test]
+fn d15_a_status_that_is_sent_in_pieces_is_merged() {
+    let span = |status: &[u8]| {
+        let ids = [vec![0x0a, 16], vec![7; 16], vec![0x12, 8], vec![9; 8]].concat();
+        let span = [&ids, status].concat();
+        let spans = [&[0x12, span.len() as u8], span.as_slice()].concat();
+        let all = [&[0x12, spans.len() as u8], spans.as_slice()].concat();
+        let bytes = [&[0x0a, all.len() as u8], all.as_slice()].concat();
+        let decoded = decode(Signal::Traces, Encoding::Protobuf, &bytes, &settings()).unwrap();
+        decoded.spans[0].spans[0].is_error
+    };
+    assert!(!span(&[]));
+    assert!(span(&[0x7a, 2, 0x18, 2]));
+    assert!(span(&[0x7a, 2, 0x18, 1, 0x7a, 2, 0x18, 2]));
+    assert!(!span(&[0x7a, 2, 0x18, 2, 0x7a, 2, 0x18, 1]));
+    assert!(span(&[0x7a, 2, 0x18, 2, 0x7a, 2, 0x12, 0]));
+}
+
+/// A record with a string in so many arrays.
+fn nested(depth: usize) -> Vec<ResourceLogs> {
+    let mut value = string("x");
+    for _ in 1..depth {
+        let values = vec![value];
+        let array = opentelemetry_proto::tonic::common::v1::ArrayValue { values };
+        value = AnyValue {
+            value: Some(Value::ArrayValue(array)),
+        };
+    }
+    let record = LogRecord {
+        body: Some(value),
+        ..LogRecord::default()
+    };
+    vec![resource_logs(&[], vec![record])]
+}
+
+#[test]
+fn d3_values_in_values_are_bounded() {
+    assert_eq!(bodies(&converted(nested(16)).batches[0]).len(), 1);
+    let request = ExportLogsServiceRequest {
+        resource_logs: nested(17),
+    };
+    let bytes = request.encode_to_vec();
+    let error = decode(Signal::Logs, Encoding::Protobuf, &bytes, &settings()).unwrap_err();
+    assert!(matches!(error, DecodeError::TooDeep { .. }), "{error}");
+}
+
+#[test]
+fn a_value_of_very_many_values_is_taken_in_part() {
+    let values = vec![AnyValue { value: None }; 20_000];
+    let array = opentelemetry_proto::tonic::common::v1::ArrayValue { values };
+    let record = LogRecord {
+        body: Some(AnyValue {
+            value: Some(Value::ArrayValue(array)),
+        }),
+        ..LogRecord::default()
+    };
+    // Beside others that are as usual: alone it would be refused as a whole.
+    let mut records = vec![line(&"usual ".repeat(100), &[]); 100];
+    records.push(record);
+    let decoded = converted(vec![resource_logs(&[], records)]);
+    assert_eq!(decoded.left_out, 20_000 - 8_192);
+}
+
+#[test]
+fn more_parts_than_a_request_of_its_size_honestly_has_are_refused_early() {
+    let of = |scopes: usize| {
+        let mut bytes = vec![0x0a];
+        prost::encode_length_delimiter(2 * scopes, &mut bytes).unwrap();
+        bytes.extend([0x12, 0].repeat(scopes));
+        decode(Signal::Logs, Encoding::Protobuf, &bytes, &settings())
+    };
+    assert!(of(1_000).is_ok(), "odd, but so be it");
+    let error = of(1_000_000).unwrap_err();
+    assert_eq!(error, DecodeError::TooCostly(Signal::Logs));
+}
+
+#[test]
+fn memory_stays_in_proportion_to_the_request() {
+    let lines = |count: usize| {
+        let records = vec![line("", &[]); count];
+        let request = ExportLogsServiceRequest {
+            resource_logs: vec![resource_logs(&[], records)],
+        };
+        let bytes = request.encode_to_vec();
+        let decoded = decode(Signal::Logs, Encoding::Protobuf, &bytes, &settings());
+        decoded.map(|decoded| (decoded.bytes, bytes.len()))
+    };
+    let (memory, len) = lines(8_192).unwrap();
+    assert!(memory <= 4 * len + (1 << 20), "{memory} of {len}");
+    assert_eq!(lines(60_000), Err(DecodeError::TooCostly(Signal::Logs)));
+}

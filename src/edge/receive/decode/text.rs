@@ -42,7 +42,7 @@ impl<'a> Text<'a> {
 
     /// At most `len_max` bytes of the string, cut between characters. `room` is where it is made if it
     /// has escapes, or is no UTF-8 and has to be mended.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read<'r>(
         self,
         len_max: usize,

@@ -50,16 +50,30 @@ impl<'a> Value<'a> {
     /// The text of the value, at most `len_max` bytes of it, made in `room` where it is no string: maps
     /// and arrays as JSON with sorted keys, bytes in base64, numbers and booleans as JSON writes them,
     /// `NaN`, `Infinity` and `-Infinity` bare. `None` where there is no value.
+    #[inline(always)]
     pub(super) fn read<'r>(
         &'r self,
         len_max: usize,
         room: &'r mut String,
         meter: &mut Meter,
     ) -> Option<Read<'r>> {
+        match self {
+            Self::Empty => None,
+            Self::Text(text) => Some(text.read(len_max, room, meter)),
+            _ => self.made(len_max, room, meter),
+        }
+    }
+
+    #[inline(never)]
+    fn made<'r>(
+        &self,
+        len_max: usize,
+        room: &'r mut String,
+        meter: &mut Meter,
+    ) -> Option<Read<'r>> {
         room.clear();
         match self {
-            Self::Empty => return None,
-            Self::Text(text) => return Some(text.read(len_max, room, meter)),
+            Self::Empty | Self::Text(_) => return None,
             Self::Double(number) => write_double(*number, room),
             Self::Bytes(_) | Self::Bool(_) | Self::Int(_) | Self::Made(_) => {
                 match self.as_bytes() {
@@ -78,16 +92,26 @@ impl<'a> Value<'a> {
 
     /// The text of a body: as [`read`](Self::read), but bytes that are a text are that text, as from a
     /// Collector that reads files without decoding them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_body<'r>(
         &'r self,
         len_max: usize,
         room: &'r mut String,
         meter: &mut Meter,
     ) -> Option<Read<'r>> {
-        if let Self::Text(text) = self {
-            return Some(text.read(len_max, room, meter));
+        match self {
+            Self::Text(text) => Some(text.read(len_max, room, meter)),
+            _ => self.made_body(len_max, room, meter),
         }
+    }
+
+    #[inline(never)]
+    fn made_body<'r>(
+        &'r self,
+        len_max: usize,
+        room: &'r mut String,
+        meter: &mut Meter,
+    ) -> Option<Read<'r>> {
         match self.as_bytes().map(std::str::from_utf8) {
             Some(Ok(text)) => Some(Read::of(text, len_max)),
             _ => self.read(len_max, room, meter),

@@ -46,7 +46,7 @@ struct Walk<'a, 's, 'i, I> {
 
 impl<'a, I: for<'r> Items<&'r mut Reader<'a>>> Walk<'a, '_, '_, I> {
     fn of_resource(&mut self, reader: &mut Reader<'a>) -> Result<(), Fault> {
-        self.items.meter().element()?;
+        self.items.meter().resource()?;
         let scopes = self.names.of_scopes.as_bytes();
         let mut origin = None;
         // What stands before its resource has to wait for it.
@@ -78,7 +78,7 @@ impl<'a, I: for<'r> Items<&'r mut Reader<'a>>> Walk<'a, '_, '_, I> {
     }
 
     fn of_scope(&mut self, reader: &mut Reader<'a>, origin: &Origin) -> Result<(), Fault> {
-        self.items.meter().element()?;
+        self.items.meter().scope()?;
         let instance_id = self.origins.own_id();
         let items = self.names.items.as_bytes();
         let mut is_own = Some(true).filter(|_| origin.is_own);

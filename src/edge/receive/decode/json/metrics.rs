@@ -84,6 +84,9 @@ impl Gatherer<'_> {
         meter.element()?;
         let mut point = SentPoint::default();
         reader.object(|reader, key| {
+            if reader.is_null()? {
+                return Ok(());
+            }
             match key {
                 b"timeUnixNano" => point.time = unsigned(reader)?,
                 b"asDouble" => point.number = Some(double(reader)?),

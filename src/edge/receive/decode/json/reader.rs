@@ -46,18 +46,15 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.get(len..).unwrap_or_default();
     }
 
-    /// Reads an object; `each` reads or skips the value of each key. What is `null` is not there.
+    /// Reads an object; `each` reads or skips the value of each key. `null` is an empty one.
     #[inline(always)]
     pub(super) fn object(
         &mut self,
         mut each: impl FnMut(&mut Self, &[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         self.many(b'{', b'}', |reader| {
-            let key = reader.text()?;
+            let key = reader.string()?;
             reader.expect(b':')?;
-            if reader.is_null()? {
-                return Ok(());
-            }
             match key.unescaped() {
                 Cow::Borrowed(key) => each(reader, key),
                 Cow::Owned(key) => each(reader, &key),
@@ -94,10 +91,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A number, bare or in quotes, as it is written.
+    /// A string; `null` is an empty one.
+    pub(super) fn text(&mut self) -> Result<Text<'a>, Fault> {
+        match self.is_null()? {
+            true => Ok(Text::EMPTY),
+            false => self.string(),
+        }
+    }
+
+    /// A number, bare or in quotes, as it is written; `null` is 0.
     pub(super) fn digits(&mut self) -> Result<&'a str, Fault> {
         let digits = match self.peek() {
             Some(b'"') => self.text()?.bytes,
+            Some(b'n') => self.word(b"null").map(|()| b"0".as_slice())?,
             _ => self.number()?,
         };
         std::str::from_utf8(digits).map_err(|_| self.fault(What::NoNumberHere))
@@ -105,7 +111,7 @@ impl<'a> Reader<'a> {
 
     /// Whether `null` comes, which is then read.
     #[inline]
-    fn is_null(&mut self) -> Result<bool, Fault> {
+    pub(super) fn is_null(&mut self) -> Result<bool, Fault> {
         match self.peek() {
             Some(b'n') => self.word(b"null").map(|()| true),
             _ => Ok(false),
@@ -187,9 +193,8 @@ impl<'a> Reader<'a> {
         Ok(number)
     }
 
-    /// A string.
     #[inline(always)]
-    pub(super) fn text(&mut self) -> Result<Text<'a>, Fault> {
+    fn string(&mut self) -> Result<Text<'a>, Fault> {
         self.expect(b'"')?;
         let whole = self.rest;
         let mut is_escaped = false;

@@ -122,6 +122,9 @@ impl<'m> Parts<'m> {
             return Err(Fault::too_deep(reader.rest()));
         }
         reader.object(|reader, key| {
+            if reader.is_null()? {
+                return Ok(());
+            }
             *value = match key {
                 b"stringValue" => Value::Text(reader.text()?),
                 b"boolValue" => Value::Bool(reader.bool()?),

@@ -49,7 +49,7 @@ struct Walk<'a, 's, 'i, I> {
 
 impl<'a, I: Items<&'a [u8]>> Walk<'a, '_, '_, I> {
     fn of_resource(&mut self, message: &'a [u8]) -> Result<(), Fault> {
-        self.items.meter().element()?;
+        self.items.meter().resource()?;
         let origin = origin::of(message, &mut self.origins, self.items.meter())?;
         self.items.turn(&origin)?;
         let mut fields = Fields::of(message);
@@ -66,7 +66,7 @@ impl<'a, I: Items<&'a [u8]>> Walk<'a, '_, '_, I> {
     }
 
     fn of_scope(&mut self, message: &'a [u8], origin: &Origin) -> Result<(), Fault> {
-        self.items.meter().element()?;
+        self.items.meter().scope()?;
         let is_own = origin.is_own || self.is_own_scope(message)?;
         let mut fields = Fields::of(message);
         while let Some(key) = fields.key()? {

@@ -48,16 +48,19 @@ impl<'a> Items<&'a [u8]> for Sorter<'a, '_> {
 
     #[inline(never)]
     fn read(&mut self, message: &'a [u8], origin: &Origin) -> Result<(), Fault> {
-        let (settings, meter) = (self.settings, &mut self.meter);
+        let (settings, meter, lens) = (self.settings, &mut self.meter, self.name_lens);
         let mut sent = Sent::default();
         let mut fields = Fields::of(message);
         while let Some(key) = fields.key()? {
             match key {
                 ATTRIBUTE => {
                     meter.element()?;
-                    let attribute = Attribute::of(fields.bytes()?)?;
-                    let read = || attribute.value(meter);
-                    sent.named.note(attribute.key.bytes, settings, read)?;
+                    let message = fields.bytes()?;
+                    if !Attribute::is_another(message, lens) {
+                        let attribute = Attribute::of(message)?;
+                        let read = || attribute.value(meter);
+                        sent.named.note(attribute.key.bytes, settings, read)?;
+                    }
                 }
                 BODY => merge(&mut sent.body, fields.bytes()?, meter)?,
                 TIME => sent.time = fields.fixed64()?,

@@ -7,7 +7,10 @@ use super::super::text::Text;
 use super::fields::{Fields, bytes, varint};
 use super::values::Attribute;
 
+/// Fields of all three.
 const RESOURCE: u32 = bytes(1);
+const SCOPE_ITEMS: u32 = bytes(2);
+const SCHEMA_URL: u32 = bytes(3);
 
 /// Fields of `Resource`.
 const ATTRIBUTE: u32 = bytes(1);
@@ -34,8 +37,12 @@ pub(super) fn of<'a>(
             RESOURCE => {
                 only = Some(fields.bytes()?);
                 count += 1;
+                meter.element()?;
             }
-            _ => fields.skip(key, |number| number == 1)?,
+            SCOPE_ITEMS | SCHEMA_URL => {
+                fields.bytes()?;
+            }
+            _ => fields.skip(key, |number| number <= 3)?,
         }
     }
     // None at all is like an empty one; several are one, merged, and are not known again.
