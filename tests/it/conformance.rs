@@ -37,7 +37,8 @@ fn ids() -> Vec<String> {
 const UNSEEN: [&str; 6] = ["D1", "D10", "D2", "H13", "T11", "T12"];
 
 fn otlp_check(args: &[&str]) -> Output {
-    let mut command = knothole(&["otlp-check", "--json"]);
+    // Two busy cores are slow, and nothing here waits for long when all is well.
+    let mut command = knothole(&["otlp-check", "--json", "--timeout", "30s"]);
     command.args(args).output().unwrap()
 }
 
@@ -99,10 +100,8 @@ fn a_daemon_that_runs_is_found_by_one_of_its_ports() {
     for id in ["G4", "G8", "H8"] {
         assert_eq!(rows[id].0, None, "{id}: {}", rows[id].1);
     }
-    let service = knothole
-        .service("otlp-check")
-        .expect("records of the check");
-    assert!(service["records"].as_u64() > Some(100), "{service}");
+    // Its records can be told from all others.
+    knothole.wait_for_state("otlp-check", "learning");
     assert!(knothole.stop().0.success());
 }
 

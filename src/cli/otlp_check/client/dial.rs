@@ -36,8 +36,8 @@ impl Tls {
     /// A plain sentence when there are none that can be read.
     pub(in crate::cli::otlp_check) fn trusting(ca: Option<&Path>) -> Result<Self, String> {
         let host = || {
-            let bundles = BUNDLES.map(PathBuf::from).into_iter();
-            let found = bundles.filter(|bundle| bundle.exists()).next();
+            let mut bundles = BUNDLES.map(PathBuf::from).into_iter();
+            let found = bundles.find(|bundle| bundle.exists());
             found.ok_or("this host has no list of authorities; name one with --ca FILE")
         };
         let file = match ca {

@@ -27,6 +27,8 @@ const AGAIN_MAX: usize = 3;
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// How much longer than a small request a large one may take.
 const LARGE_PATIENCE: u32 = 3;
+/// Longest small request, in bytes as sent: what is longer may inflate to a lot.
+const SMALL_LEN: usize = 4 << 10;
 
 /// A kind of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,7 +277,7 @@ impl Peer {
     }
 
     fn patience(&self, len: usize) -> Duration {
-        match len < 1 << 20 {
+        match len < SMALL_LEN {
             true => self.timeout,
             false => self.timeout * LARGE_PATIENCE,
         }

@@ -15,11 +15,11 @@ rows! {
     "H3" "MUST" "S" "the answer has the Content-Type of the request" => same_type;
     "H4" "MUST" "S" "success is 200 with the message of the signal" => success;
     "H5" "MUST" "S" "every error has a google.rpc.Status in its body" => statuses;
-    "H6" "MUST" "S" "a body that cannot be read is 400 with BadRequest" => bad_data;
+    "H6" "MUST/SHOULD" "S" "a body that cannot be read is 400 with BadRequest" => bad_data;
     "H7" "MUST" "S" "a body that is too large is 413" => oversize;
     "H8" "SHOULD" "S" "overload is 429 or 503, and Retry-After says when to come again" => overload;
     "H9" "MUST" "S" "no client is told to send again what can never be taken" => not_retryable;
-    "H10" "MUST" "HTTP" "wrong methods are 405, types and encodings 415, paths 404" => misuse;
+    "H10" "SHOULD" "HTTP" "wrong methods are 405, types and encodings 415, paths 404" => misuse;
 }
 
 pub(super) const ABSENT: &str = "no OTLP/HTTP was found at this endpoint";
