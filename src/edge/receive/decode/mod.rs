@@ -131,9 +131,9 @@ pub enum DecodeError {
     /// The bytes are not what they claim to be.
     #[error("the body is no {signal} request in {encoding}: {what} (byte {at})")]
     Malformed {
-        /// What was expected.
+        /// What it was to be about.
         signal: Signal,
-        /// What was expected.
+        /// How it was to be written.
         encoding: Encoding,
         /// What is wrong.
         what: What,
@@ -141,7 +141,7 @@ pub enum DecodeError {
         at: usize,
     },
     /// Values in values in values.
-    #[error("a value of the {signal} request lies deeper than {max} values or groups in others (byte {at})", max = value::DEPTH_MAX)]
+    #[error("the {signal} request holds values too deep in one another (byte {at})")]
     TooDeep {
         /// What the request is about.
         signal: Signal,

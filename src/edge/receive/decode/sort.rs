@@ -1,5 +1,6 @@
 //! Records as they are sent → one batch for each stream and resource.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -273,18 +274,18 @@ impl<'a> Batches<'a> {
         resource: &Arc<Resource>,
         meter: &mut Meter,
     ) -> Result<usize, Fault> {
-        let key = (stream, Arc::clone(resource));
-        if let Some(place) = self.index.get(&key) {
-            return Ok(*place);
+        match self.index.entry((stream, Arc::clone(resource))) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(new) => {
+                let (stream, resource) = new.key();
+                let names = [&stream.environment, &stream.namespace, &stream.name];
+                let names: usize = names.into_iter().map(|name| name.len()).sum();
+                meter.take(BATCH_BYTES + 2 * names)?;
+                let batch = Batch::new(stream.clone(), Arc::clone(resource));
+                self.all.push(batch);
+                Ok(*new.insert(self.all.len() - 1))
+            }
         }
-        let names = [&key.0.environment, &key.0.namespace, &key.0.name];
-        let names: usize = names.into_iter().map(|name| name.len()).sum();
-        meter.take(BATCH_BYTES + 2 * names)?;
-        let place = self.all.len();
-        self.all
-            .push(Batch::new(key.0.clone(), Arc::clone(resource)));
-        self.index.insert(key, place);
-        Ok(place)
     }
 }
 
