@@ -18,6 +18,7 @@ mod bounds;
 mod clients;
 mod collectors;
 mod life;
+mod power;
 mod restart;
 mod templates;
 mod webhooks;
