@@ -20,6 +20,7 @@ mod collectors;
 mod conformance;
 mod crash;
 mod life;
+mod power;
 mod restart;
 mod templates;
 mod webhooks;

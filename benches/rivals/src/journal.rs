@@ -46,9 +46,15 @@ pub(crate) fn run(folder: Option<&Path>) -> Result<()> {
         for round in 0..ROUNDS {
             let place = folder.path().join(round.to_string());
             std::fs::create_dir(&place)?;
-            with_journal(&place, |keep| load(keep, (len, senders, count), &mut taken[0]))?;
-            with_sqlite(&place, |keep| load(keep, (len, senders, count), &mut taken[1]))?;
-            with_file(&place, len, |keep| load(keep, (len, 1, count), &mut taken[2]))?;
+            with_journal(&place, |keep| {
+                load(keep, (len, senders, count), &mut taken[0])
+            })?;
+            with_sqlite(&place, |keep| {
+                load(keep, (len, senders, count), &mut taken[1])
+            })?;
+            with_file(&place, len, |keep| {
+                load(keep, (len, 1, count), &mut taken[2])
+            })?;
             std::fs::remove_dir_all(&place)?;
         }
         let [journal, sqlite, bare] = taken;
@@ -84,7 +90,11 @@ impl Taken {
 }
 
 /// Lets all senders send, each the next when the last is kept.
-fn load(keep: Keep<'_>, (len, senders, count): (usize, usize, usize), taken: &mut Taken) -> Result<()> {
+fn load(
+    keep: Keep<'_>,
+    (len, senders, count): (usize, usize, usize),
+    taken: &mut Taken,
+) -> Result<()> {
     let waits = Mutex::new(Vec::new());
     let began = Instant::now();
     thread::scope(|scope| -> Result<()> {
@@ -116,8 +126,12 @@ fn load(keep: Keep<'_>, (len, senders, count): (usize, usize, usize), taken: &mu
         Ok(())
     })?;
     let bytes = (len * senders * count) as f64;
-    taken.rates.push(bytes / 1e6 / began.elapsed().as_secs_f64());
-    taken.waits.append(&mut waits.into_inner().unwrap_or_default());
+    taken
+        .rates
+        .push(bytes / 1e6 / began.elapsed().as_secs_f64());
+    taken
+        .waits
+        .append(&mut waits.into_inner().unwrap_or_default());
     Ok(())
 }
 
