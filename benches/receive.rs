@@ -108,7 +108,10 @@ fn main() {
         // Over HTTP prost has no server of its own to be held against; its gRPC is the measure.
         let theirs = if way == Way::Http { &plain } else { &theirs };
         let (ours, theirs) = (base(&ours), base(theirs));
-        println!("| {name} | {ours:.0} | {theirs:.0} | {:.2} |", ours / theirs);
+        println!(
+            "| {name} | {ours:.0} | {theirs:.0} | {:.2} |",
+            ours / theirs
+        );
     }
 }
 
@@ -141,7 +144,9 @@ async fn run(name: &str, is_ours: bool, way: Way) -> f64 {
     let (name, before) = (name.to_owned(), cpu());
     let sent = tokio::task::spawn_blocking(move || {
         let mut sender = Command::new(std::env::current_exe().unwrap());
-        sender.args(["--send", &name, &address.to_string()]).status()
+        sender
+            .args(["--send", &name, &address.to_string()])
+            .status()
     });
     assert!(sent.await.unwrap().unwrap().success());
     let spent = cpu() - before;
@@ -153,13 +158,21 @@ async fn run(name: &str, is_ours: bool, way: Way) -> f64 {
 fn receiver() -> Receiver<Nowhere> {
     let access = Access::new(&[]).unwrap();
     let settings = Settings::of_instance("bench");
-    Receiver::new(Arc::new(Nowhere), settings, Metrics::default(), (access, None))
+    Receiver::new(
+        Arc::new(Nowhere),
+        settings,
+        Metrics::default(),
+        (access, None),
+    )
 }
 
 /// CPU time of this process, its children not included.
 fn cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+    Duration::new(
+        time.tv_sec.try_into().unwrap(),
+        time.tv_nsec.try_into().unwrap(),
+    )
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
@@ -179,7 +192,9 @@ fn send(way: &str, to: SocketAddr) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let client = LogsServiceClient::connect(format!("http://{to}")).await.unwrap();
+        let client = LogsServiceClient::connect(format!("http://{to}"))
+            .await
+            .unwrap();
         let mut client = match way {
             Way::GrpcGzip => client.send_compressed(CompressionEncoding::Gzip),
             _ => client,
@@ -215,9 +230,19 @@ fn request() -> ExportLogsServiceRequest {
         let count = PER_RESOURCE.min(RECORDS - first);
         let records = (first..first + count).map(|number| record(number, &lines.next().unwrap()));
         let names = [
-            "service.name", "service.namespace", "service.version", "deployment.environment.name",
-            "k8s.cluster.name", "k8s.namespace.name", "k8s.deployment.name", "k8s.pod.name",
-            "k8s.pod.uid", "k8s.container.name", "k8s.node.name", "container.id", "host.name",
+            "service.name",
+            "service.namespace",
+            "service.version",
+            "deployment.environment.name",
+            "k8s.cluster.name",
+            "k8s.namespace.name",
+            "k8s.deployment.name",
+            "k8s.pod.name",
+            "k8s.pod.uid",
+            "k8s.container.name",
+            "k8s.node.name",
+            "container.id",
+            "host.name",
         ];
         let attributes = names.map(|name| attribute(name, format!("value-{first}-of-{name}")));
         logs.push(ResourceLogs {
@@ -232,12 +257,21 @@ fn request() -> ExportLogsServiceRequest {
             ..ResourceLogs::default()
         });
     }
-    ExportLogsServiceRequest { resource_logs: logs }
+    ExportLogsServiceRequest {
+        resource_logs: logs,
+    }
 }
 
 fn record(number: usize, line: &str) -> LogRecord {
     let trace = number.is_multiple_of(2);
-    let names = ["thread.name", "code.function", "log.file.name", "logger", "user.id", "region"];
+    let names = [
+        "thread.name",
+        "code.function",
+        "log.file.name",
+        "logger",
+        "user.id",
+        "region",
+    ];
     let attributes = names.map(|name| attribute(name, format!("{name}-{}", number % 50)));
     let time = 1_795_000_000_000_000_000 + number as u64 * 1_000_003;
     LogRecord {
