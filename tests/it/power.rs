@@ -162,7 +162,7 @@ impl Told {
 /// Sends one entry after another until the disk is gone.
 fn send(journal: &Journal, sender: u64, round: u64, told: &Told) {
     for nth in 0.. {
-        let number = (round * SENDERS + sender) << 32 | nth;
+        let number = ((round * SENDERS + sender) << 32) | nth;
         let (answer, answered) = mpsc::channel();
         let then = move |done: Result<Appended, AppendError>| answer.send(done).unwrap();
         let accepted = journal.append(entry(number), then).is_ok();
@@ -233,5 +233,5 @@ fn a_power_cut_takes_what_was_not_synced() {
     let path = disk.mount.join("unsynced");
     File::create(&path).unwrap().write_all(&body(1)).unwrap();
     assert!(disk.cut() && disk.mount());
-    assert!(fs::read(&path).map_or(true, |bytes| bytes != body(1)));
+    assert!(!fs::read(&path).is_ok_and(|bytes| bytes == body(1)));
 }
