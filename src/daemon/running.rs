@@ -128,32 +128,28 @@ impl Daemon {
         // TLS of the sinks; a second start in one process finds it done.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listeners = Listeners::bind(settings).await?;
-        let addresses = listeners.addresses()?;
         let store = Arc::new(store);
         let memory = Arc::new(Memory::default());
-        let shard_count = settings.shard_count().get();
-        let board = Arc::new(Board::new(shard_count, Arc::clone(&memory)));
+        let board = Board::new(settings.shard_count().get(), Arc::clone(&memory));
+        let board = Arc::new(board);
         let (scribe, desk) = scribe::scribe();
         let notify_context = notify_context(&store, &board, &scribe);
         let (trainer, jobs) = trainer::queue();
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
-        let announcer = Announcer {
-            road: Arc::new(Road {
-                dispatcher: ArcSwap::from_pointee(dispatcher),
-                rules: ArcSwap::from_pointee(settings.rules()),
-                board: Arc::clone(&board),
-                trainer,
-                watcher,
-            }),
-            scribe,
-        };
+        let road = Arc::new(Road {
+            dispatcher: ArcSwap::from_pointee(dispatcher),
+            rules: ArcSwap::from_pointee(settings.rules()),
+            board: Arc::clone(&board),
+            trainer,
+            watcher,
+        });
+        let announcer = Announcer { road, scribe };
         let control = Arc::new(store.control(ControlSettings::default())?);
         scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&control))?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let shards = spawn_shards(settings, &store, &announcer, &stopping)?;
-        let queue_bytes_max = settings.receive.queue_bytes_max.as_len();
-        let router = Router::new(shards.clone(), queue_bytes_max, &board);
-        let router = Arc::new(router);
+        let (shards, upto) = spawn_shards(settings, &store, &announcer, &stopping)?;
+        let queue_max = settings.receive.queue_bytes_max.as_len();
+        let router = Arc::new(Router::new(shards.clone(), queue_max, &board));
         let tools = trainer::Tools {
             router: Arc::clone(&router),
             store: Arc::clone(&store),
@@ -163,34 +159,22 @@ impl Daemon {
         trainer::spawn(jobs, tools)?;
         scribe::restore(&announcer.road, &control);
         let stop = CancellationToken::new();
-        let limit = HostMemory::read().resolve(settings.memory_limit).as_bytes();
+        let limit = memory_limit(settings);
         tokio::spawn(memory::watch(memory, limit, stop.clone()));
-        let watermark = Seq::new(control.watermark(JOURNAL)?.unwrap_or(0));
-        let journal = match settings.ephemeral {
-            true => None,
-            false => Some(open_journal(settings, &store, watermark)?),
-        };
-        let door = Arc::new(Door::new(Arc::clone(&router), journal, watermark));
-        let books = Books {
-            store: Arc::clone(&store),
-            control,
-        };
-        let keeper = Keeper::new(shards.clone(), books.clone(), Arc::clone(&door));
-        let keeper = tokio::spawn(keeper.run(stop.clone()));
-        let receiver = Receiver::new(
-            Arc::clone(&door),
-            receiver_settings(settings, store.instance_id(), limit),
-            board.received.clone(),
-            (
-                Access::new(&settings.tenants())?,
-                settings.tls().map(Tls::new).transpose()?,
-            ),
+        let books = Books { store, control };
+        let door = open_door(settings, &books, Arc::clone(&router), Seq::new(upto))?;
+        let keeper =
+            Keeper::new(shards.clone(), books.clone(), Arc::clone(&door)).run(stop.clone());
+        let keeper = tokio::spawn(keeper);
+        let guards = (
+            Access::new(&settings.tenants())?,
+            settings.tls().map(Tls::new).transpose()?,
         );
-        tokio::spawn({
-            let stop = stop.clone();
-            let follow = receiver.clone().follow_files();
-            async move { stop.run_until_cancelled(follow).await }
-        });
+        let bounds = receiver_settings(settings, books.store.instance_id(), limit);
+        let receiver = Receiver::new(Arc::clone(&door), bounds, board.received.clone(), guards);
+        let follow = receiver.clone().follow_files();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(follow));
+        let addresses = listeners.addresses()?;
         let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
         let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
         board.set_ready(true);
@@ -369,6 +353,22 @@ impl Listeners {
     }
 }
 
+/// Opens the way in, behind which the streams have everything up to `upto` by their snapshots.
+fn open_door(
+    settings: &Settings,
+    books: &Books,
+    router: Arc<Router>,
+    upto: Seq,
+) -> Result<Arc<Door>, StartError> {
+    let watermark = Seq::new(books.control.watermark(JOURNAL)?.unwrap_or(0));
+    let journal = match settings.ephemeral {
+        true => None,
+        // No number is given twice, also where the journal was deleted.
+        false => Some(open_journal(settings, &books.store, watermark.max(upto))?),
+    };
+    Ok(Arc::new(Door::new(router, journal, watermark)))
+}
+
 /// Opens the journal of the state folder and tells what was found in it.
 fn open_journal(
     settings: &Settings,
@@ -400,6 +400,10 @@ fn open_journal(
     Ok(Arc::new(journal))
 }
 
+fn memory_limit(settings: &Settings) -> u64 {
+    HostMemory::read().resolve(settings.memory_limit).as_bytes()
+}
+
 /// Requests may take half of the memory limit; the other half is for what has been learned.
 fn receiver_settings(settings: &Settings, instance_id: &str, limit: u64) -> receive::Settings {
     let receiver = settings.receiver(instance_id);
@@ -428,13 +432,14 @@ fn notify_context(store: &Store, board: &Board, scribe: &Scribe) -> notify::Cont
     }
 }
 
-/// Makes the shards, each with the streams that are its own from the state folder.
+/// Makes the shards, each with the streams that are its own from the state folder; with them the
+/// number of the latest entry of the journal that any of them has.
 fn spawn_shards(
     settings: &Settings,
     store: &Store,
     announcer: &Announcer,
     stopping: &Arc<AtomicBool>,
-) -> Result<Vec<ShardHandle>, StartError> {
+) -> Result<(Vec<ShardHandle>, u64), StartError> {
     let engine = settings.engine()?;
     let count = settings.shard_count().get();
     let mut shards: Vec<Shard> = (0..count).map(|_| Shard::new(engine.clone())).collect();
@@ -458,6 +463,7 @@ fn spawn_shards(
     board
         .received
         .restore(shards.iter().map(|shard| shard.ledger().pending).sum());
+    let upto = shards.iter().map(Shard::upto).max().unwrap_or(0);
     let shards = shards.into_iter().enumerate().map(|(index, shard)| {
         let reports = Reports {
             announcer: announcer.clone(),
@@ -467,7 +473,7 @@ fn spawn_shards(
         };
         shard_thread::spawn(index, shard, reports)
     });
-    Ok(shards.collect::<Result<_, _>>()?)
+    Ok((shards.collect::<Result<_, _>>()?, upto))
 }
 
 /// Takes up a stream from the state folder; its key if a model judges it. What cannot be read is

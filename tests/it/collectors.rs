@@ -119,7 +119,8 @@ fn two_collectors_with_default_settings_send_a_million_records_and_every_one_is_
     // A year later each time round: the same lines again would be taken for a sender's restart.
     let years = (0..).flat_map(|round| {
         let year = (2_020 + round).to_string();
-        text.lines().map(move |line| line.replacen("2026", &year, 1))
+        text.lines()
+            .map(move |line| line.replacen("2026", &year, 1))
     });
     let hdfs_lines: Vec<String> = years.take(EACH).collect();
     write_lines(&hdfs, hdfs_lines.iter().map(String::as_str));

@@ -85,7 +85,8 @@ impl Shard {
         let mut repeats = std::mem::take(&mut self.repeats);
         let (stream, settings, out) = self.stream(&batch.stream);
         for record in batch.records() {
-            if !stream.push(record, &batch.resource, clock, &mut repeats, settings) {
+            let of_resource = (record, &batch.resource);
+            if !stream.push(of_resource, clock, &mut repeats, settings) {
                 out.ledger.repeated += 1;
             }
         }

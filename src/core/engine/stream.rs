@@ -93,8 +93,7 @@ impl Stream {
     /// Whether it is new.
     pub(super) fn push(
         &mut self,
-        record: Record<'_>,
-        resource: &Arc<Resource>,
+        (record, resource): (Record<'_>, &Arc<Resource>),
         (received_at, now): (Timestamp, Timestamp),
         repeats: &mut Repeats,
         settings: &Settings,

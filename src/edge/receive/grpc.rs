@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -18,6 +18,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::answer::Answer;
 use super::body::Reading;
+use super::budget::Hold;
 use super::listen::Service;
 use super::receiver::Failure;
 use super::wire::Sent;
@@ -98,65 +99,11 @@ impl<I: Intake> Grpc<I> {
         if let Some(timeout) = headers.get(GRPC_TIMEOUT).and_then(timeout_of) {
             reading.hurry(timeout);
         }
-        let limit = self.0.settings.request_bytes_max;
-        let mut head = BytesMut::new();
-        while head.len() < FRAME_HEAD_LEN {
-            let piece = reading
-                .piece()
-                .await?
-                .ok_or_else(|| cut_short("frame head"))?;
-            if head.is_empty() && piece.len() >= FRAME_HEAD_LEN {
-                head = piece.into();
-                break;
-            }
-            head.extend_from_slice(&piece);
-        }
-        let first = head.split_off(FRAME_HEAD_LEN).freeze();
-        let [flag, len @ ..] = *head.first_chunk::<FRAME_HEAD_LEN>().unwrap_or(&[0; 5]);
-        let len = u32::from_be_bytes(len) as usize;
-        if len > limit {
-            return Err(Failure::TooLarge {
-                limit,
-                size: "as sent",
-            });
-        }
-        let packing = match flag {
-            0 => Packing::Plain,
-            1 if packing != Packing::Plain => packing,
-            _ => {
-                return Err(undecodable(
-                    "the message is flagged as compressed, but no grpc-encoding is named",
-                ));
-            }
-        };
+        let head = head_of(reading, self.0.settings.request_bytes_max, packing).await?;
         let accounts = self.0.accounts(peer, tenant.as_ref());
-        let mut hold = self
-            .0
-            .budget
-            .hold(len, accounts)
-            .await
-            .map_err(Failure::NoRoom)?;
-        // One byte more than the message would be a second one.
-        let body =
-            match first.len() >= len {
-                true => first,
-                false => reading
-                    .collect(first, len, &mut hold)
-                    .await
-                    .map_err(|failure| match failure {
-                        Failure::TooLarge { .. } => second_message(),
-                        other => other,
-                    })?,
-            };
-        if body.len() != len {
-            return Err(match body.len() > len {
-                true => second_message(),
-                false => cut_short("message"),
-            });
-        }
-        if reading.piece().await?.is_some() {
-            return Err(second_message());
-        }
+        let hold = self.0.budget.hold(head.len, accounts).await;
+        let mut hold = hold.map_err(Failure::NoRoom)?;
+        let (packing, body) = (head.packing, message(reading, head, &mut hold).await?);
         let sent = Sent {
             signal,
             encoding: Encoding::Protobuf,
@@ -167,6 +114,69 @@ impl<I: Intake> Grpc<I> {
         let remark = self.0.take(sent, tenant, hold, reading.deadline()).await?;
         Ok(remark.to_protobuf())
     }
+}
+
+/// What stands before a message, and what came with it.
+struct Head {
+    packing: Packing,
+    len: usize,
+    first: Bytes,
+}
+
+async fn head_of(reading: &mut Reading, limit: usize, packing: Packing) -> Result<Head, Failure> {
+    let mut head = BytesMut::new();
+    while head.len() < FRAME_HEAD_LEN {
+        let piece = reading.piece().await?;
+        let piece = piece.ok_or_else(|| cut_short("frame head"))?;
+        match head.is_empty() {
+            // Mostly all of it: not copied.
+            true => head = piece.into(),
+            false => head.extend_from_slice(&piece),
+        }
+    }
+    let first = head.split_off(FRAME_HEAD_LEN).freeze();
+    let [flag, len @ ..] = *head.first_chunk::<FRAME_HEAD_LEN>().unwrap_or(&[0; 5]);
+    let len = u32::from_be_bytes(len) as usize;
+    if len > limit {
+        return Err(Failure::TooLarge {
+            limit,
+            size: "as sent",
+        });
+    }
+    let packing = match flag {
+        0 => Packing::Plain,
+        1 if packing != Packing::Plain => packing,
+        _ => {
+            return Err(undecodable(
+                "the message is flagged as compressed, but no grpc-encoding is named",
+            ));
+        }
+    };
+    Ok(Head {
+        packing,
+        len,
+        first,
+    })
+}
+
+/// The only message of a call.
+async fn message(reading: &mut Reading, head: Head, hold: &mut Hold) -> Result<Bytes, Failure> {
+    let Head { len, first, .. } = head;
+    let body = match first.len() >= len {
+        true => first,
+        // More than the message would be a second one.
+        false => match reading.collect(first, len, hold).await {
+            Err(Failure::TooLarge { .. }) => return Err(second_message()),
+            other => other?,
+        },
+    };
+    if body.len() < len {
+        return Err(cut_short("message"));
+    }
+    if body.len() > len || reading.piece().await?.is_some() {
+        return Err(second_message());
+    }
+    Ok(body)
 }
 
 fn is_grpc(content_type: &HeaderValue) -> bool {

@@ -59,3 +59,47 @@ fn what_is_written_after_a_restart_is_what_was_written_before_it() {
     let rest = |shard: &mut Shard| shard.snapshots(&BTreeSet::new()).remove(0).rest;
     assert!(rest(&mut shard) == rest(&mut after));
 }
+
+#[test]
+fn what_a_snapshot_has_is_not_taken_in_again_and_what_it_lacks_is() {
+    let mut shard = active_shard(replayed());
+    let other = || Batch::new(StreamKey::named("other"), Arc::new(Resource::default()));
+    let [first, second] = [mixed(), normal(300..320)].map(|records| batch(&records));
+    for (number, sent) in [(6, first.clone()), (7, second.clone())] {
+        for batch in shard.news(number, vec![sent]) {
+            shard.push(batch, Timestamp::ZERO);
+        }
+    }
+    assert_eq!(shard.upto(), 7);
+    let mut after = restarted(&mut shard);
+    assert_eq!(after.upto(), 7);
+    // A stream that is new has no snapshot, so all of it is news; two batches of one entry are.
+    let news = after.news(7, vec![first.clone(), other(), second, other()]);
+    assert_eq!(news.len(), 2);
+    assert!(
+        news.iter()
+            .all(|batch| batch.stream.name.as_ref() == "other")
+    );
+    assert_eq!(after.news(8, vec![first.clone(), first]).len(), 2);
+}
+
+#[test]
+fn a_snapshot_of_the_version_before_is_read() {
+    let mut shard = active_shard(replayed());
+    shard.push(batch(&mixed()), Timestamp::ZERO);
+    let mut saved = saved([shard.snapshots(&BTreeSet::from([stream()]))]);
+    // What it lacked comes last: the number of an entry, zero here.
+    let rest = saved.rest.as_mut().unwrap();
+    assert_eq!((rest[0], rest.pop()), (6, Some(0)));
+    rest[0] = 5;
+    saved.templates.iter_mut().for_each(|piece| piece[0] = 5);
+    let mut after = Shard::new(replayed());
+    let lost = after.restore(&stream(), &saved, Some(bundle()), Timestamp::ZERO);
+    let lost = lost.unwrap();
+    assert!(lost.rest.is_none() && lost.templates.is_none(), "{lost:?}");
+    assert_eq!(after.upto(), 0);
+    // One of a version that is still to come is refused.
+    saved.rest.as_mut().unwrap()[0] = 7;
+    let lost = Shard::new(replayed()).restore(&stream(), &saved, None, Timestamp::ZERO);
+    assert!(lost.unwrap().rest.unwrap().to_string().contains("format 7"));
+}
