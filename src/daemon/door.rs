@@ -25,6 +25,8 @@ pub(super) struct Door {
     /// `None` where records may be lost in a crash.
     journal: Option<Arc<Journal>>,
     progress: Arc<Mutex<Progress>>,
+    /// What the snapshots have.
+    forgotten: Mutex<Seq>,
 }
 
 /// How far the shards are.
@@ -47,6 +49,7 @@ impl Door {
             router,
             journal,
             progress: Arc::new(Mutex::new(Progress { handed, is_live })),
+            forgotten: Mutex::new(handed),
         }
     }
 
@@ -55,8 +58,18 @@ impl Door {
         locked(&self.progress).handed
     }
 
+    /// Whether so much of the journal is taken that snapshots should be written soon.
+    pub(super) fn is_filling(&self) -> bool {
+        let Some(journal) = &self.journal else {
+            return false;
+        };
+        let is_ahead = self.handed() > *locked(&self.forgotten);
+        is_ahead && journal.status().bytes >= journal.bytes_max() / 4 * 3
+    }
+
     /// Lets go of entries that the snapshots have.
     pub(super) fn forget(&self, upto: Seq) {
+        *locked(&self.forgotten) = upto;
         if let Some(journal) = &self.journal {
             journal.forget(upto);
         }
@@ -115,10 +128,7 @@ impl Intake for Door {
         let (router, progress) = (Arc::clone(&self.router), Arc::clone(&self.progress));
         let then = move |kept: Result<Appended, AppendError>| {
             let answer = match kept {
-                Ok(Appended::New(seq)) => {
-                    pass(&progress, &router, seq, load);
-                    Ok(Taken::New)
-                }
+                Ok(Appended::New(seq)) => pass(&progress, &router, seq, load),
                 Ok(Appended::Repeated(_)) => Ok(Taken::Repeated),
                 Err(error) => Err(refusal(&error)),
             };
@@ -133,13 +143,18 @@ impl Intake for Door {
 }
 
 /// Hands what is on disk to the shards, unless it is for the replay to do or was done by it.
-fn pass(progress: &Mutex<Progress>, router: &Router, seq: Seq, load: Load) {
+fn pass(
+    progress: &Mutex<Progress>,
+    router: &Router,
+    seq: Seq,
+    load: Load,
+) -> Result<Taken, Refusal> {
     let mut progress = locked(progress);
     if progress.is_live && progress.handed < seq {
-        // A shard that is gone takes nothing; the entry is in the journal.
-        let _ = router.hand_over(seq.get(), load);
+        router.hand_over(seq.get(), load)?;
         progress.handed = seq;
     }
+    Ok(Taken::New)
 }
 
 /// Reads entries and hands them over until none is left.
@@ -160,22 +175,27 @@ impl Replay {
             from = first.get(),
             "Records that were acknowledged before this start are judged now."
         );
+        let before = self.journal.status().last;
         while !self.is_done() {
             let next = locked(&self.progress).handed.next();
-            let mut any = false;
+            let last = self.journal.status().last;
             for stored in self.journal.read(next) {
                 if self.stopping.load(Ordering::Relaxed) {
                     return;
                 }
-                any = true;
+                let is_replayed = stored.seq <= before;
+                let Some(passed) = self.pass(stored, is_replayed) else {
+                    tracing::error!(
+                        "A shard is gone; what is in the journal is judged after the next start."
+                    );
+                    return;
+                };
                 entries += 1;
-                records += self.pass(stored);
+                records += passed;
             }
-            if !any {
-                // What is on disk but cannot be read was named when the journal was opened.
-                let mut progress = locked(&self.progress);
-                progress.handed = self.journal.status().last.max(progress.handed);
-            }
+            // What is on disk but cannot be read was named when the journal was opened.
+            let mut progress = locked(&self.progress);
+            progress.handed = progress.handed.max(last);
         }
         tracing::info!(
             entries,
@@ -191,8 +211,8 @@ impl Replay {
         progress.is_live
     }
 
-    /// Hands the records of an entry over; how many there are.
-    fn pass(&self, stored: Stored) -> u64 {
+    /// Hands the records of an entry over; how many there are. `None` where nobody takes them.
+    fn pass(&self, stored: Stored, is_replayed: bool) -> Option<u64> {
         let seq = stored.seq;
         let decoded = match sent(&stored).map(|sent| self.reopen.open(&sent)) {
             Some(Ok(decoded)) => decoded,
@@ -202,7 +222,7 @@ impl Replay {
                     error,
                     "An entry of the journal cannot be decoded; its records are lost."
                 );
-                return 0;
+                return Some(0);
             }
             None => {
                 tracing::error!(
@@ -210,7 +230,7 @@ impl Replay {
                     kind = stored.head.kind,
                     "An entry of the journal is of an unknown kind; its records are lost."
                 );
-                return 0;
+                return Some(0);
             }
         };
         let records = decoded.records;
@@ -218,14 +238,14 @@ impl Replay {
         let load = self
             .router
             .load_in_time(decoded.batches, decoded.bytes, received_at);
-        let Ok(load) = self.runtime.block_on(load) else {
-            return 0;
-        };
+        let mut load = self.runtime.block_on(load).ok()?;
+        load.is_replayed = is_replayed;
         let mut progress = locked(&self.progress);
-        if progress.handed < seq && self.router.hand_over(seq.get(), load).is_ok() {
+        if progress.handed < seq {
+            self.router.hand_over(seq.get(), load).ok()?;
             progress.handed = seq;
         }
-        records
+        Some(records)
     }
 }
 
@@ -306,6 +326,6 @@ fn sent(stored: &Stored) -> Option<Sent> {
 }
 
 /// A panic while the lock was held left nothing half done that matters here.
-fn locked(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
-    progress.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

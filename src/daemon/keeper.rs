@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::door::Door;
+use super::scribe::Scribe;
 use super::shard_thread::{Ask, Command, ShardHandle};
 use crate::core::engine::{Snapshot, Templates};
 use crate::core::record::StreamKey;
@@ -14,16 +15,20 @@ use crate::edge::store::{Appended, Control, Part, Store, StoreError};
 
 /// The name of the watermark up to which all snapshots have the journal.
 pub(super) const JOURNAL: &str = "journal";
+/// How often it is looked whether the journal fills.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the state of all streams is written.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
 
 /// Where the state is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Books {
     /// What was learned.
     pub(super) store: Arc<Store>,
     /// What was told, and how far things are.
     pub(super) control: Arc<Control>,
+    /// Who writes the latter.
+    pub(super) scribe: Scribe,
 }
 
 /// Asks the shards for the state of their streams, writes it, and lets go of what the journal has of
@@ -47,15 +52,18 @@ impl Keeper {
         }
     }
 
-    /// Writes everything every [`SNAPSHOT_EVERY`] until `stop`. `None` if a write came to a bad
-    /// end.
+    /// Writes everything every [`SNAPSHOT_EVERY`], and when the journal fills, until `stop`. `None` if
+    /// a write came to a bad end.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Option<Self> {
-        let mut ticks = tokio::time::interval(SNAPSHOT_EVERY);
-        ticks.tick().await;
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut due = Instant::now() + SNAPSHOT_EVERY;
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
+                _ = looks.tick() => {}
                 () = stop.cancelled() => return Some(self),
+            }
+            if Instant::now() < due && !self.door.is_filling() {
+                continue;
             }
             let written = tokio::task::spawn_blocking(move || {
                 let written = self.save(Command::Snapshot);
@@ -63,6 +71,7 @@ impl Keeper {
             });
             let (keeper, written) = written.await.ok()?;
             self = keeper;
+            due = Instant::now() + SNAPSHOT_EVERY;
             if let Err(error) = written {
                 tracing::error!(%error, "The state could not be written; it is tried again in a minute.");
             }
@@ -76,6 +85,7 @@ impl Keeper {
         // Before the shards are asked: what went to them by now is in their answers.
         let upto = self.door.handed();
         let mut first = Ok(());
+        let mut is_whole = true;
         for shard in self.shards.clone() {
             let (reply, answer) = mpsc::channel();
             let ask = Ask {
@@ -83,7 +93,13 @@ impl Keeper {
                 reply,
             };
             shard.send(command(ask));
-            for snapshot in answer.recv().unwrap_or_default() {
+            let answer = answer.recv();
+            // A shard that is gone keeps the journal from being forgotten.
+            is_whole &= answer.is_ok();
+            // What was found in what a snapshot has must be written down before it: after a crash it
+            // would not be found again.
+            self.books.scribe.flush();
+            for snapshot in answer.unwrap_or_default() {
                 // What was removed a moment ago is written whole or not at all.
                 if !self.whole.contains(&snapshot.stream) {
                     first = first.and(self.write(snapshot));
@@ -91,8 +107,10 @@ impl Keeper {
             }
         }
         first?;
-        self.books.control.set_watermark(JOURNAL, upto.get())?;
-        self.door.forget(upto);
+        if is_whole {
+            self.books.control.set_watermark(JOURNAL, upto.get())?;
+            self.door.forget(upto);
+        }
         Ok(())
     }
 

@@ -46,7 +46,8 @@ pub(super) struct Room {
 pub(super) struct Load {
     batches: Vec<Batch>,
     received_at: Timestamp,
-    is_replayed: bool,
+    /// Whether an earlier run acknowledged them.
+    pub(super) is_replayed: bool,
     room: Arc<Room>,
 }
 

@@ -152,41 +152,48 @@ fn tell(found: Vec<Arc<Anomaly>>, road: &Road, control: &Control, now: Timestamp
             std::iter::once(Event::Anomaly(anomaly)).chain(proposals)
         })
         .collect();
-    let told: Vec<ToldEvent> = events.iter().map(|event| told(event, now)).collect();
-    let dispatcher = road.dispatcher.load();
-    let prepared = events
-        .iter()
-        .flat_map(|event| dispatcher.prepare(event, now));
-    let mut prepared: Vec<Undelivered> = prepared.collect();
-    let rows: Vec<OutboxRow> = prepared.iter().map(|it| row(it, now)).collect();
-    let are_new = control.tell(&told, &rows).unwrap_or_else(|error| {
-        tracing::error!(%error, "What was found could not be written down; it is told all the same, and may be told again after a crash.");
-        vec![true; told.len()]
+    // Known before anything is prepared: what was told must not use up the share of what is new.
+    let ids: Vec<&str> = events.iter().map(id).collect();
+    let were_told = control.were_told(&ids).unwrap_or_else(|error| {
+        tracing::error!(%error, "What was told before cannot be read; some may be told again.");
+        vec![false; ids.len()]
     });
-    let known: HashSet<&str> = told
-        .iter()
-        .zip(&are_new)
-        .filter(|(_, is_new)| !**is_new)
-        .map(|(event, _)| &*event.id)
-        .collect();
-    prepared.retain(|it| !known.contains(it.id()));
-    for (event, is_new) in events.iter().zip(are_new) {
-        if let (Event::Anomaly(anomaly), true) = (event, is_new) {
+    let mut seen = HashSet::new();
+    let news = events.iter().zip(were_told);
+    let news = news.filter(|(event, was_told)| !was_told && seen.insert(id(event)));
+    let news: Vec<&Event> = news.map(|(event, _)| event).collect();
+    let prepared = road.dispatcher.load();
+    let prepared = news.iter().flat_map(|event| prepared.prepare(event, now));
+    let prepared: Vec<Undelivered> = prepared.collect();
+    let told: Vec<ToldEvent> = news.iter().map(|event| told(event, now)).collect();
+    let rows: Vec<OutboxRow> = prepared.iter().map(|it| row(it, now)).collect();
+    if let Err(error) = control.tell(&told, &rows) {
+        tracing::error!(%error, "What was found could not be written down; it is told all the same, and may be told again after a crash.");
+    }
+    for event in news {
+        if let Event::Anomaly(anomaly) = event {
             road.board.count_anomaly(anomaly.kind.name());
             if let Ok(object) = serde_json::from_slice(&json_line(event)) {
                 road.board.recent.push(object);
             }
         }
     }
-    dispatcher.send(prepared, now);
+    // Asked for again: the settings may have been read anew meanwhile.
+    road.dispatcher.load().send(prepared, now);
+}
+
+fn id(event: &Event) -> &str {
+    match event {
+        Event::Anomaly(anomaly) => &anomaly.id,
+        Event::Proposal(proposal) => &proposal.id,
+    }
 }
 
 fn told(event: &Event, at: Timestamp) -> ToldEvent {
-    let id = match event {
-        Event::Anomaly(anomaly) => &anomaly.id,
-        Event::Proposal(proposal) => &proposal.id,
-    };
-    ToldEvent { id: id.clone(), at }
+    ToldEvent {
+        id: id(event).into(),
+        at,
+    }
 }
 
 fn row(undelivered: &Undelivered, at: Timestamp) -> OutboxRow {

@@ -59,13 +59,13 @@ pub(super) fn read(
     mut record: Record<'_>,
     resource: &Arc<Resource>,
     (now, heard): (Timestamp, Timestamp),
-    (miner, repeats): (&mut Miner, &mut Repeats),
+    (miner, repeats, origin): (&mut Miner, &mut Repeats, u64),
     settings: &Settings,
 ) -> Option<Taken> {
     let message = message(record.body, record.observed.or(Some(now)));
     let sent = record.time.or(message.time);
     // A file that is read once has each line as often as it was meant.
-    if settings.pace == Pace::Live && repeats.is_repeat(&record, sent, resource) {
+    if settings.pace == Pace::Live && repeats.is_repeat(&record, sent, origin) {
         return None;
     }
     let now = match settings.pace {

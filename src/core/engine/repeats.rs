@@ -5,11 +5,11 @@
 //! is not enough: a service may well say the same twice in a second. Nor is the same record twice in
 //! one request: that is how it was meant.
 
-use std::hash::Hasher as _;
+use std::hash::{Hash as _, Hasher as _};
 
 use rustc_hash::FxHasher;
 
-use crate::core::record::{Record, Resource, Timestamp};
+use crate::core::record::{Record, Resource, StreamKey, Timestamp};
 
 /// Records of a shard that are remembered, about; 4 bytes each.
 const REMEMBERED: usize = 1 << 20;
@@ -32,12 +32,12 @@ impl Repeats {
         &mut self,
         record: &Record<'_>,
         time: Option<Timestamp>,
-        resource: &Resource,
+        origin: u64,
     ) -> bool {
         let Some(time) = time.filter(|time| !time.is_whole_second()) else {
             return false;
         };
-        let hash = hash(record, time, resource);
+        let hash = hash(record, time, origin);
         let (place, mark) = split(hash);
         let marks = self.marks.get(place);
         if marks.is_some_and(|marks| marks.contains(&mark)) {
@@ -62,12 +62,20 @@ impl Repeats {
     }
 }
 
-fn hash(record: &Record<'_>, time: Timestamp, resource: &Resource) -> u64 {
+/// The service and the resource of records as one number.
+pub(super) fn origin(stream: &StreamKey, resource: &Resource) -> u64 {
+    let mut hasher = FxHasher::default();
+    stream.hash(&mut hasher);
+    resource.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn hash(record: &Record<'_>, time: Timestamp, origin: u64) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write_u64(time.as_nanos());
     hasher.write(record.body.as_bytes());
     hasher.write(record.event_name.unwrap_or_default().as_bytes());
-    hasher.write(resource.instance().unwrap_or_default().as_bytes());
+    hasher.write_u64(origin);
     for id in [
         record.trace_id.as_ref().map(|id| id.as_bytes().as_slice()),
         record.span_id.as_ref().map(|id| id.as_bytes().as_slice()),
@@ -97,7 +105,7 @@ mod tests {
                 body: line,
                 ..Record::default()
             };
-            repeats.is_repeat(&record, Some(time), &Resource::default())
+            repeats.is_repeat(&record, Some(time), 7)
         });
         let known = known.count();
         repeats.settle();

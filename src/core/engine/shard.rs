@@ -83,10 +83,11 @@ impl Shard {
             return;
         }
         let mut repeats = std::mem::take(&mut self.repeats);
+        let origin = super::repeats::origin(&batch.stream, &batch.resource);
         let (stream, settings, out) = self.stream(&batch.stream);
         for record in batch.records() {
             let of_resource = (record, &batch.resource);
-            if !stream.push(of_resource, clock, &mut repeats, settings) {
+            if !stream.push(of_resource, clock, (&mut repeats, origin), settings) {
                 out.ledger.repeated += 1;
             }
         }

@@ -95,11 +95,11 @@ impl Stream {
         &mut self,
         (record, resource): (Record<'_>, &Arc<Resource>),
         (received_at, now): (Timestamp, Timestamp),
-        repeats: &mut Repeats,
+        (repeats, origin): (&mut Repeats, u64),
         settings: &Settings,
     ) -> bool {
         let clock = (received_at, self.heard);
-        let memory = (&mut self.miner, repeats);
+        let memory = (&mut self.miner, repeats, origin);
         let Some(taken) = intake::read(record, resource, clock, memory, settings) else {
             return false;
         };

@@ -10,6 +10,7 @@ use super::settings::{
 };
 use super::units::{ByteSize, MemoryLimit};
 use crate::daemon::models;
+use crate::edge::journal::TENANT_LEN_MAX;
 use crate::edge::notify;
 use crate::edge::receive::{Access, Tls};
 
@@ -30,6 +31,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     findings.listen(&settings.listen, &settings.receive);
     findings.receive(&settings.receive);
+    findings.journal(settings);
     findings.access(settings);
     findings.sequence(&settings.sequence);
     findings.learn(&settings.learn);
@@ -130,13 +132,32 @@ impl Findings {
         }
     }
 
+    fn journal(&mut self, settings: &Settings) {
+        let (journal, request) = (
+            settings.journal.bytes_max,
+            settings.receive.request_bytes_max,
+        );
+        if journal.as_bytes() / 4 < request.as_bytes() {
+            self.say(
+                "journal.bytes_max",
+                format!("{journal} is less than four requests of receive.request_bytes_max ({request}); give it that much or more"),
+            );
+        }
+    }
+
     fn access(&mut self, settings: &Settings) {
         let receive = &settings.receive;
         let mut names = BTreeSet::new();
         for (index, tenant) in receive.tenants.iter().enumerate() {
-            if tenant.name.is_empty() || !names.insert(&tenant.name) {
+            if tenant.name.is_empty()
+                || tenant.name.len() > TENANT_LEN_MAX
+                || !names.insert(&tenant.name)
+            {
                 let path = format!("receive.tenants[{index}].name");
-                self.say(path, "each tenant needs a name of its own");
+                self.say(
+                    path,
+                    "each tenant needs a name of its own, of at most 256 bytes",
+                );
             }
         }
         // A file that is there but cannot be used is told now and not at the start.

@@ -265,6 +265,7 @@ pub struct Journal {
     shared: Arc<Shared>,
     segments: Segments,
     queue_bytes_max: usize,
+    bytes_max: u64,
     body_len_max: usize,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -277,6 +278,11 @@ impl Journal {
     /// It cannot be made or read, or a later version wrote it.
     pub fn open(folder: &Path, settings: Settings) -> Result<(Self, Recovery), JournalError> {
         let failed = |source| JournalError::io("open", &folder.display().to_string(), source);
+        let settings = Settings {
+            // Of one segment alone nothing could ever be forgotten.
+            segment_bytes: settings.segment_bytes.min(settings.bytes_max / 4),
+            ..settings
+        };
         let disk = Disk::open(folder).map_err(failed)?;
         let (writer, recovery) = Writer::open(disk.clone(), settings)?;
         let segments = Arc::clone(writer.segments());
@@ -292,6 +298,7 @@ impl Journal {
             shared,
             segments,
             queue_bytes_max: settings.queue_bytes_max,
+            bytes_max: settings.bytes_max,
             body_len_max: len_max.min(BODY_LEN_MAX),
             thread: Mutex::new(Some(thread)),
         };
@@ -338,6 +345,11 @@ impl Journal {
         queue.forget = queue.forget.max(Some(upto));
         drop(queue);
         self.shared.changed.notify_one();
+    }
+
+    /// Most bytes of all segments.
+    pub fn bytes_max(&self) -> u64 {
+        self.bytes_max
     }
 
     /// How full it is.

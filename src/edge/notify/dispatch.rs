@@ -339,13 +339,13 @@ impl SinkRoad {
     fn push(&self, message: Message, now: Timestamp) {
         let before = self.ledger.pending.fetch_add(1, Ordering::AcqRel);
         self.ledger.metrics.pending.inc();
-        let refused = match before >= self.queue_events_max {
-            true => Some(message),
-            false => self.queue.send(message).err().map(|refused| refused.0),
-        };
-        if let Some(message) = refused {
+        if before >= self.queue_events_max {
             self.ledger.settle(Outcome::Dropped, [&message]);
             self.tell_full(now);
+        } else if self.queue.send(message).is_err() {
+            // Its dispatcher has closed: what was kept before is sent by the next one.
+            self.ledger.metrics.count(Outcome::Dropped, 1);
+            self.ledger.leave(1);
         }
     }
 

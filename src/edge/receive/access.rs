@@ -28,8 +28,8 @@ pub struct TenantSettings {
     pub name: String,
     /// The file with its tokens, one a line.
     pub token_file: PathBuf,
-    /// Resource attributes that its records must have, each with one of the values; none allows
-    /// everything. What claims to be something else is rejected.
+    /// Resource attributes that its records must have, each with one of the values, beside a
+    /// `service.name`; none allows everything. What claims to be something else is rejected.
     pub resource: Vec<(String, Vec<String>)>,
 }
 
@@ -49,10 +49,16 @@ impl Tenant {
     pub(super) fn restrict(&self, decoded: &mut Decoded) {
         let mut rejected = 0;
         decoded.batches.retain(|batch| {
-            let allowed = self.resource.iter().all(|(name, values)| {
+            // Without a service's name others of its attributes would name the service.
+            let is_named = batch
+                .resource
+                .get("service.name")
+                .is_some_and(|name| !name.is_empty());
+            let matches = self.resource.iter().all(|(name, values)| {
                 let value = batch.resource.get(name);
                 value.is_some_and(|value| values.iter().any(|allowed| allowed == value))
             });
+            let allowed = self.resource.is_empty() || (is_named && matches);
             if !allowed {
                 rejected += batch.len() as u64;
             }
@@ -161,7 +167,14 @@ impl Access {
                 resource,
             }
             .restrict(decoded),
-            None => decoded.batches.clear(),
+            None => {
+                tracing::error!(
+                    tenant = name,
+                    records = decoded.records,
+                    "Acknowledged records of a tenant that is no longer configured are not judged."
+                );
+                decoded.batches.clear();
+            }
         }
     }
 

@@ -16,8 +16,11 @@ const RATE_GRACE: Duration = Duration::from_secs(5);
 const RATE_MIN: f64 = 1024.0;
 /// Longest pause between two pieces of a body.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Room that is taken for a body before more of it is there.
-const FIRST_BYTES: usize = 64 << 10;
+/// Room that is taken for a body before more of it is there, at most: a usual batch. What a sender
+/// says of more is believed as it comes.
+const FIRST_BYTES_MAX: usize = 1 << 20;
+/// Room that is held for a body of which nothing is there.
+pub(super) const CLAIMED_BYTES_MAX: usize = 64 << 10;
 /// How much of a body that was refused is still read, and for how long, so that its sender gets to
 /// see the answer: who writes into a closed connection may lose it.
 const DRAIN_BYTES_MAX: usize = 80 << 20;
@@ -89,14 +92,16 @@ impl Reading {
     /// The rest of the body, at most `limit` bytes of it, each held in the budget.
     pub(super) async fn all(&mut self, limit: usize, hold: &mut Hold) -> Result<Bytes, Failure> {
         let first = self.piece().await?.unwrap_or_default();
-        self.collect(first, limit, hold).await
+        let rest = self.announced().and_then(|rest| usize::try_from(rest).ok());
+        let expected = rest.map(|rest| first.len().saturating_add(rest));
+        self.collect(first, (expected, limit), hold).await
     }
 
-    /// `first` and the rest of the body.
+    /// `first` and the rest of the body, of `expected` bytes where that is known.
     pub(super) async fn collect(
         &mut self,
         first: Bytes,
-        limit: usize,
+        (expected, limit): (Option<usize>, usize),
         hold: &mut Hold,
     ) -> Result<Bytes, Failure> {
         let too_large = Failure::TooLarge {
@@ -111,13 +116,10 @@ impl Reading {
             // What came in one piece is not copied.
             return Ok(first);
         };
-        let announced = self
-            .announced()
-            .and_then(|rest| usize::try_from(rest).ok())
-            .unwrap_or(0);
-        let capacity = (first.len() + second.len() + announced)
-            .min(limit)
-            .min(FIRST_BYTES.max(4 * first.len()));
+        let so_far = first.len() + second.len();
+        let expected = expected.unwrap_or(4 * so_far);
+        let capacity = expected.min(limit).min(FIRST_BYTES_MAX).max(so_far);
+        hold.grow_to(capacity).map_err(Failure::NoRoom)?;
         let mut all = BytesMut::with_capacity(capacity);
         all.extend_from_slice(&first);
         let mut piece = Some(second);

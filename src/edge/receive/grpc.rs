@@ -17,7 +17,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::answer::Answer;
-use super::body::Reading;
+use super::body::{CLAIMED_BYTES_MAX, Reading};
 use super::budget::Hold;
 use super::listen::Service;
 use super::receiver::Failure;
@@ -101,7 +101,9 @@ impl<I: Intake> Grpc<I> {
         }
         let head = head_of(reading, self.0.settings.request_bytes_max, packing).await?;
         let accounts = self.0.accounts(peer, tenant.as_ref());
-        let hold = self.0.budget.hold(head.len, accounts).await;
+        // What is claimed is believed as it comes.
+        let first = head.len.min(CLAIMED_BYTES_MAX);
+        let hold = self.0.budget.hold(first, accounts).await;
         let mut hold = hold.map_err(Failure::NoRoom)?;
         let (packing, body) = (head.packing, message(reading, head, &mut hold).await?);
         let sent = Sent {
@@ -165,7 +167,7 @@ async fn message(reading: &mut Reading, head: Head, hold: &mut Hold) -> Result<B
     let body = match first.len() >= len {
         true => first,
         // More than the message would be a second one.
-        false => match reading.collect(first, len, hold).await {
+        false => match reading.collect(first, (Some(len), len), hold).await {
             Err(Failure::TooLarge { .. }) => return Err(second_message()),
             other => other?,
         },

@@ -8,14 +8,11 @@ use hyper::body::Incoming;
 use tonic::Code;
 
 use super::answer::Answer;
-use super::body::Reading;
+use super::body::{CLAIMED_BYTES_MAX, Reading};
 use super::listen::Service;
 use super::receiver::Failure;
 use super::wire::Sent;
 use super::{Encoding, Intake, Packing, Receiver, Signal};
-
-/// Room for a body that does not say how long it is.
-const UNANNOUNCED_BYTES: u64 = 64 << 10;
 
 /// `POST /v1/logs`, `/v1/traces` and `/v1/metrics`.
 pub(super) struct Http<I>(pub(super) Receiver<I>);
@@ -76,7 +73,10 @@ impl<I: Intake> Http<I> {
                 size: "as sent",
             });
         }
-        let first = usize::try_from(announced.unwrap_or(UNANNOUNCED_BYTES)).unwrap_or(limit);
+        let announced = announced.and_then(|len| usize::try_from(len).ok());
+        let first = announced
+            .unwrap_or(CLAIMED_BYTES_MAX)
+            .min(CLAIMED_BYTES_MAX);
         let accounts = self.0.accounts(peer, tenant.as_ref());
         let mut hold = self
             .0

@@ -118,6 +118,19 @@ impl Control {
         Ok(control)
     }
 
+    /// For each id, whether it was told before.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn were_told(&self, ids: &[&str]) -> Result<Vec<bool>, StoreError> {
+        let connection = self.connection();
+        let read = || -> rusqlite::Result<Vec<bool>> {
+            let mut query = connection.prepare_cached("SELECT 1 FROM told WHERE id = ?1")?;
+            ids.iter().map(|id| query.exists([id])).collect()
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
     /// Remembers what is told, and keeps the messages about what was not told before: those whose
     /// `id` is that of a new event, or of none of `events`. For each event, whether it is new.
     ///

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -20,11 +21,38 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct Table {
     next: u64,
-    by_number: HashMap<u64, (IpAddr, Weak<Activity>)>,
+    by_number: HashMap<u64, (IpAddr, Arc<Activity>)>,
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// What a connection does; it leaves the table when this is dropped.
+/// The place of a connection in the table, which it leaves when this is dropped.
+pub(super) struct Place {
+    activity: Arc<Activity>,
+    table: Arc<Mutex<Table>>,
+}
+
+impl Place {
+    /// What the requests of the connection note.
+    pub(super) fn activity(&self) -> Arc<Activity> {
+        Arc::clone(&self.activity)
+    }
+}
+
+impl Deref for Place {
+    type Target = Activity;
+
+    fn deref(&self) -> &Activity {
+        &self.activity
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        locked(&self.table).remove(self.activity.number);
+    }
+}
+
+/// What a connection does.
 pub(super) struct Activity {
     number: u64,
     opened: Instant,
@@ -34,7 +62,6 @@ pub(super) struct Activity {
     /// When the last request ended, in milliseconds since it was opened.
     last_ms: AtomicU64,
     evicted: Notify,
-    table: Arc<Mutex<Table>>,
 }
 
 impl Connections {
@@ -48,7 +75,7 @@ impl Connections {
 
     /// A place for a connection from `address`. Where there is none left, an idle connection has to
     /// go; `None` where none is idle.
-    pub(super) fn admit(&self, address: IpAddr) -> Option<Arc<Activity>> {
+    pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
         let mut table = locked(&self.table);
         let of_address = table.by_address.get(&address).copied().unwrap_or(0);
         let leaving = if of_address >= self.per_address_max {
@@ -71,13 +98,16 @@ impl Connections {
             has_asked: AtomicBool::new(false),
             last_ms: AtomicU64::new(0),
             evicted: Notify::new(),
-            table: Arc::clone(&self.table),
         });
         *table.by_address.entry(address).or_default() += 1;
         table
             .by_number
-            .insert(number, (address, Arc::downgrade(&activity)));
-        Some(activity)
+            .insert(number, (address, Arc::clone(&activity)));
+        drop(table);
+        Some(Place {
+            activity,
+            table: Arc::clone(&self.table),
+        })
     }
 }
 
@@ -86,11 +116,11 @@ impl Table {
     fn idlest(&self, of: Option<IpAddr>) -> Option<Arc<Activity>> {
         let all = self.by_number.values();
         let wanted = all.filter(|(address, _)| of.is_none_or(|of| *address == of));
-        // A weak one that is gone is about to leave the table by itself.
         let idle = wanted
-            .filter_map(|(_, activity)| activity.upgrade())
+            .map(|(_, activity)| activity)
             .filter(|activity| activity.running.load(Ordering::Acquire) == 0);
         idle.min_by_key(|activity| (activity.has_asked(), activity.last(), activity.number))
+            .cloned()
     }
 
     fn remove(&mut self, number: u64) {
@@ -143,12 +173,6 @@ impl Activity {
     }
 }
 
-impl Drop for Activity {
-    fn drop(&mut self) {
-        locked(&self.table).remove(self.number);
-    }
-}
-
 /// A request that runs.
 pub(super) struct Asking(Arc<Activity>);
 
@@ -177,16 +201,16 @@ mod tests {
     async fn who_never_asked_gives_way_first_and_who_is_asking_never() {
         let connections = Connections::new(3, 3);
         let busy = connections.admit(HERE).unwrap();
-        let _request = busy.asks();
+        let _request = busy.activity().asks();
         let rested = connections.admit(HERE).unwrap();
-        drop(rested.asks());
+        drop(rested.activity().asks());
         let silent = connections.admit(HERE).unwrap();
         let newcomer = connections.admit(THERE).unwrap();
         silent.evicted().await;
-        let second = newcomer.asks();
+        let second = newcomer.activity().asks();
         let _late = connections.admit(THERE).unwrap();
         rested.evicted().await;
-        let _third = _late.asks();
+        let _third = _late.activity().asks();
         assert!(connections.admit(HERE).is_none(), "all are busy");
         drop(second);
         assert!(connections.admit(HERE).is_some());

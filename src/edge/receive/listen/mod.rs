@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 use super::answer::Answer;
 use super::tls::Tls;
 use super::{Metrics, ServeError};
-use connections::{Activity, Connections};
+use connections::{Activity, Connections, Place};
 use flood::FloodGuard;
 
 /// How long to wait before the next accept after one that failed, for want of descriptors mostly.
@@ -40,10 +40,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
 /// Most that an HTTP/1.1 head may come to, in bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
-/// What a sender may send ahead on one HTTP/2 stream, in bytes: a usual batch in one go.
-const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// What a sender may send ahead on one HTTP/2 stream, in bytes. It is in memory before the budget is
+/// asked, so it is small.
+const STREAM_WINDOW_BYTES: u32 = 256 << 10;
 /// What a sender may send ahead on one HTTP/2 connection, in bytes.
-const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
 /// Largest HTTP/2 frame taken, in bytes: fewer and larger pieces cost less.
 const FRAME_BYTES_MAX: u32 = 256 << 10;
 /// How often a quiet HTTP/2 peer is asked whether it is still there, and how long it has to answer.
@@ -55,13 +56,13 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct ConnectionLimits {
     /// Most connections of one listener. Default 4,096.
     pub connections_max: usize,
-    /// Most of them from one address. Default 1,024.
+    /// Most of them from one address. Default 256.
     pub per_address_max: usize,
     /// Most requests of one HTTP/2 connection at once. Default 64.
     pub streams_max: u32,
     /// Longest a TLS handshake may take. Default 5 s.
     pub handshake_timeout: Duration,
-    /// Longest a new connection may take to its first request, and any head to arrive. Default 10 s.
+    /// Longest a new connection may take to its first request. Default 10 s.
     pub head_timeout: Duration,
     /// A connection without a request for so long is closed. Default 5 min.
     pub idle_timeout: Duration,
@@ -76,7 +77,7 @@ impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
             connections_max: 4_096,
-            per_address_max: 1_024,
+            per_address_max: 256,
             streams_max: 64,
             handshake_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(10),
@@ -149,7 +150,8 @@ fn builder<S: Service>(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        // It also runs between two requests; the first has its own bound.
+        .header_read_timeout(limits.idle_timeout)
         .max_buf_size(HEAD_BYTES_MAX.max(64 << 10));
     builder
         .http2()
@@ -191,7 +193,13 @@ impl<S: Service> Listener<S> {
             None => self.talk(stream, peer, &activity).await,
             Some(tls) => {
                 let handshake = tls.acceptor().accept(stream);
-                match tokio::time::timeout(self.limits.handshake_timeout, handshake).await {
+                let handshake = tokio::time::timeout(self.limits.handshake_timeout, handshake);
+                let shaken = tokio::select! {
+                    shaken = handshake => shaken,
+                    () = activity.evicted() => return self.metrics.refused(S::TRANSPORT, "evicted"),
+                    () = self.shutdown.cancelled() => return,
+                };
+                match shaken {
                     Ok(Ok(stream)) => self.talk(stream, peer, &activity).await,
                     Ok(Err(error)) => {
                         self.metrics.refused(S::TRANSPORT, "tls");
@@ -204,12 +212,12 @@ impl<S: Service> Listener<S> {
     }
 
     /// Serves one connection to its end.
-    async fn talk<T>(self: &Arc<Self>, stream: T, peer: SocketAddr, activity: &Arc<Activity>)
+    async fn talk<T>(self: &Arc<Self>, stream: T, peer: SocketAddr, activity: &Place)
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let service = service_fn(|request| {
-            let (listener, activity) = (Arc::clone(self), Arc::clone(activity));
+            let (listener, activity) = (Arc::clone(self), activity.activity());
             async move { listener.request(request, peer, activity).await }
         });
         let guarded = FloodGuard::new(stream);
