@@ -31,6 +31,16 @@ pub(super) struct Books {
     pub(super) scribe: Scribe,
 }
 
+impl Books {
+    pub(super) fn new(store: Arc<Store>, control: Arc<Control>, scribe: &Scribe) -> Self {
+        Self {
+            store,
+            control,
+            scribe: scribe.clone(),
+        }
+    }
+}
+
 /// Asks the shards for the state of their streams, writes it, and lets go of what the journal has of
 /// it. Of templates only what changed
 /// is written, until that has come to several times the whole, or could not be written.

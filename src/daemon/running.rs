@@ -161,11 +161,7 @@ impl Daemon {
         let stop = CancellationToken::new();
         let limit = memory_limit(settings);
         tokio::spawn(memory::watch(memory, limit, stop.clone()));
-        let books = Books {
-            store,
-            control,
-            scribe: announcer.scribe.clone(),
-        };
+        let books = Books::new(store, control, &announcer.scribe);
         let door = open_door(settings, &books, Arc::clone(&router), Seq::new(upto))?;
         let keeper =
             Keeper::new(shards.clone(), books.clone(), Arc::clone(&door)).run(stop.clone());
