@@ -148,14 +148,17 @@ fn overload_is_told_and_costs_neither_memory_nor_records() {
     let runtime = Runtime::new().unwrap();
     let numbers = Arc::new(AtomicU64::new(1));
     let run = |senders, lasts: Duration| {
-        let started = Instant::now();
+        let (started, cpu) = (Instant::now(), footprint.cpu());
         let outcome = push(&runtime, knothole.grpc, (senders, lasts), &numbers);
         let acknowledged = outcome.acknowledged.load(Ordering::Acquire);
         let refused = outcome.refused.load(Ordering::Acquire);
+        let cpu = footprint.cpu() - cpu;
         let rate = (acknowledged * RECORDS) as f64 / started.elapsed().as_secs_f64();
         eprintln!(
-            "{senders} senders: {acknowledged} requests taken, {refused} refused, {:.0} thousand records/s, peak {} MiB",
+            "{senders} senders: {acknowledged} requests taken, {refused} refused, \
+             {:.0} thousand records/s, {:.0} in a second of its processor time, peak {} MiB",
             rate / 1e3,
+            (acknowledged * RECORDS) as f64 / cpu.as_secs_f64() / 1e3,
             footprint.peak() / MIB
         );
         (acknowledged, refused, rate)
@@ -169,6 +172,7 @@ fn overload_is_told_and_costs_neither_memory_nor_records() {
     assert!(refused > 0, "there was no overload");
     let sent = (first + second) * RECORDS;
     let ledger = knothole.ledger_when_settled(sent, LATER);
+    eprintln!("{} MiB when all is judged", footprint.resident() / MIB);
     assert_eq!(ledger.received, sent, "{ledger:?}");
     assert_eq!(ledger.accounted_for(), ledger.received, "{ledger:?}");
     assert_eq!(ledger.suppressed + ledger.rejected, 0, "{ledger:?}");
