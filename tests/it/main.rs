@@ -13,13 +13,18 @@ mod knothole;
 mod hdfs;
 mod otlp;
 mod shop;
+mod footprint;
+mod raw;
+mod shapes;
 
 mod bounds;
 mod clients;
 mod collectors;
 mod conformance;
 mod crash;
+mod hostile;
 mod life;
+mod overload;
 mod power;
 mod restart;
 mod templates;

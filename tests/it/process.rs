@@ -78,6 +78,11 @@ impl Process {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Its number in the system.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end, at most `limit`.
     pub(crate) fn wait_at_most(&mut self, limit: Duration) -> ExitStatus {
         let name = self.name.clone();
