@@ -113,6 +113,10 @@ impl Door {
 }
 
 impl Intake for Door {
+    fn is_open(&self) -> Result<(), Refusal> {
+        self.router.is_refusing()
+    }
+
     async fn accept(&self, request: Accepted) -> Result<Taken, Refusal> {
         let Accepted {
             sent,

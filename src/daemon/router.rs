@@ -86,16 +86,7 @@ impl Router {
     /// # Errors
     /// There is no room within a moment, or nothing more is taken.
     pub(super) async fn load(&self, batches: Vec<Batch>, bytes: usize) -> Result<Load, Refusal> {
-        if !self.is_open() {
-            return Err(Refusal::Stopping);
-        }
-        let refusal = Refusal::Overloaded {
-            retry_after: RETRY_AFTER,
-        };
-        // Over the memory limit only an empty queue takes more, so that work always goes on.
-        if self.memory.is_over() && self.queued.load(Ordering::Relaxed) > 0 {
-            return Err(refusal);
-        }
+        self.is_refusing()?;
         let wanted = Shares::of(&batches, bytes);
         let free = self.budget.available_permits() * PERMIT_BYTES;
         if !self
@@ -108,7 +99,26 @@ impl Router {
         }
         let load = self.load_in_time(batches, bytes, None);
         let loaded = tokio::time::timeout(WAIT, load).await;
-        loaded.unwrap_or(Err(refusal))
+        loaded.unwrap_or(Err(Refusal::Overloaded {
+            retry_after: RETRY_AFTER,
+        }))
+    }
+
+    /// Whether it is known without a look at a request that it is not taken.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub(super) fn is_refusing(&self) -> Result<(), Refusal> {
+        if !self.is_open() {
+            return Err(Refusal::Stopping);
+        }
+        // Over the memory limit only an empty queue takes more, so that work always goes on.
+        if self.memory.is_over() && self.queued.load(Ordering::Relaxed) > 0 {
+            return Err(Refusal::Overloaded {
+                retry_after: RETRY_AFTER,
+            });
+        }
+        Ok(())
     }
 
     /// Batches when there is room for them in the queue, however long that takes; `replayed` are those

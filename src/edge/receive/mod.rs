@@ -44,6 +44,14 @@ pub use wire::Sent;
 
 /// Where accepted requests go: onto the disk and to the shards.
 pub trait Intake: Send + Sync + 'static {
+    /// Whether anything at all is taken now, asked before a request is unpacked.
+    ///
+    /// # Errors
+    /// [`Refusal`] where it is known already that nothing is.
+    fn is_open(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Takes all of `request` or none of it. Once this returns `Ok` the sender forgets the records.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What both transports share: unpack, decode, hand over, count, and say what to answer.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::access::{Access, Tenant};
 use super::budget::{Account, Budget, Hold, NoRoom};
+use super::decode::memory_max;
 use super::listen::ConnectionLimits;
 use super::metrics::Tally;
 use super::tls::Tls;
@@ -165,6 +167,8 @@ impl<I: Intake> Receiver<I> {
         hold: Hold,
     ) -> Result<Remark, Failure> {
         let signal = sent.signal;
+        // Told before any work is done for it.
+        self.intake.is_open()?;
         let (sent, decoded, hold) = self.decoded(sent, tenant, hold).await?;
         let tally = Tally::of(&decoded, signal);
         // A request without a record to judge needs no room.
@@ -198,13 +202,12 @@ impl<I: Intake> Receiver<I> {
         let is_small = sent.body.len() <= inline_max;
         let work = move || {
             let as_sent = sent.body.len();
+            // What it takes is asked for before it is taken, and what it did not take is given back.
             let room = |bytes| hold.grow_to(as_sent + bytes).map_err(Failure::NoRoom);
             let mut decoded = open(&sent, &settings, room)?;
             if let Some(tenant) = tenant {
                 tenant.restrict(&mut decoded);
             }
-            hold.grow_to(as_sent + decoded.bytes)
-                .map_err(Failure::NoRoom)?;
             hold.shrink_to(as_sent + decoded.bytes);
             Ok((sent, decoded, hold))
         };
@@ -223,15 +226,20 @@ impl<I: Intake> Receiver<I> {
     }
 }
 
-/// What a sender sent, unpacked and decoded. `room` is asked for the bytes it takes to unpack.
+/// What a sender sent, unpacked and decoded. `room` is asked for the bytes that each may take.
 fn open(
     sent: &Sent,
     settings: &Settings,
-    room: impl FnMut(usize) -> Result<(), Failure>,
+    mut room: impl FnMut(usize) -> Result<(), Failure>,
 ) -> Result<Decoded, Failure> {
     let body = sent
         .packing
-        .unpack(&sent.body, settings.request_bytes_max, room)?;
+        .unpack(&sent.body, settings.request_bytes_max, &mut room)?;
+    let inflated = match &body {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(bytes) => bytes.len(),
+    };
+    room(inflated + memory_max(body.len()))?;
     Ok(decode(
         sent.signal,
         sent.encoding,

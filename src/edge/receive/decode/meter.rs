@@ -15,6 +15,11 @@ const MEMORY_FACTOR: usize = 4;
 /// Bytes of memory that a request of any size may take.
 const MEMORY_FREE: usize = 1 << 20;
 
+/// Most memory that what is in a request of so many bytes takes, in bytes.
+pub(in crate::edge::receive) const fn memory_max(len: usize) -> usize {
+    MEMORY_FREE + len.saturating_mul(MEMORY_FACTOR)
+}
+
 /// Why a request is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -63,7 +68,7 @@ impl Meter {
         Self {
             elements_left: ELEMENTS_FREE + len / BYTES_PER_ELEMENT,
             memory: 0,
-            memory_max: MEMORY_FREE + len.saturating_mul(MEMORY_FACTOR),
+            memory_max: memory_max(len),
             repaired: 0,
             left_out: 0,
         }

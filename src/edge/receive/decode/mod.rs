@@ -29,6 +29,7 @@ pub use settings::ConvertSettings;
 pub use spans::{Span, Spans};
 
 use crate::core::record::Batch;
+pub(super) use meter::memory_max;
 use meter::{Fault, Meter};
 
 /// What a request is about.
