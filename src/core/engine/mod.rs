@@ -50,7 +50,8 @@ pub struct Settings {
     pub reorder_delay: Duration,
     /// Most open sequences of a stream.
     pub open_max: usize,
-    /// Most records of a stream that wait for older ones.
+    /// Most records of a shard that wait for older ones; where there are more, each stream has an
+    /// equal share.
     pub held_max: usize,
     /// What the lines and values of a stream's latest records may take.
     pub journal: JournalLimits,

@@ -82,9 +82,11 @@ impl Shard {
             self.out.ledger.suppressed += batch.len() as u64;
             return;
         }
+        let held_max = self.held_max();
         let mut repeats = std::mem::take(&mut self.repeats);
         let origin = super::repeats::origin(&batch.stream, &batch.resource);
         let (stream, settings, out) = self.stream(&batch.stream);
+        stream.hold.set_len_max(held_max);
         for record in batch.records() {
             let of_resource = (record, &batch.resource);
             if !stream.push(of_resource, clock, (&mut repeats, origin), settings) {
@@ -96,6 +98,16 @@ impl Shard {
             stream.advance(now, settings, out);
         }
         self.repeats = repeats;
+    }
+
+    /// How many records one stream may hold: as many as all together, until they do; then an equal
+    /// share.
+    fn held_max(&self) -> usize {
+        let held: usize = self.streams.values().map(|stream| stream.hold.len()).sum();
+        match held > self.settings.held_max {
+            true => self.settings.held_max / self.streams.len().max(1),
+            false => self.settings.held_max,
+        }
     }
 
     /// Whether a new stream can begin; one that has been silent for long gives way.

@@ -128,7 +128,7 @@ impl Stream {
                 break;
             }
             self.process(chunk, now, settings, out);
-            if settings.pace == Pace::Live && self.hold.len() <= settings.held_max {
+            if settings.pace == Pace::Live && !self.hold.is_over() {
                 break;
             }
         }

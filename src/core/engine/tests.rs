@@ -544,3 +544,36 @@ fn what_a_sender_calls_a_template_is_kept_beside_ours() {
         ["ERROR card 17 refused <*>", "ERROR card <*> refused <*>"]
     );
 }
+
+#[test]
+fn what_all_streams_hold_together_is_bounded_and_one_alone_may_hold_all_of_it() {
+    let mut shard = Shard::new(Settings {
+        held_max: 1_000,
+        reorder_delay: Duration::from_secs(3_600),
+        ..settings()
+    });
+    let records = normal(0..150);
+    let now = records[0].time.expect("has a time");
+    let of = |name: &str| {
+        let mut batch = batch(&records);
+        batch.stream = StreamKey::named(name);
+        batch
+    };
+    shard.push(of("alone"), now);
+    let alone = shard.ledger().pending;
+    assert!(
+        (700..=1_000).contains(&alone),
+        "{alone} of {}",
+        records.len()
+    );
+    for round in 0..3 {
+        for name in ["a", "b", "c", "alone"] {
+            shard.push(of(name), now.plus(Duration::from_millis(1 + round)));
+        }
+    }
+    let pending = shard.ledger().pending;
+    assert!(
+        pending <= 1_000 + records.len() as u64,
+        "{pending} are held"
+    );
+}

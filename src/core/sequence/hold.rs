@@ -67,6 +67,16 @@ impl<T> Hold<T> {
         }
     }
 
+    /// From now on at most `len_max` records are held.
+    pub fn set_len_max(&mut self, len_max: usize) {
+        self.len_max = len_max.max(1);
+    }
+
+    /// Whether there are more records than may be held.
+    pub fn is_over(&self) -> bool {
+        self.waiting.len() > self.len_max
+    }
+
     /// Takes in a record of `time` that arrived at `now`.
     pub fn push(&mut self, time: Timestamp, rank: u32, now: Timestamp, item: T) {
         let rank = if time.is_whole_second() { 0 } else { rank };
