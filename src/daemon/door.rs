@@ -266,7 +266,8 @@ fn refusal(error: &AppendError) -> Refusal {
     }
 }
 
-const SHA_LEN: usize = 16;
+/// Bytes of the SHA-256 by which the journal knows a request again.
+const DIGEST_LEN: usize = 16;
 
 fn entry(sent: &Sent) -> Entry {
     let tenant: &str = sent.tenant.as_deref().unwrap_or_default();
@@ -276,7 +277,7 @@ fn entry(sent: &Sent) -> Entry {
     hash.update(tenant.as_bytes());
     hash.update([kind]);
     hash.update(&sent.body);
-    let mut digest = [0; SHA_LEN];
+    let mut digest = [0; DIGEST_LEN];
     let whole = hash.finalize();
     digest
         .iter_mut()

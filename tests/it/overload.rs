@@ -136,7 +136,7 @@ async fn send(pipe: &Pipe, payload: &Payload, outcome: &Outcome) {
 }
 
 #[test]
-fn overload_is_told_and_costs_neither_memory_nor_records() {
+fn overload_is_told_and_costs_no_acknowledged_record() {
     let _alone = alone();
     let seconds = std::env::var("KNOTHOLE_OVERLOAD_SECONDS");
     let seconds = seconds.map_or(SECONDS, |seconds| seconds.parse().unwrap());

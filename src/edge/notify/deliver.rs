@@ -74,14 +74,6 @@ pub trait Keeping: Send + Sync {
     fn done(&self, sink: &str, id: &str);
 }
 
-/// Keeps nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unkept;
-
-impl Keeping for Unkept {
-    fn done(&self, _: &str, _: &str) {}
-}
-
 /// What the dispatcher and the courier of one sink share.
 pub(crate) struct Ledger {
     pub(crate) sink: String,

@@ -134,7 +134,8 @@ impl Dispatcher {
 
     /// Hands `event` to every sink that asked for its kind. Never waits: what a sink cannot take
     /// now is folded, limited or dropped, and counted.
-    pub fn offer(&self, event: &Event, now: Timestamp) {
+    #[cfg(test)]
+    pub(super) fn offer(&self, event: &Event, now: Timestamp) {
         self.send(self.prepare(event, now), now);
     }
 

@@ -32,7 +32,7 @@ pub use config::{
     Common, EventKind, HeaderConfig, Limit, OtlpConfig, Retry, SecretRef, SinkConfig, StdoutConfig,
     WebhookConfig,
 };
-pub use deliver::{Keeping, Unkept};
+pub use deliver::Keeping;
 pub use dispatch::{Clock, Context, Dispatcher, StartError, Undelivered};
 pub use guard::Refusal;
 pub use metrics::Metrics;

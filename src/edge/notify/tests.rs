@@ -180,6 +180,13 @@ fn anomaly(n: usize) -> Event {
     Event::Anomaly(Arc::new(anomaly))
 }
 
+/// Keeps nothing.
+struct Unkept;
+
+impl Keeping for Unkept {
+    fn done(&self, _: &str, _: &str) {}
+}
+
 #[tokio::test]
 async fn a_server_that_fails_half_the_time_gets_every_event_signed_under_one_id() {
     let mut server = Server::start(|n, _| match n % 2 {

@@ -39,7 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Most that HTTP/2 header lists of a request may come to, in bytes.
 const HEADER_LIST_BYTES_MAX: u32 = 16 << 10;
 /// Most that an HTTP/1.1 head may come to, in bytes.
-const HEAD_BYTES_MAX: usize = 16 << 10;
+const HEAD_BYTES_MAX: usize = 64 << 10;
 /// What a sender may send ahead on one HTTP/2 stream, in bytes. It is in memory before the budget is
 /// asked, so it is small.
 const STREAM_WINDOW_BYTES: u32 = 256 << 10;
@@ -152,7 +152,7 @@ fn builder<S: Service>(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor
         .timer(TokioTimer::new())
         // It also runs between two requests; the first has its own bound.
         .header_read_timeout(limits.idle_timeout)
-        .max_buf_size(HEAD_BYTES_MAX.max(64 << 10));
+        .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -127,7 +127,7 @@ fn j8_an_example_as_the_specification_gives_one() {
       "resourceLogs": [ {
         "resource": { "attributes": [ { "key": "service.name", "value": { "stringValue": "my.service" } } ] },
         "scopeLogs": [ {
-          "scope": { "name": "my.library", "version": "1.0.0", "attributes": [
+          "scope": { "name": "my.scope", "version": "1.0.0", "attributes": [
             { "key": "my.scope.attribute", "value": { "stringValue": "some scope attribute" } } ] },
           "logRecords": [ {
             "timeUnixNano": "1544712660300000000", "observedTimeUnixNano": "1544712660300000000",
