@@ -57,12 +57,12 @@ fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
 
 /// Who knows the address of a webhook may write there: what follows its host.
 pub(super) fn webhook(text: &[u8], host: usize) -> Option<Found> {
-    const HOSTS: [(&str, usize); 6] = [
+    const HOSTS: [(&str, usize); 5] = [
         ("hooks.slack.com/services/", 20),
         ("hooks.slack.com/workflows/", 20),
         ("hooks.slack.com/triggers/", 20),
-        ("discord.com/api/webhooks/", 40),
-        ("discordapp.com/api/webhooks/", 40),
+        // discord.com and discordapp.com
+        ("om/api/webhooks/", 40),
         ("webhook.office.com/webhookb2/", 40),
     ];
     let (known, len_min) = HOSTS.iter().find(|(known, _)| says(text, host, known))?;

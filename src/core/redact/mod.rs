@@ -164,8 +164,13 @@ impl Redactor {
 
     /// Appends `text` to `out` with a mark for each secret and says of each which kind it was; `false`
     /// where there is none, and then nothing is appended.
-    fn rewrite(&self, text: &str, out: &mut String, mut count: impl FnMut(usize)) -> bool {
-        let found = self.find(text);
+    fn rewrite(
+        &self,
+        (text, passes): (&str, Passes),
+        out: &mut String,
+        mut count: impl FnMut(usize),
+    ) -> bool {
+        let found = self.find(text, passes);
         if found.is_empty() {
             return false;
         }
@@ -212,18 +217,18 @@ impl Redactor {
     ) -> bool {
         let kind = named::kind_of(name, value).filter(|kind| self.known >> *kind as u64 & 1 == 1);
         let Some(kind) = kind else {
-            return self.rewrite(value, out, count);
+            return self.rewrite((value, Passes::ALL), out, count);
         };
         write_mark(out, kind.name(), None);
         count(kind as usize);
         true
     }
 
-    /// All that is found in `text`, in order and without overlaps.
-    fn find(&self, text: &str) -> Vec<Found> {
+    /// All that `passes` lead to in `text`, in order and without overlaps.
+    fn find(&self, text: &str, passes: Passes) -> Vec<Found> {
         let mut all = Vec::new();
         if self.known != 0 {
-            self.follow_leads(text.as_bytes(), &mut all);
+            self.follow_leads(text.as_bytes(), passes, &mut all);
         }
         for (index, pattern) in self.patterns.iter().enumerate() {
             all.extend(pattern.find_iter(text).map(|found| Found {
@@ -244,47 +249,38 @@ impl Redactor {
         all
     }
 
-    fn follow_leads(&self, text: &[u8], all: &mut Vec<Found>) {
+    fn follow_leads(&self, text: &[u8], passes: Passes, all: &mut Vec<Found>) {
         let mut note = |found: Option<Found>| {
             let wanted = found.filter(|found| self.known >> found.kind & 1 == 1)?;
             all.push(wanted);
             Some(wanted.end)
         };
-        let mut at = 0;
-        while let Some((lead, span)) = self.look.lead(text, at) {
-            at = note(follow(lead, text, span))
-                .unwrap_or(span.end)
-                .max(span.end);
+        for group in (0..self.look.groups()).filter(|_| passes.has(Pass::Leads)) {
+            let mut at = 0;
+            while let Some((lead, span)) = self.look.lead(group, text, at) {
+                let end = note(follow(lead, text, span));
+                at = end.unwrap_or(0).max(span.end);
+            }
         }
-        at = 0;
+        let mut at = if passes.has(Pass::Signs) {
+            0
+        } else {
+            text.len()
+        };
         while let Some(next) = memchr(b'@', text.get(at..).unwrap_or_default()) {
             let sign = at + next;
             at = note(address::find(text, sign)).unwrap_or(0).max(sign + 1);
         }
-        at = 0;
+        at = if passes.has(Pass::Numbers) {
+            0
+        } else {
+            text.len()
+        };
         while let Some(block) = self.look.number(text, at) {
             at = block;
             let end = (block + BLOCK_LEN).min(text.len());
             while at < end {
                 at = note(number_at(text, at)).unwrap_or(at + 1);
-            }
-        }
-    }
-
-    /// The first place in a text from `from` on where something may be.
-    fn suspect_from(&self, text: &[u8], from: usize, pass: Pass) -> Option<(usize, usize)> {
-        match pass {
-            Pass::Leads => self
-                .look
-                .lead(text, from)
-                .map(|(_, span)| (span.start, span.end)),
-            Pass::Signs => {
-                let sign = memchr(b'@', text.get(from..).unwrap_or_default())?;
-                Some((from + sign, from + sign + 1))
-            }
-            Pass::Numbers => {
-                let block = self.look.number(text, from)?;
-                Some((block, (block + BLOCK_LEN).min(text.len())))
             }
         }
     }
@@ -299,49 +295,76 @@ impl Redactor {
             return suspects;
         }
         let text = batch.texts().as_bytes();
-        for pass in [Pass::Leads, Pass::Signs, Pass::Numbers] {
+        let mut mark = |pass, found: &dyn Fn(usize) -> Option<(usize, usize)>| {
             let mut at = 0;
-            while let Some((start, end)) = self.suspect_from(text, at, pass) {
-                at = suspects.mark(batch, start..end).max(end);
+            while let Some((start, end)) = found(at) {
+                at = suspects.mark(batch, start..end, pass).max(end);
             }
+        };
+        for group in 0..self.look.groups() {
+            mark(Pass::Leads, &|at| {
+                let (_, span) = self.look.lead(group, text, at)?;
+                Some((span.start, span.end))
+            });
         }
+        mark(Pass::Signs, &|at| {
+            let sign = at + memchr(b'@', text.get(at..).unwrap_or_default())?;
+            Some((sign, sign + 1))
+        });
+        mark(Pass::Numbers, &|at| {
+            let block = self.look.number(text, at)?;
+            Some((block, (block + BLOCK_LEN).min(text.len())))
+        });
         suspects
     }
 }
 
-/// A pass over the bytes of a text.
+/// A way to look at the bytes of a text.
 #[derive(Clone, Copy)]
 enum Pass {
-    Leads,
-    Signs,
-    Numbers,
+    Leads = 1,
+    Signs = 2,
+    Numbers = 4,
+}
+
+/// The passes that found something in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passes(u8);
+
+impl Passes {
+    const ALL: Self = Self(7);
+
+    const fn has(self, pass: Pass) -> bool {
+        self.0 & pass as u8 != 0
+    }
+
+    /// Whether none of them did.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// What a lead leads to.
 fn follow(lead: Lead, text: &[u8], span: aho_corasick::Span) -> Option<Found> {
     let start = span.start;
     match lead {
-        Lead::Name => {
-            let key = || vendor::named(text, start, "key-");
-            named::find(text, span.range()).or_else(key)
-        }
-        Lead::Bearer => block::bearer(text, start.checked_sub(1)?),
-        Lead::Basic => block::basic(text, start.checked_sub(1)?),
+        Lead::Name => named::find(text, span.range()),
+        Lead::Bearer => block::bearer(text, start.checked_sub("Be".len())?),
+        Lead::Basic => block::basic(text, start.checked_sub("B".len())?),
         Lead::Jwt => block::jwt(text, start),
         Lead::PrivateKey => block::private_key(text, start),
         Lead::Webhook => block::webhook(text, start),
         Lead::Telegram => vendor::telegram(text, start),
-        Lead::Vendor(vendor) => {
-            vendor::named(text, start, "sk-ant-").or_else(|| vendor.find(text, start))
-        }
+        Lead::OpenAi => vendor::open_ai(text, start),
+        Lead::Vendor(vendor) => vendor.find(text, start),
     }
 }
 
-/// What begins at `at` and checks itself.
+/// What begins at `at` and checks itself, or has a short prefix.
 fn number_at(text: &[u8], at: usize) -> Option<Found> {
     match text::byte(text, at) {
         b'2'..=b'6' => number::card(text, at),
-        b'A'..=b'Z' => number::iban(text, at).or_else(|| vendor::named(text, at, "SK")),
+        b'A'..=b'Z' | b'h' => vendor::short(text, at).or_else(|| number::iban(text, at)),
         _ => None,
     }
 }

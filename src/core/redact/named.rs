@@ -79,9 +79,6 @@ const ENDS: &[(&str, Meaning)] = &[
 const WORDS: &[(&str, Meaning)] = &[
     ("pass", Meaning::Token),
     ("pwd", Meaning::Password),
-    ("otp", Meaning::Password),
-    ("cvv", Meaning::Password),
-    ("cvc", Meaning::Password),
     ("sig", Meaning::Token),
     ("ssn", Meaning::Ssn),
 ];

@@ -102,7 +102,8 @@ fn passes_luhn(digits: &[u8]) -> bool {
 
 /// The account number whose country is at `start`.
 pub(super) fn iban(text: &[u8], start: usize) -> Option<Found> {
-    if byte_before(text, start).is_ascii_alphanumeric() {
+    let is_head = byte(text, start + 2).is_ascii_digit() && byte(text, start + 3).is_ascii_digit();
+    if !is_head || byte_before(text, start).is_ascii_alphanumeric() {
         return None;
     }
     let country = slice(text, start, start + 2);

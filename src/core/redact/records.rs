@@ -4,45 +4,47 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Redactor;
+use super::{Pass, Passes, Redactor};
 use crate::core::record::{Batch, Record, Resource, StreamKey};
 
 /// Records of a batch that may hold a secret.
 #[derive(Clone, Debug)]
 pub struct Suspects {
-    /// Whether each may, beyond the last none.
-    marked: Vec<bool>,
-    all: bool,
+    /// What led to each; nothing led to those beyond the last.
+    passes: Vec<Passes>,
+    /// What led to all.
+    all: Passes,
 }
 
 impl Suspects {
     pub(super) const fn none() -> Self {
         Self {
-            marked: Vec::new(),
-            all: false,
+            passes: Vec::new(),
+            all: Passes(0),
         }
     }
 
     pub(super) const fn all() -> Self {
         Self {
-            marked: Vec::new(),
-            all: true,
+            passes: Vec::new(),
+            all: Passes::ALL,
         }
     }
 
-    /// Whether the record at `index` is one of them.
-    pub fn has(&self, index: usize) -> bool {
-        self.all || self.marked.get(index).is_some_and(|marked| *marked)
+    /// What led to the record at `index`.
+    pub fn of(&self, index: usize) -> Passes {
+        self.passes.get(index).copied().unwrap_or(self.all)
     }
 
-    /// Marks the records that have text in `places`; where the text of the last of them ends.
-    pub(super) fn mark(&mut self, batch: &Batch, places: Range<usize>) -> usize {
+    /// Notes that `pass` led to the records that have text in `places`; where the text of the last
+    /// of them ends.
+    pub(super) fn mark(&mut self, batch: &Batch, places: Range<usize>, pass: Pass) -> usize {
         let (records, end) = batch.records_at(places);
-        if self.marked.is_empty() {
-            self.marked.resize(batch.len(), false);
+        if self.passes.is_empty() {
+            self.passes.resize(batch.len(), Passes::default());
         }
-        let marked = self.marked.get_mut(records).unwrap_or_default();
-        marked.fill(true);
+        let marked = self.passes.get_mut(records).unwrap_or_default();
+        marked.iter_mut().for_each(|each| each.0 |= pass as u8);
         end
     }
 }
@@ -66,7 +68,9 @@ impl Redaction {
         let counts = &mut self.counts;
         batch.rename_templates(|name| {
             let mut renamed = String::new();
-            let found = redactor.rewrite(name, &mut renamed, |kind| note(counts, redactor, kind));
+            let found = redactor.rewrite((name, Passes::ALL), &mut renamed, |kind| {
+                note(counts, redactor, kind)
+            });
             found.then(|| renamed.into())
         });
         redactor.suspects(batch)
@@ -74,7 +78,15 @@ impl Redaction {
 
     /// The record without its secrets. A sequence attribute that holds one no longer tells sequences
     /// apart, so it is left out.
-    pub fn record<'a>(&'a mut self, redactor: &Redactor, record: Record<'a>) -> Record<'a> {
+    pub fn record<'a>(
+        &'a mut self,
+        redactor: &Redactor,
+        record: Record<'a>,
+        passes: Passes,
+    ) -> Record<'a> {
+        if passes.is_empty() {
+            return record;
+        }
         let Self {
             body,
             event_name,
@@ -86,12 +98,13 @@ impl Redaction {
         let mut count = |kind| note(counts, redactor, kind);
         let name = record.event_name;
         let attribute = record.sequence_attribute.filter(|value| {
-            let found = redactor.find(value);
+            let found = redactor.find(value, passes);
             found.iter().for_each(|found| count(found.kind));
             found.is_empty()
         });
-        let has_new_body = redactor.rewrite(record.body, body, &mut count);
-        let has_new_name = name.is_some_and(|name| redactor.rewrite(name, event_name, &mut count));
+        let has_new_body = redactor.rewrite((record.body, passes), body, &mut count);
+        let has_new_name =
+            name.is_some_and(|name| redactor.rewrite((name, passes), event_name, &mut count));
         Record {
             body: if has_new_body { body } else { record.body },
             event_name: if has_new_name { Some(event_name) } else { name },
@@ -142,7 +155,7 @@ impl Redactor {
     /// The text with a mark for each secret.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut rewritten = String::new();
-        match self.rewrite(text, &mut rewritten, |_| ()) {
+        match self.rewrite((text, Passes::ALL), &mut rewritten, |_| ()) {
             true => Cow::Owned(rewritten),
             false => Cow::Borrowed(text),
         }

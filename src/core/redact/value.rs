@@ -167,7 +167,8 @@ impl Value {
             quotes: self.json.filter(|_| is_number),
             ..Found::new(meaning.kind(), start, end)
         };
-        (end > start).then_some(found)
+        let is_no_element = self.form == Form::Element && slice(text, end, end + 2) != b"</";
+        (end > start && !is_no_element).then_some(found)
     }
 
     /// Whether it reads like a sentence that goes on behind `end`: `invalid token: not signed by us`.

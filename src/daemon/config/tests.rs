@@ -21,6 +21,7 @@ fn the_default_file_names_every_setting() {
         "",
         "listen",
         "receive",
+        "redact",
         "templates",
         "sequence",
         "learn",
