@@ -348,7 +348,7 @@ impl Passes {
 fn follow(lead: Lead, text: &[u8], span: aho_corasick::Span) -> Option<Found> {
     let start = span.start;
     match lead {
-        Lead::Name => named::find(text, span.range()),
+        Lead::Name => named::find(text, start),
         Lead::Bearer => block::bearer(text, start.checked_sub("Be".len())?),
         Lead::Basic => block::basic(text, start.checked_sub("B".len())?),
         Lead::Jwt => block::jwt(text, start),

@@ -104,9 +104,9 @@ const BEFORE_KEY: [&str; 8] = [
     "master",
 ];
 
-/// The value of the name that `word` is in.
-pub(super) fn find(text: &[u8], word: Range<usize>) -> Option<Found> {
-    let name = name_around(text, word);
+/// The value of the name that the byte at `place` is in.
+pub(super) fn find(text: &[u8], place: usize) -> Option<Found> {
+    let name = name_around(text, place);
     let value = value_after(text, &name)?;
     let meaning = meaning_of(text, &name)?;
     let found = value.read(text, meaning)?;
@@ -120,11 +120,11 @@ pub(super) fn kind_of(name: &str, value: &str) -> Option<Kind> {
     (!is_harmless(value.as_bytes(), meaning, false)).then(|| meaning.kind())
 }
 
-/// The name that `word` is in, without dots and dashes at its ends.
-fn name_around(text: &[u8], word: Range<usize>) -> Range<usize> {
+/// The name that the byte at `place` is in, without dots and dashes at its ends.
+fn name_around(text: &[u8], place: usize) -> Range<usize> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    let start = word.start - run_before(text, word.start, NAME_LEN_MAX, is_name);
-    let end = word.end + run(text, word.end, NAME_LEN_MAX, is_name);
+    let start = place - run_before(text, place, NAME_LEN_MAX, is_name);
+    let end = place + run(text, place, NAME_LEN_MAX, is_name);
     let is_edge = |byte: u8| b".-".contains(&byte);
     let dashes = run(text, start, end - start, is_edge);
     let dots = run_before(text, end, end - start - dashes, is_edge);
