@@ -26,6 +26,7 @@ mod hostile;
 mod life;
 mod overload;
 mod power;
+mod redacted;
 mod restart;
 mod templates;
 mod webhooks;
