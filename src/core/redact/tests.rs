@@ -35,14 +35,23 @@ fn of_ten_thousand_planted_secrets_none_is_seen_again() {
     assert!(kinds.len() >= 30, "{}", kinds.len());
     assert!(kinds.values().all(|count| *count > 100), "{kinds:?}");
     // 99.5 % is promised; anything less than all is a canary to learn from.
-    assert!(missed.is_empty(), "{} missed: {:#?}", missed.len(), missed.first());
+    assert!(
+        missed.is_empty(),
+        "{} missed: {:#?}",
+        missed.len(),
+        missed.first()
+    );
 }
 
 #[test]
 fn lines_without_a_secret_stay_as_they_are() {
     let redactor = Redactor::default();
     for line in HARMLESS.lines() {
-        assert!(matches!(redactor.text(line), Cow::Borrowed(_)), "{line}: {}", redactor.text(line));
+        assert!(
+            matches!(redactor.text(line), Cow::Borrowed(_)),
+            "{line}: {}",
+            redactor.text(line)
+        );
     }
 }
 
@@ -94,29 +103,77 @@ PWD=/srv/app OLDPWD=/ token_file=/run/secrets/token private_key=/etc/tls/server.
 #[test]
 fn what_names_a_secret_stays_and_the_secret_goes() {
     gives(&[
-        ("login password=hunter2 ok", "login password=<redacted:secret> ok"),
-        (r#"{"a":1,"password":"a\"b","b":2}"#, r#"{"a":1,"password":"<redacted:secret>","b":2}"#),
-        (r#"{"log":"{\"token\":\"x1y2\",\"b\":2}"}"#, r#"{"log":"{\"token\":\"<redacted:secret>\",\"b\":2}"}"#),
-        ("?token=abc&next=/home", "?token=<redacted:secret>&next=/home"),
-        ("run --password hunter2 --host db", "run --password <redacted:secret> --host db"),
-        ("DB_PASSWORD=p@ss,w0rd; X=1", "DB_PASSWORD=<redacted:secret>; X=1"),
-        ("user=a,password=b,host=c", "user=a,password=<redacted:secret>,host=c"),
-        ("<password>hunter2</password>", "<password><redacted:secret></password>"),
-        (r#"Config { password: Some("x1"), port: 1 }"#, r#"Config { password: Some("<redacted:secret>"), port: 1 }"#),
+        (
+            "login password=hunter2 ok",
+            "login password=<redacted:secret> ok",
+        ),
+        (
+            r#"{"a":1,"password":"a\"b","b":2}"#,
+            r#"{"a":1,"password":"<redacted:secret>","b":2}"#,
+        ),
+        (
+            r#"{"log":"{\"token\":\"x1y2\",\"b\":2}"}"#,
+            r#"{"log":"{\"token\":\"<redacted:secret>\",\"b\":2}"}"#,
+        ),
+        (
+            "?token=abc&next=/home",
+            "?token=<redacted:secret>&next=/home",
+        ),
+        (
+            "run --password hunter2 --host db",
+            "run --password <redacted:secret> --host db",
+        ),
+        (
+            "DB_PASSWORD=p@ss,w0rd; X=1",
+            "DB_PASSWORD=<redacted:secret>; X=1",
+        ),
+        (
+            "user=a,password=b,host=c",
+            "user=a,password=<redacted:secret>,host=c",
+        ),
+        (
+            "<password>hunter2</password>",
+            "<password><redacted:secret></password>",
+        ),
+        (
+            r#"Config { password: Some("x1"), port: 1 }"#,
+            r#"Config { password: Some("<redacted:secret>"), port: 1 }"#,
+        ),
         ("API key: 7f3e2a used", "API key: <redacted:secret> used"),
         ("X-Api-Key: 7f3e2a", "X-Api-Key: <redacted:secret>"),
-        ("Authorization: Bearer abc.def", "Authorization: Bearer <redacted:authorization>"),
+        (
+            "Authorization: Bearer abc.def",
+            "Authorization: Bearer <redacted:authorization>",
+        ),
         (
             "map[Authorization:[Basic abcdef] Cookie:[a=1; b=2] Accept:[*/*]]",
             "map[Authorization:[Basic <redacted:authorization>] Cookie:[<redacted:cookie>] Accept:[*/*]]",
         ),
-        ("Set-Cookie: sid=a; Path=/ done", "Set-Cookie: <redacted:cookie> done"),
-        ("postgres://bob:s3c@r@db:5432/app", "postgres://bob:<redacted:url-password>@db:5432/app"),
-        ("bob:s3cret@tcp(db:3306)/app", "bob:<redacted:url-password>@tcp(db:3306)/app"),
+        (
+            "Set-Cookie: sid=a; Path=/ done",
+            "Set-Cookie: <redacted:cookie> done",
+        ),
+        (
+            "postgres://bob:s3c@r@db:5432/app",
+            "postgres://bob:<redacted:url-password>@db:5432/app",
+        ),
+        (
+            "bob:s3cret@tcp(db:3306)/app",
+            "bob:<redacted:url-password>@tcp(db:3306)/app",
+        ),
         ("to ann.lee@post.example.org.", "to <redacted:email>."),
-        ("card 4111 1111 1111 1111, done", "card <redacted:card>, done"),
-        ("to DE89 3704 0044 0532 0130 00 now", "to <redacted:iban> now"),
-        ("ssn=078-05-1120 phone: +49 151 2345-678, x", "ssn=<redacted:ssn> phone: <redacted:phone>, x"),
+        (
+            "card 4111 1111 1111 1111, done",
+            "card <redacted:card>, done",
+        ),
+        (
+            "to DE89 3704 0044 0532 0130 00 now",
+            "to <redacted:iban> now",
+        ),
+        (
+            "ssn=078-05-1120 phone: +49 151 2345-678, x",
+            "ssn=<redacted:ssn> phone: <redacted:phone>, x",
+        ),
     ]);
 }
 
@@ -132,7 +189,10 @@ fn a_number_in_json_becomes_a_string_so_that_it_is_json_still() {
 #[test]
 fn a_key_is_taken_out_whole_and_one_without_its_end_to_the_end_of_the_text() {
     let key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQ\nqwerty\n-----END EC PRIVATE KEY-----";
-    assert_eq!(redacted(&format!("read {key} from disk")), "read <redacted:private-key> from disk");
+    assert_eq!(
+        redacted(&format!("read {key} from disk")),
+        "read <redacted:private-key> from disk"
+    );
     assert_eq!(redacted(&key[..50]), "<redacted:private-key>");
 }
 
@@ -145,9 +205,19 @@ fn only_what_is_asked_for_is_redacted() {
         ..RedactSpec::default()
     };
     let own = Redactor::new(&spec).unwrap();
-    assert_eq!(own.text(line), "ann@example.org password=<redacted:secret> <redacted:customer>");
-    let alone = Redactor::new(&RedactSpec { defaults: false, ..spec }).unwrap();
-    assert_eq!(alone.text(line), "ann@example.org password=hunter2 <redacted:customer>");
+    assert_eq!(
+        own.text(line),
+        "ann@example.org password=<redacted:secret> <redacted:customer>"
+    );
+    let alone = Redactor::new(&RedactSpec {
+        defaults: false,
+        ..spec
+    })
+    .unwrap();
+    assert_eq!(
+        alone.text(line),
+        "ann@example.org password=hunter2 <redacted:customer>"
+    );
 }
 
 #[test]
@@ -156,19 +226,46 @@ fn what_is_wrong_with_the_settings_is_told_with_its_place() {
     let spec = RedactSpec {
         defaults: true,
         except: vec!["emial".to_owned()],
-        patterns: vec![pattern("email", "x"), pattern("a b", "("), pattern("c", "y*")],
+        patterns: vec![
+            pattern("email", "x"),
+            pattern("a b", "("),
+            pattern("c", "y*"),
+        ],
     };
     let problems = Redactor::new(&spec).unwrap_err();
     let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert!(told[0].starts_with("except[0]: there is no kind \"emial\"; known are secret, "), "{told:?}");
-    assert!(told[1].starts_with("patterns[0].name: \"email\" is a kind already"), "{told:?}");
-    assert!(told[2].starts_with("patterns[1].name: \"a b\" is no name"), "{told:?}");
-    assert!(told[3].starts_with("patterns[1].regex: \"(\" is no regular expression: unclosed"), "{told:?}");
-    assert!(told[4].starts_with("patterns[2].regex: the pattern matches an empty text"), "{told:?}");
+    assert!(
+        told[0].starts_with("except[0]: there is no kind \"emial\"; known are secret, "),
+        "{told:?}"
+    );
+    assert!(
+        told[1].starts_with("patterns[0].name: \"email\" is a kind already"),
+        "{told:?}"
+    );
+    assert!(
+        told[2].starts_with("patterns[1].name: \"a b\" is no name"),
+        "{told:?}"
+    );
+    assert!(
+        told[3].starts_with("patterns[1].regex: \"(\" is no regular expression: unclosed"),
+        "{told:?}"
+    );
+    assert!(
+        told[4].starts_with("patterns[2].regex: the pattern matches an empty text"),
+        "{told:?}"
+    );
     assert_eq!(told.len(), 5);
     let many = (0..=PATTERNS_MAX).map(|_| pattern("x", "y")).collect();
-    let spec = RedactSpec { patterns: many, ..RedactSpec::default() };
-    assert!(Redactor::new(&spec).unwrap_err().iter().any(|problem| problem.path == "patterns"));
+    let spec = RedactSpec {
+        patterns: many,
+        ..RedactSpec::default()
+    };
+    assert!(
+        Redactor::new(&spec)
+            .unwrap_err()
+            .iter()
+            .any(|problem| problem.path == "patterns")
+    );
 }
 
 #[test]
@@ -176,7 +273,11 @@ fn marks_do_not_make_a_text_much_longer() {
     let text = "pwd=a ".repeat(10_000);
     let clean = redacted(&text);
     assert!(!clean.contains("=a"));
-    assert!(clean.len() <= text.len() + text.len() / 4 + GROWTH_MAX, "{}", clean.len());
+    assert!(
+        clean.len() <= text.len() + text.len() / 4 + GROWTH_MAX,
+        "{}",
+        clean.len()
+    );
     assert!(redacted("pwd=a").len() <= 5 + 5 / 4 + GROWTH_MAX);
 }
 
@@ -218,7 +319,10 @@ fn every_part_of_a_record_is_redacted_and_counted() {
     let suspects = redaction.batch(&redactor, &mut batch);
     assert_eq!(&*batch.stream.name, "<redacted:email>");
     assert_eq!(batch.resource.get("service.name"), Some("shop"));
-    assert_eq!(batch.resource.get("process.command_line"), Some("run --password <redacted:secret>"));
+    assert_eq!(
+        batch.resource.get("process.command_line"),
+        Some("run --password <redacted:secret>")
+    );
     assert_eq!(batch.resource.get("db.password"), Some("<redacted:secret>"));
     assert_eq!(batch.resource.get("owner"), Some("<redacted:email>"));
     assert!(suspects.of(0).is_empty());
@@ -227,23 +331,69 @@ fn every_part_of_a_record_is_redacted_and_counted() {
     assert_eq!(clean.body, "password=<redacted:secret>");
     assert_eq!(clean.event_name, Some("mail <redacted:email>"));
     assert_eq!(clean.sequence_attribute, None);
-    assert_eq!(clean.template.map(|name| &**name), Some("mail to <redacted:email>"));
+    assert_eq!(
+        clean.template.map(|name| &**name),
+        Some("mail to <redacted:email>")
+    );
     let mut counts = redaction.take_counts();
     counts.sort();
-    let counts: Vec<(&str, u64)> = counts.iter().map(|(kind, count)| (&**kind, *count)).collect();
+    let counts: Vec<(&str, u64)> = counts
+        .iter()
+        .map(|(kind, count)| (&**kind, *count))
+        .collect();
     assert_eq!(counts, [("email", 4), ("secret", 3)]);
 }
 
 /// Pieces of secrets and of what is around them.
 fn soup() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
-        Just("password"), Just("token"), Just("="), Just(": "), Just("\""), Just("\\\""), Just(" "),
-        Just("@"), Just("."), Just("example.org"), Just("://"), Just("é"), Just("\u{1f980}"), Just(","),
-        Just("eyJhbGciOi"), Just("Bearer "), Just("Basic "), Just("Cookie: "), Just("--"), Just("<"),
-        Just(">"), Just("4111"), Just("1111"), Just("-"), Just("DE89"), Just("-----BEGIN RSA PRIVATE KEY"),
-        Just("-----END"), Just("AKIA"), Just("\n"), Just("phone"), Just("ssn="), Just("078-05-1120"),
-        Just("SK"), Just("0123456789abcdef"), Just("Some("), Just("["), Just("]"), Just("key"), Just(":AAE"),
-        Just("T3BlbkFJ"), Just("sk-"), Just("tcp("), Just("%3D"), Just("\\n"), Just("&"), Just("{"), Just("x")
+        Just("password"),
+        Just("token"),
+        Just("="),
+        Just(": "),
+        Just("\""),
+        Just("\\\""),
+        Just(" "),
+        Just("@"),
+        Just("."),
+        Just("example.org"),
+        Just("://"),
+        Just("é"),
+        Just("\u{1f980}"),
+        Just(","),
+        Just("eyJhbGciOi"),
+        Just("Bearer "),
+        Just("Basic "),
+        Just("Cookie: "),
+        Just("--"),
+        Just("<"),
+        Just(">"),
+        Just("4111"),
+        Just("1111"),
+        Just("-"),
+        Just("DE89"),
+        Just("-----BEGIN RSA PRIVATE KEY"),
+        Just("-----END"),
+        Just("AKIA"),
+        Just("\n"),
+        Just("phone"),
+        Just("ssn="),
+        Just("078-05-1120"),
+        Just("SK"),
+        Just("0123456789abcdef"),
+        Just("Some("),
+        Just("["),
+        Just("]"),
+        Just("key"),
+        Just(":AAE"),
+        Just("T3BlbkFJ"),
+        Just("sk-"),
+        Just("tcp("),
+        Just("%3D"),
+        Just("\\n"),
+        Just("&"),
+        Just("{"),
+        Just("x")
     ];
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
