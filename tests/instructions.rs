@@ -34,6 +34,8 @@ const JSON_MAX: u64 = 13_500;
 const REDACT_MAX: u64 = 1_500;
 /// Most times as many instructions for a text twice as long, whatever it holds.
 const GROWTH_MAX: f64 = 2.3;
+/// Most instructions for a byte of it; it was 500 for "password" without a blank.
+const HOSTILE_MAX: u64 = 800;
 /// Bytes of the shorter one.
 const HOSTILE_LEN: usize = 32 << 10;
 
@@ -73,11 +75,12 @@ fn redaction_of_a_text_twice_as_long_takes_twice_the_instructions_whatever_it_ho
         let [short, long] = [1, 2].map(|times| instructions(&format!("hostile {shape}"), times));
         // A run without a text does as much besides.
         let growth = (long - idle.min(short)) as f64 / (short - idle.min(short)).max(1) as f64;
-        let each = short / HOSTILE_LEN as u64;
+        let each = (short - idle.min(short)) / HOSTILE_LEN as u64;
         println!(
             "{:?}: {each} instructions a byte, {growth:.2} times",
             HOSTILE[shape]
         );
+        assert!(each <= HOSTILE_MAX, "{:?}: {each} a byte", HOSTILE[shape]);
         assert!(
             growth <= GROWTH_MAX,
             "{:?}: {growth:.2} times",
@@ -87,7 +90,7 @@ fn redaction_of_a_text_twice_as_long_takes_twice_the_instructions_whatever_it_ho
 }
 
 /// What leads to a secret again and again and never gets there.
-const HOSTILE: [&str; 14] = [
+const HOSTILE: [&str; 15] = [
     "",
     "@",
     "a@a",
@@ -102,6 +105,7 @@ const HOSTILE: [&str; 14] = [
     "DE89 ",
     "-----BEGIN RSA PRIVATE KE",
     "Cookie: a=b; ",
+    "T3BlbkFJ",
 ];
 
 fn redact_hostile(shape: usize, times: u32) {

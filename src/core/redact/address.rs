@@ -59,7 +59,8 @@ pub(super) fn find(text: &[u8], at: usize) -> Option<Found> {
 
 /// Where the name before a host begins, if the `@` is in an address with a scheme.
 fn authority(text: &[u8], at: usize) -> Option<usize> {
-    let is_user = |byte: u8| !byte.is_ascii_whitespace() && !b"/\"'`<>?#".contains(&byte);
+    // The first `@` speaks for a password with others in it.
+    let is_user = |byte: u8| !byte.is_ascii_whitespace() && !b"@/\"'`<>?#".contains(&byte);
     let user = at - run_before(text, at, USER_LEN_MAX, is_user);
     (slice(text, user.saturating_sub(3), user) == b"://").then_some(user)
 }
@@ -84,16 +85,17 @@ fn password(text: &[u8], user: usize, at: usize) -> Option<Found> {
 
 /// `user:password@tcp(host:3306)/name`, as programs in Go name a database.
 fn data_source(text: &[u8], at: usize) -> Option<Found> {
-    let is_dial = slice(text, at + 1, at + 5) == b"tcp(" || slice(text, at + 1, at + 6) == b"unix(";
-    let len = run_before(text, at, USER_LEN_MAX, |byte| {
-        !byte.is_ascii_whitespace() && !b"\"'`=".contains(&byte)
-    });
-    let user = at - len;
+    let says = |word: &[u8]| slice(text, at + 1, at + 1 + word.len()) == word;
+    if !says(b"tcp(") && !says(b"unix(") {
+        return None;
+    }
+    let is_part = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'`=".contains(&byte);
+    let user = at - run_before(text, at, USER_LEN_MAX, is_part);
     let colon = slice(text, user, at)
         .iter()
         .position(|byte| *byte == b':')?;
     let start = user + colon + 1;
-    (is_dial && at > start).then(|| Found::new(Kind::UrlPassword, start, at))
+    (at > start).then(|| Found::new(Kind::UrlPassword, start, at))
 }
 
 /// `ann.lee@mail.example.org`, but no object of a program (`Lock@1f2e`), no unit (`user@1000.service`)

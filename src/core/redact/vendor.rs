@@ -7,6 +7,9 @@ use super::text::{byte, is_url_safe, opens, run, run_before, slice};
 /// Longest key that is read to its end; what follows belongs to something else.
 const LEN_MAX: usize = 1024;
 
+/// Longest part of a key before its known middle.
+const HALF_LEN_MAX: usize = 256;
+
 /// A prefix and what follows it.
 pub(super) struct Vendor {
     pub(super) prefix: &'static str,
@@ -135,11 +138,11 @@ pub(super) fn short(text: &[u8], start: usize) -> Option<Found> {
 
 /// The key of OpenAI that these letters are in the middle of.
 pub(super) fn open_ai(text: &[u8], middle: usize) -> Option<Found> {
-    let before = run_before(text, middle, LEN_MAX, is_url_safe);
-    let after = run(text, middle, LEN_MAX, is_url_safe);
-    let key = slice(text, middle - before, middle);
-    let prefix = key.windows(3).position(|three| three == b"sk-")?;
+    let before = run_before(text, middle, HALF_LEN_MAX, is_url_safe);
+    let half = slice(text, middle - before, middle);
+    let prefix = half.windows(3).position(|three| three == b"sk-")?;
     let start = middle - before + prefix;
+    let after = run(text, middle, LEN_MAX, is_url_safe);
     opens(text, start).then(|| Found::new(Kind::OpenAiKey, start, middle + after))
 }
 
