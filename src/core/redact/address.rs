@@ -6,6 +6,8 @@ use super::text::{byte, byte_before, run, run_before, slice};
 
 /// Longest name and password before a host.
 const USER_LEN_MAX: usize = 512;
+/// The same, where no scheme is before them.
+const SOURCE_LEN_MAX: usize = 128;
 /// Longest name before the `@` of a mail address, and longest host after it (RFC 5321).
 const LOCAL_LEN_MAX: usize = 64;
 const HOST_LEN_MAX: usize = 255;
@@ -90,7 +92,7 @@ fn data_source(text: &[u8], at: usize) -> Option<Found> {
         return None;
     }
     let is_part = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'`=".contains(&byte);
-    let user = at - run_before(text, at, USER_LEN_MAX, is_part);
+    let user = at - run_before(text, at, SOURCE_LEN_MAX, is_part);
     let colon = slice(text, user, at)
         .iter()
         .position(|byte| *byte == b':')?;

@@ -8,7 +8,7 @@ use super::text::{byte, is_url_safe, opens, run, run_before, slice};
 const LEN_MAX: usize = 1024;
 
 /// Longest part of a key before its known middle.
-const HALF_LEN_MAX: usize = 256;
+const HALF_LEN_MAX: usize = 128;
 
 /// A prefix and what follows it.
 pub(super) struct Vendor {
