@@ -104,7 +104,7 @@ fn decoded(text: &[u8]) -> impl Iterator<Item = u8> {
         b'/' | b'_' => Some(63),
         _ => None,
     };
-    let digits = text.chunks(4).flat_map(move |four| {
+    text.chunks(4).flat_map(move |four| {
         let mut bits = 0_u32;
         let known = four.iter().map_while(digit);
         let mut len = 0;
@@ -115,6 +115,5 @@ fn decoded(text: &[u8]) -> impl Iterator<Item = u8> {
         bits <<= 6 * (4_u32.saturating_sub(len));
         let [_, bytes @ ..] = bits.to_be_bytes();
         bytes.into_iter().take((len.saturating_sub(1)) as usize)
-    });
-    digits
+    })
 }
