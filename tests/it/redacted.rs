@@ -56,7 +56,7 @@ fn planted_secrets_are_in_the_journal_and_nowhere_else() {
     );
     let mut first = place.serve_with(&settings, ENV);
     let mut client = Client::connect(first.grpc);
-    let learned = (0..200).flat_map(|number| normal(number));
+    let learned = (0..200).flat_map(normal);
     client.export(of_shop(learned.collect())).unwrap();
     first.wait_for_state("shop", "active");
     client.export(planted(1_000)).unwrap();
