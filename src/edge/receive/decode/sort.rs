@@ -19,6 +19,10 @@ const BATCH_BYTES: usize = 512;
 /// Bytes of memory for where a file leads to.
 const FILE_BYTES: usize = 96;
 
+/// Room is made for one record in so many bytes of request, and for texts as long as the request, which
+/// saves moving them as they grow. What is too much is given back at the end.
+const RECORD_BYTES: usize = 256;
+
 /// Bytes of memory for the name of a template beside its text.
 const TEMPLATE_BYTES: usize = 64;
 
@@ -169,6 +173,11 @@ impl<'a, 's> Sorter<'a, 's> {
         self.batches.turn();
     }
 
+    /// Records written in so many bytes follow.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.batches.expected = bytes;
+    }
+
     /// A record that knothole itself sent.
     pub(super) fn own(&mut self) {
         self.decoded.records += 1;
@@ -229,7 +238,8 @@ impl<'a, 's> Sorter<'a, 's> {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Decoded {
+    pub(super) fn finish(mut self) -> Decoded {
+        self.batches.all.iter_mut().for_each(Batch::fit);
         let decoded = Decoded {
             batches: self.batches.all,
             ..self.decoded
@@ -246,6 +256,8 @@ struct Batches<'a> {
     run: Run<'a>,
     /// Where the files of the resource at hand lead to, since their records come mixed.
     files: HashMap<Option<File<'a>>, usize>,
+    /// In how many bytes the records at hand are written.
+    expected: usize,
     room: String,
 }
 
@@ -304,7 +316,12 @@ impl<'a> Batches<'a> {
         if matches!(self.run, Run::Begins)
             && let Some(stream) = stream_of(resource)
         {
-            return self.place(stream, resource, meter).map(Run::Whole);
+            let place = self.place(stream, resource, meter)?;
+            if let Some(batch) = self.all.get_mut(place) {
+                let bytes = self.expected;
+                batch.reserve(bytes / RECORD_BYTES, bytes);
+            }
+            return Ok(Run::Whole(place));
         }
         let known = self.files.get(&file);
         let place = match known {
