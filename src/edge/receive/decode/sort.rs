@@ -19,6 +19,9 @@ const BATCH_BYTES: usize = 512;
 /// Bytes of memory for where a file leads to.
 const FILE_BYTES: usize = 96;
 
+/// Room is made for so many streams and resources of a request at once.
+const RESOURCES_USUAL: usize = 14;
+
 /// Room is made for one record in so many bytes of request, and for texts as long as the request, which
 /// saves moving them as they grow. What is too much is given back at the end.
 const RECORD_BYTES: usize = 256;
@@ -162,7 +165,11 @@ impl<'a, 's> Sorter<'a, 's> {
             meter: Meter::new(len),
             name_lens: Named::lens(settings),
             decoded: Decoded::default(),
-            batches: Batches::default(),
+            batches: Batches {
+                // Growing would hash every resource anew.
+                index: HashMap::with_capacity(RESOURCES_USUAL),
+                ..Batches::default()
+            },
             templates: HashSet::new(),
             rooms: Rooms::default(),
         }
