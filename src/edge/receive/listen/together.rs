@@ -10,14 +10,18 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use futures_util::task::AtomicWaker;
 use hyper::rt::Executor;
+use tokio::time::Instant;
 
-/// How often connection and requests take turns before others get theirs.
+/// How often connection and requests take turns, and for how long new ones are begun, before other tasks of
+/// the thread get theirs.
 const ROUNDS_MAX: usize = 32;
+const TURN_MAX: Duration = Duration::from_millis(1);
 
 /// A request with its answer.
 type Request = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -63,6 +67,7 @@ impl Together {
     ) -> Poll<C::Output> {
         self.bell.listen(context.waker());
         let mut inner = Context::from_waker(&self.waker);
+        let started = Instant::now();
         for _ in 0..ROUNDS_MAX {
             self.bell.hush();
             if let Poll::Ready(end) = connection.as_mut().poll(&mut inner) {
@@ -75,8 +80,13 @@ impl Together {
                 .unwrap_or_else(PoisonError::into_inner);
             self.running.extend(arrived.drain(..));
             drop(arrived);
-            while let Poll::Ready(Some(())) = self.running.poll_next_unpin(&mut inner) {}
-            if !self.bell.has_rung() {
+            while let Poll::Ready(Some(())) = self.running.poll_next_unpin(&mut inner) {
+                if started.elapsed() > TURN_MAX {
+                    self.waker.wake_by_ref();
+                    break;
+                }
+            }
+            if !self.bell.has_rung() || started.elapsed() > TURN_MAX {
                 break;
             }
         }
@@ -134,7 +144,6 @@ impl Wake for Bell {
 mod tests {
     use std::future::poll_fn;
     use std::pin::pin;
-    use std::time::Duration;
 
     use tokio::sync::mpsc;
 
