@@ -160,7 +160,7 @@ mod tests {
         let answering = tokio::spawn(async move {
             while let Some(answer) = asked.recv().await {
                 let answer: tokio::sync::oneshot::Sender<()> = answer;
-                drop(answer.send(()));
+                answer.send(()).unwrap();
             }
         });
         let (tell, mut told) = mpsc::channel(1);
