@@ -169,10 +169,7 @@ impl Daemon {
             Access::new(&settings.tenants())?,
             settings.tls().map(Tls::new).transpose()?,
         );
-        let bounds = receive::Settings {
-            inflight_bytes_max: ration.inflight_bytes_max,
-            ..settings.receiver(books.store.instance_id())
-        };
+        let bounds = receiver_settings(settings, books.store.instance_id(), &ration);
         let receiver = Receiver::new(Arc::clone(&door), bounds, board.received.clone(), guards);
         let follow = receiver.clone().follow_files();
         tokio::spawn(stop.clone().run_until_cancelled_owned(follow));
@@ -400,6 +397,13 @@ fn open_journal(
         "The journal was opened."
     );
     Ok(Arc::new(journal))
+}
+
+fn receiver_settings(settings: &Settings, instance_id: &str, ration: &Ration) -> receive::Settings {
+    receive::Settings {
+        inflight_bytes_max: ration.inflight_bytes_max,
+        ..settings.receiver(instance_id)
+    }
 }
 
 fn engine_settings(settings: &Settings) -> Result<engine::Settings, PatternError> {
