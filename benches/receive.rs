@@ -1,5 +1,6 @@
-//! Requests over loopback into a server that throws the records away: ours, and tonic with prost. What
-//! counts is the CPU time of the server's process; the senders are another process.
+//! Requests over loopback into a server that throws the records away: ours, tonic with prost, and one that
+//! does not even look at the bytes, below which nobody on hyper gets. What counts is the CPU time of the
+//! server's process; the senders are another process.
 //!
 //! `cargo bench --bench receive`
 #![allow(
@@ -9,6 +10,7 @@
     reason = "a bench that cannot go on should stop"
 )]
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -16,6 +18,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::HeaderValue;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use knothole::edge::receive::{
     Accepted, Access, Intake, Metrics, Receiver, Refusal, Settings, Taken, serve_grpc, serve_http,
 };
@@ -60,6 +69,15 @@ const WAYS: [(&str, Way); 3] = [
     ("http", Way::Http),
 ];
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ours,
+    Rival,
+    Floor,
+}
+
+const SERVERS: [Kind; 3] = [Kind::Ours, Kind::Rival, Kind::Floor];
+
 /// Takes everything and keeps nothing.
 struct Nowhere;
 
@@ -91,55 +109,46 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    println!("| way | knothole, records/s of CPU | tonic + prost | ratio |\n|---|---:|---:|---:|");
-    let base = |rates: &[f64]| median(rates.to_vec());
-    let mut plain = Vec::new();
+    println!("| way | knothole, records/s of CPU | tonic + prost | ratio | nothing but hyper |");
+    println!("|---|---:|---:|---:|---:|");
+    let mut plain = 0.0;
     for (name, way) in WAYS {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let mut rates = SERVERS.map(|_| Vec::new());
         for _ in 0..ROUNDS {
-            ours.push(runtime.block_on(run(name, true, way)));
-            if way != Way::Http {
-                theirs.push(runtime.block_on(run(name, false, way)));
+            for (server, rates) in SERVERS.into_iter().zip(&mut rates) {
+                // tonic has no server for plain HTTP.
+                if (server, way) != (Kind::Rival, Way::Http) {
+                    rates.push(runtime.block_on(run(name, server, way)));
+                }
             }
         }
+        let [ours, theirs, floor] = rates.map(median);
+        // Over HTTP the measure is the rival's gRPC.
+        let theirs = theirs.unwrap_or(plain);
         if way == Way::Grpc {
-            plain.clone_from(&theirs);
+            plain = theirs;
         }
-        // Over HTTP prost has no server of its own to be held against; its gRPC is the measure.
-        let theirs = if way == Way::Http { &plain } else { &theirs };
-        let (ours, theirs) = (base(&ours), base(theirs));
-        println!(
-            "| {name} | {ours:.0} | {theirs:.0} | {:.2} |",
-            ours / theirs
-        );
+        let (ours, floor) = (ours.unwrap_or_default(), floor.unwrap_or_default());
+        let ratio = ours / theirs;
+        println!("| {name} | {ours:.0} | {theirs:.0} | {ratio:.2} | {floor:.0} |");
     }
 }
 
 /// Records per second of CPU time of one server.
-async fn run(name: &str, is_ours: bool, way: Way) -> f64 {
+async fn run(name: &str, kind: Kind, way: Way) -> f64 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let server = match (is_ours, way) {
-        (true, Way::Grpc | Way::GrpcGzip) => {
-            let stop = stop.clone();
-            tokio::spawn(async move { drop(serve_grpc(listener, receiver(), stop).await) })
+    let stopped = stop.clone();
+    let server = match (kind, way) {
+        (Kind::Ours, Way::Grpc | Way::GrpcGzip) => {
+            tokio::spawn(async move { drop(serve_grpc(listener, receiver(), stopped).await) })
         }
-        (true, Way::Http) => {
-            let stop = stop.clone();
-            tokio::spawn(async move { drop(serve_http(listener, receiver(), stop).await) })
+        (Kind::Ours, Way::Http) => {
+            tokio::spawn(async move { drop(serve_http(listener, receiver(), stopped).await) })
         }
-        (false, _) => {
-            let service = LogsServiceServer::new(Nowhere)
-                .accept_compressed(CompressionEncoding::Gzip)
-                .max_decoding_message_size(64 << 20);
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-            let stop = stop.clone().cancelled_owned();
-            let serve = Server::builder()
-                .add_service(service)
-                .serve_with_incoming_shutdown(incoming, stop);
-            tokio::spawn(async move { drop(serve.await) })
-        }
+        (Kind::Rival, _) => tokio::spawn(rival(listener, stopped)),
+        (Kind::Floor, _) => tokio::spawn(floor(listener, stopped)),
     };
     let (name, before) = (name.to_owned(), cpu());
     let sent = tokio::task::spawn_blocking(move || {
@@ -153,6 +162,57 @@ async fn run(name: &str, is_ours: bool, way: Way) -> f64 {
     stop.cancel();
     server.await.unwrap();
     (REQUESTS * RECORDS) as f64 / spent.as_secs_f64()
+}
+
+async fn rival(listener: TcpListener, stop: CancellationToken) {
+    let service = LogsServiceServer::new(Nowhere)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(64 << 20);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serve = Server::builder()
+        .add_service(service)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned());
+    drop(serve.await);
+}
+
+/// Reads requests as ours does, and answers.
+async fn floor(listener: TcpListener, stop: CancellationToken) {
+    loop {
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap(),
+            () = stop.cancelled() => return,
+        };
+        stream.set_nodelay(true).unwrap();
+        tokio::spawn(async move {
+            let mut builder = auto::Builder::new(TokioExecutor::new());
+            builder.http1().max_buf_size(64 << 10);
+            builder
+                .http2()
+                .initial_stream_window_size(256 << 10)
+                .initial_connection_window_size(512 << 10)
+                .max_frame_size(256 << 10);
+            let connection = builder.serve_connection(TokioIo::new(stream), service_fn(drain));
+            drop(connection.await);
+        });
+    }
+}
+
+async fn drain(
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Full<Bytes>>, Infallible> {
+    let is_grpc = request.version() == http::Version::HTTP_2;
+    let mut body = request.into_body();
+    while let Some(Ok(frame)) = body.frame().await {
+        black_box(frame);
+    }
+    let message = if is_grpc { &[0; 5][..] } else { &[] };
+    let mut response = http::Response::new(Full::new(Bytes::from_static(message)));
+    if is_grpc {
+        let headers = response.headers_mut();
+        headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+        headers.insert("grpc-status", HeaderValue::from_static("0"));
+    }
+    Ok(response)
 }
 
 fn receiver() -> Receiver<Nowhere> {
@@ -175,9 +235,10 @@ fn cpu() -> Duration {
     )
 }
 
-fn median(mut rates: Vec<f64>) -> f64 {
+/// `None` without rates.
+fn median(mut rates: Vec<f64>) -> Option<f64> {
     rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
+    rates.get(rates.len() / 2).copied()
 }
 
 /// The other process: sends [`REQUESTS`] requests, each after the answer to the one before.

@@ -7,8 +7,45 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::config::{HostMemory, Settings};
+use crate::core::engine;
+
 /// How often the process's memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What of the memory limit each part may take, in bytes. The rest is for templates, models, open
+/// sequences and what the allocator has not given back yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ration {
+    /// All of it.
+    pub(super) limit: u64,
+    /// Requests from their first byte until they are on disk.
+    pub(super) inflight_bytes_max: usize,
+    /// Records that wait for a shard.
+    pub(super) queue_bytes_max: usize,
+    /// What the streams of one shard remember of their records.
+    pub(super) room: engine::Room,
+}
+
+impl Ration {
+    /// As `settings` say, where the limit allows it.
+    pub(super) fn of(settings: &Settings) -> Self {
+        let limit = HostMemory::read().resolve(settings.memory_limit).as_bytes();
+        let part = |of: u64| usize::try_from(limit / of).unwrap_or(usize::MAX);
+        let shards = settings.shard_count().get();
+        let receive = &settings.receive;
+        Self {
+            limit,
+            inflight_bytes_max: receive.inflight_bytes_max.as_len().min(part(4)),
+            queue_bytes_max: receive.queue_bytes_max.as_len().min(part(16)),
+            room: engine::Room {
+                held_bytes_max: part(12) / shards,
+                recent_bytes_max: part(16) / shards,
+                corpus_bytes_max: part(16) / shards,
+            },
+        }
+    }
+}
 
 /// What is known of the process's memory.
 #[derive(Debug, Default)]

@@ -13,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::announce::{Announcer, Road};
 use super::board::Board;
-use super::config::{HostMemory, Settings};
+use super::config::Settings;
 use super::door::Door;
 use super::keeper::{Books, JOURNAL, Keeper};
-use super::memory::{self, Memory};
+use super::memory::{self, Memory, Ration};
 use super::models::{self, ModelFileError, OtherIdleTimeout};
 use super::router::{Router, shard_index};
 use super::scribe::{self, Scribe};
 use super::shard_thread::{self, Command, Reports, ShardHandle};
 use super::{clock, trainer};
-use crate::core::engine::{Output, Saved, Shard, Status};
+use crate::core::engine::{self, Output, Saved, Shard, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
@@ -148,8 +148,9 @@ impl Daemon {
         scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&control))?;
         let stopping = Arc::new(AtomicBool::new(false));
         let (shards, upto) = spawn_shards(settings, &store, &announcer, &stopping)?;
-        let queue_max = settings.receive.queue_bytes_max.as_len();
+        let ration = Ration::of(settings);
         let redactor = Arc::clone(&settings.redact.redactor);
+        let queue_max = ration.queue_bytes_max;
         let router = Arc::new(Router::new(shards.clone(), queue_max, &board, redactor));
         let tools = trainer::Tools {
             router: Arc::clone(&router),
@@ -160,8 +161,7 @@ impl Daemon {
         trainer::spawn(jobs, tools)?;
         scribe::restore(&announcer.road, &control);
         let stop = CancellationToken::new();
-        let limit = memory_limit(settings);
-        tokio::spawn(memory::watch(memory, limit, stop.clone()));
+        tokio::spawn(memory::watch(memory, ration.limit, stop.clone()));
         let books = Books::new(store, control, &announcer.scribe);
         let door = open_door(settings, &books, Arc::clone(&router), Seq::new(upto))?;
         let keeper =
@@ -171,7 +171,7 @@ impl Daemon {
             Access::new(&settings.tenants())?,
             settings.tls().map(Tls::new).transpose()?,
         );
-        let bounds = receiver_settings(settings, books.store.instance_id(), limit);
+        let bounds = receiver_settings(settings, books.store.instance_id(), &ration);
         let receiver = Receiver::new(Arc::clone(&door), bounds, board.received.clone(), guards);
         let follow = receiver.clone().follow_files();
         tokio::spawn(stop.clone().run_until_cancelled_owned(follow));
@@ -251,7 +251,7 @@ impl Daemon {
     /// # Errors
     /// If a sink cannot be set up or a pattern does not compile; then everything stays as it was.
     pub async fn reload(&self, settings: &Settings) -> Result<(), StartError> {
-        let engine = settings.engine()?;
+        let engine = engine_settings(settings)?;
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &self.notify_context)?;
         let road = &self.announcer.road;
         let before = road.dispatcher.swap(Arc::new(dispatcher));
@@ -402,18 +402,18 @@ fn open_journal(
     Ok(Arc::new(journal))
 }
 
-fn memory_limit(settings: &Settings) -> u64 {
-    HostMemory::read().resolve(settings.memory_limit).as_bytes()
+fn receiver_settings(settings: &Settings, instance_id: &str, ration: &Ration) -> receive::Settings {
+    receive::Settings {
+        inflight_bytes_max: ration.inflight_bytes_max,
+        ..settings.receiver(instance_id)
+    }
 }
 
-/// Requests may take half of the memory limit; the other half is for what has been learned.
-fn receiver_settings(settings: &Settings, instance_id: &str, limit: u64) -> receive::Settings {
-    let receiver = settings.receiver(instance_id);
-    let half = usize::try_from(limit / 2).unwrap_or(usize::MAX);
-    receive::Settings {
-        inflight_bytes_max: receiver.inflight_bytes_max.min(half),
-        ..receiver
-    }
+fn engine_settings(settings: &Settings) -> Result<engine::Settings, PatternError> {
+    Ok(engine::Settings {
+        room: Ration::of(settings).room,
+        ..settings.engine()?
+    })
 }
 
 async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -442,7 +442,7 @@ fn spawn_shards(
     announcer: &Announcer,
     stopping: &Arc<AtomicBool>,
 ) -> Result<(Vec<ShardHandle>, u64), StartError> {
-    let engine = settings.engine()?;
+    let engine = engine_settings(settings)?;
     let count = settings.shard_count().get();
     let mut shards: Vec<Shard> = (0..count).map(|_| Shard::new(engine.clone())).collect();
     let mut known = Vec::new();

@@ -43,6 +43,21 @@ impl Kept {
         self.bytes += sequence.bytes();
         self.added += 1;
         self.sequences.push_back(sequence);
+        self.forget();
+    }
+
+    /// From now on they may take so many bytes; the oldest beyond them go.
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+        self.forget();
+    }
+
+    /// What they take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn forget(&mut self) {
         while (self.events > self.events_max || self.bytes > self.bytes_max)
             && let Some(oldest) = self.sequences.pop_front()
         {

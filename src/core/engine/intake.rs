@@ -44,6 +44,12 @@ pub(super) struct Taken {
 }
 
 impl Held {
+    /// What it takes on the heap, in bytes; its resource and its sender's template are others' too.
+    pub(super) fn bytes(&self) -> usize {
+        let text = 2 * size_of::<usize>() + self.text.len();
+        text + size_of_val(&*self.values) + size_of_val(&*self.keys)
+    }
+
     pub(super) fn line(&self) -> Line {
         Line {
             text: Arc::clone(&self.text),

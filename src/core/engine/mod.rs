@@ -16,6 +16,7 @@ mod outbox;
 mod process;
 mod pulse;
 mod repeats;
+mod room;
 mod shard;
 mod snapshot;
 mod stream;
@@ -30,6 +31,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::room::Room;
 pub use self::shard::Shard;
 pub use self::snapshot::{Lost, Saved, Snapshot, SnapshotError, Templates};
 pub use self::values::values_of;
@@ -51,9 +53,8 @@ pub struct Settings {
     pub reorder_delay: Duration,
     /// Most open sequences of a stream.
     pub open_max: usize,
-    /// Most records of a shard that wait for older ones; where there are more, each stream has an
-    /// equal share.
-    pub held_max: usize,
+    /// What all streams of a shard may take together for their records.
+    pub room: Room,
     /// What the lines and values of a stream's latest records may take.
     pub journal: JournalLimits,
     /// Most streams of a shard; records of further ones are suppressed and counted.
@@ -131,7 +132,7 @@ impl Settings {
             idle_timeout: Duration::from_secs(300),
             reorder_delay: Duration::from_secs(3),
             open_max: 20_000,
-            held_max: 200_000,
+            room: Room::default(),
             journal: JournalLimits::default(),
             streams_max: 256,
             mining: Limits {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::intake::Arrived;
 use super::outbox::Outbox;
 use super::repeats::Repeats;
+use super::room::{Room, level};
 use super::snapshot::{Lost, Saved, Snapshot, SnapshotError};
 use super::stream::Stream;
 use super::{Ledger, Output, Settings, Status};
@@ -30,7 +31,12 @@ pub struct Shard {
     taken: u64,
     repeats: Repeats,
     redaction: Redaction,
+    /// Records taken in since the room was shared out.
+    since_shared: usize,
 }
+
+/// The room is shared out again after so many records, or with the next tick.
+const SHARE_EVERY: usize = 4_096;
 
 impl Shard {
     /// A shard without streams.
@@ -42,6 +48,7 @@ impl Shard {
             taken: 0,
             repeats: Repeats::default(),
             redaction: Redaction::default(),
+            since_shared: 0,
         }
     }
 
@@ -87,14 +94,16 @@ impl Shard {
             self.out.ledger.suppressed += batch.len() as u64;
             return;
         }
-        let held_max = self.held_max();
+        self.since_shared += batch.len();
+        if self.since_shared >= SHARE_EVERY {
+            self.share_room();
+        }
         let mut repeats = std::mem::take(&mut self.repeats);
         let origin = super::repeats::origin(&batch.stream, &batch.resource);
         let redactor = Arc::clone(&self.settings.redactor);
         let mut redaction = std::mem::take(&mut self.redaction);
         let suspects = redaction.batch(&redactor, &mut batch);
         let (stream, settings, out) = self.stream(&batch.stream);
-        stream.hold.set_len_max(held_max);
         for (index, sent) in batch.records().enumerate() {
             let clean = redaction.record(&redactor, sent, suspects.of(index));
             let record = Arrived {
@@ -114,13 +123,21 @@ impl Shard {
         self.redaction = redaction;
     }
 
-    /// How many records one stream may hold: as many as all together, until they do; then an equal
-    /// share.
-    fn held_max(&self) -> usize {
-        let held: usize = self.streams.values().map(|stream| stream.hold.len()).sum();
-        match held > self.settings.held_max {
-            true => self.settings.held_max / self.streams.len().max(1),
-            false => self.settings.held_max,
+    /// Gives each stream its share of the room.
+    fn share_room(&mut self) {
+        self.since_shared = 0;
+        let room = self.settings.room;
+        let streams = || self.streams.values();
+        let held = streams().map(|stream| stream.hold.bytes());
+        let recent = streams().map(|stream| stream.journal.bytes());
+        let corpora = streams().map(|stream| stream.kept.bytes());
+        let most = Room {
+            held_bytes_max: level(held, room.held_bytes_max).min(room.held_bytes_max),
+            recent_bytes_max: level(recent, room.recent_bytes_max).min(room.recent_bytes_max),
+            corpus_bytes_max: level(corpora, room.corpus_bytes_max).min(room.corpus_bytes_max),
+        };
+        for stream in self.streams.values_mut() {
+            stream.set_room(most, &self.settings);
         }
     }
 
@@ -141,6 +158,7 @@ impl Shard {
 
     /// Judges what has become due by `now`.
     pub fn tick(&mut self, now: Timestamp) {
+        self.share_room();
         for stream in self.streams.values_mut() {
             stream.advance(now, &self.settings, &mut self.out);
         }
@@ -265,5 +283,64 @@ impl Shard {
             Stream::new(key.clone(), settings)
         });
         (stream, settings, &mut self.out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::record::Record;
+    use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
+
+    /// Short sequences, each soon followed by the next.
+    fn push(shard: &mut Shard, service: &str, records: u64) {
+        let mut batch = Batch::new(StreamKey::named(service), Arc::default());
+        let mut time = Timestamp::ZERO;
+        for number in 0..records {
+            time = Timestamp::from_millis(1_000 * number);
+            let body = format!("order_{} was packed in {number} ms", 1_000_000 + number / 4);
+            batch.push(Record {
+                time: Some(time),
+                body: &body,
+                ..Record::default()
+            });
+        }
+        shard.push(batch, time);
+    }
+
+    #[test]
+    fn what_many_streams_remember_is_bounded_and_the_small_ones_keep_all() {
+        let room = Room {
+            recent_bytes_max: 300_000,
+            corpus_bytes_max: 100_000,
+            ..Room::default()
+        };
+        let keys = KeyFinder::new(DEFAULT_BODY_IDS).expect("they compile");
+        let mut shard = Shard::new(Settings {
+            room,
+            pace: super::super::Pace::Replay,
+            ..Settings::new(keys)
+        });
+        push(&mut shard, "small", 400);
+        let of_small = |shard: &Shard| {
+            let small = &shard.streams[&StreamKey::named("small")];
+            (small.journal.bytes(), small.kept.bytes())
+        };
+        let before = of_small(&shard);
+        for service in ["a", "b", "c"] {
+            push(&mut shard, service, 5_000);
+        }
+        shard.tick(Timestamp::ZERO);
+        assert_eq!(of_small(&shard), before, "it has less than its share");
+        let all = |of: fn(&Stream) -> usize| shard.streams.values().map(of).sum::<usize>();
+        let (recent, corpora) = (
+            all(|stream| stream.journal.bytes()),
+            all(|stream| stream.kept.bytes()),
+        );
+        assert!((200_000..=300_000).contains(&recent), "{recent} {before:?}");
+        assert!(
+            (60_000..=100_000).contains(&corpora),
+            "{corpora} {before:?}"
+        );
     }
 }

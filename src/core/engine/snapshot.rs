@@ -205,7 +205,7 @@ fn read_templates(
 
 fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
     for (time, rank, held) in rest.held {
-        stream.hold.push(time, rank, now, held);
+        stream.hold(time, rank, now, held);
     }
     rest.open.put(&mut stream.open, &mut stream.journal);
     for sequence in rest.kept {

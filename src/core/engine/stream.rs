@@ -12,7 +12,7 @@ use super::lulls::Lulls;
 use super::outbox::Outbox;
 use super::pulse::Pulse;
 use super::repeats::Repeats;
-use super::{Alarms, ModelStatus, OpenBytes, Pace, Settings, State, Status};
+use super::{Alarms, ModelStatus, OpenBytes, Pace, Room, Settings, State, Status};
 use crate::core::detect::Recent;
 use crate::core::detect::rates::{RateSettings, Rates};
 use crate::core::model::Bundle;
@@ -63,7 +63,7 @@ impl Stream {
         Self {
             key,
             miner,
-            hold: Hold::new(settings.reorder_delay, settings.held_max),
+            hold: Hold::new(settings.reorder_delay, settings.room.held_bytes_max),
             open: Sequences::new(settings.idle_timeout, settings.open_max),
             journal: Journal::new(settings.journal),
             kept: Kept::new(&settings.learn),
@@ -110,8 +110,23 @@ impl Stream {
                 taken.now
             }
         };
-        self.hold.push(taken.time, taken.rank, since, taken.held);
+        self.hold(taken.time, taken.rank, since, taken.held);
         true
+    }
+
+    /// Lets a record wait, from `since` on.
+    pub(super) fn hold(&mut self, time: Timestamp, rank: u32, since: Timestamp, held: Held) {
+        let bytes = held.bytes();
+        self.hold.push((time, rank), since, held, bytes);
+    }
+
+    /// From now on it has at most so much of each part of the shard's room.
+    pub(super) fn set_room(&mut self, most: Room, settings: &Settings) {
+        self.hold.set_bytes_max(most.held_bytes_max);
+        self.journal
+            .set_limits(settings.journal, most.recent_bytes_max);
+        let corpus = settings.learn.corpus_bytes_max;
+        self.kept.set_bytes_max(corpus.min(most.corpus_bytes_max));
     }
 
     /// Judges records whose wait is over and ends sequences that have been quiet. A live stream

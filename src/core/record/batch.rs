@@ -57,6 +57,18 @@ impl Batch {
         }
     }
 
+    /// Makes room for so many more records with texts of so many bytes in all.
+    pub fn reserve(&mut self, records: usize, text_bytes: usize) {
+        self.rows.reserve(records);
+        self.texts.reserve(text_bytes);
+    }
+
+    /// Gives back what room is left.
+    pub fn fit(&mut self) {
+        self.rows.shrink_to_fit();
+        self.texts.shrink_to_fit();
+    }
+
     /// Adds a record at the end. A time of zero is no time; texts are cut at 4 GiB.
     pub fn push(&mut self, record: Record<'_>) {
         let template = record.template.map_or(ABSENT, |name| self.template(name));

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::core::record::Timestamp;
 
+/// Free places that are not given back.
+const KEPT_FREE: usize = 4_096;
+
 /// Holds each record for `delay` after it arrives and then lets it go together with everything
 /// older, so that records of one sequence that come from several pods, files or batches meet in
 /// time order. Arrival order across senders means nothing; within one sender it decides ties.
@@ -15,7 +18,8 @@ use crate::core::record::Timestamp;
 #[derive(Debug)]
 pub struct Hold<T> {
     delay: Duration,
-    len_max: usize,
+    bytes_max: usize,
+    bytes: usize,
     waiting: BinaryHeap<Reverse<Entry<T>>>,
     arrivals: VecDeque<(Timestamp, Place)>,
     gate: Option<Place>,
@@ -29,6 +33,7 @@ type Place = (Timestamp, u32, u64);
 #[derive(Debug)]
 struct Entry<T> {
     place: Place,
+    bytes: u32,
     item: T,
 }
 
@@ -53,12 +58,16 @@ impl<T> Ord for Entry<T> {
 }
 
 impl<T> Hold<T> {
-    /// Holds records for `delay`, at most `len_max` of them: beyond that the ones that wait
+    /// What a record takes beside what it says of itself, in bytes.
+    pub const PLACE_BYTES: usize = size_of::<Entry<T>>() + size_of::<(Timestamp, Place)>();
+
+    /// Holds records for `delay`, at most `bytes_max` of them: beyond that the ones that wait
     /// longest go early.
-    pub fn new(delay: Duration, len_max: usize) -> Self {
+    pub fn new(delay: Duration, bytes_max: usize) -> Self {
         Self {
             delay,
-            len_max: len_max.max(1),
+            bytes_max,
+            bytes: 0,
             waiting: BinaryHeap::new(),
             arrivals: VecDeque::new(),
             gate: None,
@@ -67,22 +76,29 @@ impl<T> Hold<T> {
         }
     }
 
-    /// From now on at most `len_max` records are held.
-    pub fn set_len_max(&mut self, len_max: usize) {
-        self.len_max = len_max.max(1);
+    /// From now on records of at most `bytes_max` are held.
+    pub fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
+    /// What the records that are held take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether there are more records than may be held.
     pub fn is_over(&self) -> bool {
-        self.waiting.len() > self.len_max
+        self.bytes > self.bytes_max
     }
 
-    /// Takes in a record of `time` that arrived at `now`.
-    pub fn push(&mut self, time: Timestamp, rank: u32, now: Timestamp, item: T) {
+    /// Takes in a record of `time` that arrived at `now`; `bytes` is what it takes beyond its place.
+    pub fn push(&mut self, (time, rank): (Timestamp, u32), now: Timestamp, item: T, bytes: usize) {
+        let bytes = u32::try_from(Self::PLACE_BYTES + bytes).unwrap_or(u32::MAX);
+        self.bytes += bytes as usize;
         let rank = if time.is_whole_second() { 0 } else { rank };
         let place = (time, rank, self.arrived);
         self.arrived += 1;
-        self.waiting.push(Reverse(Entry { place, item }));
+        self.waiting.push(Reverse(Entry { place, bytes, item }));
         self.arrivals.push_back((now, place));
     }
 
@@ -144,7 +160,7 @@ impl<T> Hold<T> {
         while let Some(&(arrived, place)) = self.arrivals.front() {
             let due = is_due(arrived, self.delay);
             // A record that already went with a younger one needs no room.
-            let crowded = self.waiting.len() > self.len_max && self.gate.is_none();
+            let crowded = self.is_over() && self.gate.is_none();
             if !due && !crowded {
                 break;
             }
@@ -162,9 +178,21 @@ impl<T> Hold<T> {
             self.gate = None;
             return None;
         }
-        self.waiting
-            .pop()
-            .map(|Reverse(entry)| (entry.place.0, entry.item))
+        let Reverse(entry) = self.waiting.pop()?;
+        self.bytes -= entry.bytes as usize;
+        self.give_back();
+        Some((entry.place.0, entry.item))
+    }
+
+    /// After a rush its room is given back.
+    fn give_back(&mut self) {
+        let len = self.waiting.len();
+        if self.waiting.capacity() > (4 * len).max(KEPT_FREE) {
+            self.waiting.shrink_to(2 * len);
+        }
+        if self.arrivals.capacity() > (4 * self.arrivals.len()).max(KEPT_FREE) {
+            self.arrivals.shrink_to(2 * self.arrivals.len());
+        }
     }
 }
 
@@ -186,11 +214,11 @@ mod tests {
 
     #[test]
     fn a_record_waits_for_the_delay_and_goes_with_everything_older() {
-        let mut hold = Hold::new(DELAY, 100);
-        hold.push(at(10), 0, at(100), "young, first");
+        let mut hold = Hold::new(DELAY, usize::MAX);
+        hold.push((at(10), 0), at(100), "young, first", 0);
         assert!(due(&mut hold, at(102)).is_empty());
-        hold.push(at(5), 0, at(102), "old, late");
-        hold.push(at(20), 0, at(102), "younger");
+        hold.push((at(5), 0), at(102), "old, late", 0);
+        hold.push((at(20), 0), at(102), "younger", 0);
         assert_eq!(due(&mut hold, at(103)), ["old, late", "young, first"]);
         assert_eq!(hold.next_due(), Some(at(105)));
         assert_eq!(due(&mut hold, at(105)), ["younger"]);
@@ -199,31 +227,31 @@ mod tests {
 
     #[test]
     fn when_the_last_record_has_gone_nothing_is_due() {
-        let mut hold = Hold::new(DELAY, 100);
-        hold.push(at(10), 0, at(100), "only");
+        let mut hold = Hold::new(DELAY, usize::MAX);
+        hold.push((at(10), 0), at(100), "only", 0);
         assert_eq!(due(&mut hold, at(103)), ["only"]);
         assert_eq!(hold.next_due(), None, "who waits for it would never sleep");
     }
 
     #[test]
     fn ties_go_by_rank_unless_the_clock_is_coarse() {
-        let mut hold = Hold::new(DELAY, 100);
+        let mut hold = Hold::new(DELAY, usize::MAX);
         let fine = Timestamp::from_millis(10_001);
-        hold.push(fine, 7, at(100), "rank 7");
-        hold.push(fine, 2, at(100), "rank 2");
-        hold.push(at(11), 7, at(100), "came first");
-        hold.push(at(11), 2, at(100), "came second");
+        hold.push((fine, 7), at(100), "rank 7", 0);
+        hold.push((fine, 2), at(100), "rank 2", 0);
+        hold.push((at(11), 7), at(100), "came first", 0);
+        hold.push((at(11), 2), at(100), "came second", 0);
         let order = due(&mut hold, at(103));
         assert_eq!(order, ["rank 2", "rank 7", "came first", "came second"]);
     }
 
     #[test]
     fn a_sender_that_lags_for_ever_does_not_stop_the_others() {
-        let mut hold = Hold::new(DELAY, 1000);
+        let mut hold = Hold::new(DELAY, usize::MAX);
         let mut released = 0;
         for step in 0..50 {
-            hold.push(at(1000 + step), 0, at(100 + step), "live");
-            hold.push(at(step), 0, at(100 + step), "an hour behind");
+            hold.push((at(1000 + step), 0), at(100 + step), "live", 0);
+            hold.push((at(step), 0), at(100 + step), "an hour behind", 0);
             let out = due(&mut hold, at(100 + step));
             released += out.iter().filter(|item| **item == "live").count();
         }
@@ -232,14 +260,14 @@ mod tests {
 
     #[test]
     fn beyond_its_bound_the_longest_waiting_go_early_and_none_is_lost() {
-        let mut hold = Hold::new(DELAY, 10);
+        let mut hold = Hold::new(DELAY, 10 * Hold::<&str>::PLACE_BYTES);
         let mut out = 0;
         for step in 0..100 {
-            hold.push(at(step), 0, at(100), "x");
+            hold.push((at(step), 0), at(100), "x", 0);
             out += due(&mut hold, at(100)).len();
             assert!(hold.len() <= 10);
         }
-        (0..50).for_each(|step| hold.push(at(200 + step), 0, at(100), "y"));
+        (0..50).for_each(|step| hold.push((at(200 + step), 0), at(100), "y", 0));
         assert_eq!(due(&mut hold, at(100)).len(), 50, "in one go");
         out += 50;
         assert_eq!(hold.early(), 140);

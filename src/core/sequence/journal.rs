@@ -70,28 +70,47 @@ impl Journal {
         }
     }
 
+    /// From now on it may take so much, and `bytes_max` in all; the oldest beyond it are forgotten, and
+    /// their room given back.
+    pub fn set_limits(&mut self, limits: JournalLimits, bytes_max: usize) {
+        let values_bytes_max = limits.values_bytes_max.min(bytes_max / 2);
+        let left = bytes_max - self.values_bytes().min(values_bytes_max);
+        self.limits = JournalLimits {
+            lines_bytes_max: limits.lines_bytes_max.min(left),
+            values_bytes_max,
+        };
+        self.forget();
+        give_back(&mut self.lines);
+        give_back(&mut self.values);
+        give_back(&mut self.ends);
+    }
+
     /// Notes a record, of which the line may be forgotten already; its number.
     pub fn note(&mut self, line: Option<Line>, values: &[Value]) -> u32 {
         let number = self.next;
         self.next = self.next.wrapping_add(1);
         self.line_bytes += bytes_of(line.as_ref());
         self.lines.push_back(line);
+        self.values.extend(values);
+        let before = self.ends.back().copied().unwrap_or(self.begin);
+        let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        self.ends.push_back(before.wrapping_add(count));
+        self.forget();
+        number
+    }
+
+    fn forget(&mut self) {
         while self.line_bytes > self.limits.lines_bytes_max
             && let Some(oldest) = self.lines.pop_front()
         {
             self.line_bytes -= bytes_of(oldest.as_ref());
         }
-        self.values.extend(values);
-        let before = self.ends.back().copied().unwrap_or(self.begin);
-        let count = u32::try_from(values.len()).unwrap_or(u32::MAX);
-        self.ends.push_back(before.wrapping_add(count));
         while self.values_bytes() > self.limits.values_bytes_max
             && let Some(end) = self.ends.pop_front()
         {
             self.values.drain(..end.wrapping_sub(self.begin) as usize);
             self.begin = end;
         }
-        number
     }
 
     /// How many records were noted since the record `number`, itself included: the older the more.
@@ -135,6 +154,13 @@ impl Journal {
     fn place(&self, number: u32, kept: usize) -> Option<usize> {
         let age = self.age(number) as usize;
         (age > 0).then(|| kept.checked_sub(age))?
+    }
+}
+
+/// Room that has long not been needed goes back; what is in use again soon stays.
+fn give_back<T>(ring: &mut VecDeque<T>) {
+    if ring.capacity() > 3 * ring.len() {
+        ring.shrink_to_fit();
     }
 }
 

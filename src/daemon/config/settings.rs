@@ -131,7 +131,7 @@ pub struct Receive {
     pub request_bytes_max: ByteSize,
     /// Most bytes of records that wait for a shard; beyond it senders are told to come back.
     pub queue_bytes_max: ByteSize,
-    /// Most bytes of requests in memory at once, as sent and inflated; at most half of the memory
+    /// Most bytes of requests in memory at once, as sent and inflated; at most a quarter of the memory
     /// limit is used.
     pub inflight_bytes_max: ByteSize,
     /// Longest body that is read; a longer one is cut.

@@ -16,6 +16,7 @@ mod access;
 mod tls;
 mod packing;
 mod wire;
+mod whole;
 mod receiver;
 mod answer;
 mod body;

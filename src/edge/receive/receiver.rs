@@ -14,6 +14,7 @@ use super::decode::memory_max;
 use super::listen::ConnectionLimits;
 use super::metrics::Tally;
 use super::tls::Tls;
+use super::whole::Whole;
 use super::wire::{Remark, Sent};
 use super::{
     ConvertSettings, DecodeError, Decoded, Intake, Metrics, Packing, Refusal, Signal, Taken, decode,
@@ -21,7 +22,7 @@ use super::{
 
 /// A body up to this size is decoded where it was read; a larger one takes longer than an async
 /// thread, which also serves health checks and the deliveries of alerts, may be held.
-const INLINE_BYTES_MAX: usize = 64 << 10;
+const INLINE_BYTES_MAX: usize = 512 << 10;
 /// The same for a packed body.
 const INLINE_PACKED_BYTES_MAX: usize = 8 << 10;
 /// How often the files of certificates and tokens are looked at.
@@ -150,12 +151,10 @@ impl<I: Intake> Receiver<I> {
         hold: Hold,
         deadline: Instant,
     ) -> Result<Remark, Failure> {
-        // In a task of its own, since the caller is dropped in mid-sentence when a sender hangs up,
-        // and a request is taken and counted as a whole or not at all.
-        let handing = self.clone().hand_over(sent, tenant, hold);
-        let task = self.running.spawn(handing);
-        let done = tokio::time::timeout_at(deadline, task).await;
+        // The caller is dropped in mid-sentence when a sender hangs up.
+        let whole = Whole::new(self.clone().hand_over(sent, tenant, hold), &self.running);
         // Late: it is taken, but its sender will come again, and is recognised then.
+        let done = tokio::time::timeout_at(deadline, whole).await;
         let done = done.map_err(|_| Failure::TooSlow)?;
         done.map_err(|_| Failure::Broken)?
     }

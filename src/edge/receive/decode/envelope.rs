@@ -11,6 +11,9 @@ pub(super) trait Items<T> {
     /// What follows comes from `origin`.
     fn turn(&mut self, origin: &Origin) -> Result<(), Fault>;
 
+    /// Items written in so many bytes follow.
+    fn expect(&mut self, _bytes: usize) {}
+
     /// Counts an item that knothole itself sent.
     fn own(&mut self, item: T) -> Result<(), Fault>;
 

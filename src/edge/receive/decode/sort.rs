@@ -16,6 +16,16 @@ use crate::core::record::{
 /// Bytes of memory for a batch beside its records, resource and names.
 const BATCH_BYTES: usize = 512;
 
+/// Bytes of memory for where a file leads to.
+const FILE_BYTES: usize = 96;
+
+/// Room is made for so many streams and resources of a request at once.
+const RESOURCES_USUAL: usize = 14;
+
+/// Room is made for one record in so many bytes of request, and for texts as long as the request, which
+/// saves moving them as they grow. What is too much is given back at the end.
+const RECORD_BYTES: usize = 256;
+
 /// Bytes of memory for the name of a template beside its text.
 const TEMPLATE_BYTES: usize = 64;
 
@@ -101,7 +111,7 @@ impl<'a> Named<'a> {
 }
 
 /// The file that a record was read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum File<'a> {
     Name(Text<'a>),
     Path(Text<'a>),
@@ -155,7 +165,11 @@ impl<'a, 's> Sorter<'a, 's> {
             meter: Meter::new(len),
             name_lens: Named::lens(settings),
             decoded: Decoded::default(),
-            batches: Batches::default(),
+            batches: Batches {
+                // Growing would hash every resource anew.
+                index: HashMap::with_capacity(RESOURCES_USUAL),
+                ..Batches::default()
+            },
             templates: HashSet::new(),
             rooms: Rooms::default(),
         }
@@ -163,7 +177,12 @@ impl<'a, 's> Sorter<'a, 's> {
 
     /// Records from another resource follow.
     pub(super) fn turn(&mut self) {
-        self.batches.run = None;
+        self.batches.turn();
+    }
+
+    /// Records written in so many bytes follow.
+    pub(super) fn expect(&mut self, bytes: usize) {
+        self.batches.expected = bytes;
     }
 
     /// A record that knothole itself sent.
@@ -226,7 +245,8 @@ impl<'a, 's> Sorter<'a, 's> {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Decoded {
+    pub(super) fn finish(mut self) -> Decoded {
+        self.batches.all.iter_mut().for_each(Batch::fit);
         let decoded = Decoded {
             batches: self.batches.all,
             ..self.decoded
@@ -240,12 +260,37 @@ impl<'a, 's> Sorter<'a, 's> {
 struct Batches<'a> {
     all: Vec<Batch>,
     index: HashMap<(StreamKey, Arc<Resource>), usize>,
-    /// Neighbours mostly come from one file, so the batch is looked up once for a run of them.
-    run: Option<(Option<File<'a>>, usize)>,
+    run: Run<'a>,
+    /// Where the files of the resource at hand lead to, since their records come mixed.
+    files: HashMap<Option<File<'a>>, usize>,
+    /// In how many bytes the records at hand are written.
+    expected: usize,
     room: String,
 }
 
+/// Where the records of the resource at hand go. Looking that up for each of them would cost more than
+/// all the rest of decoding.
+#[derive(Clone, Copy, Debug, Default)]
+enum Run<'a> {
+    /// None of them has come.
+    #[default]
+    Begins,
+    /// All to one place: the resource alone names the stream.
+    Whole(usize),
+    /// By the file they were read from; the last one and its place.
+    Files(Option<File<'a>>, usize),
+}
+
 impl<'a> Batches<'a> {
+    fn turn(&mut self) {
+        self.run = Run::Begins;
+        if !self.files.is_empty() {
+            // Clearing takes as long as the map was ever large.
+            self.files = HashMap::new();
+        }
+    }
+
+    #[inline]
     fn of(
         &mut self,
         origin: &Origin,
@@ -254,18 +299,52 @@ impl<'a> Batches<'a> {
         meter: &mut Meter,
     ) -> Result<&mut Batch, Fault> {
         let place = match self.run {
-            Some((known, place)) if known == file => place,
+            Run::Whole(place) => place,
+            Run::Files(known, place) if known == file => place,
             _ => {
-                let len_max = settings.attribute_len_max;
-                let name = file.as_ref();
-                let name = name.and_then(|file| file.name(len_max, &mut self.room, meter));
-                let stream = StreamKey::of(&origin.resource, name);
-                let place = self.place(stream, &origin.resource, meter)?;
-                self.run = Some((file, place));
-                place
+                self.run = self.find(&origin.resource, file, settings, meter)?;
+                match self.run {
+                    Run::Whole(place) | Run::Files(_, place) => place,
+                    Run::Begins => return Err(Fault::TooCostly),
+                }
             }
         };
         self.all.get_mut(place).ok_or(Fault::TooCostly)
+    }
+
+    #[inline(never)]
+    fn find(
+        &mut self,
+        resource: &Arc<Resource>,
+        file: Option<File<'a>>,
+        settings: &ConvertSettings,
+        meter: &mut Meter,
+    ) -> Result<Run<'a>, Fault> {
+        if matches!(self.run, Run::Begins)
+            && let Some(stream) = stream_of(resource)
+        {
+            let place = self.place(stream, resource, meter)?;
+            if let Some(batch) = self.all.get_mut(place) {
+                let bytes = self.expected;
+                batch.reserve(bytes / RECORD_BYTES, bytes);
+            }
+            return Ok(Run::Whole(place));
+        }
+        let known = self.files.get(&file);
+        let place = match known {
+            Some(place) => *place,
+            None => {
+                let len_max = settings.attribute_len_max;
+                let name = file.as_ref();
+                let name = name.and_then(|file| file.name(len_max, &mut self.room, meter));
+                let stream = StreamKey::of(resource, name);
+                let place = self.place(stream, resource, meter)?;
+                meter.take(FILE_BYTES)?;
+                self.files.insert(file, place);
+                place
+            }
+        };
+        Ok(Run::Files(file, place))
     }
 
     fn place(
@@ -287,6 +366,12 @@ impl<'a> Batches<'a> {
             }
         }
     }
+}
+
+/// The stream of a resource, unless it takes the file of a record to tell.
+fn stream_of(resource: &Resource) -> Option<StreamKey> {
+    let [one, other] = ["", "-"].map(|file| StreamKey::of(resource, Some(file)));
+    (one == other).then_some(one)
 }
 
 /// The field, or the attribute of older senders.

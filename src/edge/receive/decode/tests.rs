@@ -137,6 +137,33 @@ fn lines_of_a_bare_file_receiver_are_told_apart_by_their_file() {
 }
 
 #[test]
+fn files_of_one_name_on_two_hosts_are_two_batches() {
+    let lines = |first: u8| {
+        let files = ["a.log", "b.log", "a.log"];
+        let lines = files.iter().zip(first..);
+        let lines =
+            lines.map(|(file, number)| line(&number.to_string(), &[("log.file.name", *file)]));
+        lines.collect()
+    };
+    let decoded = converted(vec![
+        resource_logs(&[("host.name", "one")], lines(1)),
+        resource_logs(&[("host.name", "two")], lines(4)),
+        resource_logs(&[("host.name", "one")], lines(7)),
+    ]);
+    let found = decoded.batches.iter().map(|batch| {
+        let host = batch.resource.get("host.name").unwrap();
+        (batch.stream.to_string(), host, bodies(batch))
+    });
+    let expected = [
+        ("a.log".to_owned(), "one", vec!["1", "3", "7", "9"]),
+        ("b.log".to_owned(), "one", vec!["2", "8"]),
+        ("a.log".to_owned(), "two", vec!["4", "6"]),
+        ("b.log".to_owned(), "two", vec!["5"]),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn a_time_of_zero_is_no_time_and_a_bad_id_no_id() {
     let record = only_record(LogRecord {
         observed_time_unix_nano: 7,

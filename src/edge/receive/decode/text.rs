@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::meter::Meter;
 
 /// A string as it was sent: not yet known to be UTF-8.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
     /// Whether there are escapes of JSON in it; they are all well formed.

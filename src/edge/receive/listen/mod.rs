@@ -10,8 +10,10 @@
 
 mod connections;
 mod flood;
+mod together;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,6 +35,7 @@ use super::tls::Tls;
 use super::{Metrics, ServeError};
 use connections::{Activity, Connections, Place};
 use flood::FloodGuard;
+use together::{Arrivals, Together};
 
 /// How long to wait before the next accept after one that failed, for want of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -116,7 +119,6 @@ pub(super) async fn serve<S: Service>(
 ) -> Result<(), ServeError> {
     let listener = Arc::new(Listener {
         connections: Connections::new(limits.connections_max, limits.per_address_max),
-        builder: builder::<S>(&limits),
         tls,
         service,
         limits,
@@ -145,8 +147,8 @@ pub(super) async fn serve<S: Service>(
     Ok(())
 }
 
-fn builder<S: Service>(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder<S: Service>(limits: &ConnectionLimits, arrivals: Arrivals) -> auto::Builder<Arrivals> {
+    let mut builder = auto::Builder::new(arrivals);
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -171,7 +173,6 @@ fn builder<S: Service>(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor
 
 struct Listener<S> {
     connections: Connections,
-    builder: auto::Builder<TokioExecutor>,
     tls: Option<Tls>,
     service: S,
     limits: ConnectionLimits,
@@ -221,15 +222,16 @@ impl<S: Service> Listener<S> {
             async move { listener.request(request, peer, activity).await }
         });
         let guarded = FloodGuard::new(stream);
-        let talk = self
-            .builder
-            .serve_connection(TokioIo::new(guarded), service);
+        let arrivals = Arrivals::default();
+        let mut requests = Together::new(arrivals.clone());
+        let builder = builder::<S>(&self.limits, arrivals);
+        let talk = builder.serve_connection(TokioIo::new(guarded), service);
         let mut talk = pin!(talk);
         let mut closes_at: Option<Instant> = None;
         loop {
             let due = closes_at.unwrap_or_else(|| activity.due(&self.limits));
             tokio::select! {
-                ended = talk.as_mut() => {
+                ended = poll_fn(|context| requests.poll(talk.as_mut(), context)) => {
                     if let Err(error) = ended {
                         self.broken(error.as_ref(), peer);
                     }

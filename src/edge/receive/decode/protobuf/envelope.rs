@@ -68,6 +68,9 @@ impl<'a, I: Items<&'a [u8]>> Walk<'a, '_, '_, I> {
     fn of_scope(&mut self, message: &'a [u8], origin: &Origin) -> Result<(), Fault> {
         self.items.meter().scope()?;
         let is_own = origin.is_own || self.is_own_scope(message)?;
+        if !is_own {
+            self.items.expect(message.len());
+        }
         let mut fields = Fields::of(message);
         while let Some(key) = fields.key()? {
             match key {

@@ -99,6 +99,42 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Passes over the key of the next field if it is `key`, a single byte.
+    #[inline(always)]
+    pub(super) fn goes_on_with(&mut self, key: u32) -> bool {
+        match self.rest {
+            [next @ 8..0x80, rest @ ..] if u32::from(*next) == key => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Passes over a message that is two fields with the keys `name` and `value`, the name of a length that
+    /// is not in `lens` (a set, as bits), all of it short. Otherwise stays where it is.
+    #[inline(always)]
+    pub(super) fn pass_pair(&mut self, (name, value): (u32, u32), lens: u64) -> bool {
+        let [len @ 0..0x80, key, name_len @ 0..64, rest @ ..] = self.rest else {
+            return false;
+        };
+        let Some([value_key, value_len, rest @ ..]) = rest.get(usize::from(*name_len)..) else {
+            return false;
+        };
+        let is_pair = u32::from(*key) == name
+            && u32::from(*value_key) == value
+            // Two keys and two lengths; as a sum of bytes it is also below 0x80.
+            && u16::from(*len) == 4 + u16::from(*name_len) + u16::from(*value_len)
+            && lens >> name_len & 1 == 0;
+        match rest.get(usize::from(*value_len)..) {
+            Some(rest) if is_pair => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Passes over a field that the reader has no use for. One of a `known` number has come in a shape
     /// that is not its own.
     #[inline(never)]

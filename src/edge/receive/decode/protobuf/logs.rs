@@ -41,6 +41,10 @@ impl<'a> Items<&'a [u8]> for Sorter<'a, '_> {
         Ok(())
     }
 
+    fn expect(&mut self, bytes: usize) {
+        Self::expect(self, bytes);
+    }
+
     fn own(&mut self, _item: &'a [u8]) -> Result<(), Fault> {
         Self::own(self);
         Ok(())
@@ -53,15 +57,18 @@ impl<'a> Items<&'a [u8]> for Sorter<'a, '_> {
         let mut fields = Fields::of(message);
         while let Some(key) = fields.key()? {
             match key {
-                ATTRIBUTE => {
+                // One mostly follows the other.
+                ATTRIBUTE => loop {
                     meter.element()?;
-                    let message = fields.bytes()?;
-                    if !Attribute::is_another(message, lens) {
-                        let attribute = Attribute::of(message)?;
+                    if !Attribute::pass_another(&mut fields, lens) {
+                        let attribute = Attribute::of(fields.bytes()?)?;
                         let read = || attribute.value(meter);
                         sent.named.note(attribute.key.bytes, settings, read)?;
                     }
-                }
+                    if !fields.goes_on_with(ATTRIBUTE) {
+                        break;
+                    }
+                },
                 BODY => merge(&mut sent.body, fields.bytes()?, meter)?,
                 TIME => sent.time = fields.fixed64()?,
                 OBSERVED => sent.observed = fields.fixed64()?,

@@ -67,21 +67,11 @@ impl<'a> Attribute<'a> {
         })
     }
 
-    /// Whether an attribute has a name of none of `lens`, a set of lengths as bits. It may be told of one
-    /// that is a name and then a value, both short.
+    /// Passes over an attribute that has a name of none of `lens`, a set of lengths as bits. It need not
+    /// know such an attribute when it sees one.
     #[inline(always)]
-    pub(super) fn is_another(message: &[u8], lens: u64) -> bool {
-        const KEY_BYTE: u8 = KEY as u8;
-        const VALUE_BYTE: u8 = VALUE as u8;
-        let [KEY_BYTE, len @ 0..64, rest @ ..] = message else {
-            return false;
-        };
-        let place = usize::from(*len);
-        let value_len = rest.len().wrapping_sub(place + 2);
-        lens >> len & 1 == 0
-            && rest.get(place) == Some(&VALUE_BYTE)
-            && rest.get(place + 1).copied().map(usize::from) == Some(value_len)
-            && value_len < 0x80
+    pub(super) fn pass_another(fields: &mut Fields<'a>, lens: u64) -> bool {
+        fields.pass_pair((KEY, VALUE), lens)
     }
 
     #[inline(never)]
