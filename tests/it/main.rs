@@ -25,6 +25,7 @@ mod crash;
 mod hostile;
 mod life;
 mod overload;
+mod persistent;
 mod power;
 mod restart;
 mod templates;
