@@ -38,8 +38,14 @@ const HTTP_JSON: Way = Way {
 };
 
 impl Way {
-    /// A Collector that sends as many lines of the service, and never gives up.
-    fn start(self, otelcol: &OsString, (place, to): (&Place, &Knothole), lines: u64) -> Process {
+    /// A Collector that sends as many lines of the service, some requests at once, and never gives up.
+    fn start(
+        self,
+        otelcol: &OsString,
+        (place, to): (&Place, &Knothole),
+        lines: u64,
+        at_once: u64,
+    ) -> Process {
         let file = place.path(&format!("{}.log", self.service));
         let lines: Vec<String> = (0..lines).map(|n| self.line(n)).collect();
         write_lines(&file, lines.iter().map(String::as_str));
@@ -55,6 +61,7 @@ impl Way {
                 .env("A_EXPORTER", self.exporter)
                 .env("A_ENCODING", self.encoding)
                 .env("A_COMPRESSION", self.compression)
+                .env("A_CONSUMERS", at_once.to_string())
                 .env("A_STATE", place.path(&format!("{}-state", self.service))),
         )
     }
@@ -76,7 +83,7 @@ fn collectors_with_a_queue_on_disk_lose_and_double_nothing_while_it_is_killed_te
     let mut knothole = place.serve(settings);
     let fixed = place.at_ports_of(&knothole);
     let ways = [GRPC_GZIP, HTTP_ZSTD, HTTP_JSON];
-    let tails = ways.map(|way| way.start(&otelcol, (&place, &knothole), LINES));
+    let tails = ways.map(|way| way.start(&otelcol, (&place, &knothole), LINES, 4));
     for kill in 1..=KILLS {
         // Each way is still under way at each kill.
         let enough = LINES * kill / (KILLS + 2);
@@ -100,19 +107,22 @@ fn collectors_with_a_queue_on_disk_lose_and_double_nothing_while_it_refuses_for_
     };
     let _alone = alone();
     let place = Place::new();
-    // What waits is less than what two Collectors send at once.
+    // Room for one or two of the requests that the Collectors have under way.
     let settings = "receive: { request_bytes_max: 512KiB, queue_bytes_max: 512KiB }\n\
          sequence: { reorder_delay: 100ms }\nsinks: []";
     let knothole = place.serve(settings);
     let ways = [GRPC_GZIP, HTTP_JSON];
-    let tails = ways.map(|way| way.start(&otelcol, (&place, &knothole), LINES));
+    let tails = ways.map(|way| way.start(&otelcol, (&place, &knothole), LINES, 16));
     assert_every_line_once(&knothole, &ways, LINES, tails);
     let metrics = knothole.get("/metrics").1;
-    let refused = |line: &&str| line.starts_with("knothole_otlp_refused_total");
-    for line in metrics.lines().filter(refused) {
-        eprintln!("{line}");
+    for transport in ["grpc", "http"] {
+        let refused = format!("knothole_otlp_refused_total{{transport=\"{transport}\"");
+        let refused = metrics.lines().filter(|line| line.starts_with(&refused));
+        let refused = refused.collect::<Vec<_>>().join("\n");
+        let times = metric(&refused, "knothole_otlp_refused_total");
+        eprintln!("{transport}: {times} requests refused\n{refused}");
+        assert!(times > 0, "no overload of {transport}");
     }
-    assert!(metric(&metrics, "knothole_otlp_refused_total") > 0);
     assert!(knothole.stop().0.success());
 }
 
