@@ -28,5 +28,6 @@ mod overload;
 mod persistent;
 mod power;
 mod restart;
+mod rotel;
 mod templates;
 mod webhooks;
