@@ -29,5 +29,6 @@ mod persistent;
 mod power;
 mod restart;
 mod rotel;
+mod streams;
 mod templates;
 mod webhooks;

@@ -147,6 +147,11 @@ fn assert_every_line_once<const N: usize>(
     let ledger = knothole.ledger();
     assert_eq!(ledger.accounted_for(), ledger.received, "{ledger:?}");
     for way in ways {
-        assert_eq!(records_of(knothole, way), lines, "{} came twice", way.service);
+        assert_eq!(
+            records_of(knothole, way),
+            lines,
+            "{} came twice",
+            way.service
+        );
     }
 }
