@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::board::Board;
@@ -13,6 +14,7 @@ use super::memory::Memory;
 use super::shard_thread::{Command, ShardHandle};
 use super::shares::{Share, Shares};
 use crate::core::record::{Batch, StreamKey, Timestamp};
+use crate::core::redact::Redactor;
 use crate::edge::receive::Refusal;
 
 /// How long a request waits for room before its sender is told to come again.
@@ -32,6 +34,8 @@ pub(super) struct Router {
     memory: Arc<Memory>,
     queued: Arc<AtomicU64>,
     closed: AtomicBool,
+    /// Takes secrets out of the names of streams, which say where a batch goes.
+    redactor: ArcSwap<Redactor>,
 }
 
 /// Room in the budget for a request; given back when its last batch is done.
@@ -52,7 +56,12 @@ pub(super) struct Load {
 }
 
 impl Router {
-    pub(super) fn new(shards: Vec<ShardHandle>, queue_bytes_max: usize, board: &Board) -> Self {
+    pub(super) fn new(
+        shards: Vec<ShardHandle>,
+        queue_bytes_max: usize,
+        board: &Board,
+        redactor: Arc<Redactor>,
+    ) -> Self {
         let permits = (queue_bytes_max / PERMIT_BYTES).clamp(1, u32::MAX as usize >> 4);
         Self {
             shards,
@@ -62,6 +71,7 @@ impl Router {
             memory: Arc::clone(&board.memory),
             queued: Arc::clone(&board.queued),
             closed: AtomicBool::new(false),
+            redactor: ArcSwap::new(redactor),
         }
     }
 
@@ -74,6 +84,11 @@ impl Router {
 
     pub(super) fn is_open(&self) -> bool {
         !self.closed.load(Ordering::Acquire)
+    }
+
+    /// Redacts as `redactor` does from now on.
+    pub(super) fn redact_by(&self, redactor: Arc<Redactor>) {
+        self.redactor.store(redactor);
     }
 
     /// The shard of a stream.
@@ -128,10 +143,14 @@ impl Router {
     /// Nothing more is taken.
     pub(super) async fn load_in_time(
         &self,
-        batches: Vec<Batch>,
+        mut batches: Vec<Batch>,
         bytes: usize,
         replayed: Option<Timestamp>,
     ) -> Result<Load, Refusal> {
+        let redactor = self.redactor.load();
+        let streams = batches.iter_mut().map(|batch| &mut batch.stream);
+        streams.for_each(|stream| redactor.stream(stream));
+        drop(redactor);
         // A request larger than the whole budget goes through when it has the budget for itself.
         let permits = bytes.div_ceil(PERMIT_BYTES).clamp(1, self.permits);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);

@@ -149,7 +149,9 @@ impl Daemon {
         let stopping = Arc::new(AtomicBool::new(false));
         let (shards, upto) = spawn_shards(settings, &store, &announcer, &stopping)?;
         let ration = Ration::of(settings);
-        let router = Arc::new(Router::new(shards.clone(), ration.queue_bytes_max, &board));
+        let redactor = Arc::clone(&settings.redact.redactor);
+        let queue_max = ration.queue_bytes_max;
+        let router = Arc::new(Router::new(shards.clone(), queue_max, &board, redactor));
         let tools = trainer::Tools {
             router: Arc::clone(&router),
             store: Arc::clone(&store),
@@ -254,6 +256,7 @@ impl Daemon {
         let road = &self.announcer.road;
         let before = road.dispatcher.swap(Arc::new(dispatcher));
         road.rules.store(Arc::new(settings.rules()));
+        self.router.redact_by(Arc::clone(&engine.redactor));
         for shard in &self.shards {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }

@@ -27,6 +27,7 @@ mod life;
 mod overload;
 mod persistent;
 mod power;
+mod redacted;
 mod restart;
 mod rotel;
 mod streams;
