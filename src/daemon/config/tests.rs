@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 fn problems(text: &str, overrides: &[Override]) -> String {
@@ -276,4 +278,11 @@ fn a_secret_in_the_file_is_not_repeated() {
         told.contains("secret in plain") && !told.contains("hunter2"),
         "{told}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let refused = load(Some(Path::new("/dev/zero")), &[]).unwrap_err();
+    assert!(refused.to_string().contains("too long"), "{refused}");
 }
