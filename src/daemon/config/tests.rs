@@ -286,3 +286,12 @@ fn a_file_without_an_end_is_refused() {
     let refused = load(Some(Path::new("/dev/zero")), &[]).unwrap_err();
     assert!(refused.to_string().contains("too long"), "{refused}");
 }
+
+#[test]
+fn a_level_that_is_no_ascii_is_a_problem_and_not_a_panic() {
+    let told = problems("telemetry: {log_level: ' aé=info'}\n", &[]);
+    assert!(
+        told.contains("telemetry.log_level") && told.contains("is no level"),
+        "{told}"
+    );
+}
