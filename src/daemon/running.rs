@@ -150,8 +150,7 @@ impl Daemon {
         scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&control))?;
         let stopping = Arc::new(AtomicBool::new(false));
         let ration = Ration::of(settings);
-        let room = ration.room;
-        let (shards, upto) = spawn_shards(settings, &store, &announcer, (&stopping, room))?;
+        let (shards, upto) = spawn_shards(settings, &store, &announcer, (&stopping, ration.room))?;
         let redactor = Arc::clone(&settings.redact.redactor);
         let queue_max = ration.queue_bytes_max;
         let router = Arc::new(Router::new(shards.clone(), queue_max, &board, redactor));
@@ -170,14 +169,11 @@ impl Daemon {
         let keeper =
             Keeper::new(shards.clone(), books.clone(), Arc::clone(&door)).run(stop.clone());
         let keeper = tokio::spawn(keeper);
-        let guards = (
-            Access::new(&settings.tenants())?,
-            settings.tls().map(Tls::new).transpose()?,
+        let receiver = receiver(settings, &ration, &books, (&door, &board))?;
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(receiver.clone().follow_files()),
         );
-        let bounds = receiver_settings(settings, books.store.instance_id(), &ration);
-        let receiver = Receiver::new(Arc::clone(&door), bounds, board.received.clone(), guards);
-        let follow = receiver.clone().follow_files();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(follow));
         let addresses = listeners.addresses()?;
         let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
         let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
@@ -189,7 +185,7 @@ impl Daemon {
             door,
             replay,
             shards,
-            room,
+            room: ration.room,
             stopping,
             announcer,
             notify_context,
@@ -406,11 +402,26 @@ fn open_journal(
     Ok(Arc::new(journal))
 }
 
-fn receiver_settings(settings: &Settings, instance_id: &str, ration: &Ration) -> receive::Settings {
-    receive::Settings {
+fn receiver(
+    settings: &Settings,
+    ration: &Ration,
+    books: &Books,
+    (door, board): (&Arc<Door>, &Board),
+) -> Result<Receiver<Door>, StartError> {
+    let bounds = receive::Settings {
         inflight_bytes_max: ration.inflight_bytes_max,
-        ..settings.receiver(instance_id)
-    }
+        ..settings.receiver(books.store.instance_id())
+    };
+    let guards = (
+        Access::new(&settings.tenants())?,
+        settings.tls().map(Tls::new).transpose()?,
+    );
+    Ok(Receiver::new(
+        Arc::clone(door),
+        bounds,
+        board.received.clone(),
+        guards,
+    ))
 }
 
 fn engine_settings(settings: &Settings, room: Room) -> Result<engine::Settings, PatternError> {
