@@ -15,6 +15,7 @@ use syn::visit::{self, Visit};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("core::record", &[]),
     ("core::event", &["core::record"]),
+    ("core::redact", &["core::record"]),
     ("core::parse", VOCABULARY),
     ("core::sequence", VOCABULARY),
     ("core::model", VOCABULARY),

@@ -1,4 +1,4 @@
-//! What decoding costs, counted in instructions, which a busy machine does not change. Skipped by name
+//! What decoding and redaction cost, counted in instructions, which a busy machine does not change. Skipped by name
 //! where there is no valgrind.
 #![cfg(feature = "daemon")]
 #![allow(
@@ -8,7 +8,10 @@
 )]
 
 use std::process::Command;
+use std::sync::Arc;
 
+use knothole::core::record::{Batch, Record, StreamKey};
+use knothole::core::redact::{Redaction, Redactor};
 use knothole::edge::receive::{ConvertSettings, Encoding, Signal, decode};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
@@ -26,6 +29,16 @@ const PROTOBUF_MAX: u64 = 2_000;
 /// The same in JSON; it was 12,430.
 const JSON_MAX: u64 = 13_200;
 
+/// Most instructions to see that there is nothing to redact in a record of 143 bytes; it was 1,228 with AVX2 when
+/// this was written.
+const REDACT_MAX: u64 = 1_350;
+/// Most times as many instructions for a text twice as long, whatever it holds.
+const GROWTH_MAX: f64 = 2.3;
+/// Most instructions for a byte of it; it was 500 for "password" without a blank.
+const HOSTILE_MAX: u64 = 800;
+/// Bytes of the shorter one.
+const HOSTILE_LEN: usize = 32 << 10;
+
 /// Says to the child under valgrind how often it is to decode, and in which encoding.
 const ROUNDS: &str = "KNOTHOLE_DECODE_ROUNDS";
 
@@ -38,12 +51,63 @@ fn a_record_takes_few_instructions_to_decode() {
         println!("skipped: there is no valgrind");
         return;
     }
-    for (encoding, max) in [("protobuf", PROTOBUF_MAX), ("json", JSON_MAX)] {
+    let gates = [
+        ("protobuf", PROTOBUF_MAX),
+        ("json", JSON_MAX),
+        ("redact", REDACT_MAX),
+    ];
+    for (encoding, max) in gates {
         let [few, many] = [4, 12].map(|rounds| instructions(encoding, rounds));
         let each = (many - few) / (8 * RECORDS as u64);
         println!("{encoding}: {each} instructions a record");
         assert!(each <= max, "{encoding}: {each} instructions a record");
     }
+}
+
+#[test]
+fn redaction_of_a_text_twice_as_long_takes_twice_the_instructions_whatever_it_holds() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: there is no valgrind");
+        return;
+    }
+    let idle = instructions("hostile 0", 1);
+    for (shape, piece) in HOSTILE.iter().enumerate().skip(1) {
+        let [short, long] = [1, 2].map(|times| instructions(&format!("hostile {shape}"), times));
+        // A run without a text does as much besides.
+        let [short, long] = [short, long].map(|all| all.saturating_sub(idle).max(1));
+        let growth = long as f64 / short as f64;
+        let each = short / HOSTILE_LEN as u64;
+        println!("{:?}: {each} instructions a byte, {growth:.2} times", piece);
+        assert!(each <= HOSTILE_MAX, "{:?}: {each} a byte", piece);
+        assert!(growth <= GROWTH_MAX, "{:?}: {growth:.2} times", piece);
+    }
+}
+
+/// What leads to a secret again and again and never gets there.
+const HOSTILE: [&str; 15] = [
+    "",
+    "@",
+    "a@a",
+    "a@b.c",
+    "password",
+    "password=",
+    "token: ",
+    "\"",
+    "eyJhbGciOiJIUzI1NiJ9",
+    "://a:",
+    "4111 1111 ",
+    "DE89 ",
+    "-----BEGIN RSA PRIVATE KE",
+    "Cookie: a=b; ",
+    "T3BlbkFJ",
+];
+
+fn redact_hostile(shape: usize, times: u32) {
+    let piece = HOSTILE[shape];
+    let len = HOSTILE_LEN * times as usize;
+    let text = piece.repeat(len.checked_div(piece.len()).unwrap_or(0));
+    let clean = Redactor::default().text(&text).len();
+    assert!(clean <= 2 * text.len() + 64);
 }
 
 /// Of a whole run of this very test in a child that decodes so often.
@@ -70,7 +134,13 @@ fn instructions(encoding: &str, rounds: u32) -> u64 {
 }
 
 fn decode_in_rounds(wanted: &str) {
-    let (encoding, rounds) = wanted.split_once(' ').unwrap();
+    let (encoding, rounds) = wanted.rsplit_once(' ').unwrap();
+    if let Some(shape) = encoding.strip_prefix("hostile ") {
+        return redact_hostile(shape.parse().unwrap(), rounds.parse().unwrap());
+    }
+    if encoding == "redact" {
+        return redact_in_rounds(rounds.parse().unwrap());
+    }
     let (encoding, body) = match encoding {
         "json" => (Encoding::Json, serde_json::to_vec(&request()).unwrap()),
         _ => (Encoding::Protobuf, request().encode_to_vec()),
@@ -79,6 +149,22 @@ fn decode_in_rounds(wanted: &str) {
     for _ in 0..rounds.parse().unwrap() {
         let decoded = decode(Signal::Logs, encoding, &body, &settings).unwrap();
         assert_eq!(decoded.records, RECORDS as u64);
+    }
+}
+
+fn redact_in_rounds(rounds: u32) {
+    let mut batch = Batch::new(StreamKey::named("cart"), Arc::default());
+    for number in 0..RECORDS {
+        batch.push(Record {
+            body: &body(number),
+            ..Record::default()
+        });
+    }
+    let redactor = Redactor::default();
+    let mut redaction = Redaction::default();
+    for _ in 0..rounds {
+        let suspects = redaction.batch(&redactor, &mut batch);
+        assert!((0..RECORDS).all(|index| suspects.of(index).is_empty()));
     }
 }
 
@@ -123,19 +209,7 @@ fn resource(pod: usize) -> Resource {
 }
 
 fn record(pod: usize, number: usize) -> LogRecord {
-    let body = format!(
-        "2026-11-21 07:46:{:02}.{:03} INFO [worker-{}] shop.cart.Checkout: order ord_{:07} of customer c-{} \
-         reserved {} items in {} ms on 10.2.{}.{}:8080",
-        number % 60,
-        number % 1_000,
-        number % 16,
-        1_000_000 + number * 7,
-        number * 31,
-        number % 9,
-        number % 5_000,
-        number % 256,
-        number % 97,
-    );
+    let body = body(number);
     let path = format!("/var/log/pods/shop_cart-5c9f7d6b8-{pod:05}_0b5c1c52/cart/0.log");
     let with_ids = number.is_multiple_of(2);
     LogRecord {
@@ -160,6 +234,22 @@ fn record(pod: usize, number: usize) -> LogRecord {
         span_id: [9; 8].repeat(usize::from(with_ids)),
         ..LogRecord::default()
     }
+}
+
+fn body(number: usize) -> String {
+    format!(
+        "2026-11-21 07:46:{:02}.{:03} INFO [worker-{}] shop.cart.Checkout: order ord_{:07} of customer c-{} \
+         reserved {} items in {} ms on 10.2.{}.{}:8080",
+        number % 60,
+        number % 1_000,
+        number % 16,
+        1_000_000 + number * 7,
+        number * 31,
+        number % 9,
+        number % 5_000,
+        number % 256,
+        number % 97,
+    )
 }
 
 fn attribute(key: &str, value: String) -> KeyValue {

@@ -5,6 +5,7 @@
 
 pub mod record;
 pub mod event;
+pub mod redact;
 pub mod parse;
 pub mod sequence;
 pub mod model;

@@ -48,6 +48,7 @@ struct Counts {
     pending: Gauge,
     streams: Family<StateLabels, Gauge>,
     anomalies: Family<KindLabels, Counter>,
+    redacted: Family<RedactedLabels, Counter>,
     resident: Gauge,
 }
 
@@ -59,6 +60,12 @@ struct StateLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabels {
     kind: &'static str,
+}
+
+/// The kinds are those of the settings, so there are not many.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RedactedLabels {
+    kind: String,
 }
 
 impl Board {
@@ -124,6 +131,13 @@ impl Board {
             .anomalies
             .get_or_create(&KindLabels { kind })
             .inc();
+    }
+
+    pub(super) fn count_redacted(&self, kind: &str, count: u64) {
+        let labels = RedactedLabels {
+            kind: kind.to_owned(),
+        };
+        self.counts.redacted.get_or_create(&labels).inc_by(count);
     }
 
     pub(super) fn set_ready(&self, ready: bool) {
@@ -196,6 +210,11 @@ impl Counts {
             "knothole_anomalies",
             "Anomalies found, by kind",
             self.anomalies.clone(),
+        );
+        registry.register(
+            "knothole_redacted",
+            "Secrets and personal data taken out of records, by kind",
+            self.redacted.clone(),
         );
         registry.register(
             "knothole_memory_resident_bytes",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::board::Board;
@@ -13,6 +14,7 @@ use super::memory::Memory;
 use super::shard_thread::{Command, ShardHandle};
 use super::shares::{Share, Shares};
 use crate::core::record::{Batch, StreamKey, Timestamp};
+use crate::core::redact::Redactor;
 use crate::edge::receive::Refusal;
 
 /// How long a request waits for room before its sender is told to come again.
@@ -32,6 +34,8 @@ pub(super) struct Router {
     memory: Arc<Memory>,
     queued: Arc<AtomicU64>,
     closed: AtomicBool,
+    /// Takes secrets out of the names of streams, which say where a batch goes.
+    redactor: ArcSwap<Redactor>,
 }
 
 /// Room in the budget for a request; given back when its last batch is done.
@@ -52,7 +56,12 @@ pub(super) struct Load {
 }
 
 impl Router {
-    pub(super) fn new(shards: Vec<ShardHandle>, queue_bytes_max: usize, board: &Board) -> Self {
+    pub(super) fn new(
+        shards: Vec<ShardHandle>,
+        queue_bytes_max: usize,
+        board: &Board,
+        redactor: Arc<Redactor>,
+    ) -> Self {
         let permits = (queue_bytes_max / PERMIT_BYTES).clamp(1, u32::MAX as usize >> 4);
         Self {
             shards,
@@ -62,6 +71,7 @@ impl Router {
             memory: Arc::clone(&board.memory),
             queued: Arc::clone(&board.queued),
             closed: AtomicBool::new(false),
+            redactor: ArcSwap::new(redactor),
         }
     }
 
@@ -76,6 +86,11 @@ impl Router {
         !self.closed.load(Ordering::Acquire)
     }
 
+    /// Redacts as `redactor` does from now on.
+    pub(super) fn redact_by(&self, redactor: Arc<Redactor>) {
+        self.redactor.store(redactor);
+    }
+
     /// The shard of a stream.
     pub(super) fn shard_of(&self, stream: &StreamKey) -> Option<&ShardHandle> {
         self.shards.get(shard_index(stream, self.shards.len()))
@@ -87,6 +102,7 @@ impl Router {
     /// There is no room within a moment, or nothing more is taken.
     pub(super) async fn load(&self, batches: Vec<Batch>, bytes: usize) -> Result<Load, Refusal> {
         self.is_refusing()?;
+        let batches = self.without_secrets(batches);
         let wanted = Shares::of(&batches, bytes);
         let free = self.budget.available_permits() * PERMIT_BYTES;
         if !self
@@ -97,7 +113,7 @@ impl Router {
                 retry_after: RETRY_AFTER,
             });
         }
-        let load = self.load_in_time(batches, bytes, None);
+        let load = self.room_for(batches, bytes, None);
         let loaded = tokio::time::timeout(WAIT, load).await;
         loaded.unwrap_or(Err(Refusal::Overloaded {
             retry_after: RETRY_AFTER,
@@ -127,6 +143,24 @@ impl Router {
     /// # Errors
     /// Nothing more is taken.
     pub(super) async fn load_in_time(
+        &self,
+        batches: Vec<Batch>,
+        bytes: usize,
+        replayed: Option<Timestamp>,
+    ) -> Result<Load, Refusal> {
+        let batches = self.without_secrets(batches);
+        self.room_for(batches, bytes, replayed).await
+    }
+
+    /// The names of streams decide their shard, so their secrets go first; those of records go there.
+    fn without_secrets(&self, mut batches: Vec<Batch>) -> Vec<Batch> {
+        let redactor = self.redactor.load();
+        let streams = batches.iter_mut().map(|batch| &mut batch.stream);
+        streams.for_each(|stream| redactor.stream(stream));
+        batches
+    }
+
+    async fn room_for(
         &self,
         batches: Vec<Batch>,
         bytes: usize,

@@ -22,7 +22,7 @@ use super::router::{Router, shard_index};
 use super::scribe::{self, Scribe};
 use super::shard_thread::{self, Command, Reports, ShardHandle};
 use super::{clock, trainer};
-use crate::core::engine::{self, Output, Saved, Shard, Status};
+use crate::core::engine::{self, Output, Room, Saved, Shard, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
@@ -100,6 +100,8 @@ pub struct Daemon {
     /// Hands over what was acknowledged before this start, as long as there is any.
     replay: Option<std::thread::JoinHandle<()>>,
     shards: Vec<ShardHandle>,
+    /// Of each of them.
+    room: Room,
     stopping: Arc<AtomicBool>,
     announcer: Announcer,
     notify_context: notify::Context,
@@ -147,9 +149,12 @@ impl Daemon {
         let control = Arc::new(store.control(ControlSettings::default())?);
         scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&control))?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let (shards, upto) = spawn_shards(settings, &store, &announcer, &stopping)?;
         let ration = Ration::of(settings);
-        let router = Arc::new(Router::new(shards.clone(), ration.queue_bytes_max, &board));
+        let room = ration.room;
+        let (shards, upto) = spawn_shards(settings, &store, &announcer, (&stopping, room))?;
+        let redactor = Arc::clone(&settings.redact.redactor);
+        let queue_max = ration.queue_bytes_max;
+        let router = Arc::new(Router::new(shards.clone(), queue_max, &board, redactor));
         let tools = trainer::Tools {
             router: Arc::clone(&router),
             store: Arc::clone(&store),
@@ -184,6 +189,7 @@ impl Daemon {
             door,
             replay,
             shards,
+            room,
             stopping,
             announcer,
             notify_context,
@@ -249,11 +255,12 @@ impl Daemon {
     /// # Errors
     /// If a sink cannot be set up or a pattern does not compile; then everything stays as it was.
     pub async fn reload(&self, settings: &Settings) -> Result<(), StartError> {
-        let engine = engine_settings(settings)?;
+        let engine = engine_settings(settings, self.room)?;
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &self.notify_context)?;
         let road = &self.announcer.road;
         let before = road.dispatcher.swap(Arc::new(dispatcher));
         road.rules.store(Arc::new(settings.rules()));
+        self.router.redact_by(Arc::clone(&engine.redactor));
         for shard in &self.shards {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }
@@ -406,9 +413,9 @@ fn receiver_settings(settings: &Settings, instance_id: &str, ration: &Ration) ->
     }
 }
 
-fn engine_settings(settings: &Settings) -> Result<engine::Settings, PatternError> {
+fn engine_settings(settings: &Settings, room: Room) -> Result<engine::Settings, PatternError> {
     Ok(engine::Settings {
-        room: Ration::of(settings).room,
+        room,
         ..settings.engine()?
     })
 }
@@ -437,9 +444,9 @@ fn spawn_shards(
     settings: &Settings,
     store: &Store,
     announcer: &Announcer,
-    stopping: &Arc<AtomicBool>,
+    (stopping, room): (&Arc<AtomicBool>, Room),
 ) -> Result<(Vec<ShardHandle>, u64), StartError> {
-    let engine = engine_settings(settings)?;
+    let engine = engine_settings(settings, room)?;
     let count = settings.shard_count().get();
     let mut shards: Vec<Shard> = (0..count).map(|_| Shard::new(engine.clone())).collect();
     let mut known = Vec::new();

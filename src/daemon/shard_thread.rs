@@ -199,6 +199,9 @@ impl Worker {
         for stream in self.reports.announcer.announce(self.shard.take_outputs()) {
             self.shard.training_failed(&stream, clock::now());
         }
+        for (kind, count) in self.shard.take_redacted() {
+            self.reports.board.count_redacted(&kind, count);
+        }
         self.reports
             .board
             .tell(self.index, self.shard.ledger(), || self.shard.status());

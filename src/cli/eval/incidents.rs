@@ -19,6 +19,7 @@ use crate::cli::terminal::printable;
 use crate::core::engine::{Learn, Output, Settings, Shard};
 use crate::core::parse::{Miner, message};
 use crate::core::record::{Batch, Record, Resource, StreamKey, TemplateId, Timestamp};
+use crate::core::redact::Redactor;
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
 use crate::core::train::{TrainSettings, train};
 
@@ -191,9 +192,11 @@ fn feed(shard: &mut Shard, lines: &[Line]) {
 
 /// Every line with a template that training never saw.
 fn unseen(trained: &[Line], judged: &[Line]) -> Vec<Said> {
+    let redactor = Redactor::default();
     let mut miner = Miner::default();
     let mut parse = |line: &Line| -> TemplateId {
-        let message = message(&line.body, Some(line.time));
+        let body = redactor.text(&line.body);
+        let message = message(&body, Some(line.time));
         miner
             .parse_with(message.text(), &message.constant, line.time)
             .id

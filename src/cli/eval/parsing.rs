@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::parse::Miner;
 use crate::core::record::Timestamp;
+use crate::core::redact::Redactor;
 
 /// The figures of every system, and their averages.
 #[derive(Serialize)]
@@ -153,10 +154,12 @@ fn read(path: &Path) -> anyhow::Result<Vec<Line>> {
 
 /// The template of each line: found as the lines come, asked for once all have.
 fn templates(lines: &[Line]) -> Vec<String> {
+    let redactor = Redactor::default();
     let mut miner = Miner::default();
     let ids: Vec<_> = lines
         .iter()
-        .map(|line| miner.parse(&*line.content, Timestamp::from_nanos(1)).id)
+        .map(|line| redactor.text(&line.content))
+        .map(|line| miner.parse(&*line, Timestamp::from_nanos(1)).id)
         .collect();
     miner.settle();
     let text = |id| miner.resolve(id).map(|template| template.text.to_string());

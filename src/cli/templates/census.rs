@@ -13,6 +13,7 @@ use crate::core::parse::{
     CAUSED_BY, Hand, Miner, ParamKind, TEMPLATES_MAX, Template, message, values_of,
 };
 use crate::core::record::{TemplateId, Timestamp};
+use crate::core::redact::Redactor;
 
 /// Longest part of a line that is kept as an example, in bytes.
 const EXAMPLE_LEN_MAX: usize = 1024;
@@ -27,6 +28,7 @@ const VALUES_MAX: usize = 4;
 
 /// The templates of the lines read so far.
 pub(super) struct Census {
+    redactor: Redactor,
     miner: Miner,
     kept: FxHashMap<TemplateId, Kept>,
     timeline: Timeline,
@@ -58,6 +60,7 @@ impl Census {
         let mut miner = Miner::default();
         miner.set_hand(hand);
         Self {
+            redactor: Redactor::default(),
             miner,
             kept: FxHashMap::default(),
             timeline: Timeline::default(),
@@ -78,6 +81,7 @@ impl Census {
     }
 
     pub(super) fn count(&mut self, line: &str) {
+        let line = &*self.redactor.text(line);
         let message = message(line, None);
         let time = message.time;
         let at = time.unwrap_or(Timestamp::ZERO);

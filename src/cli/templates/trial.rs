@@ -13,6 +13,7 @@ use super::super::serve::config_failure;
 use super::super::terminal::{out, printable};
 use crate::core::parse::{Hand, Miner, message, seen_as};
 use crate::core::record::Timestamp;
+use crate::core::redact::Redactor;
 use crate::daemon::config::load_hand;
 
 /// `knothole templates test`
@@ -85,6 +86,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<Outcome, Failure> {
 /// A miner that goes by the file.
 struct Bench {
     hand: Arc<Hand>,
+    redactor: Redactor,
     miner: Miner,
     tried: u64,
     /// Lines that neither a template nor a seed took.
@@ -120,6 +122,7 @@ impl Bench {
         miner.set_hand(&hand);
         Self {
             hand,
+            redactor: Redactor::default(),
             miner,
             tried: 0,
             left: 0,
@@ -128,7 +131,8 @@ impl Bench {
 
     fn show(&mut self, line: &str, json: bool, out: &mut impl Write) -> Result<(), Failure> {
         let hand = Arc::clone(&self.hand);
-        let tried = self.tries(line, &hand);
+        let line = self.redactor.text(line);
+        let tried = self.tries(&line, &hand);
         if json {
             serde_json::to_writer(&mut *out, &tried).map_err(std::io::Error::from)?;
             writeln!(out)?;

@@ -60,18 +60,31 @@ impl Held {
     }
 }
 
+/// A record that has come.
+pub(super) struct Arrived<'a> {
+    /// As it was sent. Only whether it came before may be read off it: it may hold secrets.
+    pub(super) sent: Record<'a>,
+    /// Without its secrets.
+    pub(super) clean: Record<'a>,
+    pub(super) resource: &'a Arc<Resource>,
+}
+
 /// Reads `record`, which came at `now`; in a replay not before `heard`. `None` where it came before.
 pub(super) fn read(
-    mut record: Record<'_>,
-    resource: &Arc<Resource>,
+    arrived: &Arrived<'_>,
     (now, heard): (Timestamp, Timestamp),
     (miner, repeats, origin): (&mut Miner, &mut Repeats, u64),
     settings: &Settings,
 ) -> Option<Taken> {
+    let Arrived {
+        sent: as_sent,
+        clean: mut record,
+        resource,
+    } = *arrived;
     let message = message(record.body, record.observed.or(Some(now)));
     let sent = record.time.or(message.time);
     // A file that is read once has each line as often as it was meant.
-    if settings.pace == Pace::Live && repeats.is_repeat(&record, sent, origin) {
+    if settings.pace == Pace::Live && repeats.is_repeat(&as_sent, sent, origin) {
         return None;
     }
     let now = match settings.pace {

@@ -38,6 +38,7 @@ pub use self::values::values_of;
 use crate::core::event::Anomaly;
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
+use crate::core::redact::Redactor;
 use crate::core::sequence::{JournalLimits, KeyFinder};
 use crate::core::train::Corpus;
 
@@ -62,6 +63,8 @@ pub struct Settings {
     pub mining: Limits,
     /// Templates, masks and seeds by hand.
     pub hand: Arc<Hand>,
+    /// Takes secrets out of records before anything else sees them.
+    pub redactor: Arc<Redactor>,
     /// When a stream has learned enough.
     pub learn: Learn,
     /// How many alarms a stream gives.
@@ -137,6 +140,7 @@ impl Settings {
                 ..Limits::default()
             },
             hand: Arc::default(),
+            redactor: Arc::default(),
             learn: Learn::default(),
             alarms: Alarms::Rate(None),
             pace: Pace::Live,

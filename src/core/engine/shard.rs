@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::intake::Arrived;
 use super::outbox::Outbox;
 use super::repeats::Repeats;
 use super::room::{Room, level};
@@ -11,6 +12,7 @@ use super::stream::Stream;
 use super::{Ledger, Output, Settings, Status};
 use crate::core::model::Bundle;
 use crate::core::record::{Batch, StreamKey, Timestamp};
+use crate::core::redact::Redaction;
 
 /// When records that are taken in are judged.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub struct Shard {
     /// The number of the latest entry of the journal that was taken in.
     taken: u64,
     repeats: Repeats,
+    redaction: Redaction,
     /// Records taken in since the room was shared out.
     since_shared: usize,
 }
@@ -44,6 +47,7 @@ impl Shard {
             out: Outbox::default(),
             taken: 0,
             repeats: Repeats::default(),
+            redaction: Redaction::default(),
             since_shared: 0,
         }
     }
@@ -82,7 +86,8 @@ impl Shard {
         self.take_in(batch, (now, now), Judging::Later);
     }
 
-    fn take_in(&mut self, batch: Batch, clock: (Timestamp, Timestamp), judging: Judging) {
+    /// Every record that anything is made of comes through here, and leaves its secrets here.
+    fn take_in(&mut self, mut batch: Batch, clock: (Timestamp, Timestamp), judging: Judging) {
         let (_, now) = clock;
         let known = self.streams.contains_key(&batch.stream);
         if !known && !self.has_room(now) {
@@ -95,10 +100,18 @@ impl Shard {
         }
         let mut repeats = std::mem::take(&mut self.repeats);
         let origin = super::repeats::origin(&batch.stream, &batch.resource);
+        let redactor = Arc::clone(&self.settings.redactor);
+        let mut redaction = std::mem::take(&mut self.redaction);
+        let suspects = redaction.batch(&redactor, &mut batch);
         let (stream, settings, out) = self.stream(&batch.stream);
-        for record in batch.records() {
-            let of_resource = (record, &batch.resource);
-            if !stream.push(of_resource, clock, (&mut repeats, origin), settings) {
+        for (index, sent) in batch.records().enumerate() {
+            let clean = redaction.record(&redactor, sent, suspects.of(index));
+            let record = Arrived {
+                sent,
+                clean,
+                resource: &batch.resource,
+            };
+            if !stream.push(&record, clock, (&mut repeats, origin), settings) {
                 out.ledger.repeated += 1;
             }
         }
@@ -107,6 +120,7 @@ impl Shard {
             stream.advance(now, settings, out);
         }
         self.repeats = repeats;
+        self.redaction = redaction;
     }
 
     /// Gives each stream its share of the room.
@@ -170,14 +184,20 @@ impl Shard {
         stream.training_failed(now, out);
     }
 
-    /// Takes the settings from now on, templates by hand and the number of alarms at once; bounds and delays of streams that
-    /// exist stay as they are.
+    /// Takes the settings from now on, templates by hand and the number of alarms at once; bounds and
+    /// delays of streams that exist stay as they are.
     pub fn reconfigure(&mut self, settings: Settings) {
         for stream in self.streams.values_mut() {
             stream.miner.set_hand(&settings.hand);
             stream.set_alarms(settings.alarms);
         }
+        self.redaction.forget();
         self.settings = settings;
+    }
+
+    /// How many secrets of each kind were redacted since the last call.
+    pub fn take_redacted(&mut self) -> Vec<(Arc<str>, u64)> {
+        self.redaction.take_counts()
     }
 
     /// Everything there is to say since the last call, in order.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::corpus::Kept;
-use super::intake::{self, Held};
+use super::intake::{self, Arrived, Held};
 use super::judge::{Judge, SequenceState};
 use super::learning::Common;
 use super::lulls::Lulls;
@@ -17,7 +17,7 @@ use crate::core::detect::Recent;
 use crate::core::detect::rates::{RateSettings, Rates};
 use crate::core::model::Bundle;
 use crate::core::parse::Miner;
-use crate::core::record::{Record, Resource, StreamKey, Timestamp};
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::sequence::{Hold, Journal, Sequences};
 
 /// Places in sequences judged in one go: the model answers many questions faster than one by one.
@@ -93,14 +93,14 @@ impl Stream {
     /// Whether it is new.
     pub(super) fn push(
         &mut self,
-        (record, resource): (Record<'_>, &Arc<Resource>),
+        record: &Arrived<'_>,
         (received_at, now): (Timestamp, Timestamp),
         (repeats, origin): (&mut Repeats, u64),
         settings: &Settings,
     ) -> bool {
         let clock = (received_at, self.heard);
         let memory = (&mut self.miner, repeats, origin);
-        let Some(taken) = intake::read(record, resource, clock, memory, settings) else {
+        let Some(taken) = intake::read(record, clock, memory, settings) else {
             return false;
         };
         let since = match settings.pace {

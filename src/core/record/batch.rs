@@ -1,6 +1,7 @@
 //! Many records in little memory: fixed rows, and their texts end to end in one string.
 
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Record, Resource, Severity, SpanId, StreamKey, Timestamp, TraceId};
@@ -100,6 +101,33 @@ impl Batch {
     /// Whether there is no record.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The texts of all records, end to end.
+    pub fn texts(&self) -> &str {
+        &self.texts
+    }
+
+    /// The records that have some of their text in `places` of [`texts`](Self::texts), and where the
+    /// text of the last of them ends.
+    pub fn records_at(&self, places: Range<usize>) -> (Range<usize>, usize) {
+        let first = self.rows.partition_point(|row| row.start <= places.start);
+        let last = self.rows.partition_point(|row| row.start < places.end);
+        let end = self
+            .rows
+            .get(last)
+            .map_or(self.texts.len(), |row| row.start);
+        // Of rows that start at one place all but the last are empty.
+        (first.saturating_sub(1)..last, end)
+    }
+
+    /// Gives other names to templates where `rename` has one.
+    pub fn rename_templates(&mut self, mut rename: impl FnMut(&str) -> Option<Arc<str>>) {
+        for name in &mut self.templates {
+            if let Some(renamed) = rename(name) {
+                *name = renamed;
+            }
+        }
     }
 
     fn record(&self, row: &Row) -> Record<'_> {

@@ -46,6 +46,7 @@ impl Settings {
             open_max: self.sequence.open_max.get(),
             streams_max: self.streams_max.get(),
             hand: Arc::clone(&self.templates.hand),
+            redactor: Arc::clone(&self.redact.redactor),
             mining: parse::Limits {
                 templates_max: self.templates.per_service_max.get(),
                 births_per_minute_max: Some(self.templates.births_per_minute_max),

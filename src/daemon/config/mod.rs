@@ -21,12 +21,13 @@ pub use hand::{hand_from_text, load_hand};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use settings::{
-    ActionRule, Learn, Listen, Model, Receive, Sequence, ServiceBundle, Settings, Telemetry,
-    Templates,
+    ActionRule, Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle,
+    Settings, Telemetry, Templates,
 };
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};
 
+use crate::core::redact::{RedactSpec, Redactor};
 use tree::{Malformed, Node};
 
 /// A file that says what the defaults say, with a comment on each setting.
@@ -137,6 +138,7 @@ fn parse(text: &str, overrides: &[Override]) -> (Settings, Vec<Problem>) {
     }
     let (mut settings, mut problems) = read::read::<Settings>(&mut tree);
     problems.extend(read_by_hand(&mut settings, &tree));
+    problems.extend(make_redactor(&mut settings, &tree));
     problems.extend(
         check::check(&settings)
             .into_iter()
@@ -147,6 +149,35 @@ fn parse(text: &str, overrides: &[Override]) -> (Settings, Vec<Problem>) {
             }),
     );
     (settings, problems)
+}
+
+/// Makes what redacts; what is wrong with its settings.
+fn make_redactor(settings: &mut Settings, tree: &Node) -> Vec<Problem> {
+    let redact = &mut settings.redact;
+    let patterns = redact.patterns.iter();
+    let spec = RedactSpec {
+        defaults: redact.defaults,
+        except: redact.except.clone(),
+        patterns: patterns
+            .map(|pattern| (pattern.name.clone(), pattern.regex.clone()))
+            .collect(),
+    };
+    let problems = match Redactor::new(&spec) {
+        Ok(redactor) => {
+            redact.redactor = Arc::new(redactor);
+            return Vec::new();
+        }
+        Err(problems) => problems,
+    };
+    let placed = problems.into_iter().map(|problem| {
+        let path = format!("redact.{}", problem.path);
+        Problem {
+            origin: tree.origin_of(&path),
+            message: format!("{path}: {}", problem.message),
+            path,
+        }
+    });
+    placed.collect()
 }
 
 /// Reads the file of templates by hand that the settings name; what is wrong with it.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::event::{ActionKind, AnomalyKind};
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
+use crate::core::redact::Redactor;
 use crate::core::respond::Rule;
 use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
 use crate::edge::receive::ConnectionLimits;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub ephemeral: bool,
     /// What keeps acknowledged requests.
     pub journal: JournalSettings,
+    /// What is taken out of records before anything is stored, shown or sent.
+    pub redact: Redact,
     /// How lines are told apart.
     pub templates: Templates,
     /// How records are put together to sequences.
@@ -69,6 +72,7 @@ impl Default for Settings {
             receive: Receive::default(),
             ephemeral: false,
             journal: JournalSettings::default(),
+            redact: Redact::default(),
             templates: Templates::default(),
             sequence: Sequence::default(),
             learn: Learn::default(),
@@ -202,6 +206,42 @@ impl Default for JournalSettings {
             repeats_within: Period::seconds(15 * 60),
         }
     }
+}
+
+/// What is taken out of records before anything is stored, shown or sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Redact {
+    /// Whether secrets and personal data of the known kinds are.
+    pub defaults: bool,
+    /// Known kinds that are not.
+    pub except: Vec<String>,
+    /// What else is.
+    pub patterns: Vec<RedactPattern>,
+    /// What does so, made when the settings were read.
+    #[serde(skip)]
+    pub redactor: Arc<Redactor>,
+}
+
+impl Default for Redact {
+    fn default() -> Self {
+        Self {
+            defaults: true,
+            except: Vec::new(),
+            patterns: Vec::new(),
+            redactor: Arc::default(),
+        }
+    }
+}
+
+/// A kind of secret of the user's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedactPattern {
+    /// What marks and metrics call it.
+    pub name: String,
+    /// A regular expression for what is taken out.
+    pub regex: String,
 }
 
 /// How lines are told apart.

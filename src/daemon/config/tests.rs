@@ -23,6 +23,7 @@ fn the_default_file_names_every_setting() {
         "",
         "listen",
         "receive",
+        "redact",
         "templates",
         "sequence",
         "learn",
@@ -74,6 +75,32 @@ fn the_templates_by_hand_are_read_and_checked_with_the_settings() {
     );
     fs::remove_file(&file).unwrap();
     assert!(problems(&settings, &[]).contains("cannot read"));
+}
+
+#[test]
+fn what_is_redacted_is_read_and_mistakes_in_it_are_told_with_their_place() {
+    let text = "redact:\n  except: [email]\n  patterns: [{name: customer, regex: 'C-\\d+'}]\n";
+    let settings = from_text("x", text, &[]).unwrap();
+    let redactor = settings.engine().unwrap().redactor;
+    let line = "ann@example.org C-77 password=hunter2";
+    assert_eq!(
+        redactor.text(line),
+        "ann@example.org <redacted:customer> password=<redacted:secret>"
+    );
+    let wrong = "redact:\n  except: [mail]\n  patterns:\n    - {name: a, regex: '('}\n    \
+                 - {name: b, regex: 'x*'}\n    - {nam: c, regex: x}\n";
+    let told = problems(wrong, &[]);
+    for expected in [
+        "knothole.yaml:2:12  redact.except[0]: there is no kind \"mail\"; known are secret, ",
+        "knothole.yaml:4:24  redact.patterns[0].regex: \"(\" is no regular expression: unclosed group",
+        "knothole.yaml:5:24  redact.patterns[1].regex: the pattern matches an empty text",
+        "knothole.yaml:6:8  unknown setting \"nam\" in redact.patterns[2]; did you mean \"name\"?",
+    ] {
+        assert!(
+            told.contains(expected),
+            "{expected}\n--- not in ---\n{told}"
+        );
+    }
 }
 
 #[test]

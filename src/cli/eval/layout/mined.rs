@@ -1,4 +1,4 @@
-//! Raw lines → templates, times and values, by the same road as in `serve`: lane, miner, values.
+//! Raw lines → templates, times and values, by the same road as in `serve`: redactor, lane, miner, values.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,14 @@ use crate::core::detect::EventSequence;
 use crate::core::engine::values_of;
 use crate::core::parse::{MASKS_VERSION, Miner, message};
 use crate::core::record::{TemplateId, Timestamp, Value};
+use crate::core::redact::Redactor;
 use crate::core::train::Corpus;
 
 /// Reads bodies. Template ids may move while lines come in; [`resolve`](Self::resolve) settles
 /// them at the end.
 #[derive(Default)]
 pub(super) struct Reader {
+    redactor: Redactor,
     miner: Miner,
 }
 
@@ -28,7 +30,8 @@ impl Reader {
     /// Reads `body`; `before` is the time of the record before it.
     pub(super) fn read(&mut self, body: &str, before: Timestamp) -> Told {
         let near = Some(before).filter(|time| *time != Timestamp::ZERO);
-        let message = message(body, near);
+        let body = self.redactor.text(body);
+        let message = message(&body, near);
         let time = message.time.unwrap_or(before);
         let text = message.text();
         let parsed = self.miner.parse_with(text, &message.constant, time);

@@ -1,6 +1,7 @@
 //! Rules for addresses: URLs, mail, paths, hosts and numbers of networks.
 
 use super::lexeme::{Class, Notation};
+use super::name::redacted_len;
 use super::view::{Found, View};
 use crate::core::parse::param::ParamKind;
 
@@ -102,11 +103,14 @@ fn body_len(view: &View<'_>) -> usize {
         Class::Mark(mark) => ENDS.contains(&mark),
         _ => false,
     };
-    let mut len = view
-        .rest
-        .iter()
-        .take_while(|each| !ends(each.class))
-        .count();
+    let mut len = 0;
+    while len < view.rest.len() {
+        let redacted = redacted_len(&view.ahead(len));
+        if redacted == 0 && ends(view.class(len)) {
+            break;
+        }
+        len += redacted.max(1);
+    }
     while let Some(Class::Mark(b'.' | b':' | b'!' | b'?' | b'=')) =
         len.checked_sub(1).map(|last| view.class(last))
     {

@@ -6,10 +6,19 @@ use super::view::{Found, View};
 use crate::core::parse::param::ParamKind;
 
 /// `<*>` in a message: a template that somebody logged. It is a value like any other, so that
-/// every wildcard in a shape is one.
+/// every wildcard in a shape is one. So is what stands for a secret.
 pub(super) fn wildcard(view: &View<'_>) -> Option<Found> {
     let written = view.is(0, b'<') && view.is(1, b'*') && view.is(2, b'>');
-    written.then_some(Found::whole(3, ParamKind::Word))
+    let len = if written { 3 } else { redacted_len(view) };
+    (len > 0).then_some(Found::whole(len, ParamKind::Word))
+}
+
+/// Lexemes of the mark of a secret, `<redacted:api-key>`; 0 where there is none.
+pub(super) fn redacted_len(view: &View<'_>) -> usize {
+    let begins = view.is(0, b'<') && view.bytes(1) == b"redacted" && view.is(2, b':');
+    let kind = view.ahead(3).joined_len(b"-");
+    let ends = kind > 0 && view.is(3 + kind, b'>');
+    if begins && ends { 3 + kind + 1 } else { 0 }
 }
 
 /// `init2()`, `r24=`, `sum_v2(`: the digits in the name of a function or of a key tell versions

@@ -53,6 +53,20 @@ fn urls_keep_their_scheme() {
 }
 
 #[test]
+fn what_stands_for_a_secret_is_a_value_like_the_secret() {
+    gives(&[
+        ("mail to <redacted:email> failed", "mail to <*> failed"),
+        ("token=<redacted:secret>, x", "token=<*>, x"),
+        ("GET /cb?token=<redacted:secret>&x=1 done", "GET <*> done"),
+        (
+            "postgres://a:<redacted:url-password>@db:5432/x up",
+            "postgres://<*> up",
+        ),
+        ("<redacted:> <redacted", "<redacted:> <redacted"),
+    ]);
+}
+
+#[test]
 fn mail_addresses_are_one_value_and_objects_keep_their_class() {
     gives(&[
         (
