@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind, Span, packed};
 use pulp::{Scalar, Simd, WithSimd};
 
+use super::kind::Kind;
+use super::text::{byte, says};
 use super::vendor::{VENDORS, Vendor};
 
 /// What a text says where a secret may be.
@@ -26,39 +28,47 @@ pub(super) enum Lead {
     Vendor(&'static Vendor),
 }
 
+impl Lead {
+    /// What it leads to; names lead to several.
+    pub(super) const fn kind(self) -> Option<Kind> {
+        Some(match self {
+            Self::Name => return None,
+            Self::Bearer | Self::Basic => Kind::Authorization,
+            Self::Jwt => Kind::Jwt,
+            Self::PrivateKey => Kind::PrivateKey,
+            Self::Webhook => Kind::WebhookUrl,
+            Self::Telegram => Kind::TelegramToken,
+            Self::OpenAi => Kind::OpenAiKey,
+            Self::Vendor(vendor) => vendor.kind,
+        })
+    }
+}
+
 /// What leads to a secret, beside the prefixes of makers. Words come in the cases that people write;
-/// none is shorter than four bytes, since the search for shorter ones is slow.
+/// none is shorter than four bytes, since the search for shorter ones is slow: names that end in a
+/// short word are what [`Look::number`] leads to.
 const LEADS: &[(&str, Lead)] = &[
     ("assw", Lead::Name),
-    ("ASSW", Lead::Name),
     ("assp", Lead::Name),
+    ("assc", Lead::Name),
     ("ecre", Lead::Name),
     ("ECRE", Lead::Name),
     ("oken", Lead::Name),
     ("OKEN", Lead::Name),
     ("edential", Lead::Name),
+    ("EDENTIAL", Lead::Name),
     ("horiza", Lead::Name),
+    ("HORIZA", Lead::Name),
     ("ooki", Lead::Name),
+    ("OOKI", Lead::Name),
     ("gnatur", Lead::Name),
-    ("sig=", Lead::Name),
+    ("GNATUR", Lead::Name),
     ("hone", Lead::Name),
+    ("HONE", Lead::Name),
     ("obile", Lead::Name),
-    ("key=", Lead::Name),
-    ("key:", Lead::Name),
-    ("key\"", Lead::Name),
-    ("key ", Lead::Name),
-    ("Key=", Lead::Name),
-    ("Key:", Lead::Name),
-    ("Key\"", Lead::Name),
-    ("KEY=", Lead::Name),
-    ("pwd=", Lead::Name),
-    ("pwd\"", Lead::Name),
-    ("pass=", Lead::Name),
-    ("PASS=", Lead::Name),
-    ("pass:", Lead::Name),
-    ("pass\"", Lead::Name),
-    ("ssn=", Lead::Name),
-    ("ssn\"", Lead::Name),
+    ("OBILE", Lead::Name),
+    ("sisd", Lead::Name),
+    ("SISD", Lead::Name),
     ("arer ", Lead::Bearer),
     ("asic ", Lead::Basic),
     ("eyJh", Lead::Jwt),
@@ -122,8 +132,8 @@ impl Look {
         Some((*lead, found.span()))
     }
 
-    /// The first block of [`BLOCK_LEN`] bytes from `from` on that a number which checks itself, or a
-    /// key that begins like a word, may begin in.
+    /// The first block of [`BLOCK_LEN`] bytes from `from` on that a number which checks itself, a key
+    /// that begins like a word, or a short word of a name may begin in.
     pub(super) fn number(self, text: &[u8], from: usize) -> Option<usize> {
         let blocks = Blocks { text, from };
         #[cfg(target_arch = "x86_64")]
@@ -185,7 +195,30 @@ fn padded(text: &[u8], at: usize) -> [u8; WINDOW_LEN] {
     window
 }
 
-/// Whether a card, an account number or a short prefix of a key may begin in a window, without a branch,
+/// The short words that names of secrets end in, in lower case.
+pub(super) const SHORT_WORDS: [&str; 5] = ["key", "pwd", "ssn", "sig", "pass"];
+
+/// Whether a short word of a name begins at `at` and ends there as well: no lower-case letter goes on.
+pub(super) fn is_short_word(text: &[u8], at: usize) -> bool {
+    SHORT_WORDS
+        .iter()
+        .any(|word| says(text, at, word) && !byte(text, at + word.len()).is_ascii_lowercase())
+}
+
+/// Whether a text that begins here may begin with what [`may_hold`] looks for and what the text before
+/// it would hide.
+pub(super) fn may_begin(text: &[u8]) -> bool {
+    let digit = |place: usize| byte(text, place).is_ascii_digit();
+    match (byte(text, 0), byte(text, 1)) {
+        (b'2'..=b'6', b'0'..=b'9') => [2, 3, 6, 8, 10, 13].into_iter().all(digit),
+        (b'S', b'K' | b'G') => true,
+        (b'A'..=b'Z', b'A'..=b'Z') => digit(2) && digit(3),
+        (b'h', b'f') => byte(text, 2) == b'_',
+        _ => false,
+    }
+}
+
+/// Whether a card, an account number, a short prefix of a key or a short word may begin in a window, without a branch,
 /// so that many bytes are looked at in one step. Cards have digits at these places however they are
 /// grouped; dates and times have none at one of them.
 #[inline(always)]
@@ -202,7 +235,7 @@ fn may_hold(window: &[u8; WINDOW_LEN]) -> bool {
     let [d0, d1, d2, d3] = [digit(0), digit(1), digit(2), digit(3)];
     let [d6, d8, d10, d13] = [digit(6), digit(8), digit(10), digit(13)];
     let [u0, u1] = [upper(0), upper(1)];
-    let [b0, b1, b2] = [at(0), at(1), at(2)];
+    let [b0, b1, b2, b3, b4] = [at(0), at(1), at(2), at(3), at(4)];
     let mut any = 0;
     for place in 0..BLOCK_LEN {
         let is = |bytes: &[u8; BLOCK_LEN], wanted: u8| u8::from(bytes[place] == wanted);
@@ -216,7 +249,17 @@ fn may_hold(window: &[u8; WINDOW_LEN]) -> bool {
         let account = u0[place] & u1[place] & d2[place] & d3[place];
         let upper_prefix = is(b0, b'S') & (is(b1, b'K') | is(b1, b'G'));
         let lower_prefix = is(b0, b'h') & is(b1, b'f') & is(b2, b'_');
-        any |= (in_word ^ 1) & (card | account | upper_prefix | lower_prefix);
+        // Letters in either case, and no lower-case one behind them.
+        let letter = |bytes: &[u8; BLOCK_LEN], wanted: u8| u8::from(bytes[place] | 0x20 == wanted);
+        let goes_on = |bytes: &[u8; BLOCK_LEN]| u8::from(bytes[place].wrapping_sub(b'a') < 26);
+        let key = letter(b0, b'k') & letter(b1, b'e') & letter(b2, b'y');
+        let pwd = letter(b0, b'p') & letter(b1, b'w') & letter(b2, b'd');
+        let s = letter(b0, b's');
+        let ssn = s & letter(b1, b's') & letter(b2, b'n');
+        let sig = s & letter(b1, b'i') & letter(b2, b'g');
+        let pass = letter(b0, b'p') & letter(b1, b'a') & letter(b2, b's') & letter(b3, b's');
+        let word = (key | pwd | ssn | sig) & (goes_on(b3) ^ 1) | pass & (goes_on(b4) ^ 1);
+        any |= word | (in_word ^ 1) & (card | account | upper_prefix | lower_prefix);
     }
     any != 0
 }
