@@ -195,8 +195,8 @@ fn padded(text: &[u8], at: usize) -> [u8; WINDOW_LEN] {
     window
 }
 
-/// The short words that names of secrets end in, in lower case.
-pub(super) const SHORT_WORDS: [&str; 5] = ["key", "pwd", "ssn", "sig", "pass"];
+/// The last three letters of short words that names of secrets end in, in lower case.
+pub(super) const SHORT_WORDS: [&str; 5] = ["key", "pwd", "ssn", "sig", "ass"];
 
 /// Whether a short word of a name begins at `at` and ends there as well: no lower-case letter goes on.
 pub(super) fn is_short_word(text: &[u8], at: usize) -> bool {
@@ -205,15 +205,15 @@ pub(super) fn is_short_word(text: &[u8], at: usize) -> bool {
         .any(|word| says(text, at, word) && !byte(text, at + word.len()).is_ascii_lowercase())
 }
 
-/// Whether a text that begins here may begin with what [`may_hold`] looks for and what the text before
-/// it would hide.
-pub(super) fn may_begin(text: &[u8]) -> bool {
-    let digit = |place: usize| byte(text, place).is_ascii_digit();
-    match (byte(text, 0), byte(text, 1)) {
-        (b'2'..=b'6', b'0'..=b'9') => [2, 3, 6, 8, 10, 13].into_iter().all(digit),
-        (b'S', b'K' | b'G') => true,
-        (b'A'..=b'Z', b'A'..=b'Z') => digit(2) && digit(3),
-        (b'h', b'f') => byte(text, 2) == b'_',
+/// Whether at `start` may begin what [`may_hold`] looks for, whatever is before it.
+pub(super) fn may_begin(text: &[u8], start: usize) -> bool {
+    let digit = |ahead: usize| byte(text, start + ahead).is_ascii_digit();
+    match byte(text, start) {
+        // Dates fail at the first of these.
+        b'2'..=b'6' => [10, 13, 1, 2, 3, 6, 8].into_iter().all(digit),
+        b'S' if matches!(byte(text, start + 1), b'K' | b'G') => true,
+        b'A'..=b'Z' => digit(2) && digit(3) && byte(text, start + 1).is_ascii_uppercase(),
+        b'h' => byte(text, start + 1) == b'f' && byte(text, start + 2) == b'_',
         _ => false,
     }
 }
@@ -224,9 +224,11 @@ pub(super) fn may_begin(text: &[u8]) -> bool {
 #[inline(always)]
 fn may_hold(window: &[u8; WINDOW_LEN]) -> bool {
     let (mut digits, mut uppers) = ([0; WINDOW_LEN], [0; WINDOW_LEN]);
+    let mut lower = [0; WINDOW_LEN];
     for place in 0..WINDOW_LEN {
         digits[place] = u8::from(window[place].wrapping_sub(b'0') < 10);
         uppers[place] = u8::from(window[place].wrapping_sub(b'A') < 26);
+        lower[place] = window[place] | 0x20;
     }
     let digit = |ahead: usize| from(&digits, 1 + ahead);
     let upper = |ahead: usize| from(&uppers, 1 + ahead);
@@ -235,7 +237,8 @@ fn may_hold(window: &[u8; WINDOW_LEN]) -> bool {
     let [d0, d1, d2, d3] = [digit(0), digit(1), digit(2), digit(3)];
     let [d6, d8, d10, d13] = [digit(6), digit(8), digit(10), digit(13)];
     let [u0, u1] = [upper(0), upper(1)];
-    let [b0, b1, b2, b3, b4] = [at(0), at(1), at(2), at(3), at(4)];
+    let [b0, b1, b2, b3] = [at(0), at(1), at(2), at(3)];
+    let [l0, l1, l2] = [0, 1, 2].map(|ahead| from(&lower, 1 + ahead));
     let mut any = 0;
     for place in 0..BLOCK_LEN {
         let is = |bytes: &[u8; BLOCK_LEN], wanted: u8| u8::from(bytes[place] == wanted);
@@ -250,15 +253,15 @@ fn may_hold(window: &[u8; WINDOW_LEN]) -> bool {
         let upper_prefix = is(b0, b'S') & (is(b1, b'K') | is(b1, b'G'));
         let lower_prefix = is(b0, b'h') & is(b1, b'f') & is(b2, b'_');
         // Letters in either case, and no lower-case one behind them.
-        let letter = |bytes: &[u8; BLOCK_LEN], wanted: u8| u8::from(bytes[place] | 0x20 == wanted);
-        let goes_on = |bytes: &[u8; BLOCK_LEN]| u8::from(bytes[place].wrapping_sub(b'a') < 26);
-        let key = letter(b0, b'k') & letter(b1, b'e') & letter(b2, b'y');
-        let pwd = letter(b0, b'p') & letter(b1, b'w') & letter(b2, b'd');
-        let s = letter(b0, b's');
-        let ssn = s & letter(b1, b's') & letter(b2, b'n');
-        let sig = s & letter(b1, b'i') & letter(b2, b'g');
-        let pass = letter(b0, b'p') & letter(b1, b'a') & letter(b2, b's') & letter(b3, b's');
-        let word = (key | pwd | ssn | sig) & (goes_on(b3) ^ 1) | pass & (goes_on(b4) ^ 1);
+        let is = |bytes: &[u8; BLOCK_LEN], wanted: u8| u8::from(bytes[place] == wanted);
+        let key = is(l0, b'k') & is(l1, b'e') & is(l2, b'y');
+        let pwd = is(l0, b'p') & is(l1, b'w') & is(l2, b'd');
+        let sig = is(l0, b's') & is(l1, b'i') & is(l2, b'g');
+        let s1 = is(l1, b's');
+        let ssn = is(l0, b's') & s1 & is(l2, b'n');
+        let pass = is(l0, b'a') & s1 & is(l2, b's');
+        let goes_on = u8::from(b3[place].wrapping_sub(b'a') < 26);
+        let word = (key | pwd | ssn | sig | pass) & (goes_on ^ 1);
         any |= word | (in_word ^ 1) & (card | account | upper_prefix | lower_prefix);
     }
     any != 0

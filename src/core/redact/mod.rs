@@ -328,10 +328,8 @@ impl Redactor {
             Some((block, (block + BLOCK_LEN).min(text.len())))
         });
         // Text of another may stand before what begins a text, and hide it.
-        for (index, record) in batch.records().enumerate() {
-            let rest = [record.event_name, record.sequence_attribute];
-            let mut texts = rest.into_iter().flatten().chain([record.body]);
-            if texts.any(|text| anchors::may_begin(text.as_bytes())) {
+        for (index, starts) in batch.starts().enumerate() {
+            if starts.iter().any(|start| anchors::may_begin(text, *start)) {
                 suspects.mark_one(batch, index, Pass::Numbers);
             }
         }
