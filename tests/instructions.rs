@@ -71,7 +71,9 @@ fn redaction_of_a_text_twice_as_long_takes_twice_the_instructions_whatever_it_ho
         return;
     }
     let idle = instructions("hostile 0", 1);
-    for (shape, piece) in HOSTILE.iter().enumerate().skip(1) {
+    // All of them, and once more without some kinds.
+    for shape in (1..2 * HOSTILE.len()).filter(|shape| !shape.is_multiple_of(HOSTILE.len())) {
+        let piece = HOSTILE[shape % HOSTILE.len()];
         let [short, long] = [1, 2].map(|times| instructions(&format!("hostile {shape}"), times));
         // A run without a text does as much besides.
         let [short, long] = [short, long].map(|all| all.saturating_sub(idle).max(1));
@@ -111,25 +113,20 @@ const HOSTILE: [&str; 23] = [
 ];
 
 fn redact_hostile(shape: usize, times: u32) {
-    let piece = HOSTILE[shape];
+    let piece = HOSTILE[shape % HOSTILE.len()];
     let len = HOSTILE_LEN * times as usize;
     let text = piece.repeat(len.checked_div(piece.len()).unwrap_or(0));
     // What is found and not wanted must not be read again and again either.
-    let except = [
-        "secret",
-        "authorization",
-        "cookie",
-        "sendgrid-key",
-        "slack-token",
-    ];
-    let except = RedactSpec {
-        except: except.map(str::to_owned).into(),
-        ..RedactSpec::default()
+    let except: &[&str] = match shape < HOSTILE.len() {
+        true => &[],
+        false => &["secret", "authorization", "cookie", "sendgrid-key", "jwt"],
     };
-    for spec in [RedactSpec::default(), except] {
-        let clean = Redactor::new(&spec).unwrap().text(&text).len();
-        assert!(clean <= 2 * text.len() + 64);
-    }
+    let redactor = Redactor::new(&RedactSpec {
+        except: except.iter().map(|kind| (*kind).to_owned()).collect(),
+        ..RedactSpec::default()
+    });
+    let clean = redactor.unwrap().text(&text).len();
+    assert!(clean <= 2 * text.len() + 64);
 }
 
 /// Of a whole run of this very test in a child that decodes so often.
