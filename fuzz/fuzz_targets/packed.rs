@@ -1,68 +1,7 @@
-//! Any bytes, as a compressed body: it is unpacked and decoded or refused, a bomb at the limit. What was
-//! packed comes back, in as many gzip members or zstd frames as it was packed in.
+//! `checks/packed.rs`, guided by coverage.
 #![no_main]
 
-use std::io::Write as _;
-use std::sync::{Arc, LazyLock};
+#[path = "../checks/packed.rs"]
+mod checks;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use knothole::edge::receive::{
-    Accepted, Access, Encoding, Intake, Metrics, Packing, Receiver, Refusal, Reopen, Sent,
-    Settings, Signal, Taken,
-};
-use libfuzzer_sys::fuzz_target;
-
-/// Nothing is ever accepted: requests are only opened.
-struct Nobody;
-
-impl Intake for Nobody {
-    async fn accept(&self, _request: Accepted) -> Result<Taken, Refusal> {
-        Err(Refusal::Stopping)
-    }
-}
-
-static REOPEN: LazyLock<Option<Reopen>> = LazyLock::new(|| {
-    let settings = Settings {
-        request_bytes_max: 1 << 20,
-        ..Settings::of_instance("me")
-    };
-    let access = Access::new(&[]).ok()?;
-    let receiver = Receiver::new(Arc::new(Nobody), settings, Metrics::default(), (access, None));
-    Some(receiver.reopen())
-});
-
-fuzz_target!(|input: &[u8]| {
-    let (Some(reopen), Some((&how, body))) = (&*REOPEN, input.split_first()) else {
-        return;
-    };
-    let packing = [Packing::Gzip, Packing::Zstd][usize::from(how % 2)];
-    let sent = |packing, body: Vec<u8>| Sent {
-        signal: Signal::Logs,
-        encoding: Encoding::Protobuf,
-        packing,
-        body: body.into(),
-        tenant: None,
-    };
-    let _ = reopen.open(&sent(packing, body.to_vec()));
-    let (one, two) = body.split_at(body.len() / 2);
-    let packed = [packed(packing, one), packed(packing, two)].concat();
-    let plain = reopen.open(&sent(Packing::Plain, body.to_vec()));
-    let unpacked = reopen.open(&sent(packing, packed));
-    assert_eq!(
-        plain.map(|it| (it.records, it.bytes)),
-        unpacked.map(|it| (it.records, it.bytes))
-    );
-});
-
-fn packed(packing: Packing, plain: &[u8]) -> Vec<u8> {
-    match packing {
-        Packing::Plain => plain.to_vec(),
-        Packing::Gzip => {
-            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-            let written = packer.write_all(plain);
-            written.and_then(|()| packer.finish()).unwrap_or_default()
-        }
-        Packing::Zstd => zstd::encode_all(plain, 1).unwrap_or_default(),
-    }
-}
+libfuzzer_sys::fuzz_target!(|input: &[u8]| checks::check(input));

@@ -102,6 +102,7 @@ impl Router {
     /// There is no room within a moment, or nothing more is taken.
     pub(super) async fn load(&self, batches: Vec<Batch>, bytes: usize) -> Result<Load, Refusal> {
         self.is_refusing()?;
+        let batches = self.without_secrets(batches);
         let wanted = Shares::of(&batches, bytes);
         let free = self.budget.available_permits() * PERMIT_BYTES;
         if !self
@@ -112,7 +113,7 @@ impl Router {
                 retry_after: RETRY_AFTER,
             });
         }
-        let load = self.load_in_time(batches, bytes, None);
+        let load = self.room_for(batches, bytes, None);
         let loaded = tokio::time::timeout(WAIT, load).await;
         loaded.unwrap_or(Err(Refusal::Overloaded {
             retry_after: RETRY_AFTER,
@@ -143,14 +144,28 @@ impl Router {
     /// Nothing more is taken.
     pub(super) async fn load_in_time(
         &self,
-        mut batches: Vec<Batch>,
+        batches: Vec<Batch>,
         bytes: usize,
         replayed: Option<Timestamp>,
     ) -> Result<Load, Refusal> {
+        let batches = self.without_secrets(batches);
+        self.room_for(batches, bytes, replayed).await
+    }
+
+    /// The names of streams decide their shard, so their secrets go first; those of records go there.
+    fn without_secrets(&self, mut batches: Vec<Batch>) -> Vec<Batch> {
         let redactor = self.redactor.load();
         let streams = batches.iter_mut().map(|batch| &mut batch.stream);
         streams.for_each(|stream| redactor.stream(stream));
-        drop(redactor);
+        batches
+    }
+
+    async fn room_for(
+        &self,
+        batches: Vec<Batch>,
+        bytes: usize,
+        replayed: Option<Timestamp>,
+    ) -> Result<Load, Refusal> {
         // A request larger than the whole budget goes through when it has the budget for itself.
         let permits = bytes.div_ceil(PERMIT_BYTES).clamp(1, self.permits);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);

@@ -22,7 +22,7 @@ use super::router::{Router, shard_index};
 use super::scribe::{self, Scribe};
 use super::shard_thread::{self, Command, Reports, ShardHandle};
 use super::{clock, trainer};
-use crate::core::engine::{self, Output, Saved, Shard, Status};
+use crate::core::engine::{self, Output, Room, Saved, Shard, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
@@ -100,6 +100,8 @@ pub struct Daemon {
     /// Hands over what was acknowledged before this start, as long as there is any.
     replay: Option<std::thread::JoinHandle<()>>,
     shards: Vec<ShardHandle>,
+    /// Of each of them.
+    room: Room,
     stopping: Arc<AtomicBool>,
     announcer: Announcer,
     notify_context: notify::Context,
@@ -147,8 +149,8 @@ impl Daemon {
         let control = Arc::new(store.control(ControlSettings::default())?);
         scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&control))?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let (shards, upto) = spawn_shards(settings, &store, &announcer, &stopping)?;
         let ration = Ration::of(settings);
+        let (shards, upto) = spawn_shards(settings, &store, &announcer, (&stopping, ration.room))?;
         let redactor = Arc::clone(&settings.redact.redactor);
         let queue_max = ration.queue_bytes_max;
         let router = Arc::new(Router::new(shards.clone(), queue_max, &board, redactor));
@@ -167,14 +169,11 @@ impl Daemon {
         let keeper =
             Keeper::new(shards.clone(), books.clone(), Arc::clone(&door)).run(stop.clone());
         let keeper = tokio::spawn(keeper);
-        let guards = (
-            Access::new(&settings.tenants())?,
-            settings.tls().map(Tls::new).transpose()?,
+        let receiver = receiver(settings, &ration, &books, (&door, &board))?;
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(receiver.clone().follow_files()),
         );
-        let bounds = receiver_settings(settings, books.store.instance_id(), &ration);
-        let receiver = Receiver::new(Arc::clone(&door), bounds, board.received.clone(), guards);
-        let follow = receiver.clone().follow_files();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(follow));
         let addresses = listeners.addresses()?;
         let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
         let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
@@ -186,6 +185,7 @@ impl Daemon {
             door,
             replay,
             shards,
+            room: ration.room,
             stopping,
             announcer,
             notify_context,
@@ -251,7 +251,7 @@ impl Daemon {
     /// # Errors
     /// If a sink cannot be set up or a pattern does not compile; then everything stays as it was.
     pub async fn reload(&self, settings: &Settings) -> Result<(), StartError> {
-        let engine = engine_settings(settings)?;
+        let engine = engine_settings(settings, self.room)?;
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &self.notify_context)?;
         let road = &self.announcer.road;
         let before = road.dispatcher.swap(Arc::new(dispatcher));
@@ -402,16 +402,31 @@ fn open_journal(
     Ok(Arc::new(journal))
 }
 
-fn receiver_settings(settings: &Settings, instance_id: &str, ration: &Ration) -> receive::Settings {
-    receive::Settings {
+fn receiver(
+    settings: &Settings,
+    ration: &Ration,
+    books: &Books,
+    (door, board): (&Arc<Door>, &Board),
+) -> Result<Receiver<Door>, StartError> {
+    let bounds = receive::Settings {
         inflight_bytes_max: ration.inflight_bytes_max,
-        ..settings.receiver(instance_id)
-    }
+        ..settings.receiver(books.store.instance_id())
+    };
+    let guards = (
+        Access::new(&settings.tenants())?,
+        settings.tls().map(Tls::new).transpose()?,
+    );
+    Ok(Receiver::new(
+        Arc::clone(door),
+        bounds,
+        board.received.clone(),
+        guards,
+    ))
 }
 
-fn engine_settings(settings: &Settings) -> Result<engine::Settings, PatternError> {
+fn engine_settings(settings: &Settings, room: Room) -> Result<engine::Settings, PatternError> {
     Ok(engine::Settings {
-        room: Ration::of(settings).room,
+        room,
         ..settings.engine()?
     })
 }
@@ -440,9 +455,9 @@ fn spawn_shards(
     settings: &Settings,
     store: &Store,
     announcer: &Announcer,
-    stopping: &Arc<AtomicBool>,
+    (stopping, room): (&Arc<AtomicBool>, Room),
 ) -> Result<(Vec<ShardHandle>, u64), StartError> {
-    let engine = engine_settings(settings)?;
+    let engine = engine_settings(settings, room)?;
     let count = settings.shard_count().get();
     let mut shards: Vec<Shard> = (0..count).map(|_| Shard::new(engine.clone())).collect();
     let mut known = Vec::new();

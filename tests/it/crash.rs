@@ -1,7 +1,6 @@
 //! kill -9 in mid-stream: what was acknowledged is judged, once.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,8 +9,8 @@ use serde_json::Value;
 
 use crate::knothole::{Knothole, Place};
 use crate::otlp::{Client, record, request};
-use crate::parts::{Tail, alone, part, recipe, write_lines};
-use crate::process::{Process, SOON, until};
+use crate::parts::{Tail, alone, part, write_lines};
+use crate::process::{SOON, until};
 use crate::shop::{LEARN_QUICKLY, WELL, of_shop, steps_of, trace_name};
 
 const KILLS: usize = 10;
@@ -69,60 +68,6 @@ fn what_was_acknowledged_is_there_once_after_ten_kills() {
     let shown = knothole.wait_for_records("shop", sent * RECORDS);
     assert_eq!(shown["records"], sent * RECORDS, "{shown}");
     assert_eq!(knothole.ledger().received, 0);
-}
-
-#[test]
-fn collectors_with_a_queue_on_disk_lose_and_double_nothing_while_it_is_killed_ten_times() {
-    const LINES: usize = 100_000;
-    let Some(otelcol) = part("KNOTHOLE_OTELCOL") else {
-        return;
-    };
-    let _alone = alone();
-    let place = Place::new();
-    let settings = "sequence: { reorder_delay: 100ms }\nsinks: []";
-    let mut knothole = place.serve(settings);
-    let fixed = place.at_ports_of(&knothole);
-    let services = ["cart", "order"];
-    let tails = services.map(|service| {
-        let file = place.path(&format!("{service}.log"));
-        let lines: Vec<String> = (0..LINES)
-            .map(|n| format!("{service} {n} accepted in {} ms", n % 90))
-            .collect();
-        write_lines(&file, lines.iter().map(String::as_str));
-        Process::start(
-            service,
-            Command::new(&otelcol)
-                .arg("--config")
-                .arg(recipe("collector/configs/tail-persistent.yaml"))
-                .env("LOG_FILE", &file)
-                .env("KNOTHOLE_GRPC", knothole.grpc.to_string())
-                .env("SERVICE_NAME", service)
-                .env("A_STATE", place.path(&format!("{service}-state"))),
-        )
-    });
-    let records = |knothole: &Knothole| -> u64 {
-        let records = |service| knothole.service(service)?["records"].as_u64();
-        services.iter().filter_map(|service| records(service)).sum()
-    };
-    for kill in 1..=KILLS as u64 {
-        let enough = (2 * LINES as u64) * kill / (KILLS as u64 + 2);
-        until(SOON, "some records", || {
-            (records(&knothole) >= enough).then_some(())
-        });
-        knothole.process.signal(rustix::process::Signal::KILL);
-        knothole.process.wait_at_most(SOON);
-        knothole = place.serve_at(&fixed, settings);
-    }
-    for service in services {
-        knothole.wait_for_records(service, LINES as u64);
-    }
-    for mut tail in tails {
-        assert!(tail.stop().success());
-    }
-    assert_eq!(records(&knothole), 2 * LINES as u64, "nothing came twice");
-    let ledger = knothole.ledger();
-    assert_eq!(ledger.accounted_for(), ledger.received, "{ledger:?}");
-    assert!(knothole.stop().0.success());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A running `knothole serve`.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -136,6 +137,18 @@ impl Knothole {
             .iter()
             .find(|service| service["name"] == name)
             .cloned()
+    }
+
+    /// The services shown, and how many records came of each.
+    pub(crate) fn records_by_service(&self) -> BTreeMap<String, u64> {
+        let answer: serde_json::Value = serde_json::from_str(&self.get("/v1/services").1).unwrap();
+        let services = answer["services"].as_array().unwrap().iter();
+        services
+            .map(|service| {
+                let name = service["name"].as_str().unwrap().to_owned();
+                (name, service["records"].as_u64().unwrap())
+            })
+            .collect()
     }
 
     pub(crate) fn wait_for_state(&self, name: &str, state: &str) -> serde_json::Value {

@@ -142,9 +142,9 @@ fn list(holder: &serde_json::Value, name: &str) -> Vec<serde_json::Value> {
     holder[name].as_array().cloned().unwrap_or_default()
 }
 
-/// The Collector cannot say which port it took, so one is looked for. Another program might take
-/// it first; then the Collector does not start and the test says so.
-fn free_port() -> SocketAddr {
+/// Collectors cannot say which port they took, so one is looked for. Another program might take
+/// it first; then the Collector ends and is to be started again.
+pub(crate) fn free_port() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap()
 }

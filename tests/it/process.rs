@@ -83,6 +83,11 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether it has ended.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for the end, at most `limit`.
     pub(crate) fn wait_at_most(&mut self, limit: Duration) -> ExitStatus {
         let name = self.name.clone();

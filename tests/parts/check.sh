@@ -19,7 +19,7 @@ trap finish EXIT
 
 "$here/setup.sh" >"$work/parts"
 cat "$work/parts"
-[ "$(wc -l <"$work/parts")" -eq 3 ] || { echo "not all parts are there" >&2; exit 1; }
+[ "$(wc -l <"$work/parts")" -eq 4 ] || { echo "not all parts are there" >&2; exit 1; }
 while IFS='=' read -r name path; do export "$name=$path"; done <"$work/parts"
 
 free_ports() {
@@ -100,6 +100,14 @@ for kind in grpc http proto; do
     node "$here/node/send.mjs" $kind "$endpoint" 3000 node-$kind >/dev/null
     expect node-$kind 3000
 done
+
+read -r rotel_grpc rotel_http < <(free_ports)
+"$KNOTHOLE_ROTEL" start --otlp-grpc-endpoint "127.0.0.1:$rotel_grpc" --otlp-http-endpoint "127.0.0.1:$rotel_http" \
+    --exporter otlp --otlp-exporter-endpoint "http://$B_GRPC" >"$work/rotel.log" 2>&1 &
+pids+=($!)
+until_ok "rotel is not ready" grep -q 'Starting Rotel' "$work/rotel.log"
+"$KNOTHOLE_PYTHON" "$here/python/send.py" grpc "http://127.0.0.1:$rotel_grpc" 3000 rotel >/dev/null
+expect rotel 3000
 
 export WEBHOOK_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= WEBHOOK_OUT=$work/hooks.jsonl
 FAIL=first "$KNOTHOLE_PYTHON" "$here/python/webhook_receiver.py" >"$work/port" &

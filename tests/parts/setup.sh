@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build and install the real parts for the end-to-end tests. See README.md.
 #
-#     tests/parts/setup.sh [collector] [python] [node]        (all of them if none is named)
+#     tests/parts/setup.sh [collector] [python] [node] [rotel]    (all of them if none is named)
 #
 # Prints NAME=PATH on stdout for each part that is there; everything else goes to stderr.
 # A part that cannot be had is named as `skipped: PART: REASON`; with CI=true that is an error.
@@ -117,12 +117,37 @@ node_sdk() {
     echo "KNOTHOLE_NODE_DIR=$place"
 }
 
-[ $# -gt 0 ] || set -- collector python node
+# Its wheel is a Python wrapper and a program, of which only the program is kept. That is linked with the
+# library of the Python it is for (libpython3.11 on Debian 12); there is one for 3.10 to 3.13.
+install_rotel() {
+    mkdir "$1" &&
+        python3 -m venv "$tmp/rotel-venv" &&
+        "$tmp/rotel-venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+            --only-binary=:all: --no-deps --target "$tmp/rotel-wheel" -r "$here/rotel/requirements.txt" &&
+        mv "$tmp/rotel-wheel/rotel/rotel-agent" "$1/rotel" &&
+        "$1/rotel" version
+}
+
+rotel() {
+    command -v python3 >/dev/null || { skip rotel "no python3"; return; }
+    local version place
+    version=$(python3 -c 'import platform, sys; print(platform.machine(), sys.version_info[:2])') ||
+        { skip rotel "python3 does not run"; return; }
+    place=$root/rotel-$(key "$version" "$here/rotel/requirements.txt")
+    if [ ! -x "$place/rotel" ]; then
+        attempt rotel install_rotel "$tmp/rotel-new" || return 0
+        publish "$tmp/rotel-new" "$place"
+    fi
+    echo "KNOTHOLE_ROTEL=$place/rotel"
+}
+
+[ $# -gt 0 ] || set -- collector python node rotel
 for part in "$@"; do
     case $part in
         collector) collector ;;
         python) python_sdk ;;
         node) node_sdk ;;
+        rotel) rotel ;;
         *) say "unknown part: $part"; exit 2 ;;
     esac
 done

@@ -32,8 +32,12 @@ pub struct Heard {
 impl Heard {
     /// `sequence` in the keys of `vocabulary`.
     pub fn new(sequence: &EventSequence, vocabulary: &Vocabulary) -> Self {
+        let len = sequence.events.len();
         let mut heard = Self {
-            len: sequence.events.len(),
+            keys: Vec::with_capacity(len),
+            positions: Vec::with_capacity(len),
+            times: Vec::with_capacity(sequence.times.len()),
+            len,
             begins: sequence.begins,
             ends: sequence.ends,
             quiet: sequence.quiet,

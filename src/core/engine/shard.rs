@@ -184,13 +184,14 @@ impl Shard {
         stream.training_failed(now, out);
     }
 
-    /// Takes the settings from now on, templates by hand and the number of alarms at once; bounds and delays of streams that
-    /// exist stay as they are.
+    /// Takes the settings from now on, templates by hand and the number of alarms at once; bounds and
+    /// delays of streams that exist stay as they are.
     pub fn reconfigure(&mut self, settings: Settings) {
         for stream in self.streams.values_mut() {
             stream.miner.set_hand(&settings.hand);
             stream.set_alarms(settings.alarms);
         }
+        self.redaction.forget();
         self.settings = settings;
     }
 

@@ -12,7 +12,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,8 @@ pub const TEMPLATES_MAX: usize = 10_000;
 pub const BIRTHS_PER_MINUTE_MAX: u64 = 1_000;
 /// The text of the template that counts what the bounds leave no room for.
 pub const OVERFLOW_TEXT: &str = "<overflow>";
+/// Its id, which each record that is judged is compared with.
+static OVERFLOW_ID: LazyLock<TemplateId> = LazyLock::new(|| id_of(OVERFLOW_TEXT));
 /// Changes that wait to be taken; later ones are not told.
 const CHANGES_MAX: usize = 4_096;
 /// Words of a shape that is compared with others. A longer one is a template by itself: what it
@@ -296,7 +298,7 @@ impl Miner {
     /// Whether `id` stands for what found no room. It says nothing about a record, so no record is
     /// judged by it.
     pub fn is_overflow(id: TemplateId) -> bool {
-        id == id_of(OVERFLOW_TEXT)
+        id == *OVERFLOW_ID
     }
 
     /// Makes `text` a known template without counting a record, as when a model brings its
@@ -362,7 +364,7 @@ impl Miner {
             None => {
                 self.overflow += 1;
                 Parsed {
-                    id: id_of(OVERFLOW_TEXT),
+                    id: *OVERFLOW_ID,
                     rank: u32::MAX,
                 }
             }

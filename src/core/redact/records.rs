@@ -122,6 +122,11 @@ impl Redaction {
         }
     }
 
+    /// From now on another redactor is asked: what the last one made is not used again.
+    pub fn forget(&mut self) {
+        self.resource = None;
+    }
+
     /// How many secrets of each kind there were since the last call.
     pub fn take_counts(&mut self) -> Vec<(Arc<str>, u64)> {
         std::mem::take(&mut self.counts)

@@ -297,8 +297,14 @@ impl Findings {
     }
 
     fn telemetry(&mut self, telemetry: &Telemetry) {
-        if let Err(error) = EnvFilter::builder().parse(&telemetry.log_level) {
-            let level = &telemetry.log_level;
+        let level = &telemetry.log_level;
+        if !level.is_ascii() {
+            // EnvFilter cuts it by bytes, and panics in the middle of a character.
+            self.say(
+                "telemetry.log_level",
+                format!("{level:?} is no level; write error, warn, info, debug or trace"),
+            );
+        } else if let Err(error) = EnvFilter::builder().parse(level) {
             self.say(
                 "telemetry.log_level",
                 format!("{level:?} is no level ({error}); write error, warn, info, debug or trace"),

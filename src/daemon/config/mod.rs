@@ -12,8 +12,8 @@ mod settings;
 mod tree;
 mod units;
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -218,12 +218,16 @@ fn malformed(malformed: Malformed) -> Problem {
 }
 
 fn read_file(path: &Path) -> io::Result<String> {
-    let len = fs::metadata(path)?.len();
-    if len > FILE_LEN_MAX {
-        let message = format!("{len} bytes is no settings file (at most {FILE_LEN_MAX})");
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too long from one that just fits; the length
+    // that a device or a pipe claims tells nothing.
+    let file = File::open(path)?;
+    file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_LEN_MAX {
+        let message = format!("too long for a settings file (at most {FILE_LEN_MAX} bytes)");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    fs::read_to_string(path)
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]

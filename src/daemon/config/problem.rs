@@ -10,6 +10,8 @@ use super::tree::Origin;
 pub const PROBLEMS_MAX: usize = 100;
 /// Longest part of a source line that is shown, in characters.
 const SOURCE_LEN_MAX: usize = 120;
+/// Longest message and longest path, in characters: either may repeat what the file says.
+const MESSAGE_LEN_MAX: usize = 1_000;
 
 /// One thing that is wrong with the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,10 @@ impl Problems {
             Origin::Outside(_) | Origin::Nowhere => (usize::MAX, 0),
         });
         list.truncate(PROBLEMS_MAX);
+        for problem in &mut list {
+            problem.path = told(&problem.path);
+            problem.message = told(&problem.message);
+        }
         let pointed_at = |number: usize| list.iter().any(|problem| problem.line() == Some(number));
         let numbered = text
             .lines()
@@ -167,14 +173,24 @@ fn printable(line: &str) -> String {
         SECRETS.iter().any(|word| lower.contains(word)),
         line.split_once(": "),
     ) {
-        return format!("{}: …", without_controls(name));
+        return format!("{}: …", without_controls(name, SOURCE_LEN_MAX));
     }
-    without_controls(line)
+    without_controls(line, SOURCE_LEN_MAX)
 }
 
-fn without_controls(line: &str) -> String {
+/// A message or a path as one line that is safe to print.
+fn told(text: &str) -> String {
+    let mut shown = without_controls(text, MESSAGE_LEN_MAX);
+    if text.chars().nth(MESSAGE_LEN_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The first `len_max` characters.
+fn without_controls(line: &str, len_max: usize) -> String {
     let mut shown = String::new();
-    for c in line.chars().take(SOURCE_LEN_MAX) {
+    for c in line.chars().take(len_max) {
         // Writing into a string cannot fail.
         let _ = shown.write_char(if c.is_control() { ' ' } else { c });
     }
@@ -224,6 +240,23 @@ mod tests {
             shown
                 .to_string()
                 .ends_with("| ^^^^^\n1 problem; serve would refuse this")
+        );
+    }
+
+    #[test]
+    fn a_message_that_repeats_a_huge_or_hostile_name_is_cut_and_safe_to_print() {
+        let name = format!("\u{1b}[2J\n{}", "é".repeat(1 << 20));
+        let list = vec![Problem {
+            path: name.clone(),
+            ..problem(1, 1, 1, &name)
+        }];
+        let told = Problems::new("f", "x", list).unwrap();
+        let (one, shown) = (&told.list()[0], told.to_string());
+        assert!(one.message.ends_with("é…") && one.path.ends_with("é…"));
+        assert!(shown.chars().count() < 1_200 && told.to_json().to_string().len() < 5_000);
+        assert!(
+            !shown.contains('\u{1b}') && shown.lines().count() == 4,
+            "{shown:?}"
         );
     }
 

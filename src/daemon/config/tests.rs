@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 fn problems(text: &str, overrides: &[Override]) -> String {
@@ -301,6 +303,22 @@ fn a_secret_in_the_file_is_not_repeated() {
     let told = problems(url, &[]);
     assert!(
         told.contains("secret in plain") && !told.contains("hunter2"),
+        "{told}"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_without_an_end_is_refused() {
+    let refused = load(Some(Path::new("/dev/zero")), &[]).unwrap_err();
+    assert!(refused.to_string().contains("too long"), "{refused}");
+}
+
+#[test]
+fn a_level_that_is_no_ascii_is_a_problem_and_not_a_panic() {
+    let told = problems("telemetry: {log_level: ' aé=info'}\n", &[]);
+    assert!(
+        told.contains("telemetry.log_level") && told.contains("is no level"),
         "{told}"
     );
 }

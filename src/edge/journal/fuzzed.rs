@@ -147,6 +147,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_fuzzing_found_worth_keeping_holds() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/journal");
+        let files = std::fs::read_dir(folder).unwrap();
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        assert!(files.len() > 5, "{folder} has few inputs");
+        for file in files {
+            let input = std::fs::read(&file).unwrap();
+            if std::panic::catch_unwind(|| check(&input)).is_err() {
+                panic!("the journal does not hold for {}", file.display());
+            }
+        }
+    }
+
+    #[test]
     fn any_files_and_any_damage_are_lived_with() {
         let mut dice = Dice::new(7);
         for _ in 0..20_000 {

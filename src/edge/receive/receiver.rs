@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::access::{Access, Tenant};
 use super::budget::{Account, Budget, Hold, NoRoom};
-use super::decode::memory_max;
+use super::decode::{Encoding, memory_max};
 use super::listen::ConnectionLimits;
 use super::metrics::Tally;
 use super::tls::Tls;
@@ -23,6 +23,8 @@ use super::{
 /// A body up to this size is decoded where it was read; a larger one takes longer than an async
 /// thread, which also serves health checks and the deliveries of alerts, may be held.
 const INLINE_BYTES_MAX: usize = 512 << 10;
+/// The same for JSON, which takes six times as long.
+const INLINE_JSON_BYTES_MAX: usize = 64 << 10;
 /// The same for a packed body.
 const INLINE_PACKED_BYTES_MAX: usize = 8 << 10;
 /// How often the files of certificates and tokens are looked at.
@@ -194,9 +196,10 @@ impl<I: Intake> Receiver<I> {
         mut hold: Hold,
     ) -> Result<(Sent, Decoded, Hold), Failure> {
         let settings = Arc::clone(&self.settings);
-        let inline_max = match sent.packing {
-            Packing::Plain => INLINE_BYTES_MAX,
-            Packing::Gzip | Packing::Zstd => INLINE_PACKED_BYTES_MAX,
+        let inline_max = match (sent.packing, sent.encoding) {
+            (Packing::Plain, Encoding::Protobuf) => INLINE_BYTES_MAX,
+            (Packing::Plain, Encoding::Json) => INLINE_JSON_BYTES_MAX,
+            (Packing::Gzip | Packing::Zstd, _) => INLINE_PACKED_BYTES_MAX,
         };
         let is_small = sent.body.len() <= inline_max;
         let work = move || {

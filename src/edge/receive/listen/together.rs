@@ -2,8 +2,8 @@
 //!
 //! As tasks of their own, which is usual, each piece that comes in and each frame that goes out wakes
 //! another thread: seven times for a request of 400 KB, a third of the processor time of receiving it.
-//! What takes long is done elsewhere anyway. The windows of a connection bound how much of it can be ready
-//! at once.
+//! What takes long is done elsewhere anyway. How much can be ready at once is bounded by the requests of
+//! a connection and by what is decoded where it was read.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -111,7 +111,8 @@ impl Bell {
     }
 
     fn hush(&self) {
-        self.has_rung.store(false, Ordering::SeqCst);
+        // Not a plain store: what a ringer did before it rang is to be seen by the look that follows.
+        self.has_rung.swap(false, Ordering::SeqCst);
     }
 
     fn has_rung(&self) -> bool {

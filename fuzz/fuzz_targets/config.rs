@@ -1,0 +1,7 @@
+//! `checks/config.rs`, guided by coverage.
+#![no_main]
+
+#[path = "../checks/config.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| checks::check(input));
