@@ -121,6 +121,16 @@ impl Batch {
         (first.saturating_sub(1)..last, end)
     }
 
+    /// Where the body, the event name and the sequence attribute of each record begin in
+    /// [`texts`](Self::texts); what it does not have begins where the next does.
+    pub fn starts(&self) -> impl ExactSizeIterator<Item = [usize; 3]> {
+        let len = |len: u32| if len == ABSENT { 0 } else { len as usize };
+        self.rows.iter().map(move |row| {
+            let name = row.start + len(row.body_len);
+            [row.start, name, name + len(row.event_name_len)]
+        })
+    }
+
     /// Gives other names to templates where `rename` has one.
     pub fn rename_templates(&mut self, mut rename: impl FnMut(&str) -> Option<Arc<str>>) {
         for name in &mut self.templates {

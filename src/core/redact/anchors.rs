@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind, Span, packed};
 use pulp::{Scalar, Simd, WithSimd};
 
+use super::kind::Kind;
+use super::text::{byte, says};
 use super::vendor::{VENDORS, Vendor};
 
 /// What a text says where a secret may be.
@@ -26,39 +28,47 @@ pub(super) enum Lead {
     Vendor(&'static Vendor),
 }
 
+impl Lead {
+    /// What it leads to; names lead to several.
+    pub(super) const fn kind(self) -> Option<Kind> {
+        Some(match self {
+            Self::Name => return None,
+            Self::Bearer | Self::Basic => Kind::Authorization,
+            Self::Jwt => Kind::Jwt,
+            Self::PrivateKey => Kind::PrivateKey,
+            Self::Webhook => Kind::WebhookUrl,
+            Self::Telegram => Kind::TelegramToken,
+            Self::OpenAi => Kind::OpenAiKey,
+            Self::Vendor(vendor) => vendor.kind,
+        })
+    }
+}
+
 /// What leads to a secret, beside the prefixes of makers. Words come in the cases that people write;
-/// none is shorter than four bytes, since the search for shorter ones is slow.
+/// none is shorter than four bytes, since the search for shorter ones is slow: names that end in a
+/// short word are what [`Look::number`] leads to.
 const LEADS: &[(&str, Lead)] = &[
     ("assw", Lead::Name),
-    ("ASSW", Lead::Name),
     ("assp", Lead::Name),
+    ("assc", Lead::Name),
     ("ecre", Lead::Name),
     ("ECRE", Lead::Name),
     ("oken", Lead::Name),
     ("OKEN", Lead::Name),
     ("edential", Lead::Name),
+    ("EDENTIAL", Lead::Name),
     ("horiza", Lead::Name),
+    ("HORIZA", Lead::Name),
     ("ooki", Lead::Name),
+    ("OOKI", Lead::Name),
     ("gnatur", Lead::Name),
-    ("sig=", Lead::Name),
+    ("GNATUR", Lead::Name),
     ("hone", Lead::Name),
+    ("HONE", Lead::Name),
     ("obile", Lead::Name),
-    ("key=", Lead::Name),
-    ("key:", Lead::Name),
-    ("key\"", Lead::Name),
-    ("key ", Lead::Name),
-    ("Key=", Lead::Name),
-    ("Key:", Lead::Name),
-    ("Key\"", Lead::Name),
-    ("KEY=", Lead::Name),
-    ("pwd=", Lead::Name),
-    ("pwd\"", Lead::Name),
-    ("pass=", Lead::Name),
-    ("PASS=", Lead::Name),
-    ("pass:", Lead::Name),
-    ("pass\"", Lead::Name),
-    ("ssn=", Lead::Name),
-    ("ssn\"", Lead::Name),
+    ("OBILE", Lead::Name),
+    ("sisd", Lead::Name),
+    ("SISD", Lead::Name),
     ("arer ", Lead::Bearer),
     ("asic ", Lead::Basic),
     ("eyJh", Lead::Jwt),
@@ -122,8 +132,8 @@ impl Look {
         Some((*lead, found.span()))
     }
 
-    /// The first block of [`BLOCK_LEN`] bytes from `from` on that a number which checks itself, or a
-    /// key that begins like a word, may begin in.
+    /// The first block of [`BLOCK_LEN`] bytes from `from` on that a number which checks itself, a key
+    /// that begins like a word, or a short word of a name may begin in.
     pub(super) fn number(self, text: &[u8], from: usize) -> Option<usize> {
         let blocks = Blocks { text, from };
         #[cfg(target_arch = "x86_64")]
@@ -185,15 +195,40 @@ fn padded(text: &[u8], at: usize) -> [u8; WINDOW_LEN] {
     window
 }
 
-/// Whether a card, an account number or a short prefix of a key may begin in a window, without a branch,
+/// The last three letters of short words that names of secrets end in, in lower case.
+pub(super) const SHORT_WORDS: [&str; 5] = ["key", "pwd", "ssn", "sig", "ass"];
+
+/// Whether a short word of a name begins at `at` and ends there as well: no lower-case letter goes on.
+pub(super) fn is_short_word(text: &[u8], at: usize) -> bool {
+    SHORT_WORDS
+        .iter()
+        .any(|word| says(text, at, word) && !byte(text, at + word.len()).is_ascii_lowercase())
+}
+
+/// Whether at `start` may begin what [`may_hold`] looks for, whatever is before it.
+pub(super) fn may_begin(text: &[u8], start: usize) -> bool {
+    let digit = |ahead: usize| byte(text, start + ahead).is_ascii_digit();
+    match byte(text, start) {
+        // Dates fail at the first of these.
+        b'2'..=b'6' => [10, 13, 1, 2, 3, 6, 8].into_iter().all(digit),
+        b'S' if matches!(byte(text, start + 1), b'K' | b'G') => true,
+        b'A'..=b'Z' => digit(2) && digit(3) && byte(text, start + 1).is_ascii_uppercase(),
+        b'h' => byte(text, start + 1) == b'f' && byte(text, start + 2) == b'_',
+        _ => false,
+    }
+}
+
+/// Whether a card, an account number, a short prefix of a key or a short word may begin in a window, without a branch,
 /// so that many bytes are looked at in one step. Cards have digits at these places however they are
 /// grouped; dates and times have none at one of them.
 #[inline(always)]
 fn may_hold(window: &[u8; WINDOW_LEN]) -> bool {
     let (mut digits, mut uppers) = ([0; WINDOW_LEN], [0; WINDOW_LEN]);
+    let mut lower = [0; WINDOW_LEN];
     for place in 0..WINDOW_LEN {
         digits[place] = u8::from(window[place].wrapping_sub(b'0') < 10);
         uppers[place] = u8::from(window[place].wrapping_sub(b'A') < 26);
+        lower[place] = window[place] | 0x20;
     }
     let digit = |ahead: usize| from(&digits, 1 + ahead);
     let upper = |ahead: usize| from(&uppers, 1 + ahead);
@@ -202,7 +237,8 @@ fn may_hold(window: &[u8; WINDOW_LEN]) -> bool {
     let [d0, d1, d2, d3] = [digit(0), digit(1), digit(2), digit(3)];
     let [d6, d8, d10, d13] = [digit(6), digit(8), digit(10), digit(13)];
     let [u0, u1] = [upper(0), upper(1)];
-    let [b0, b1, b2] = [at(0), at(1), at(2)];
+    let [b0, b1, b2, b3] = [at(0), at(1), at(2), at(3)];
+    let [l0, l1, l2] = [0, 1, 2].map(|ahead| from(&lower, 1 + ahead));
     let mut any = 0;
     for place in 0..BLOCK_LEN {
         let is = |bytes: &[u8; BLOCK_LEN], wanted: u8| u8::from(bytes[place] == wanted);
@@ -216,7 +252,17 @@ fn may_hold(window: &[u8; WINDOW_LEN]) -> bool {
         let account = u0[place] & u1[place] & d2[place] & d3[place];
         let upper_prefix = is(b0, b'S') & (is(b1, b'K') | is(b1, b'G'));
         let lower_prefix = is(b0, b'h') & is(b1, b'f') & is(b2, b'_');
-        any |= (in_word ^ 1) & (card | account | upper_prefix | lower_prefix);
+        // Letters in either case, and no lower-case one behind them.
+        let is = |bytes: &[u8; BLOCK_LEN], wanted: u8| u8::from(bytes[place] == wanted);
+        let key = is(l0, b'k') & is(l1, b'e') & is(l2, b'y');
+        let pwd = is(l0, b'p') & is(l1, b'w') & is(l2, b'd');
+        let sig = is(l0, b's') & is(l1, b'i') & is(l2, b'g');
+        let s1 = is(l1, b's');
+        let ssn = is(l0, b's') & s1 & is(l2, b'n');
+        let pass = is(l0, b'a') & s1 & is(l2, b's');
+        let goes_on = u8::from(b3[place].wrapping_sub(b'a') < 26);
+        let word = (key | pwd | ssn | sig | pass) & (goes_on ^ 1);
+        any |= word | (in_word ^ 1) & (card | account | upper_prefix | lower_prefix);
     }
     any != 0
 }

@@ -5,27 +5,32 @@ use super::found::Found;
 use super::kind::Kind;
 use super::text::{byte, is_url_safe, opens, run, says, slice};
 
-/// Longest part of a token.
-const PART_LEN_MAX: usize = 16 << 10;
+/// Shortest first part of a token.
+const HEADER_LEN_MIN: usize = 10;
 /// Longest first line of a key.
 const HEAD_LEN_MAX: usize = 64;
 /// Longest address of a webhook.
 const ADDRESS_LEN_MAX: usize = 512;
 
 /// A token of three parts, of which the first begins at `start`.
-pub(super) fn jwt(text: &[u8], start: usize) -> Option<Found> {
+///
+/// # Errors
+/// Up to where none can begin: all that begin in one first part go on alike.
+pub(super) fn jwt(text: &[u8], start: usize) -> Result<Found, usize> {
     if !opens(text, start) {
-        return None;
+        return Err(start);
     }
-    let head = run(text, start, PART_LEN_MAX, is_url_safe);
-    let claims = start + head + 1;
-    let claims_len = run(text, claims, PART_LEN_MAX, is_url_safe);
-    let rest = claims + claims_len;
-    let is_token = head >= 10 && byte(text, claims - 1) == b'.' && byte(text, rest) == b'.';
-    let signature = run(text, rest, PART_LEN_MAX, |byte| {
-        is_url_safe(byte) || byte == b'.'
-    });
-    is_token.then(|| Found::new(Kind::Jwt, start, rest + signature))
+    let dot = start + run(text, start, usize::MAX, is_url_safe);
+    if byte(text, dot) != b'.' || dot - start < HEADER_LEN_MIN {
+        return Err(dot);
+    }
+    let rest = dot + 1 + run(text, dot + 1, usize::MAX, is_url_safe);
+    if byte(text, rest) != b'.' {
+        return Err(dot);
+    }
+    let is_more = |byte: u8| is_url_safe(byte) || byte == b'.';
+    let end = rest + run(text, rest, usize::MAX, is_more);
+    Ok(Found::new(Kind::Jwt, start, end))
 }
 
 /// A private key from its first line to its last; to the end of the text where that is not in it.
@@ -76,7 +81,7 @@ pub(super) fn webhook(text: &[u8], host: usize) -> Option<Found> {
 pub(super) fn bearer(text: &[u8], start: usize) -> Option<Found> {
     let token = start + "Bearer ".len();
     let is_token = |byte: u8| is_url_safe(byte) || b".~+/=".contains(&byte);
-    let len = run(text, token, PART_LEN_MAX, is_token);
+    let len = run(text, token, usize::MAX, is_token);
     let has_digit = slice(text, token, token + len)
         .iter()
         .any(u8::is_ascii_digit);
@@ -88,7 +93,7 @@ pub(super) fn bearer(text: &[u8], start: usize) -> Option<Found> {
 pub(super) fn basic(text: &[u8], start: usize) -> Option<Found> {
     let token = start + "Basic ".len();
     let is_base64 = |byte: u8| is_url_safe(byte) || b"+/=".contains(&byte);
-    let len = run(text, token, PART_LEN_MAX, is_base64);
+    let len = run(text, token, usize::MAX, is_base64);
     let has_colon = decoded(slice(text, token, token + len)).any(|byte| byte == b':');
     let found = Found::new(Kind::Authorization, token, token + len);
     (opens(text, start) && len >= 4 && has_colon).then_some(found)

@@ -75,6 +75,23 @@ kinds! {
     Phone "phone",
 }
 
+/// Some of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kinds(u64);
+
+impl Kinds {
+    pub(super) const ALL: Self = Self(u64::MAX);
+    pub(super) const NONE: Self = Self(0);
+
+    pub(super) const fn has(self, kind: Kind) -> bool {
+        self.0 >> kind as u64 & 1 == 1
+    }
+
+    pub(super) const fn without(self, kind: Kind) -> Self {
+        Self(self.0 & !(1 << kind as u64))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

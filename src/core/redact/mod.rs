@@ -17,6 +17,7 @@ mod address;
 mod anchors;
 mod block;
 mod found;
+mod json;
 mod kind;
 mod named;
 mod number;
@@ -28,12 +29,13 @@ mod vendor;
 use std::fmt;
 use std::sync::Arc;
 
+use aho_corasick::Span;
 use memchr::memchr;
 use regex::Regex;
 
 use anchors::{BLOCK_LEN, Lead, Look};
 use found::Found;
-use kind::Kind;
+use kind::{Kind, Kinds};
 
 pub use records::{Redaction, Suspects};
 
@@ -83,8 +85,8 @@ pub struct RedactProblem {
 /// Finds secrets and personal data and puts marks in their place.
 #[derive(Clone)]
 pub struct Redactor {
-    /// Bit `n` says that the kind `n` of [`Kind::ALL`] is redacted.
-    known: u64,
+    /// Which of the kinds that are known without being told are redacted.
+    known: Kinds,
     patterns: Vec<Regex>,
     /// The names of all kinds: those known, then those of the patterns.
     names: Vec<Arc<str>>,
@@ -94,7 +96,7 @@ pub struct Redactor {
 impl Default for Redactor {
     fn default() -> Self {
         Self {
-            known: u64::MAX,
+            known: Kinds::ALL,
             patterns: Vec::new(),
             names: Kind::ALL.iter().map(|kind| kind.name().into()).collect(),
             look: Look::new(),
@@ -112,12 +114,12 @@ impl Redactor {
         let mut redactor = Self::default();
         for (index, name) in spec.except.iter().enumerate() {
             match Kind::ALL.iter().find(|kind| kind.name() == name) {
-                Some(kind) => redactor.known &= !(1 << *kind as u64),
+                Some(kind) => redactor.known = redactor.known.without(*kind),
                 None => problems.push(problem(format!("except[{index}]"), no_kind(name))),
             }
         }
         if !spec.defaults {
-            redactor.known = 0;
+            redactor.known = Kinds::NONE;
         }
         if spec.patterns.len() > PATTERNS_MAX {
             let message = format!("at most {PATTERNS_MAX} patterns are taken; join some with |");
@@ -215,7 +217,7 @@ impl Redactor {
         out: &mut String,
         mut count: impl FnMut(usize),
     ) -> bool {
-        let kind = named::kind_of(name, value).filter(|kind| self.known >> *kind as u64 & 1 == 1);
+        let kind = named::kind_of(name, value).filter(|kind| self.known.has(*kind));
         let Some(kind) = kind else {
             return self.rewrite((value, Passes::ALL), out, count);
         };
@@ -227,7 +229,7 @@ impl Redactor {
     /// All that `passes` lead to in `text`, in order and without overlaps.
     fn find(&self, text: &str, passes: Passes) -> Vec<Found> {
         let mut all = Vec::new();
-        if self.known != 0 {
+        if self.known != Kinds::NONE {
             self.follow_leads(text.as_bytes(), passes, &mut all);
         }
         for (index, pattern) in self.patterns.iter().enumerate() {
@@ -246,20 +248,30 @@ impl Redactor {
             }
             overlaps
         });
+        for found in &mut all {
+            found.quotes = json::quotes(text.as_bytes(), found.start..found.end);
+        }
         all
     }
 
     fn follow_leads(&self, text: &[u8], passes: Passes, all: &mut Vec<Found>) {
+        let wanted = self.known;
         let mut note = |found: Option<Found>| {
-            let wanted = found.filter(|found| self.known >> found.kind & 1 == 1)?;
-            all.push(wanted);
-            Some(wanted.end)
+            let is_wanted = |found: &Found| {
+                let kind = Kind::ALL.get(found.kind);
+                kind.is_some_and(|kind| wanted.has(*kind))
+            };
+            let found = found.filter(is_wanted)?;
+            all.push(found);
+            Some(found.end)
         };
         for group in (0..self.look.groups()).filter(|_| passes.has(Pass::Leads)) {
             let mut at = 0;
             while let Some((lead, span)) = self.look.lead(group, text, at) {
-                let end = note(follow(lead, text, span));
-                at = end.unwrap_or(0).max(span.end);
+                at = match follow(lead, text, span, wanted) {
+                    Ok(found) => note(Some(found)).unwrap_or(0).max(span.end),
+                    Err(read) => read.max(span.end),
+                };
             }
         }
         let mut at = if passes.has(Pass::Signs) {
@@ -280,7 +292,7 @@ impl Redactor {
             at = block;
             let end = (block + BLOCK_LEN).min(text.len());
             while at < end {
-                at = note(number_at(text, at)).unwrap_or(at + 1);
+                at = note(number_at(text, at, wanted)).unwrap_or(at + 1);
             }
         }
     }
@@ -291,7 +303,7 @@ impl Redactor {
             return Suspects::all();
         }
         let mut suspects = Suspects::none();
-        if self.known == 0 {
+        if self.known == Kinds::NONE {
             return suspects;
         }
         let text = batch.texts().as_bytes();
@@ -315,6 +327,12 @@ impl Redactor {
             let block = self.look.number(text, at)?;
             Some((block, (block + BLOCK_LEN).min(text.len())))
         });
+        // Text of another may stand before what begins a text, and hide it.
+        for (index, starts) in batch.starts().enumerate() {
+            if starts.iter().any(|start| anchors::may_begin(text, *start)) {
+                suspects.mark_one(batch, index, Pass::Numbers);
+            }
+        }
         suspects
     }
 }
@@ -344,14 +362,28 @@ impl Passes {
     }
 }
 
-/// What a lead leads to.
-fn follow(lead: Lead, text: &[u8], span: aho_corasick::Span) -> Option<Found> {
+/// What a lead leads to, if it is wanted. Whatever is not taken out is read but a bounded number of times,
+/// or up to where the search may go on.
+///
+/// # Errors
+/// Up to where there is nothing of this kind.
+fn follow(lead: Lead, text: &[u8], span: Span, wanted: Kinds) -> Result<Found, usize> {
     let start = span.start;
+    if lead.kind().is_some_and(|kind| !wanted.has(kind)) {
+        return Err(span.end);
+    }
+    if let Lead::Jwt = lead {
+        return block::jwt(text, start);
+    }
+    found_by(lead, text, start, wanted).ok_or(span.end)
+}
+
+fn found_by(lead: Lead, text: &[u8], start: usize, wanted: Kinds) -> Option<Found> {
     match lead {
-        Lead::Name => named::find(text, start),
+        Lead::Name => named::find(text, start, wanted),
         Lead::Bearer => block::bearer(text, start.checked_sub("Be".len())?),
         Lead::Basic => block::basic(text, start.checked_sub("B".len())?),
-        Lead::Jwt => block::jwt(text, start),
+        Lead::Jwt => block::jwt(text, start).ok(),
         Lead::PrivateKey => block::private_key(text, start),
         Lead::Webhook => block::webhook(text, start),
         Lead::Telegram => vendor::telegram(text, start),
@@ -360,11 +392,14 @@ fn follow(lead: Lead, text: &[u8], span: aho_corasick::Span) -> Option<Found> {
     }
 }
 
-/// What begins at `at` and checks itself, or has a short prefix.
-fn number_at(text: &[u8], at: usize) -> Option<Found> {
+/// What begins at `at` and checks itself or has a short prefix; what a short word there names.
+fn number_at(text: &[u8], at: usize, wanted: Kinds) -> Option<Found> {
+    if anchors::is_short_word(text, at) {
+        return named::find(text, at, wanted);
+    }
     match text::byte(text, at) {
         b'2'..=b'6' => number::card(text, at),
-        b'A'..=b'Z' | b'h' => vendor::short(text, at).or_else(|| number::iban(text, at)),
+        b'A'..=b'Z' | b'h' => vendor::short(text, at, wanted).or_else(|| number::iban(text, at)),
         _ => None,
     }
 }

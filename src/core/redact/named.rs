@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::found::Found;
-use super::kind::Kind;
+use super::kind::{Kind, Kinds};
 use super::text::{byte, byte_before, run, run_before, says, slice};
 use super::value::{Value, is_harmless};
 
@@ -46,7 +46,7 @@ impl Meaning {
 }
 
 /// Ends of names, in lower case and without what separates their words.
-const ENDS: &[(&str, Meaning)] = &[
+pub(super) const ENDS: &[(&str, Meaning)] = &[
     ("password", Meaning::Password),
     ("passwd", Meaning::Password),
     ("passphrase", Meaning::Password),
@@ -76,7 +76,7 @@ const ENDS: &[(&str, Meaning)] = &[
 ];
 
 /// Last words of names that are too short to be told from the end of another word (`bypass`).
-const WORDS: &[(&str, Meaning)] = &[
+pub(super) const WORDS: &[(&str, Meaning)] = &[
     ("pass", Meaning::Token),
     ("pwd", Meaning::Password),
     ("sig", Meaning::Token),
@@ -92,6 +92,18 @@ const HARMLESS: [&str; 5] = [
     "synctoken",
 ];
 
+/// Words that say what is wrong with the value of the name after them.
+const COMPLAINTS: [&str; 8] = [
+    "bad",
+    "expired",
+    "incorrect",
+    "invalid",
+    "missing",
+    "unexpected",
+    "weak",
+    "wrong",
+];
+
 /// Words that make a secret of the key after them (`API key: …`).
 const BEFORE_KEY: [&str; 8] = [
     "api",
@@ -105,19 +117,34 @@ const BEFORE_KEY: [&str; 8] = [
 ];
 
 /// The value of the name that the byte at `place` is in.
-pub(super) fn find(text: &[u8], place: usize) -> Option<Found> {
+///
+/// What is not wanted is not read to its end either, so that no byte is read again and again.
+pub(super) fn find(text: &[u8], place: usize, wanted: Kinds) -> Option<Found> {
     let name = name_around(text, place);
     let value = value_after(text, &name)?;
-    let meaning = meaning_of(text, &name)?;
+    let meaning = meaning_of(text, &name).filter(|meaning| wanted.has(meaning.kind()))?;
     let found = value.read(text, meaning)?;
     let secret = slice(text, found.start, found.end);
-    (!is_harmless(secret, meaning, value.is_prose(text, found.end))).then_some(found)
+    let is_prose = value.is_prose(text, found.end)
+        && (meaning != Meaning::Password || is_complaint(text, name.start));
+    let is_directory = slice(text, name.start, name.end) == b"PWD" && secret.starts_with(b"/");
+    let is_harmless = is_harmless(secret, byte(text, found.end), meaning);
+    (!is_prose && !is_directory && !is_harmless).then_some(found)
+}
+
+/// Whether the word before the name at `start` says that something is wrong with the value, so that a
+/// colon is followed by what that is: `invalid password: too short`.
+fn is_complaint(text: &[u8], start: usize) -> bool {
+    COMPLAINTS.iter().any(|word| {
+        let first = start.checked_sub(word.len() + 1);
+        byte_before(text, start) == b' ' && first.is_some_and(|first| says(text, first, word))
+    })
 }
 
 /// What an attribute of this name and value is, if the name says that the value is secret.
 pub(super) fn kind_of(name: &str, value: &str) -> Option<Kind> {
     let meaning = meaning_of(name.as_bytes(), &(0..name.len()))?;
-    (!is_harmless(value.as_bytes(), meaning, false)).then(|| meaning.kind())
+    (!is_harmless(value.as_bytes(), b' ', meaning)).then(|| meaning.kind())
 }
 
 /// The name that the byte at `place` is in, without dots and dashes at its ends.
@@ -202,6 +229,5 @@ fn value_after(text: &[u8], name: &Range<usize>) -> Option<Value> {
     };
     let start = blanks(after);
     let is_spaced = byte(text, separator) == b':' && start > after && !is_quoted;
-    let json = is_quoted.then_some(slashes);
-    Some(Value::after(text, start, json, is_spaced))
+    Some(Value::after(text, start, is_spaced))
 }

@@ -40,12 +40,21 @@ impl Suspects {
     /// of them ends.
     pub(super) fn mark(&mut self, batch: &Batch, places: Range<usize>, pass: Pass) -> usize {
         let (records, end) = batch.records_at(places);
+        self.mark_all(batch, records, pass);
+        end
+    }
+
+    /// Notes that `pass` led to the record at `index`.
+    pub(super) fn mark_one(&mut self, batch: &Batch, index: usize, pass: Pass) {
+        self.mark_all(batch, index..index + 1, pass);
+    }
+
+    fn mark_all(&mut self, batch: &Batch, records: Range<usize>, pass: Pass) {
         if self.passes.is_empty() {
             self.passes.resize(batch.len(), Passes::default());
         }
         let marked = self.passes.get_mut(records).unwrap_or_default();
         marked.iter_mut().for_each(|each| each.0 |= pass as u8);
-        end
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::named::Meaning;
 use super::*;
 use crate::core::record::{Record, Resource, StreamKey};
 
@@ -194,6 +195,132 @@ fn a_number_in_json_becomes_a_string_so_that_it_is_json_still() {
 }
 
 #[test]
+fn a_number_in_json_without_a_telling_name_becomes_a_string_too() {
+    let customer = RedactSpec {
+        patterns: vec![("customer".to_owned(), r"77\d{4}".to_owned())],
+        ..RedactSpec::default()
+    };
+    let redactor = Redactor::new(&customer).unwrap();
+    for text in [
+        r#"{"pan":4111111111111111}"#,
+        r#"{"pan": 4111111111111111 ,"b":2}"#,
+        r#"{"pans":[1,4111111111111111, 5500000000000004]}"#,
+        r#"[4111111111111111]"#,
+        r#"{"customer":771234}"#,
+        r#"{"password":-12345.5}"#,
+    ] {
+        let clean = redactor.text(text).into_owned();
+        assert!(clean.contains("<redacted:"), "{clean}");
+        let read: Result<serde_json::Value, _> = serde_json::from_str(&clean);
+        assert!(read.is_ok(), "{clean}");
+    }
+    gives(&[
+        (
+            r#"{"log":"{\"pan\":4111111111111111}"}"#,
+            r#"{"log":"{\"pan\":\"<redacted:card>\"}"}"#,
+        ),
+        ("pan: 4111111111111111, ok", "pan: <redacted:card>, ok"),
+    ]);
+}
+
+#[test]
+fn a_name_is_known_in_every_case_and_before_every_separator() {
+    let mut missed = Vec::new();
+    for (name, meaning) in named::ENDS.iter().chain(named::WORDS) {
+        let value = match meaning {
+            Meaning::Ssn => "078-05-1120",
+            Meaning::Phone => "+491512345678",
+            Meaning::Cookie => "sid=x9y8",
+            _ => "v9xq",
+        };
+        let (first, rest) = name.split_at(1);
+        let camel = format!("{}{rest}", first.to_uppercase());
+        for name in [(*name).to_owned(), camel, name.to_uppercase()] {
+            for line in [
+                format!("{name}={value}"),
+                format!("{name}: {value}"),
+                format!("{name} = {value}"),
+                format!("{{\"{name}\":\"{value}\"}}"),
+                format!("{{'{name}': '{value}'}}"),
+                format!("<{name}>{value}</{name}>"),
+            ] {
+                if redacted(&line).contains(value) {
+                    missed.push(line);
+                }
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+    gives(&[
+        ("X-API-KEY: v", "X-API-KEY: <redacted:secret>"),
+        ("<apiKey>v</apiKey>", "<apiKey><redacted:secret></apiKey>"),
+        ("HTTP_COOKIE=a=b", "HTTP_COOKIE=<redacted:cookie>"),
+        ("MYSQL_PWD=/v9", "MYSQL_PWD=<redacted:secret>"),
+        ("db_pass = v", "db_pass = <redacted:secret>"),
+        (
+            "passWord=v user_pass2=w",
+            "passWord=<redacted:secret> user_pass2=<redacted:secret>",
+        ),
+        ("PWD=/srv/app", "PWD=/srv/app"),
+    ]);
+}
+
+#[test]
+fn a_placeholder_is_the_whole_value_and_a_password_is_no_sentence() {
+    gives(&[
+        ("password={noop}hunter2", "password=<redacted:secret>"),
+        ("Password={x;y}", "Password=<redacted:secret>}"),
+        (
+            "password=${DB_PASS:-hunter2}",
+            "password=<redacted:secret>}",
+        ),
+        (
+            "password: hunter for user ann",
+            "password: <redacted:secret> for user ann",
+        ),
+        ("token=<a>b", "token=<a>b"),
+        ("password={password} pwd={0}", "password={password} pwd={0}"),
+        (
+            "wrong password: given by ann",
+            "wrong password: given by ann",
+        ),
+        ("password: not set", "password: not set"),
+    ]);
+    let long = "*".repeat(200);
+    assert_eq!(
+        redacted(&format!("token={long}")),
+        "token=<redacted:secret>"
+    );
+}
+
+#[test]
+fn a_secret_is_taken_out_to_its_end_however_long_it_is() {
+    let long = "aB3".repeat(20_000);
+    for (before, after) in [
+        ("password=", " ok"),
+        ("Bearer ", " ok"),
+        ("at ghp_", " ok"),
+        ("at xoxb-", "\" ok"),
+        ("eyJhbGciOiJIUzI1NiJ9.", ".sig ok"),
+    ] {
+        let clean = redacted(&format!("{before}{long}{after}"));
+        assert!(!clean.contains("aB3") && clean.ends_with(" ok"), "{before}");
+    }
+}
+
+#[test]
+fn what_is_read_in_vain_is_not_read_again() {
+    let text = "-eyJh".repeat(1_000);
+    assert_eq!(block::jwt(text.as_bytes(), 1), Err(text.len()));
+    // What is not wanted is not read, and what is long is taken out.
+    let text = format!("token={{{}", "token={".repeat(1_000));
+    let found = named::find(text.as_bytes(), 0, Kinds::ALL).unwrap();
+    assert_eq!(found.end, text.len());
+    let rest = Kinds::ALL.without(Kind::Secret);
+    assert_eq!(named::find(text.as_bytes(), 0, rest), None);
+}
+
+#[test]
 fn a_key_is_taken_out_whole_and_one_without_its_end_to_the_end_of_the_text() {
     let key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQ\nqwerty\n-----END EC PRIVATE KEY-----";
     assert_eq!(
@@ -352,7 +479,7 @@ fn every_part_of_a_record_is_redacted_and_counted() {
 }
 
 /// Pieces of secrets and of what is around them.
-fn soup() -> impl Strategy<Value = String> {
+fn soup() -> impl Strategy<Value = String> + Clone {
     let piece = prop_oneof![
         Just("password"),
         Just("token"),
@@ -405,6 +532,25 @@ fn soup() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// The texts of a record: whole secrets at their starts, and ends that would hide them.
+fn parts() -> impl Strategy<Value = [String; 3]> {
+    let whole = prop_oneof![
+        Just("4111111111111111".to_owned()),
+        Just("5500-0000-0000-0004".to_owned()),
+        Just("DE89370400440532013000".to_owned()),
+        Just(format!("hf_{}", "aBcDeFgHiJ".repeat(3))),
+        Just(format!("SK{}", "0123456789abcdef".repeat(2))),
+        Just(format!("SG.{}", "aBcDeFgHiJ".repeat(6))),
+    ];
+    let end = prop_oneof![Just("x"), Just("."), Just("7"), Just("ends in x"), Just("")];
+    let whole = (whole, end).prop_map(|(whole, end)| match end {
+        "" => whole,
+        end => format!("{whole} {end}"),
+    });
+    let text = prop_oneof![whole, soup(), Just("x".to_owned()), Just(String::new())];
+    [text.clone(), text.clone(), text]
+}
+
 proptest! {
     #[test]
     fn any_text_is_redacted_without_a_panic_and_a_second_time_nothing_is(text in soup()) {
@@ -417,14 +563,24 @@ proptest! {
     }
 
     #[test]
-    fn what_is_in_a_batch_is_found_as_if_it_stood_alone(texts in prop::collection::vec(soup(), 1..12)) {
+    fn what_is_in_a_batch_is_found_as_if_it_stood_alone(texts in prop::collection::vec(parts(), 1..12)) {
         let redactor = Redactor::default();
-        let batch = batch_of(&texts);
+        let mut batch = Batch::new(StreamKey::named("a"), Arc::default());
+        batch.extend(texts.iter().map(|[body, name, attribute]| Record {
+            body,
+            event_name: Some(name),
+            sequence_attribute: Some(attribute),
+            ..Record::default()
+        }));
         let suspects = redactor.suspects(&batch);
         let mut redaction = Redaction::default();
         for (index, record) in batch.records().enumerate() {
+            let [body, name, attribute] = &texts[index];
             let clean = redaction.record(&redactor, record, suspects.of(index));
-            prop_assert_eq!(clean.body, redactor.text(&texts[index]));
+            prop_assert_eq!(clean.body, redactor.text(body));
+            prop_assert_eq!(clean.event_name, Some(&*redactor.text(name)));
+            let is_clean = matches!(redactor.text(attribute), Cow::Borrowed(_));
+            prop_assert_eq!(clean.sequence_attribute, Some(&**attribute).filter(|_| is_clean));
         }
     }
 

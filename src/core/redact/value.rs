@@ -4,8 +4,9 @@ use super::found::Found;
 use super::named::Meaning;
 use super::text::{byte, byte_before, run, run_before, says, slice};
 
-/// Longest unquoted value that is read to its end.
-const LEN_MAX: usize = 8 << 10;
+/// Longest value that may be harmless. It also bounds what is read again, since what is not harmless is
+/// taken out whole.
+const HARMLESS_LEN_MAX: usize = 128;
 /// Longest name that ends the value before it (`a=1,NAME=2`).
 const NEXT_NAME_LEN_MAX: usize = 40;
 /// Longest number that a token is not: a count.
@@ -57,10 +58,12 @@ const WORDS: &[&str] = &[
     "masked",
     "mismatch",
     "missing",
+    "must",
     "na",
     "nil",
     "no",
     "none",
+    "not",
     "null",
     "ok",
     "off",
@@ -75,6 +78,7 @@ const WORDS: &[&str] = &[
     "rotated",
     "set",
     "success",
+    "too",
     "true",
     "undefined",
     "unknown",
@@ -92,8 +96,6 @@ const WORDS: &[&str] = &[
 pub(super) struct Value {
     start: usize,
     form: Form,
-    /// Backslashes before the quotes of its name, which are those of JSON then.
-    json: Option<usize>,
     /// Whether a colon and a blank are before it, as in a sentence.
     is_spaced: bool,
 }
@@ -116,13 +118,12 @@ impl Value {
         Self {
             start,
             form: Form::Element,
-            json: None,
             is_spaced: false,
         }
     }
 
     /// The value at `at`, without what wraps it: a bracket, `Some(`, quotes.
-    pub(super) fn after(text: &[u8], at: usize, json: Option<usize>, is_spaced: bool) -> Self {
+    pub(super) fn after(text: &[u8], at: usize, is_spaced: bool) -> Self {
         let mut start = at + usize::from(byte(text, at) == b'[');
         if slice(text, start, start + 5) == b"Some(" {
             start += 5;
@@ -140,7 +141,6 @@ impl Value {
                 true => Form::Quoted { quote, slashes },
                 false => Form::Bare,
             },
-            json,
             is_spaced: is_spaced && !is_quoted,
         }
     }
@@ -162,20 +162,16 @@ impl Value {
                 }
             }
         };
-        let is_number = self.form == Form::Bare && byte(text, start).is_ascii_digit();
-        let found = Found {
-            quotes: self.json.filter(|_| is_number),
-            ..Found::new(meaning.kind(), start, end)
-        };
+        let found = Found::new(meaning.kind(), start, end);
         let is_no_element = self.form == Form::Element && slice(text, end, end + 2) != b"</";
         (end > start && !is_no_element).then_some(found)
     }
 
     /// Whether it reads like a sentence that goes on behind `end`: `invalid token: not signed by us`.
     pub(super) fn is_prose(&self, text: &[u8], end: usize) -> bool {
-        let is_word = slice(text, self.start, end)
-            .iter()
-            .all(|byte| byte.is_ascii_alphabetic());
+        let value = slice(text, self.start, end);
+        let is_word =
+            value.len() <= HARMLESS_LEN_MAX && value.iter().all(|byte| byte.is_ascii_alphabetic());
         let goes_on = byte(text, end) == b' ' && byte(text, end + 1).is_ascii_alphabetic();
         self.is_spaced && is_word && goes_on
     }
@@ -185,7 +181,10 @@ impl Value {
             Form::Bare => bare_end(text, start),
             Form::Quoted { quote, slashes } => quoted_end(text, start, (quote, slashes)),
             Form::Element => {
-                start + run(text, start, LEN_MAX, |byte| byte != b'<' && byte != b'\n')
+                start
+                    + run(text, start, usize::MAX, |byte| {
+                        byte != b'<' && byte != b'\n'
+                    })
             }
         }
     }
@@ -193,7 +192,7 @@ impl Value {
     /// The end of the line, or of what wraps it.
     fn line_end(&self, text: &[u8], start: usize) -> usize {
         match self.form {
-            Form::Bare => start + run(text, start, LEN_MAX, |byte| !b"\r\n]}".contains(&byte)),
+            Form::Bare => start + run(text, start, usize::MAX, |byte| !b"\r\n]}".contains(&byte)),
             Form::Quoted { .. } | Form::Element => self.end(text, start),
         }
     }
@@ -205,8 +204,8 @@ impl Value {
         }
         let is_pair = |byte: u8| !byte.is_ascii_whitespace() && !b"\"'`]}".contains(&byte);
         let mut end = self.start;
-        while end - self.start < LEN_MAX {
-            end += run(text, end, LEN_MAX, is_pair);
+        loop {
+            end += run(text, end, usize::MAX, is_pair);
             let more = byte_before(text, end) == b';' && byte(text, end) == b' ';
             if !more || end + 1 >= text.len() {
                 break;
@@ -219,7 +218,7 @@ impl Value {
 
 /// Up to a blank or what sets values apart, where it does: a comma may also be part of a password.
 fn bare_end(text: &[u8], start: usize) -> usize {
-    let last = text.len().min(start.saturating_add(LEN_MAX));
+    let last = text.len();
     let mut at = start;
     while at < last {
         let is_end = match byte(text, at) {
@@ -267,8 +266,11 @@ fn quoted_end(text: &[u8], start: usize, (quote, slashes): (u8, usize)) -> usize
     text.len()
 }
 
-/// Whether a value of such a name may be seen.
-pub(super) fn is_harmless(value: &[u8], meaning: Meaning, is_prose: bool) -> bool {
+/// Whether a value of such a name may be seen; `next` is the byte behind it.
+pub(super) fn is_harmless(value: &[u8], next: u8, meaning: Meaning) -> bool {
+    if value.len() > HARMLESS_LEN_MAX {
+        return false;
+    }
     let is_number = value.iter().all(u8::is_ascii_digit);
     let is_masked = || {
         value
@@ -285,18 +287,12 @@ pub(super) fn is_harmless(value: &[u8], meaning: Meaning, is_prose: bool) -> boo
             .iter()
             .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
     };
-    // What is to be put in: ${DB_PASSWORD}, {{ token }}, %s, <password>.
-    let is_blank = value.starts_with(b"${")
-        || value.starts_with(b"{")
-        || value.starts_with(b"$(")
-        || value == b"%s"
-        || value.starts_with(b"<");
     let is_file = || {
         let ends = [&b".pem"[..], b".key", b".crt", b".jwt", b"/token"];
         value.starts_with(b"/") && ends.iter().any(|end| value.ends_with(end))
     };
     let says_nothing = !value.iter().any(u8::is_ascii_alphanumeric) && value.is_ascii();
-    if says_nothing || is_blank || is_prose {
+    if says_nothing || is_placeholder(value, next) {
         return true;
     }
     match meaning {
@@ -309,6 +305,32 @@ pub(super) fn is_harmless(value: &[u8], meaning: Meaning, is_prose: bool) -> boo
             is_word() || is_masked() || is_file() || (is_number && value.len() <= COUNT_LEN_MAX)
         }
     }
+}
+
+/// Whether it is what is to be put in: `${DB_PASSWORD}`, `{{ token }}`, `%s`, `<password>`. Nothing but
+/// the name may be in it, and its end is that of the value: `{noop}hunter2` is a password. `next` is
+/// the byte behind it, where an unquoted value ends before its brace.
+fn is_placeholder(value: &[u8], next: u8) -> bool {
+    const FORMS: [(&[u8], u8, &[u8]); 5] = [
+        (b"${", b'}', b"_.-"),
+        (b"{{", b'}', b"_.- "),
+        (b"{", b'}', b"_.-"),
+        (b"$(", b')', b"_.-/ "),
+        (b"<", b'>', b"_.-:"),
+    ];
+    let form = FORMS.iter().find(|(open, ..)| value.starts_with(open));
+    let Some((open, close, marks)) = form else {
+        return value == b"%s";
+    };
+    let closing = run_before(value, value.len(), open.len(), |byte| byte == *close);
+    let name = slice(value, open.len(), value.len() - closing);
+    let is_name = name
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || marks.contains(byte));
+    // One brace is also a quote (`Password={x1}`): a name in it has no digits, a place nothing else.
+    let digits = name.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_plain = open.len() > 1 || digits == 0 || digits == name.len();
+    is_name && is_plain && (closing > 0 || next == *close)
 }
 
 /// The length of a number such as 078-05-1120, with or without what separates its parts.

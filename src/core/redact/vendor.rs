@@ -1,11 +1,8 @@
 //! Keys and tokens that their makers let begin with a prefix, so that they can be found.
 
 use super::found::Found;
-use super::kind::Kind;
+use super::kind::{Kind, Kinds};
 use super::text::{byte, is_url_safe, opens, run, run_before, slice};
-
-/// Longest key that is read to its end; what follows belongs to something else.
-const LEN_MAX: usize = 1024;
 
 /// Longest part of a key before its known middle.
 const HALF_LEN_MAX: usize = 128;
@@ -13,7 +10,7 @@ const HALF_LEN_MAX: usize = 128;
 /// A prefix and what follows it.
 pub(super) struct Vendor {
     pub(super) prefix: &'static str,
-    kind: Kind,
+    pub(super) kind: Kind,
     body: Body,
     /// Fewest bytes after the prefix.
     len_min: usize,
@@ -115,13 +112,13 @@ impl Vendor {
         if !opens(text, start) {
             return None;
         }
-        let len = run(text, body, LEN_MAX, is_key);
+        let len = run(text, body, usize::MAX, is_key);
         (len >= self.len_min).then(|| Found::new(self.kind, start, body + len))
     }
 }
 
 /// The key at `start` whose prefix is short, or would be found as a name.
-pub(super) fn short(text: &[u8], start: usize) -> Option<Found> {
+pub(super) fn short(text: &[u8], start: usize, wanted: Kinds) -> Option<Found> {
     let prefix = match (
         byte(text, start),
         byte(text, start + 1),
@@ -133,23 +130,26 @@ pub(super) fn short(text: &[u8], start: usize) -> Option<Found> {
         _ => return None,
     };
     let vendor = VENDORS.iter().find(|vendor| vendor.prefix == prefix)?;
-    vendor.find(text, start)
+    wanted
+        .has(vendor.kind)
+        .then(|| vendor.find(text, start))
+        .flatten()
 }
 
 /// The key of OpenAI that these letters are in the middle of.
 pub(super) fn open_ai(text: &[u8], middle: usize) -> Option<Found> {
     let before = run_before(text, middle, HALF_LEN_MAX, is_url_safe);
     let half = slice(text, middle - before, middle);
-    let prefix = half.windows(3).position(|three| three == b"sk-")?;
-    let start = middle - before + prefix;
-    let after = run(text, middle, LEN_MAX, is_url_safe);
-    opens(text, start).then(|| Found::new(Kind::OpenAiKey, start, middle + after))
+    let mut prefixes = memchr::memmem::find_iter(half, b"sk-").map(|at| middle - before + at);
+    let start = prefixes.find(|start| opens(text, *start))?;
+    let after = run(text, middle, usize::MAX, is_url_safe);
+    Some(Found::new(Kind::OpenAiKey, start, middle + after))
 }
 
 /// The number of a Telegram bot before `:AA`, and the token after it.
 pub(super) fn telegram(text: &[u8], colon: usize) -> Option<Found> {
     let digits = run_before(text, colon, 12, |byte| byte.is_ascii_digit());
-    let len = run(text, colon + 1, LEN_MAX, is_url_safe);
+    let len = run(text, colon + 1, usize::MAX, is_url_safe);
     let start = colon - digits;
     // A bot's address has the word before its number: `/bot123:AA…`.
     (digits >= 6 && len >= 30).then(|| Found::new(Kind::TelegramToken, start, colon + 1 + len))
