@@ -415,15 +415,6 @@ fn marks_do_not_make_a_text_much_longer() {
     assert!(redacted("pwd=a").len() <= 5 + 5 / 4 + GROWTH_MAX);
 }
 
-fn batch_of(texts: &[String]) -> Batch {
-    let mut batch = Batch::new(StreamKey::named("a"), Arc::default());
-    batch.extend(texts.iter().map(|body| Record {
-        body,
-        ..Record::default()
-    }));
-    batch
-}
-
 #[test]
 fn every_part_of_a_record_is_redacted_and_counted() {
     let template: Arc<str> = "mail to ann@example.org".into();
