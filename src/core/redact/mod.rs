@@ -7,8 +7,8 @@
 //!
 //! What is known without being told is found by hand: a lead (part of a name, the prefix of a key, an
 //! `@`, a long number) is looked at where it stands, and no way leads back, so that the work grows with
-//! the length of a text, whatever it holds. Patterns of the user are regular expressions, which the
-//! `regex` crate matches in linear time as well.
+//! the length of a text, whatever it holds. Patterns of the user are regular expressions: to find one match
+//! takes linear time, all of them may take longer where a pattern reads far to find little.
 //!
 //! A mark, `<redacted:email>`, is a value to [`parse`](crate::core::parse): the template of a line is the
 //! same whether a value in it was redacted or not.
