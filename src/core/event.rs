@@ -7,6 +7,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+mod class;
+mod incident;
+mod sign;
+
+pub use class::Class;
+pub use incident::{
+    Before, Cause, Digest, Done, Evidence, Gravity, Incident, IncidentEvent, IncidentState, Lift,
+    Mark, NearChange, Part, Relation, Route, Stage, Suspect, Verdict,
+};
+pub use sign::{Sign, Source};
+
 use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
 
 /// Anything that leaves the core.
@@ -100,6 +111,8 @@ pub struct Anomaly {
     pub fingerprint: Box<str>,
     /// What kind of surprise.
     pub kind: AnomalyKind,
+    /// What its template is about.
+    pub class: Class,
     /// The severity of the abnormal record; at least `Warn`.
     pub severity: Severity,
     /// `1 − p_value`, between 0 and 1.

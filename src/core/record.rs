@@ -7,8 +7,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 mod batch;
+mod change;
+mod metric;
+mod span;
 
 pub use batch::Batch;
+pub use change::{Change, ChangeKind};
+pub use metric::{Metric, Point, Reading};
+pub use span::{Span, Spans};
 
 /// Nanoseconds since the Unix epoch, UTC.
 #[derive(

@@ -170,7 +170,7 @@ fn reason_of(rule: &Rule, anomaly: &Anomaly) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::event::{Explanation, Observed};
+    use crate::core::event::{Class, Explanation, Observed};
     use crate::core::record::{Severity, StreamKey};
 
     const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
@@ -198,6 +198,7 @@ mod tests {
             id: "00112233445566778899aabbccddeeff".into(),
             fingerprint: "0011223344556677".into(),
             kind: AnomalyKind::Sequence,
+            class: Class::Error,
             severity: Severity::Error,
             score: 0.97,
             p_value: 0.03,

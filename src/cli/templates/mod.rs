@@ -23,7 +23,8 @@ use super::failure::{Failure, OrFailure as _, Outcome};
 use super::lines::Lines;
 use super::serve::config_failure;
 use super::terminal::{grouped, out, printable, say};
-use crate::core::parse::{Class, Hand};
+use crate::core::event::Class;
+use crate::core::parse::Hand;
 use crate::daemon::config::load_hand;
 
 /// `knothole templates`

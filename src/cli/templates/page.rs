@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::terminal::{grouped, printable};
 use super::report::{Report, Row, Sample, VALUE_LEN_MAX, shown_time};
-use crate::core::parse::{Class, ParamKind, REST, WILDCARD};
+use crate::core::event::Class;
+use crate::core::parse::{ParamKind, REST, WILDCARD};
 
 /// Most templates on a page; a browser takes long over more.
 const ROWS_MAX: usize = 2_000;

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::super::terminal::{grouped, printable};
 use super::signs::Sign;
-use crate::core::parse::{Class, ParamKind, WILDCARD};
+use crate::core::event::Class;
+use crate::core::parse::{ParamKind, WILDCARD};
 use crate::core::record::{TemplateId, Timestamp};
 
 /// Longest part of a line that the table shows, in characters.

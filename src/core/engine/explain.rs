@@ -9,7 +9,7 @@ use super::judge::{Judge, View};
 use super::words::{Words, lasting};
 use crate::core::detect::{Alarm, Heard, Opinion, Why};
 use crate::core::event::{
-    self, Anomaly, AnomalyKind, ContextLine, Expected, Explanation, Observed, TemplateRef,
+    self, Anomaly, AnomalyKind, Class, ContextLine, Expected, Explanation, Observed, TemplateRef,
 };
 use crate::core::model::Key;
 use crate::core::parse::{Miner, OVERFLOW_TEXT};
@@ -69,6 +69,7 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
         id: id.get(..32).unwrap_or_default().into(),
         fingerprint,
         kind,
+        class: class_of(miner, template.as_ref()),
         severity: own_line
             .map_or(Severity::Warn, |line| line.severity)
             .max(Severity::Warn),
@@ -349,6 +350,11 @@ fn text_of(event: &SequenceEvent, (miner, journal): (&Miner, &Journal)) -> Arc<s
 }
 
 /// What a template is today.
+/// What an anomaly of this template is about; of none, just that.
+pub(super) fn class_of(miner: &Miner, template: Option<&TemplateRef>) -> Class {
+    template.map_or(Class::Info, |template| miner.class_of(&template.text))
+}
+
 pub(super) fn template_ref(miner: &Miner, id: TemplateId) -> TemplateRef {
     match miner.resolve(id) {
         Some(template) => TemplateRef {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::State;
-use super::explain::{digest, fingerprint, template_ref};
+use super::explain::{class_of, digest, fingerprint, template_ref};
 use super::intake::Held;
 use super::outbox::Outbox;
 use super::stream::Stream;
@@ -137,6 +137,7 @@ impl Stream {
             id: id.get(..32).unwrap_or_default().into(),
             fingerprint,
             kind,
+            class: class_of(&self.miner, template.as_ref()),
             severity: Severity::Warn,
             score: 1.0 - alarm.p_value,
             p_value: alarm.p_value,

@@ -18,7 +18,7 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
-pub use class::{Class, classify};
+pub use class::classify;
 pub use mask::{MASKS_MAX, Masked};
 pub use pattern::{REST, masked_text};
 pub use spec::{
@@ -33,6 +33,7 @@ use pattern::Pattern;
 use super::cache::emit;
 use super::mask::shape_of;
 use super::param::{AnchoredParam, PARAMS_MAX, Param, ParamKind};
+use crate::core::event::Class;
 
 /// Most templates in one file, and most seeds.
 pub const HAND_TEMPLATES_MAX: usize = 1_000;

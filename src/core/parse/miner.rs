@@ -24,6 +24,7 @@ use super::lane::CAUSED_BY;
 use super::mask::{Shape, shape_of};
 use super::param::{AnchoredParam, PARAMS_MAX, Param, ParamKind};
 use super::scan::{Key, Scan};
+use crate::core::event::Class;
 use crate::core::record::{TemplateId, Timestamp};
 
 use groups::{Added, Groups};
@@ -263,6 +264,11 @@ impl Miner {
     pub fn resolve(&self, id: TemplateId) -> Option<&Template> {
         let slot = self.table.resolve(id)?;
         self.table.get(slot).map(|entry| &entry.template)
+    }
+
+    /// What a template with this text is about: as written by hand, else as its words say.
+    pub fn class_of(&self, text: &str) -> Class {
+        self.hand.class_of(text)
     }
 
     /// The id that `id` leads to today: its own, or that of what it was merged into, also while

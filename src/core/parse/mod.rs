@@ -26,8 +26,8 @@ mod time;
 pub use cache::{Cache, Entry, FORMS_MAX, VALUES_PER_FORM, emit};
 pub use cluster::{Cluster, Pattern, VALUES_MAX, cluster, group_of};
 pub use hand::{
-    Class, HAND_TEMPLATES_MAX, Hand, HandProblem, HandSpec, HandTemplate, MASKS_MAX, MaskSpec,
-    Masked, Placed, REST, SPLIT_VALUES_MAX, Split, SplitSpec, TEXT_LEN_MAX, TemplateSpec, classify,
+    HAND_TEMPLATES_MAX, Hand, HandProblem, HandSpec, HandTemplate, MASKS_MAX, MaskSpec, Masked,
+    Placed, REST, SPLIT_VALUES_MAX, Split, SplitSpec, TEXT_LEN_MAX, TemplateSpec, classify,
     masked_text, seen_as, values_of,
 };
 pub use lane::{

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, de};
 use super::problem::{Problem, Problems};
 use super::tree::Node;
 use super::{ConfigError, malformed, read, read_file};
-use crate::core::parse::{Class, Hand, HandSpec, MaskSpec, ParamKind, SplitSpec, TemplateSpec};
+use crate::core::event::Class;
+use crate::core::parse::{Hand, HandSpec, MaskSpec, ParamKind, SplitSpec, TemplateSpec};
 
 /// Reads a file of templates, masks and seeds.
 ///

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::event::{
-    ActionKind, Anomaly, AnomalyKind, ContextLine, Event, Expected, Explanation, Observed, Opinion,
-    Proposal, Target, TemplateRef,
+    ActionKind, Anomaly, AnomalyKind, Class, ContextLine, Event, Expected, Explanation, Observed,
+    Opinion, Proposal, Target, TemplateRef,
 };
 use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
 
@@ -36,6 +36,7 @@ pub(super) fn anomaly() -> Anomaly {
         id: "5f0e3b0c9d8a4f6e8d1c2b3a49586776".into(),
         fingerprint: "9f3c5b7d11223344".into(),
         kind: AnomalyKind::Sequence,
+        class: Class::Error,
         severity: Severity::Error,
         score: 0.97,
         p_value: 0.03,

@@ -33,8 +33,8 @@ use tokio_util::sync::CancellationToken;
 pub use access::{Access, TenantSettings, TokenError};
 pub use budget::Hold;
 pub use decode::{
-    ConvertSettings, DecodeError, Decoded, Encoding, INSTANCE_ATTRIBUTE, Metric, Point, Reading,
-    RejectReason, Signal, Span, Spans, What, decode,
+    ConvertSettings, DecodeError, Decoded, Encoding, INSTANCE_ATTRIBUTE, RejectReason, Signal,
+    What, decode,
 };
 pub use listen::ConnectionLimits;
 pub use metrics::Metrics;

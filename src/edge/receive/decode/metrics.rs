@@ -6,48 +6,10 @@ use super::meter::{Fault, Meter};
 use super::origin::{Attributes, Origin};
 use super::text::Text;
 use super::{ConvertSettings, Decoded};
-use crate::core::record::{Resource, StreamKey, Timestamp};
+use crate::core::record::{Metric, Point, Reading, Resource, StreamKey, Timestamp};
 
 /// Bytes of memory for a metric beside its name and points.
 const METRIC_BYTES: usize = 256;
-
-/// The points of one metric from one resource, in the order they were sent.
-#[derive(Clone, Debug)]
-pub struct Metric {
-    /// The service.
-    pub stream: StreamKey,
-    /// Where it comes from.
-    pub resource: Arc<Resource>,
-    /// Its name.
-    pub name: Box<str>,
-    /// The points; at least one.
-    pub points: Vec<Point>,
-}
-
-/// One point of a metric.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// Which of the metric's series it belongs to.
-    pub attributes: Resource,
-    /// When it was measured, where that is known.
-    pub time: Option<Timestamp>,
-    /// What was measured.
-    pub reading: Reading,
-}
-
-/// What a point says, in the unit of its metric.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reading {
-    /// Of a gauge or a sum.
-    Number(f64),
-    /// Of a histogram of any kind or a summary.
-    Many {
-        /// How many were measured.
-        count: u64,
-        /// Their sum; 0 where it was not sent.
-        sum: f64,
-    },
-}
 
 /// A point as it is sent.
 #[derive(Clone, Copy, Debug, Default)]

@@ -23,12 +23,10 @@ mod json;
 
 use std::fmt;
 
-pub use metrics::{Metric, Point, Reading};
 pub use origin::INSTANCE_ATTRIBUTE;
 pub use settings::ConvertSettings;
-pub use spans::{Span, Spans};
 
-use crate::core::record::Batch;
+use crate::core::record::{Batch, Metric, Spans};
 pub(super) use meter::memory_max;
 use meter::{Fault, Meter};
 

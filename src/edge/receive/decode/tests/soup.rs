@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 
 use super::*;
-use crate::core::record::{Resource, TraceId};
+use crate::core::record::{Point, Reading, Resource, Span, TraceId};
 
 /// How a field is written.
 #[derive(Clone, Copy)]

@@ -1,0 +1,79 @@
+//! What incidents are made of.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Class, ContextLine, TemplateRef};
+use crate::core::record::{Resource, Severity, StreamKey, Timestamp, TraceId};
+
+/// Something abnormal about one service, whatever saw it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sign {
+    /// Derived from content, the same whenever it is found again. 32 hex digits.
+    pub id: Box<str>,
+    /// The same for every sign of one kind on one thing of one service. 16 hex digits.
+    pub fingerprint: Box<str>,
+    /// Who saw it.
+    pub source: Source,
+    /// The kind of anomaly, of span or metric sign, or the name of a foreign alert.
+    pub kind: Box<str>,
+    /// What it tells about.
+    pub class: Class,
+    /// How grave it looks by itself.
+    pub severity: Severity,
+    /// Between 0 and 1: one less the chance of something as odd when all is well.
+    pub score: f64,
+    /// Time of the first abnormal record, span or point.
+    pub first_seen: Timestamp,
+    /// Time of the latest one.
+    pub last_seen: Timestamp,
+    /// How many it stands for; at least 1.
+    pub count: u64,
+    /// The service.
+    pub stream: StreamKey,
+    /// Where the first came from.
+    pub resource: Arc<Resource>,
+    /// The trace it is part of.
+    pub trace: Option<TraceId>,
+    /// One sentence in an operator's words. May quote what was logged: untrusted.
+    pub says: Box<str>,
+    /// The template of the abnormal record, where it has one.
+    pub template: Option<TemplateRef>,
+    /// The abnormal record and those before it, oldest first; the last is the abnormal one. At most
+    /// [`Sign::LINES_MAX`], untrusted.
+    pub lines: Vec<ContextLine>,
+    /// What was expected instead, where something was: `"cart lock released" (93 %)`.
+    pub expected: Option<Box<str>>,
+}
+
+impl Sign {
+    /// Most lines a sign quotes.
+    pub const LINES_MAX: usize = 6;
+}
+
+/// Who saw a sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The log detectors.
+    Log,
+    /// Spans: errors, latency, calls that stay away.
+    Span,
+    /// Metrics.
+    Metric,
+    /// Another system's alert.
+    Alert,
+}
+
+impl Source {
+    /// The name used on every wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Span => "span",
+            Self::Metric => "metric",
+            Self::Alert => "alert",
+        }
+    }
+}
