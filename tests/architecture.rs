@@ -20,6 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core::sequence", VOCABULARY),
     ("core::model", VOCABULARY),
     ("core::respond", VOCABULARY),
+    ("core::topology", VOCABULARY),
+    (
+        "core::incident",
+        &["core::record", "core::event", "core::topology"],
+    ),
+    ("core::budget", VOCABULARY),
     (
         "core::detect",
         &["core::record", "core::event", "core::model"],
