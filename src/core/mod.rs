@@ -13,4 +13,6 @@ pub mod detect;
 pub mod train;
 pub mod respond;
 pub mod topology;
+pub mod witness;
+pub mod cause;
 pub mod engine;
