@@ -18,7 +18,7 @@ const FAR_AHEAD_TIMES: f64 = 2.0;
 /// … and it is not ahead at all if it has less than so many times as much.
 const AHEAD_TIMES: f64 = 1.02;
 /// The trouble of a callee that is so sure explains that of its callers …
-const SURE_NATS: f64 = 20.0;
+const SURE_NATS: f64 = 10.0;
 /// … but for this share: it may be a coincidence.
 const UNEXPLAINED_SHARE: f64 = 0.2;
 /// Most calls between a service and one that explains its trouble.

@@ -18,12 +18,13 @@ use crate::core::record::{Resource, Severity, StreamKey, TemplateId, Timestamp, 
 
 /// The flow of one stream. Cheap enough for every record: two look-ups in tables of bounded size.
 ///
-/// Records of a trace are to come in order of time. What is counted in a minute of stream time is held
-/// against all that was learned before; a minute in which a habit is broken is not learned from, unless
+/// Records of a trace are to come in order of time. What is counted in two minutes of stream time is held
+/// against all that was learned before; one in which a habit is broken is not learned from, unless
 /// that lasts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Flow {
     settings: FlowSettings,
+    learns_all: bool,
     uptime: Uptime,
     looked: Duration,
     stretch_from: Duration,
@@ -101,7 +102,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What is counted is looked at so often …
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// … and learned after so long.
-const STRETCH: Duration = Duration::from_secs(60);
+const STRETCH: Duration = Duration::from_secs(120);
 
 impl Flow {
     /// A flow within bounds.
@@ -137,16 +138,28 @@ impl Flow {
         self.look(uptime)
     }
 
+    /// While this is on all that comes is taken for normal and learned: in the first hours, and where
+    /// somebody says so.
+    pub fn learn_all(&mut self, is_on: bool) {
+        self.learns_all = is_on;
+    }
+
     /// Judges all that came as if every trace had ended: the input ends here.
     pub fn finish(&mut self) -> Vec<FlowBreak> {
         let uptime = self.uptime.pass(PATIENCE);
         self.look(uptime)
     }
 
-    /// Forgets what goes on and keeps what was learned, as for another stretch of time.
+    /// Forgets what goes on and keeps what was learned, as for another stretch of time. While all is
+    /// learned, so is what was counted last.
     pub fn rest(&mut self) {
         self.open.clear();
-        self.habits.values_mut().for_each(After::rest);
+        for habit in self.habits.values_mut() {
+            if self.learns_all {
+                habit.fold(true);
+            }
+            habit.rest();
+        }
         self.stretch_from = self.uptime.now();
         self.looked = self.stretch_from;
     }
@@ -198,7 +211,10 @@ impl Flow {
         broken.sort_by_key(|broken| (broken.first_seen, broken.after));
         if uptime.saturating_sub(self.stretch_from) >= STRETCH {
             self.stretch_from = uptime;
-            self.habits.values_mut().for_each(After::fold);
+            let learns_all = self.learns_all;
+            self.habits
+                .values_mut()
+                .for_each(|habit| habit.fold(learns_all));
         }
         broken
     }

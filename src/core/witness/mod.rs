@@ -8,7 +8,7 @@
 //!                                                                       Finding ─▶ Sign
 //! ```
 //!
-//! Time is cut into stretches of a minute. What is counted in a stretch is held against all that was
+//! Time is cut into stretches of two minutes. What is counted in a stretch is held against all that was
 //! learned before it; a stretch in which something differs is not learned from, unless that lasts.
 //! Stretches and time-outs run on uptime, which no clock that jumps can turn; the times that findings
 //! name are those of the data.
@@ -51,7 +51,7 @@ use crate::core::event::Sign;
 use crate::core::record::{Metric, SpanId, Spans, StreamKey, TemplateId, Timestamp, TraceId};
 
 /// What is counted is held against the past after so long.
-const STRETCH: Duration = Duration::from_secs(60);
+const STRETCH: Duration = Duration::from_secs(120);
 /// It is looked at so often, also before a stretch is over.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// What differs for so long is how things are now.
@@ -72,6 +72,7 @@ const LINKS_MAX: usize = 4_096;
 /// What spans and metrics of all services have shown. One per daemon, driven by one thread.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Witness {
+    learns_all: bool,
     uptime: Uptime,
     traces: Traces,
     #[serde(with = "pairs")]
@@ -178,16 +179,23 @@ impl Witness {
         self.look(uptime)
     }
 
-    /// Forgets what goes on and keeps what was learned, as for another stretch of time.
+    /// While this is on all that comes is taken for normal and learned: in the first hours, and where
+    /// somebody says so.
+    pub fn learn_all(&mut self, is_on: bool) {
+        self.learns_all = is_on;
+    }
+
+    /// Forgets what goes on and keeps what was learned, as for another stretch of time. While all is
+    /// learned, so is what was counted last.
     pub fn rest(&mut self) {
         self.traces.clear();
         self.ongoing.clear();
         self.meters.rest();
         self.links.clear();
         for operation in self.operations.values_mut() {
-            operation.fold(false);
+            operation.fold(self.learns_all);
         }
-        self.ways.fold(|_| false);
+        self.ways.fold(|_| self.learns_all);
         self.stretch += 1;
         self.stretch_from = self.uptime.now();
         self.looked = self.stretch_from;
@@ -279,9 +287,10 @@ impl Witness {
             }
         }
         for (key, operation) in &mut self.operations {
-            operation.fold(!operations.contains(key));
+            operation.fold(self.learns_all || !operations.contains(key));
         }
-        self.ways.fold(|end| !streams.contains(end));
+        let learns_all = self.learns_all;
+        self.ways.fold(|end| learns_all || !streams.contains(end));
         self.ongoing.forget(uptime);
         let [writers, before] = &mut self.writers;
         std::mem::swap(writers, before);

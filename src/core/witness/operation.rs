@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, FindingKind};
 use super::lengths::{Lengths, Shift};
-use super::restless::Restless;
+use super::restless::{Bursts, Restless};
 use super::share::Share;
 use super::showing::{Pods, Showing};
 use super::visit::{Part, Visit};
@@ -52,6 +52,7 @@ pub(super) struct Operation {
     own: Lengths,
     own_now: Lengths,
     restless: Restless,
+    failures: Bursts,
     parts: BTreeMap<Part, Habit>,
     slow: Option<Showing>,
     errors: Option<Showing>,
@@ -64,6 +65,7 @@ pub(super) struct Operation {
 struct Habit {
     past: u64,
     now: u64,
+    bursts: Bursts,
     /// The visits of now that do not do it, where it is always done, or do it, where it never is.
     odd: Option<Showing>,
 }
@@ -108,9 +110,9 @@ impl Operation {
                 self.parts.insert(
                     part,
                     Habit {
-                        past: 0,
                         now: 1,
                         odd,
+                        ..Habit::default()
                     },
                 );
             }
@@ -142,6 +144,13 @@ impl Operation {
         if is_learned && self.now.of > 0 {
             if self.own_now.len() >= JUDGED_MIN && self.own.len() >= LEARNED_MIN {
                 self.restless.learn(self.own_now.against(&self.own).z);
+                self.failures.learn(self.now, self.past);
+                for habit in self.parts.values_mut() {
+                    let now = Share::new(habit.now, self.now.of);
+                    habit
+                        .bursts
+                        .learn(now, Share::new(habit.past, self.past.of));
+                }
             }
             self.past.of += self.now.of;
             self.past.times += self.now.times;
@@ -184,7 +193,7 @@ impl Operation {
     }
 
     fn judge_errors(&self, about: About<'_>) -> Option<Finding> {
-        let weight = self.now.surprise(self.past);
+        let weight = self.failures.surprise(self.now, self.past);
         if self.now.ratio() < self.past.ratio() + DIFFERENCE_MIN || weight < FINDING_NATS {
             return None;
         }
@@ -233,7 +242,7 @@ impl Operation {
                 Part::Record(_) => heard.records(),
             };
             let is_missing = past.ratio() >= ALWAYS && past.ratio() - now.ratio() >= DIFFERENCE_MIN;
-            let weight = now.surprise(past);
+            let weight = habit.bursts.surprise(now, past);
             (may_be_judged && is_missing && weight >= FINDING_NATS).then_some((part, habit, weight))
         });
         let (part, habit, weight) = judged.max_by(|a, b| a.2.total_cmp(&b.2))?;
@@ -257,7 +266,7 @@ impl Operation {
             let past = Share::new(habit.past, self.past.of);
             let now = Share::new(habit.now, self.now.of);
             let is_new = past.ratio() <= NEVER && now.ratio() >= DIFFERENCE_MIN;
-            let weight = now.surprise(past);
+            let weight = habit.bursts.surprise(now, past);
             (is_new && weight >= FINDING_NATS).then_some((part, habit, weight))
         });
         let (part, habit, weight) = judged.max_by(|a, b| a.2.total_cmp(&b.2))?;

@@ -1,8 +1,10 @@
-//! How much more something moves from stretch to stretch than chance would have it.
+//! How much more something moves from stretch to stretch than chance would have it. What comes in bursts
+//! when all is well is no surprise when it comes in a burst again.
 
 use serde::{Deserialize, Serialize};
 
 use super::lengths::Shift;
+use super::share::Share;
 
 /// The mean of the squared deviations of past stretches, in units of what chance alone gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,5 +47,33 @@ impl Restless {
         let weight = shift.z * shift.z / 2.0 / square.max(1.0);
         let is_longer = shift.longer >= LONGER_MIN && shift.ratio() >= RATIO_MIN;
         (is_longer && weight >= FINDING_NATS).then_some(weight)
+    }
+}
+
+/// The same of shares: the mean of twice the surprise of past stretches, which is 1 by chance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Bursts {
+    doubled: f64,
+    stretches: f64,
+}
+
+/// A share is taken to come as chance has it, as if that was seen in so many stretches.
+const STEADY_STRETCHES: f64 = 3.0;
+
+impl Bursts {
+    /// Learns from a stretch.
+    pub(super) fn learn(&mut self, now: Share, past: Share) {
+        self.doubled += (2.0 * now.surprise(past)).min(SQUARE_MAX);
+        self.stretches += 1.0;
+        if self.stretches > STRETCHES_MAX {
+            self.doubled /= 2.0;
+            self.stretches /= 2.0;
+        }
+    }
+
+    /// How surprising `now` is, in nats.
+    pub(super) fn surprise(&self, now: Share, past: Share) -> f64 {
+        let mean = (self.doubled + STEADY_STRETCHES) / (self.stretches + STEADY_STRETCHES);
+        now.surprise(past) / mean.max(1.0)
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{FlowBreak, Heard};
 use crate::core::record::{TemplateId, Timestamp};
 use crate::core::witness::Finding;
+use crate::core::witness::restless::Bursts;
 use crate::core::witness::share::Share;
 
 /// Most followers of a template that are told apart.
@@ -49,6 +50,7 @@ struct Follower {
     then: Option<TemplateId>,
     past: u64,
     now: u64,
+    bursts: Bursts,
     /// It always comes, by what was learned until this stretch.
     is_always: bool,
     odd: Option<Odd>,
@@ -83,6 +85,7 @@ impl After {
                 then,
                 past: 0,
                 now: 1,
+                bursts: Bursts::default(),
                 is_always: false,
                 odd: None,
             };
@@ -107,7 +110,7 @@ impl After {
             );
             let fell = past.ratio() >= ALWAYS && past.ratio() - now.ratio() >= DIFFERENCE_MIN;
             let rose = past.ratio() <= NEVER && now.ratio() >= DIFFERENCE_MIN;
-            let weight = now.surprise(past);
+            let weight = follower.bursts.surprise(now, past);
             ((fell || rose) && weight >= TOLD_NATS).then_some((follower, weight, fell))
         });
         // Of two that weigh the same what stays away is told, and what comes in its place is named.
@@ -137,13 +140,20 @@ impl After {
     }
 
     /// Ends a stretch: learns from it unless a habit was broken in it.
-    pub(super) fn fold(&mut self) {
+    pub(super) fn fold(&mut self, learns_all: bool) {
         self.broken_stretches = if self.is_broken {
             self.broken_stretches + 1
         } else {
             0
         };
-        if !self.is_broken || self.broken_stretches >= ACCEPTED_AFTER {
+        if learns_all || !self.is_broken || self.broken_stretches >= ACCEPTED_AFTER {
+            let is_known = self.past >= LEARNED_MIN && self.now >= JUDGED_MIN;
+            for follower in self.followers.iter_mut().filter(|_| is_known) {
+                let now = Share::new(follower.now, self.now);
+                follower
+                    .bursts
+                    .learn(now, Share::new(follower.past, self.past));
+            }
             self.past += self.now;
             for follower in &mut self.followers {
                 follower.past += follower.now;
