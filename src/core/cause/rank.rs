@@ -21,12 +21,12 @@ const AHEAD_TIMES: f64 = 1.02;
 const SURE_NATS: f64 = 10.0;
 /// … but for this share: it may be a coincidence.
 const UNEXPLAINED_SHARE: f64 = 0.2;
-/// Most calls between a service and one that explains its trouble.
-const CALLS_MAX: usize = 8;
+/// Most services whose trouble is looked through for what explains one.
+const SICK_MAX: usize = 256;
 /// What all of the lost time weighs at most, to be shared by those who lost it.
 const TIME_NATS: f64 = 30.0;
 /// What corroborates weighs at most this.
-const OTHER_NATS: f64 = 2.0;
+const OTHER_NATS: f64 = 1.0;
 
 pub(super) fn cause(incident: &Incident, input: &CauseInput<'_>) -> Cause {
     let mut by_service = gather(incident, input);
@@ -89,7 +89,7 @@ fn explained(
     by_service: &BTreeMap<&StreamKey, Reasons>,
     topology: &Topology,
 ) -> f64 {
-    let callees = callees(stream, topology);
+    let callees = sick_callees(stream, by_service, topology);
     let callees = callees.iter().filter_map(|callee| by_service.get(callee));
     let most = callees.map(|callee| callee.weight(Sort::Function));
     let most = most.fold(0.0, f64::max);
@@ -97,23 +97,26 @@ fn explained(
     (1.0 - UNEXPLAINED_SHARE) * share.min(1.0)
 }
 
-/// All services that `stream` calls, and those they call.
-fn callees<'a>(stream: &'a StreamKey, topology: &'a Topology) -> Vec<&'a StreamKey> {
+/// The services that `stream` calls which do something wrong, and those that they call: trouble comes up
+/// from one to the other and leaves out none.
+fn sick_callees<'a>(
+    stream: &'a StreamKey,
+    by_service: &BTreeMap<&StreamKey, Reasons>,
+    topology: &'a Topology,
+) -> Vec<&'a StreamKey> {
+    let is_sick = |callee: &StreamKey| {
+        let reasons = by_service.get(callee);
+        reasons.is_some_and(|reasons| reasons.weight(Sort::Function) > 0.0)
+    };
     let mut found: Vec<&StreamKey> = vec![stream];
-    let mut from = 0;
-    for _ in 0..CALLS_MAX {
-        let to = found.len();
-        for place in from..to {
-            let Some(caller) = found.get(place).copied() else {
-                continue;
-            };
-            for callee in topology.callees(caller) {
-                if !found.contains(&callee) && found.len() < Topology::LOOKED_AT_MAX {
-                    found.push(callee);
-                }
+    let mut looked_at = 0;
+    while let Some(caller) = found.get(looked_at).copied() {
+        looked_at += 1;
+        for callee in topology.callees(caller).filter(|callee| is_sick(callee)) {
+            if !found.contains(&callee) && found.len() < SICK_MAX {
+                found.push(callee);
             }
         }
-        from = to;
     }
     found.split_off(1)
 }

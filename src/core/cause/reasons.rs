@@ -41,6 +41,8 @@ pub(super) struct Reasons {
 
 /// A sign of logs or of another system's alerts weighs at most this: other signs are measured on more.
 const SIGN_NATS_MAX: f64 = 30.0;
+/// A resource that is used more than it was, but is no sign of its own, weighs at most this.
+const WEAK_NATS_MAX: f64 = 3.0;
 /// Anomalies of single records and sequences weigh at most this.
 const ANOMALY_NATS_MAX: f64 = 12.0;
 
@@ -182,12 +184,19 @@ fn of_finding(finding: &Finding) -> Reason {
         FindingKind::Resource => Sort::Resource,
         FindingKind::Metric => Sort::Other,
     };
+    // Something always uses a little more than it did.
+    let is_weak = sort == Sort::Resource && !finding.is_sign;
+    let most = if is_weak {
+        WEAK_NATS_MAX
+    } else {
+        SIGN_NATS_MAX
+    };
     Reason {
         sort,
         evidence: Evidence {
             source: finding.kind.source(),
             says: finding.says.clone(),
-            weight: finding.weight.min(SIGN_NATS_MAX),
+            weight: finding.weight.min(most),
             at: finding.first_seen,
         },
         pod: finding.pod.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, FindingKind};
-use super::series::Series;
+use super::series::{Common, Fresh, Series, median};
 use super::showing::pod_of;
 use super::words::{clock, quoted};
 use crate::core::record::{Metric, Resource, StreamKey, Timestamp};
@@ -16,6 +16,11 @@ use crate::core::record::{Metric, Resource, StreamKey, Timestamp};
 pub(super) const SERIES_MAX: usize = 32_768;
 /// What is common to all is looked for where at least so many series of a metric came.
 const COMMON_MIN: usize = 5;
+/// What is crumbs beside the others of its kind is no trouble: a spread is at least this share of where they
+/// mostly are.
+const FLOOR_SHARE: f64 = 0.02;
+/// What has a limit is used up from this share of it on: that alone is a sign.
+const USED_UP: f64 = 0.75;
 /// Longest name of a series, in bytes.
 const NAME_LEN_MAX: usize = 200;
 /// A resource is a sign of its own from so many nats on and after so many values in a row. Other metrics
@@ -82,23 +87,7 @@ impl Meters {
 
     /// Judges the points that came since the last time.
     pub(super) fn judge(&mut self) -> Vec<Finding> {
-        let mut offs: BTreeMap<&Arc<str>, Vec<f64>> = BTreeMap::new();
-        for ((name, ..), known) in &self.series {
-            if let Some(off) = known.series.fresh().and_then(|fresh| fresh.off) {
-                offs.entry(name).or_default().push(off);
-            }
-        }
-        let common: BTreeMap<Arc<str>, f64> = offs
-            .into_iter()
-            .filter(|(_, offs)| offs.len() >= COMMON_MIN)
-            .map(|(name, mut offs)| {
-                offs.sort_by(f64::total_cmp);
-                (
-                    Arc::clone(name),
-                    offs.get(offs.len() / 2).copied().unwrap_or_default(),
-                )
-            })
-            .collect();
+        let common = self.common();
         let fresh = self
             .series
             .iter_mut()
@@ -108,6 +97,24 @@ impl Meters {
             judge(key, known, common)
         });
         judged.collect()
+    }
+
+    /// What the fresh values of each metric have in common, where there are enough of them.
+    fn common(&self) -> BTreeMap<Arc<str>, Common> {
+        let mut fresh: BTreeMap<&Arc<str>, Vec<Fresh>> = BTreeMap::new();
+        for ((name, ..), known) in &self.series {
+            let judged = known.series.fresh().filter(|fresh| fresh.spread.is_some());
+            fresh.entry(name).or_default().extend(judged);
+        }
+        fresh.retain(|_, fresh| fresh.len() >= COMMON_MIN);
+        let common = fresh.into_iter().map(|(name, fresh)| {
+            let mut levels: Vec<f64> = fresh.iter().map(|fresh| fresh.level.abs()).collect();
+            let floor = FLOOR_SHARE * median(&mut levels);
+            let offs = fresh.iter().filter_map(|fresh| fresh.off(floor));
+            let off = median(&mut offs.collect::<Vec<f64>>());
+            (Arc::clone(name), Common { off, floor })
+        });
+        common.collect()
     }
 
     pub(super) fn rest(&mut self) {
@@ -127,7 +134,7 @@ impl Meters {
     }
 }
 
-fn judge((name, stream, pod): &Key, known: &mut Known, common: f64) -> Option<Finding> {
+fn judge((name, stream, pod): &Key, known: &mut Known, common: Common) -> Option<Finding> {
     let fresh = known.series.fresh()?;
     let (run, from, off) = known.series.settle(common)?;
     let lower = name.to_ascii_lowercase();
@@ -139,8 +146,13 @@ fn judge((name, stream, pod): &Key, known: &mut Known, common: f64) -> Option<Fi
         FindingKind::Metric
     };
     // Metrics stray far, so the tail is that of a power law; what lasts is less of an accident.
-    let lasts = 1.0 + 0.5 * f64::from(run.min(3) - 1);
-    let weight = 3.0 * off.abs().ln() * lasts;
+    let is_used_up = lower.contains("utilization") && (USED_UP..=1.5).contains(&fresh.value);
+    let run_counted = if is_used_up && off > 0.0 {
+        3
+    } else {
+        run.min(3)
+    };
+    let weight = 3.0 * off.abs().ln() * (1.0 + 0.5 * f64::from(run_counted - 1));
     let whose = if pod.is_empty() {
         String::new()
     } else {
@@ -166,7 +178,7 @@ fn judge((name, stream, pod): &Key, known: &mut Known, common: f64) -> Option<Fi
         excess: Duration::ZERO,
         trace: None,
         resource: Arc::clone(&known.resource),
-        is_sign: kind == FindingKind::Resource && weight >= SIGN_NATS && run >= SIGN_RUN,
+        is_sign: kind == FindingKind::Resource && weight >= SIGN_NATS && run_counted >= SIGN_RUN,
         says: says.into(),
     })
 }

@@ -30,9 +30,9 @@ const NEVER: f64 = 0.1;
 const DIFFERENCE_MIN: f64 = 0.25;
 /// Surprises of this many nats are findings …
 const FINDING_NATS: f64 = 4.0;
-/// … and of this many are signs: one in a hundred million, as many operations are looked at each
+/// … and of this many are signs: one in a hundred thousand, as many operations are looked at each
 /// minute and counts are more restless than chance.
-const SIGN_NATS: f64 = 18.0;
+const SIGN_NATS: f64 = 12.0;
 
 /// What came in this stretch at all. What is lost on the way here does not stay away.
 pub(super) trait Heard {

@@ -58,7 +58,7 @@ pub(super) struct Bursts {
 }
 
 /// A share is taken to come as chance has it, as if that was seen in so many stretches.
-const STEADY_STRETCHES: f64 = 3.0;
+const STEADY_STRETCHES: f64 = 10.0;
 
 impl Bursts {
     /// Learns from a stretch.

@@ -46,8 +46,27 @@ pub(super) struct Fresh {
     pub(super) at: Timestamp,
     /// The median of its past.
     pub(super) level: f64,
-    /// How many spreads it is above; below where it is negative. `None` before enough was learned.
-    pub(super) off: Option<f64>,
+    /// How much the series strays; `None` before enough was learned.
+    pub(super) spread: Option<f64>,
+    /// How far it is above where it should be; below where it is negative.
+    distance: f64,
+}
+
+impl Fresh {
+    /// How many spreads it is off, where a spread is at least `floor`. `None` before enough was learned.
+    pub(super) fn off(&self, floor: f64) -> Option<f64> {
+        let spread = self.spread?.max(floor).max(f64::MIN_POSITIVE);
+        Some(self.distance / spread)
+    }
+}
+
+/// What a value is judged beside: what all of its kind have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Common {
+    /// How many spreads they are off.
+    pub(super) off: f64,
+    /// What a spread is at least.
+    pub(super) floor: f64,
 }
 
 impl Series {
@@ -56,14 +75,13 @@ impl Series {
         let Some(value) = self.measured(reading).filter(|value| value.is_finite()) else {
             return;
         };
-        let (level, off) = self
-            .place(value)
-            .map_or((value, None), |(level, off)| (level, Some(off)));
+        let placed = self.place(value);
         self.fresh = Some(Fresh {
             value,
             at,
-            level,
-            off,
+            level: placed.map_or(value, |(level, ..)| level),
+            spread: placed.map(|(_, spread, _)| spread),
+            distance: placed.map_or(0.0, |(.., distance)| distance),
         });
     }
 
@@ -72,12 +90,12 @@ impl Series {
         self.fresh
     }
 
-    /// Judges the latest value, of which `common` spreads are common to all of its kind: for how many
-    /// values in a row it has been abnormal, and since when.
-    pub(super) fn settle(&mut self, common: f64) -> Option<(u32, Timestamp, f64)> {
+    /// Judges the latest value beside what is `common`: for how many values in a row it has been abnormal,
+    /// since when, and by how many spreads.
+    pub(super) fn settle(&mut self, common: Common) -> Option<(u32, Timestamp, f64)> {
         let fresh = self.fresh.take()?;
-        let off = fresh.off.unwrap_or(0.0);
-        let own = off - common.clamp(off.min(0.0), off.max(0.0));
+        let off = fresh.off(common.floor).unwrap_or(0.0);
+        let own = off - common.off.clamp(off.min(0.0), off.max(0.0));
         if own.abs() < ABNORMAL || self.run >= ACCEPTED_AFTER {
             self.run = 0;
             self.learn(fresh.value);
@@ -134,9 +152,9 @@ impl Series {
         }
     }
 
-    /// Where the series mostly is and how many spreads `value` is off. Of the distance from there and from
+    /// Where the series mostly is, how much it strays and how far `value` is off. Of the distance from there and from
     /// where it was last, the smaller counts: what drifts slowly is not abnormal.
-    fn place(&self, value: f64) -> Option<(f64, f64)> {
+    fn place(&self, value: f64) -> Option<(f64, f64, f64)> {
         if self.past.len() < LEARNED_MIN {
             return None;
         }
@@ -148,18 +166,16 @@ impl Series {
         let mut strays: Vec<f64> = sorted.iter().map(|value| (value - level).abs()).collect();
         // Where most values are alike, those that are not tell how far it may stray.
         let spread = (1.4826 * median(&mut strays)).max(farthest / ABNORMAL);
-        let spread = spread
-            .max(SPREAD_SHARE_MIN * level.abs())
-            .max(f64::MIN_POSITIVE);
+        let spread = spread.max(SPREAD_SHARE_MIN * level.abs());
         let (from_level, from_last) = (value - level, value - self.learned.unwrap_or(level));
-        let off = if from_level.signum() != from_last.signum() {
+        let distance = if from_level.signum() != from_last.signum() {
             0.0
         } else if from_level.abs() < from_last.abs() {
             from_level
         } else {
             from_last
         };
-        Some((level, off / spread))
+        Some((level, spread, distance))
     }
 
     fn learn(&mut self, value: f64) {
@@ -191,7 +207,8 @@ impl Series {
     }
 }
 
-fn median(values: &mut [f64]) -> f64 {
+/// The middle one of `values`; 0 of none.
+pub(super) fn median(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;
     if values.is_empty() {
         return 0.0;
@@ -209,7 +226,7 @@ mod tests {
         let runs = values.enumerate().map(|(minute, value)| {
             let at = Timestamp::from_millis(60_000 * (minute as u64 + 1));
             series.take(Reading::Number(value), at);
-            series.settle(0.0).map_or(0, |(run, ..)| run)
+            series.settle(Common::default()).map_or(0, |(run, ..)| run)
         });
         runs.collect()
     }
@@ -260,8 +277,12 @@ mod tests {
         let mut series = Series::default();
         feed(&mut series, wobble(100));
         series.take(Reading::Number(400.0), Timestamp::from_millis(1));
-        let off = series.fresh().unwrap().off.unwrap();
-        assert_eq!(series.settle(off), None);
+        let off = series.fresh().unwrap().off(0.0).unwrap();
+        let common = Common { off, floor: 0.0 };
+        assert_eq!(series.settle(common), None);
+        series.take(Reading::Number(400.0), Timestamp::from_millis(2));
+        let floor = 1_000.0;
+        assert_eq!(series.settle(Common { off: 0.0, floor }), None);
     }
 
     #[test]
@@ -279,7 +300,10 @@ mod tests {
         );
         assert!(
             series
-                .settle(f64::MAX)
+                .settle(Common {
+                    off: f64::MAX,
+                    floor: f64::MAX
+                })
                 .is_none_or(|(_, _, off)| off.is_finite())
         );
         assert!(series.past.len() <= KEPT);

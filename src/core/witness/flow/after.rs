@@ -23,7 +23,7 @@ const NEVER: f64 = 0.1;
 /// What differs in fewer of the cases is not told: one odd request is not an incident.
 const DIFFERENCE_MIN: f64 = 0.25;
 /// Surprises of so many nats are told.
-const TOLD_NATS: f64 = 14.0;
+const TOLD_NATS: f64 = 12.0;
 /// What is broken for less long is over before anybody could look.
 const LASTS_MIN: Duration = Duration::from_secs(20);
 /// A break that goes on is told again so often.
