@@ -20,6 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core::sequence", VOCABULARY),
     ("core::model", VOCABULARY),
     ("core::respond", VOCABULARY),
+    ("core::changes", VOCABULARY),
+    ("core::traffic", VOCABULARY),
     (
         "core::detect",
         &["core::record", "core::event", "core::model"],

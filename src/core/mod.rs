@@ -12,4 +12,6 @@ pub mod model;
 pub mod detect;
 pub mod train;
 pub mod respond;
+pub mod changes;
+pub mod traffic;
 pub mod engine;
