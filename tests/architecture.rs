@@ -22,6 +22,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core::respond", VOCABULARY),
     ("core::changes", VOCABULARY),
     ("core::traffic", VOCABULARY),
+    ("core::topology", VOCABULARY),
+    (
+        "core::incident",
+        &["core::record", "core::event", "core::topology"],
+    ),
+    ("core::budget", VOCABULARY),
     (
         "core::detect",
         &["core::record", "core::event", "core::model"],

@@ -14,4 +14,5 @@ pub mod train;
 pub mod respond;
 pub mod changes;
 pub mod traffic;
+pub mod topology;
 pub mod engine;
