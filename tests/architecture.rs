@@ -36,6 +36,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "core::train",
         &["core::record", "core::event", "core::model", "core::detect"],
     ),
+    (
+        "core::witness",
+        &["core::record", "core::event", "core::topology"],
+    ),
+    (
+        "core::cause",
+        &[
+            "core::record",
+            "core::event",
+            "core::topology",
+            "core::witness",
+        ],
+    ),
     ("core::engine", &["core"]),
     ("edge::receive", &["core"]),
     ("edge::journal", &["core"]),

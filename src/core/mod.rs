@@ -15,4 +15,6 @@ pub mod respond;
 pub mod changes;
 pub mod traffic;
 pub mod topology;
+pub mod witness;
+pub mod cause;
 pub mod engine;
