@@ -13,4 +13,6 @@ pub mod detect;
 pub mod train;
 pub mod respond;
 pub mod topology;
+pub mod incident;
+pub mod budget;
 pub mod engine;
