@@ -17,4 +17,6 @@ pub mod traffic;
 pub mod topology;
 pub mod witness;
 pub mod cause;
+pub mod incident;
+pub mod budget;
 pub mod engine;
