@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core::sequence", VOCABULARY),
     ("core::model", VOCABULARY),
     ("core::respond", VOCABULARY),
+    ("core::silence", VOCABULARY),
     (
         "core::detect",
         &["core::record", "core::event", "core::model"],

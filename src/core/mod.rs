@@ -12,4 +12,5 @@ pub mod model;
 pub mod detect;
 pub mod train;
 pub mod respond;
+pub mod silence;
 pub mod engine;
