@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["core::record", "core::event", "core::topology"],
     ),
     ("core::budget", VOCABULARY),
+    ("core::silence", VOCABULARY),
     (
         "core::detect",
         &["core::record", "core::event", "core::model"],

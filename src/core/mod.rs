@@ -19,4 +19,5 @@ pub mod witness;
 pub mod cause;
 pub mod incident;
 pub mod budget;
+pub mod silence;
 pub mod engine;
