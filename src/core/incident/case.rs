@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::{Moment, When};
 use super::gravity;
 use crate::core::event::{
-    Cause, Class, Gravity, Incident, IncidentState, Mark, Part, Relation, Route, Sign,
+    Cause, Class, Gravity, Incident, IncidentState, Mark, Part, Relation, Route, Sign, Source,
 };
 use crate::core::record::{Resource, StreamKey, Timestamp, TraceId};
 
@@ -37,6 +37,10 @@ pub(super) struct Case {
     /// The fingerprints of its signs.
     pub(super) keys: BTreeSet<Box<str>>,
     pub(super) traces: VecDeque<TraceId>,
+    /// The names of the foreign alerts in it.
+    pub(super) alerts: BTreeSet<Box<str>>,
+    /// Whether we ourselves saw some of it, not only others.
+    pub(super) is_ours: bool,
     /// What was done about it, when, and whether it helped, where that was told.
     pub(super) done: Vec<(Box<str>, Moment, Option<bool>)>,
     /// What was told of it; `None` until it is told.
@@ -88,6 +92,8 @@ impl Case {
     const KEYS_MAX: usize = 256;
     /// Most traces that draw signs in; the latest count.
     pub(super) const TRACES_MAX: usize = 256;
+    /// Most names of foreign alerts.
+    const ALERTS_MAX: usize = 64;
     /// Most notes and actions.
     pub(super) const DONE_MAX: usize = 32;
     /// Of the signs that are kept, so many are the first ones.
@@ -111,6 +117,8 @@ impl Case {
             class: Class::Info,
             keys: BTreeSet::new(),
             traces: VecDeque::new(),
+            alerts: BTreeSet::new(),
+            is_ours: false,
             done: Vec::new(),
             told: None,
         }
@@ -127,6 +135,11 @@ impl Case {
         }
         if let Some(trace) = sign.trace.filter(|trace| !self.traces.contains(trace)) {
             self.traces.push_back(trace);
+        }
+        if sign.source != Source::Alert {
+            self.is_ours = true;
+        } else if self.alerts.len() < Self::ALERTS_MAX {
+            self.alerts.insert(sign.kind.clone());
         }
         let sign = Arc::clone(sign);
         self.keep(vec![Kept { at: at.time, sign }]);
@@ -156,7 +169,33 @@ impl Case {
                 self.traces.push_back(*trace);
             }
         }
+        for name in &other.alerts {
+            if self.alerts.len() < Self::ALERTS_MAX {
+                self.alerts.insert(name.clone());
+            }
+        }
+        self.is_ours |= other.is_ours;
         self.keep(other.signs.clone());
+    }
+
+    /// What is told first is older, then what began first.
+    pub(super) const fn seniority(&self) -> (bool, Moment) {
+        (self.told.is_none(), self.began.moment)
+    }
+
+    /// What is left of a case that became part of another: nothing comes back to it.
+    pub(super) fn emptied(mut self) -> Self {
+        self.keys.clear();
+        self.traces.clear();
+        self.alerts.clear();
+        self
+    }
+
+    /// What was done, and whether it helped: as it was told, or else whether no sign came after it.
+    pub(super) fn what_helped(&self) -> Vec<(Box<str>, bool)> {
+        let done = self.done.iter();
+        done.map(|(what, at, helped)| (what.clone(), helped.unwrap_or(self.heard <= *at)))
+            .collect()
     }
 
     /// Whether it goes on.
@@ -232,7 +271,7 @@ impl Case {
             resource: Arc::clone(&side.resource),
             relation: match (place, side.relation) {
                 (0, _) => Relation::First,
-                (_, Relation::First) => first,
+                (_, Relation::First) => first.unwrap_or(Relation::Time),
                 (_, relation) => relation,
             },
             first_seen: side.first.time,

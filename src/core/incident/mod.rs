@@ -17,6 +17,7 @@ mod gravity;
 mod identity;
 mod newcomers;
 mod past;
+mod places;
 mod settings;
 
 pub use correlator::{Correlator, Counts, IncidentError};
