@@ -45,6 +45,8 @@ pub struct Sign {
     pub lines: Vec<ContextLine>,
     /// What was expected instead, where something was: `"cart lock released" (93 %)`.
     pub expected: Option<Box<str>>,
+    /// The stack trace that came with the abnormal record, where one did.
+    pub stack: Option<Stack>,
 }
 
 impl Sign {
@@ -85,6 +87,21 @@ fn expectation(expected: &Expected) -> Box<str> {
         Some(template) => format!("\"{}\" ({percent:.0} %)", template.text).into(),
         None => format!("the end ({percent:.0} %)").into(),
     }
+/// A stack trace, reduced to what tells where a failure lies. Untrusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// The type of the first thing that was thrown, the cause of all others: `TypeError`. Empty where
+    /// the trace names none.
+    pub thrown: Box<str>,
+    /// The modules, packages or classes that the calls went through, the innermost last:
+    /// `shop.cart.lock`. Of several calls in a row within one it is there once. At most
+    /// [`Stack::MODULES_MAX`], the innermost ones.
+    pub modules: Vec<Box<str>>,
+}
+
+impl Stack {
+    /// Most modules a stack names.
+    pub const MODULES_MAX: usize = 32;
 }
 
 /// Who saw a sign.

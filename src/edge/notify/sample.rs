@@ -79,6 +79,7 @@ pub(super) fn anomaly() -> Anomaly {
             }],
             context: vec![line(2, "cart lock taken"), line(0, "payment retry 3")],
         },
+        stack: None,
         detectors: vec!["order"],
         model: "sha256:ab12".into(),
     }
