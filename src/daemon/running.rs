@@ -446,6 +446,7 @@ fn notify_context(store: &Store, board: &Board, scribe: &Scribe) -> notify::Cont
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),
         keeping: Arc::new(scribe.clone()),
+        egress: notify::Egress::default(),
     }
 }
 

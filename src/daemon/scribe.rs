@@ -153,14 +153,14 @@ fn tell(found: Vec<Arc<Anomaly>>, road: &Road, control: &Control, now: Timestamp
         })
         .collect();
     // Known before anything is prepared: what was told must not use up the share of what is new.
-    let ids: Vec<&str> = events.iter().map(id).collect();
+    let ids: Vec<&str> = events.iter().map(Event::id).collect();
     let were_told = control.were_told(&ids).unwrap_or_else(|error| {
         tracing::error!(%error, "What was told before cannot be read; some may be told again.");
         vec![false; ids.len()]
     });
     let mut seen = HashSet::new();
     let news = events.iter().zip(were_told);
-    let news = news.filter(|(event, was_told)| !was_told && seen.insert(id(event)));
+    let news = news.filter(|(event, was_told)| !was_told && seen.insert(event.id()));
     let news: Vec<&Event> = news.map(|(event, _)| event).collect();
     let prepared = road.dispatcher.load();
     let prepared = news.iter().flat_map(|event| prepared.prepare(event, now));
@@ -182,16 +182,9 @@ fn tell(found: Vec<Arc<Anomaly>>, road: &Road, control: &Control, now: Timestamp
     road.dispatcher.load().send(prepared, now);
 }
 
-fn id(event: &Event) -> &str {
-    match event {
-        Event::Anomaly(anomaly) => &anomaly.id,
-        Event::Proposal(proposal) => &proposal.id,
-    }
-}
-
 fn told(event: &Event, at: Timestamp) -> ToldEvent {
     ToldEvent {
-        id: id(event).into(),
+        id: event.id().into(),
         at,
     }
 }

@@ -88,7 +88,12 @@ impl Default for Settings {
 fn stdout() -> StdoutConfig {
     StdoutConfig {
         name: "stdout".to_owned(),
-        events: vec![EventKind::Anomaly, EventKind::Action],
+        events: vec![
+            EventKind::Anomaly,
+            EventKind::Action,
+            EventKind::Incident,
+            EventKind::Digest,
+        ],
         queue_events_max: 1024,
         limit: Limit::default(),
     }

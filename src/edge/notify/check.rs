@@ -46,6 +46,7 @@ pub fn check(sinks: &[SinkConfig]) -> Vec<Problem> {
             SinkConfig::Stdout(_) => {}
             SinkConfig::Otlp(otlp) => check_otlp(otlp, &mut report),
             SinkConfig::Webhook(webhook) => check_webhook(webhook, &mut report),
+            _ => {}
         }
     }
     problems

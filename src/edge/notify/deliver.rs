@@ -72,6 +72,13 @@ pub(crate) struct Manner {
 pub trait Keeping: Send + Sync {
     /// The message `id` for `sink` is done with. Must not wait.
     fn done(&self, sink: &str, id: &str);
+
+    /// The message `id` for `sink` was given up because of `why`: it may be sent again by hand, and
+    /// until then it is not. Must not wait.
+    fn dead(&self, sink: &str, id: &str, why: &str) {
+        let _ = why;
+        self.done(sink, id);
+    }
 }
 
 /// What the dispatcher and the courier of one sink share.

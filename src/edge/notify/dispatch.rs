@@ -14,11 +14,12 @@ use tracing::{error, warn};
 
 use super::config::{EventKind, SinkConfig};
 use super::deliver::{Courier, Keeping, Ledger, Manner, Message, Road, Sink};
+use super::egress::Egress;
 use super::fold::{Decision, Fold};
 use super::metrics::{Metrics, Outcome};
 use super::render;
 use super::send::{OtlpSink, SendSetupError, StdoutSink, WebhookSink};
-use crate::core::event::Event;
+use crate::core::event::{Event, Incident};
 use crate::core::record::Timestamp;
 
 /// Tells the time of day; the daemon's clock, or a test's.
@@ -35,6 +36,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Hears what need not be kept any more.
     pub keeping: Arc<dyn Keeping>,
+    /// What may be reached at all.
+    pub egress: Egress,
 }
 
 /// A sink that cannot be set up.
@@ -154,6 +157,13 @@ impl Dispatcher {
         self.restore(prepared, now);
     }
 
+    /// Tells the sinks which incidents go on, of those that were told before. To be called after
+    /// [`start`](Self::start) and before [`restore`](Self::restore): some sinks say again and again
+    /// that an incident goes on, and some only hear how those end that they were told of.
+    pub fn standing(&self, live: Vec<Arc<Incident>>) {
+        let _ = live;
+    }
+
     /// Takes back what an earlier dispatcher left, unfolded and unlimited. What was for a sink
     /// that is no longer there, or is of another type now, is dropped and told.
     pub fn restore(&self, undelivered: Vec<Undelivered>, now: Timestamp) {
@@ -264,6 +274,7 @@ impl SinkRoad {
                     context,
                 ))
             }
+            _ => Err(SendSetupError::Client("not built yet".to_owned())),
         }
     }
 
@@ -326,12 +337,12 @@ impl SinkRoad {
             sink: self.name.clone(),
             kind: self.kind.to_owned(),
             message: Message {
-                id: render::id_of(&event).into(),
+                id: event.id().into(),
                 body: (self.render)(&event, now),
                 offered_at: now,
                 expires_at: match &event {
-                    Event::Anomaly(_) => None,
                     Event::Proposal(proposal) => Some(proposal.expires_at),
+                    Event::Anomaly(_) | Event::Incident(_) | Event::Digest(_) => None,
                 },
             },
         })

@@ -16,6 +16,7 @@ mod check;
 mod config;
 mod deliver;
 mod dispatch;
+mod egress;
 mod fold;
 mod guard;
 mod metrics;
@@ -29,13 +30,15 @@ mod tests;
 
 pub use check::{Problem, check};
 pub use config::{
-    Common, EventKind, HeaderConfig, Limit, OtlpConfig, Retry, SecretRef, SinkConfig, StdoutConfig,
-    WebhookConfig,
+    AlertmanagerConfig, CloudeventsConfig, Common, ContentMode, EventKind, FileConfig, FileSync,
+    GrafanaConfig, HeaderConfig, Limit, OtlpConfig, PagerdutyConfig, Retry, SecretRef, SinkConfig,
+    SlackConfig, StdoutConfig, WebhookConfig,
 };
 pub use deliver::Keeping;
 pub use dispatch::{Clock, Context, Dispatcher, StartError, Undelivered};
+pub use egress::Egress;
 pub use guard::Refusal;
 pub use metrics::Metrics;
-pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, json_line, rfc3339};
+pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, event_json, incident_json, json_line, rfc3339};
 pub use secret::SecretError;
 pub use send::SendSetupError;
