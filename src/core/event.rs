@@ -11,13 +11,15 @@ use serde::{Deserialize, Serialize};
 mod class;
 mod incident;
 mod sign;
+mod stack;
 
 pub use class::Class;
 pub use incident::{
     Before, Cause, Digest, Done, Evidence, Gravity, Incident, IncidentEvent, IncidentState, Lift,
     Mark, NearChange, Part, Relation, Route, Stage, Suspect, Verdict,
 };
-pub use sign::{Sign, Source, Stack};
+pub use sign::{Sign, Source};
+pub use stack::Stack;
 
 use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Anomaly, Class, ContextLine, Expected, TemplateRef};
+use super::{Anomaly, Class, ContextLine, Expected, Stack, TemplateRef};
 use crate::core::record::{Resource, Severity, StreamKey, Timestamp, TraceId};
 
 /// Something abnormal about one service, whatever saw it.
@@ -77,6 +77,7 @@ impl From<&Anomaly> for Sign {
             template: anomaly.template.clone(),
             lines: context.get(first..).unwrap_or_default().to_vec(),
             expected: explanation.expected.first().map(expectation),
+            stack: anomaly.stack.clone(),
         }
     }
 }
@@ -87,21 +88,6 @@ fn expectation(expected: &Expected) -> Box<str> {
         Some(template) => format!("\"{}\" ({percent:.0} %)", template.text).into(),
         None => format!("the end ({percent:.0} %)").into(),
     }
-/// A stack trace, reduced to what tells where a failure lies. Untrusted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stack {
-    /// The type of the first thing that was thrown, the cause of all others: `TypeError`. Empty where
-    /// the trace names none.
-    pub thrown: Box<str>,
-    /// The modules, packages or classes that the calls went through, the innermost last:
-    /// `shop.cart.lock`. Of several calls in a row within one it is there once. At most
-    /// [`Stack::MODULES_MAX`], the innermost ones.
-    pub modules: Vec<Box<str>>,
-}
-
-impl Stack {
-    /// Most modules a stack names.
-    pub const MODULES_MAX: usize = 32;
 }
 
 /// Who saw a sign.
