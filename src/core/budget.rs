@@ -58,6 +58,11 @@ impl Budget {
         }
     }
 
+    /// Takes other settings; what was charged stays charged.
+    pub fn reconfigure(&mut self, settings: BudgetSettings) {
+        self.settings = settings;
+    }
+
     /// Decides about an incident that is about to be told: where it would page and the budget of its
     /// team (`route.team`) is used up, it does not, and `route.why` says so. Of an incident, one page a
     /// spell is charged: until it is over, further events of it are free. Critical ones always page and
