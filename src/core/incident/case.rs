@@ -263,9 +263,8 @@ impl Case {
         sides.sort_by_key(|(stream, side)| (side.first.time, &side.first_id, *stream));
         sides.truncate(Incident::PARTS_MAX);
         // Who turns out to have been first is related to who was taken for it as that one is to it.
-        let first = sides
-            .first()
-            .map_or(Relation::First, |(_, side)| side.relation);
+        let first = sides.first().map(|(_, side)| side.relation);
+        let first = first.filter(|relation| *relation != Relation::First);
         let part = |(place, (stream, side)): (usize, (&StreamKey, &Side))| Part {
             stream: stream.clone(),
             resource: Arc::clone(&side.resource),
