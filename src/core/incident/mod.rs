@@ -13,12 +13,15 @@
 mod case;
 mod clock;
 mod correlator;
+mod ending;
 mod gravity;
 mod identity;
+mod joining;
 mod newcomers;
 mod past;
 mod places;
 mod settings;
+mod telling;
 
 pub use correlator::{Correlator, Counts, IncidentError};
 pub use settings::Settings;
