@@ -524,10 +524,21 @@ fn the_same_silence_has_the_same_id_and_is_kept_once() {
 
 #[test]
 fn the_first_team_whose_matchers_fit_has_it() {
-    let teams = Teams::new(vec![
-        ("payments".into(), matchers(r#"service=~"pay.*""#)),
-        ("shop".into(), matchers(r#"namespace="shop""#)),
-    ]);
+    let team = |name: &str, text: &str, pages_max| Team {
+        name: name.into(),
+        matchers: matchers(text),
+        day: Day {
+            pages_max,
+            ..Day::default()
+        },
+    };
+    let both = vec![
+        team("payments", r#"service=~"pay.*""#, 5),
+        team("shop", r#"namespace="shop""#, 7),
+    ];
+    let teams = Teams::new(both, Day::default());
+    assert_eq!(teams.day(Some("shop")).pages_max, 7);
+    assert_eq!(teams.day(None).pages_max, 10);
     let of = |labels: &[(&str, &str)]| {
         let labels = Labels::of(labels.iter().copied());
         teams.team_of(&labels).map(str::to_owned)
@@ -541,6 +552,30 @@ fn the_first_team_whose_matchers_fit_has_it() {
         Some("shop")
     );
     assert_eq!(of(&[("service", "cart")]), None);
+}
+
+#[test]
+fn the_day_of_a_team_begins_once_a_day_whatever_is_done_to_its_clocks() {
+    for (begins, first, change) in [
+        ("02:30", "2026-10-23T00:00", "2026-10-25T00:30"),
+        ("02:30", "2026-03-27T00:00", "2026-03-29T01:00"),
+        ("09:00", "2026-03-27T00:00", "2026-03-29T07:00"),
+    ] {
+        let day = Day {
+            zone: berlin(),
+            begins: clock(begins).unwrap(),
+            ..Day::default()
+        };
+        let minutes = |count: u64| at(first).plus(Duration::from_secs(60 * count));
+        let numbers: Vec<i64> = (0..5 * 24 * 60).map(|n| day.number(minutes(n))).collect();
+        assert!(numbers.is_sorted(), "{begins}");
+        assert!(numbers.windows(2).all(|two| two[1] - two[0] <= 1));
+        assert_eq!(numbers.last().unwrap() - numbers.first().unwrap(), 5);
+        let before = at(change).minus(Duration::from_secs(1));
+        assert_eq!(day.number(at(change)) - day.number(before), 1, "{begins}");
+    }
+    assert_eq!(Day::default().number(Timestamp::ZERO), -1);
+    assert_eq!(Day::default().number(at("1970-01-02T09:00")), 1);
 }
 
 mod stale {
