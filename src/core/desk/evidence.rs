@@ -27,6 +27,9 @@ pub(super) struct Evidence {
     pub(super) topology: Topology,
     pub(super) changes: Changes,
     pub(super) traffic: Traffic,
+    /// Changes that nobody was told of yet.
+    #[serde(skip)]
+    pub(super) fresh: Vec<Arc<Change>>,
 }
 
 impl Evidence {
@@ -38,8 +41,17 @@ impl Evidence {
         (records, at): (u64, Timestamp),
     ) {
         if let Some(change) = self.traffic.seen(stream, resource, (records, at)) {
-            self.changes.add(Arc::new(change));
+            self.change(Arc::new(change));
         }
+    }
+
+    /// Takes a change; whether it is new.
+    pub(super) fn change(&mut self, change: Arc<Change>) -> bool {
+        let is_new = self.changes.add(Arc::clone(&change));
+        if is_new {
+            self.fresh.push(change);
+        }
+        is_new
     }
 
     /// What spans and metrics show by now.

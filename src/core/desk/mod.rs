@@ -10,14 +10,12 @@
 //! One desk per daemon. It is pure and deterministic: the shell gives the time, and keeps its two
 //! snapshots, the one with every write and the other every minute.
 
-mod calendar;
 mod evidence;
 mod saved;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use calendar::Calendar;
 pub use saved::SavedError;
 
 use evidence::Evidence;
@@ -34,16 +32,12 @@ use crate::core::topology::Topology;
 pub struct DeskSettings {
     /// How signs are joined, and when an incident is over.
     pub incidents: incident::Settings,
-    /// How often a team is woken.
-    pub budget: BudgetSettings,
     /// What is not told, and when.
     pub silences: Silences,
     /// When a silence is stale.
     pub stale: StaleAfter,
-    /// Whose services are whose.
+    /// Whose services are whose, and how often each team may be woken.
     pub teams: Teams,
-    /// The days of each team.
-    pub calendar: Calendar,
 }
 
 /// Something that is to be told.
@@ -104,7 +98,7 @@ impl Desk {
     pub fn new(settings: DeskSettings) -> Self {
         Self {
             correlator: Correlator::new(settings.incidents.clone()),
-            budget: Budget::new(settings.budget.clone()),
+            budget: Budget::new(BudgetSettings::default()),
             watch: Watch::default(),
             outside: BTreeSet::new(),
             muted: BTreeSet::new(),
@@ -118,7 +112,6 @@ impl Desk {
     /// Takes other settings; what is known stays.
     pub fn reconfigure(&mut self, settings: DeskSettings) {
         self.correlator.reconfigure(settings.incidents.clone());
-        self.budget.reconfigure(settings.budget.clone());
         self.settings = settings;
         self.is_dirty = true;
     }
@@ -162,7 +155,7 @@ impl Desk {
 
     /// Takes a change that somebody tells of; whether it is new.
     pub fn change(&mut self, change: Arc<Change>) -> bool {
-        self.evidence.changes.add(change)
+        self.evidence.change(change)
     }
 
     /// Does something to the incident with this id.
@@ -220,15 +213,14 @@ impl Desk {
                     incident.route.why = format!("muted by {}", by.name).into();
                 }
                 None => {
-                    let team = incident.route.team.as_deref();
-                    let day = settings.calendar.day(team, now);
-                    budget.decide(incident, day, now);
+                    let day = settings.teams.day(incident.route.team.as_deref());
+                    budget.decide(incident, day.number(now), now);
                 }
             }
         };
         let events = correlator.take(explain, route);
-        let calendar = &settings.calendar;
-        let digests = budget.digests(|team| calendar.digest_day(team, now), now);
+        let teams = &settings.teams;
+        let digests = budget.digests(|team| teams.day(team).number(now), now);
         self.is_dirty |= !events.is_empty() || !digests.is_empty();
         let mut told: Vec<Told> = events.into_iter().map(|event| self.told(event)).collect();
         told.extend(digests.into_iter().map(|it| Told::Digest(Arc::new(it))));
@@ -271,9 +263,9 @@ impl Desk {
         &mut self.evidence.topology
     }
 
-    /// Changes since `since`, oldest first.
-    pub fn changes_since(&self, since: Timestamp) -> impl Iterator<Item = &Arc<Change>> {
-        self.evidence.changes.since(since)
+    /// The changes that came or were seen since the last call.
+    pub fn take_changes(&mut self) -> Vec<Arc<Change>> {
+        std::mem::take(&mut self.evidence.fresh)
     }
 
     /// Whether what [`saved`](Self::saved) has changed since this was last asked.
