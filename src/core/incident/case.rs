@@ -22,7 +22,7 @@ pub(super) struct Case {
     pub(super) heard: Moment,
     /// When its first sign was.
     pub(super) began: When,
-    last_seen: Timestamp,
+    last: When,
     pub(super) state: IncidentState,
     pub(super) acknowledged: Option<Mark>,
     pub(super) ended: Option<(Moment, Mark)>,
@@ -61,7 +61,7 @@ pub(super) struct Side {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
-    at: Timestamp,
+    at: Moment,
     sign: Arc<Sign>,
 }
 
@@ -105,7 +105,7 @@ impl Case {
             opened: now,
             heard: now,
             began,
-            last_seen: began.time,
+            last: began,
             state: IncidentState::Open,
             acknowledged: None,
             ended: None,
@@ -142,7 +142,10 @@ impl Case {
             self.alerts.insert(sign.kind.clone());
         }
         let sign = Arc::clone(sign);
-        self.keep(vec![Kept { at: at.time, sign }]);
+        self.keep(vec![Kept {
+            at: at.moment,
+            sign,
+        }]);
     }
 
     /// Takes in all of a case that began later.
@@ -151,7 +154,7 @@ impl Case {
         self.heard = self.heard.max(other.heard);
         self.sign_count += other.sign_count;
         self.note_time(other.began);
-        self.last_seen = self.last_seen.max(other.last_seen);
+        self.note_time(other.last);
         for (stream, side) in &other.parts {
             let relation = match side.relation {
                 Relation::First => relation,
@@ -246,7 +249,7 @@ impl Case {
             title: told.title.clone(),
             began: self.began.time,
             detected: told.detected,
-            last_seen: self.last_seen,
+            last_seen: self.last.time,
             acknowledged: self.acknowledged.clone(),
             ended: self.ended.as_ref().map(|(_, mark)| mark.clone()),
             parts: self.told_parts(),
@@ -260,7 +263,7 @@ impl Case {
 
     fn told_parts(&self) -> Vec<Part> {
         let mut sides: Vec<(&StreamKey, &Side)> = self.parts.iter().collect();
-        sides.sort_by_key(|(stream, side)| (side.first.time, &side.first_id, *stream));
+        sides.sort_by_key(|(stream, side)| (side.first.moment, &side.first_id, *stream));
         sides.truncate(Incident::PARTS_MAX);
         // Who turns out to have been first is related to who was taken for it as that one is to it.
         let first = sides.first().map(|(_, side)| side.relation);
@@ -279,11 +282,14 @@ impl Case {
         sides.into_iter().enumerate().map(part).collect()
     }
 
+    /// What came first is asked of our own clock, since others may be wrong.
     fn note_time(&mut self, at: When) {
-        if (at.time, at.moment) < (self.began.time, self.began.moment) {
+        if at.moment < self.began.moment {
             self.began = at;
         }
-        self.last_seen = self.last_seen.max(at.time);
+        if at.moment >= self.last.moment {
+            self.last = at;
+        }
     }
 
     fn note_part(&mut self, sign: &Arc<Sign>, at: When, relation: Relation) {
@@ -306,7 +312,7 @@ impl Case {
         if let Some(known) = self.parts.get_mut(stream) {
             known.signs += side.signs;
             known.last = known.last.max(side.last);
-            if (side.first.time, &side.first_id) < (known.first.time, &known.first_id) {
+            if (side.first.moment, &side.first_id) < (known.first.moment, &known.first_id) {
                 known.first = side.first;
                 known.first_id.clone_from(&side.first_id);
                 known.resource = Arc::clone(&side.resource);

@@ -23,5 +23,8 @@ mod places;
 mod settings;
 mod telling;
 
+#[cfg(test)]
+mod tests;
+
 pub use correlator::{Correlator, Counts, IncidentError};
 pub use settings::Settings;
