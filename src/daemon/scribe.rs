@@ -167,7 +167,7 @@ fn tell(found: Vec<Arc<Anomaly>>, road: &Road, control: &Control, now: Timestamp
     let prepared: Vec<Undelivered> = prepared.collect();
     let told: Vec<ToldEvent> = news.iter().map(|event| told(event, now)).collect();
     let rows: Vec<OutboxRow> = prepared.iter().map(|it| row(it, now)).collect();
-    if let Err(error) = control.tell(&told, &rows) {
+    if let Err(error) = control.tell(&told, &rows, &[]) {
         tracing::error!(%error, "What was found could not be written down; it is told all the same, and may be told again after a crash.");
     }
     for event in news {

@@ -9,6 +9,7 @@ mod memory;
 mod problem;
 mod read;
 mod settings;
+mod silences;
 mod tree;
 mod units;
 
@@ -24,6 +25,7 @@ pub use settings::{
     ActionRule, Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle,
     Settings, Telemetry, Templates,
 };
+pub use silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};
 

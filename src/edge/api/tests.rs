@@ -5,7 +5,9 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::routes::router;
+use tokio_util::sync::CancellationToken;
+
+use super::routes::{Served, router};
 use super::*;
 
 struct Shown {
@@ -56,9 +58,12 @@ async fn call(view: Arc<Shown>, method: &str, path: &str) -> (StatusCode, String
     let request = Request::builder()
         .method(method)
         .uri(path)
+        .header("host", "127.0.0.1:8080")
         .body(Body::empty())
         .unwrap();
-    let answer = router(view).oneshot(request).await.unwrap();
+    let view: Arc<dyn View> = view;
+    let served = Served::new(Api::from(view), true, CancellationToken::new());
+    let answer = router(served).oneshot(request).await.unwrap();
     assert_eq!(
         answer.headers()["x-content-type-options"],
         "nosniff",

@@ -83,6 +83,7 @@ pub(super) fn anomaly() -> Anomaly {
             }],
             context: vec![line(2, "cart lock taken"), line(0, "payment retry 3")],
         },
+        stack: None,
         detectors: vec!["order"],
         model: "sha256:ab12".into(),
     }
@@ -165,26 +166,7 @@ pub(super) fn incident() -> Incident {
 
 /// The first sign of [`incident`].
 pub(super) fn sign() -> Sign {
-    let anomaly = anomaly();
-    Sign {
-        id: anomaly.id.clone(),
-        fingerprint: anomaly.fingerprint.clone(),
-        source: Source::Log,
-        kind: "sequence".into(),
-        class: anomaly.class,
-        severity: anomaly.severity,
-        score: anomaly.score,
-        first_seen: anomaly.first_seen,
-        last_seen: anomaly.last_seen,
-        count: 1,
-        stream: anomaly.stream.clone(),
-        resource: Arc::clone(&anomaly.resource),
-        trace: anomaly.trace_id,
-        says: anomaly.explanation.reason.clone(),
-        template: anomaly.template.clone(),
-        lines: anomaly.explanation.context.clone(),
-        expected: Some("\"cart lock released\" (93 %)".into()),
-    }
+    Sign::from(&anomaly())
 }
 
 fn cause(stream: &StreamKey, began: Timestamp) -> Cause {
