@@ -39,7 +39,12 @@ fn check(text: &str) -> Result<(), TestCaseError> {
     let (expected, _) = seen(&markdown(&sample::told_by("a calm text")));
     prop_assert_eq!(elements, expected, "{}", page);
     for link in ["://", "www.", "@", "<", "#", "`"] {
-        prop_assert!(!outside.contains(link), "{} outside of code: {}", link, outside);
+        prop_assert!(
+            !outside.contains(link),
+            "{} outside of code: {}",
+            link,
+            outside
+        );
     }
     // Every line of the block holds the text, whole.
     let quoted = format!("  {}", inert(text));
