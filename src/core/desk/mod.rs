@@ -40,6 +40,19 @@ pub struct DeskSettings {
     pub teams: Teams,
 }
 
+impl DeskSettings {
+    fn budget(&self) -> BudgetSettings {
+        let teams = self.teams.iter();
+        BudgetSettings {
+            pages_max: self.teams.day(None).pages_max,
+            pages_max_of: teams
+                .map(|team| (team.name.clone(), team.day.pages_max))
+                .collect(),
+            ..BudgetSettings::default()
+        }
+    }
+}
+
 /// Something that is to be told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
@@ -98,7 +111,7 @@ impl Desk {
     pub fn new(settings: DeskSettings) -> Self {
         Self {
             correlator: Correlator::new(settings.incidents.clone()),
-            budget: Budget::new(BudgetSettings::default()),
+            budget: Budget::new(settings.budget()),
             watch: Watch::default(),
             outside: BTreeSet::new(),
             muted: BTreeSet::new(),
@@ -112,6 +125,7 @@ impl Desk {
     /// Takes other settings; what is known stays.
     pub fn reconfigure(&mut self, settings: DeskSettings) {
         self.correlator.reconfigure(settings.incidents.clone());
+        self.budget.reconfigure(settings.budget());
         self.settings = settings;
         self.is_dirty = true;
     }
