@@ -3,6 +3,7 @@
 mod hdfs_own;
 mod ids;
 mod mined;
+pub(super) mod nezha;
 mod nezha_logs;
 mod openstack_fi;
 mod table;
@@ -38,6 +39,9 @@ pub(super) enum Layout {
     Thunderbird,
     /// Traces of microservices, some minutes of them with a fault: logs.tsv.gz
     NezhaLogs,
+    /// Microservices with injected faults, each played as if sent to `serve`: logs.tsv.gz, spans.tsv.gz,
+    /// metrics.csv.gz and faults.tsv. Tells whether each is one incident with its cause
+    Nezha,
     /// Lines with their templates: X_2k.log_structured_corrected.csv and X_2k.log_structured.csv
     /// for any system X, as in Loghub and Loghub-2.0, in the folder or one below
     Parsing,
@@ -58,6 +62,7 @@ impl Layout {
             Self::Hadoop => "hadoop",
             Self::Thunderbird => "thunderbird",
             Self::NezhaLogs => "nezha-logs",
+            Self::Nezha => "nezha",
             Self::Parsing => "parsing",
         }
     }
@@ -71,7 +76,9 @@ impl Layout {
             Self::HdfsOwn => hdfs_own::read(train, test),
             Self::OpenstackFi => openstack_fi::read(train, test),
             Self::NezhaLogs => nezha_logs::read(train, test),
-            Self::Thunderbird | Self::Parsing => bail!("this layout has lines, not sequences"),
+            Self::Thunderbird | Self::Nezha | Self::Parsing => {
+                bail!("this layout has lines, not sequences")
+            }
         }
     }
 }
