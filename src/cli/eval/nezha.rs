@@ -124,7 +124,7 @@ pub(super) fn measure(train: &Path, test: &Path) -> anyhow::Result<NezhaReport> 
 }
 
 /// The core as `serve` puts it together, without its shards: flows stand for the log detectors.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct World {
     witness: Witness,
     flows: BTreeMap<Arc<StreamKey>, (Flow, Arc<Resource>)>,
@@ -141,8 +141,11 @@ impl World {
         texts: &BTreeMap<TemplateId, Box<str>>,
     ) -> Self {
         let mut world = Self {
+            witness: Witness::default(),
+            flows: BTreeMap::new(),
+            topology: Topology::default(),
+            correlator: Correlator::new(Settings::default()),
             learns: true,
-            ..Self::default()
         };
         world.witness.learn_all(true);
         world.play(metrics, texts);
