@@ -265,7 +265,7 @@ impl World {
     fn cause(&self, incident: &Incident) -> Cause {
         let from = incident.began.minus(LEAD);
         let findings = self.witness.findings(from, incident.last_seen);
-        let findings: Vec<Finding> = findings.into_iter().cloned().collect();
+        let findings: Vec<Finding> = findings.cloned().collect();
         let input = CauseInput {
             findings: &findings,
             topology: &self.topology,

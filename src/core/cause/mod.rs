@@ -13,6 +13,8 @@ mod changes;
 mod lift;
 mod rank;
 mod reasons;
+#[cfg(test)]
+mod tests;
 
 pub use changes::NEAR;
 pub use lift::{Counted, lifts};

@@ -25,6 +25,8 @@ mod series;
 mod share;
 mod showing;
 mod site;
+#[cfg(test)]
+mod tests;
 mod traces;
 mod uptime;
 mod visit;
@@ -209,11 +211,11 @@ impl Witness {
     }
 
     /// What differed at some time between `from` and `to`, oldest first.
-    pub fn findings(&self, from: Timestamp, to: Timestamp) -> Vec<&Finding> {
+    pub fn findings(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Finding> {
         let during = |finding: &&Finding| finding.first_seen <= to && from <= finding.last_seen;
         let mut found: Vec<&Finding> = self.ongoing.findings().filter(during).collect();
         found.sort_by_key(|finding| finding.first_seen);
-        found
+        found.into_iter()
     }
 
     fn close_traces(&mut self, uptime: Duration) {
