@@ -102,7 +102,7 @@ pub struct Desk {
     muted: BTreeSet<Box<str>>,
     evidence: Evidence,
     stale: Vec<Warning>,
-    /// Whether anything changed since the last look at [`take_dirty`](Self::take_dirty).
+    /// Whether anything changed since it was last kept.
     is_dirty: bool,
 }
 
@@ -282,9 +282,14 @@ impl Desk {
         std::mem::take(&mut self.evidence.fresh)
     }
 
-    /// Whether what [`saved`](Self::saved) has changed since this was last asked.
-    pub const fn take_dirty(&mut self) -> bool {
-        std::mem::replace(&mut self.is_dirty, false)
+    /// Whether there is something to be kept that was not when [`is_saved`](Self::is_saved) was called.
+    pub const fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// What [`saved`](Self::saved) gave is kept.
+    pub const fn is_saved(&mut self) {
+        self.is_dirty = false;
     }
 
     /// What was muted and is not any more is told, if it still goes on.
