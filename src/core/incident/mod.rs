@@ -25,6 +25,8 @@ mod telling;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod properties;
 
 pub use correlator::{Correlator, Counts, IncidentError};
 pub use settings::Settings;
