@@ -148,6 +148,16 @@ impl Case {
         }]);
     }
 
+    /// Counts a sign that comes anyway at a service that takes part. It keeps nothing going and is no
+    /// evidence.
+    pub(super) fn accompany(&mut self, sign: &Sign, at: When) {
+        self.sign_count += 1;
+        self.note_time(at);
+        if let Some(side) = self.parts.get_mut(&sign.stream) {
+            side.signs += 1;
+        }
+    }
+
     /// Takes in all of a case that began later.
     pub(super) fn merge(&mut self, other: &Self, relation: Relation) {
         self.opened = self.opened.min(other.opened);

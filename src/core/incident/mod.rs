@@ -14,6 +14,7 @@ mod case;
 mod clock;
 mod correlator;
 mod ending;
+mod foreign;
 mod gravity;
 mod identity;
 mod joining;
