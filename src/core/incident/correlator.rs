@@ -108,6 +108,11 @@ impl Correlator {
         }
     }
 
+    /// Takes other settings; what is known stays.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Takes a sign in, at the time `now`. One that came before keeps its incident going, and is not
     /// counted again. Gives the number of the case that it is part of, in this correlator, if it is
     /// part of any.
@@ -222,6 +227,16 @@ impl Correlator {
     /// If there is no such incident, or it is over for longer than it could come back.
     pub fn done(&mut self, id: &str, action: &str, helped: bool) -> Result<(), IncidentError> {
         self.did(id, action, Some(helped))
+    }
+
+    /// Tells of an incident again as it is: what muted it is over.
+    ///
+    /// # Errors
+    /// If there is no such incident, or it is over.
+    pub fn tell_again(&mut self, id: &str) -> Result<(), IncidentError> {
+        let key = self.live_case(id)?;
+        self.tell(key, Stage::Updated);
+        Ok(())
     }
 
     /// What is to be told, in order.
