@@ -92,10 +92,6 @@ impl Budget {
         self.settings = settings;
     }
 
-    /// Decides about an incident that is about to be told: where it would page and the budget of its
-    /// team (`route.team`) is used up, it does not, and `route.why` says so. Of an incident, one page a
-    /// spell is charged: until it is over, further events of it are free. Critical ones always page and
-    /// are not charged. What does not page and is not muted goes into the next digest.
     /// Decides about an incident that is about to be told. Where it would page and the budget of its
     /// team (`route.team`) is used up, it does not, and `route.why` says so. Only the first page of an
     /// incident is charged: until it is over, further events of it are free. Critical ones always page
