@@ -20,6 +20,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core::sequence", VOCABULARY),
     ("core::model", VOCABULARY),
     ("core::respond", VOCABULARY),
+    ("core::changes", VOCABULARY),
+    ("core::traffic", VOCABULARY),
+    ("core::topology", VOCABULARY),
+    (
+        "core::incident",
+        &["core::record", "core::event", "core::topology"],
+    ),
+    ("core::budget", VOCABULARY),
+    ("core::silence", VOCABULARY),
     (
         "core::detect",
         &["core::record", "core::event", "core::model"],
@@ -27,6 +36,34 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "core::train",
         &["core::record", "core::event", "core::model", "core::detect"],
+    ),
+    (
+        "core::witness",
+        &["core::record", "core::event", "core::topology"],
+    ),
+    (
+        "core::cause",
+        &[
+            "core::record",
+            "core::event",
+            "core::topology",
+            "core::witness",
+        ],
+    ),
+    (
+        "core::desk",
+        &[
+            "core::record",
+            "core::event",
+            "core::changes",
+            "core::traffic",
+            "core::topology",
+            "core::witness",
+            "core::cause",
+            "core::incident",
+            "core::budget",
+            "core::silence",
+        ],
     ),
     ("core::engine", &["core"]),
     ("edge::receive", &["core"]),

@@ -18,6 +18,7 @@ mod replay;
 mod scratch;
 mod sender;
 mod serve;
+mod silence;
 mod story;
 mod templates;
 mod terminal;
@@ -37,6 +38,7 @@ use incidents::IncidentsArgs;
 use model_show::ModelArgs;
 use otlp_check::OtlpCheckArgs;
 use replay::ReplayArgs;
+use silence::SilenceArgs;
 use templates::TemplatesArgs;
 use top::TopArgs;
 
@@ -90,6 +92,8 @@ enum Command {
     Eval(EvalArgs),
     /// Look at models
     Model(ModelArgs),
+    /// Try silences and maintenance windows
+    Silence(SilenceArgs),
     /// Check a settings file
     CheckConfig(CheckConfigArgs),
     /// See how well any OTLP receiver keeps to the specification
@@ -130,6 +134,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Replay(args) => replay::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
+        Command::Silence(args) => silence::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::OtlpCheck(args) => otlp_check::run(args),
     }

@@ -1,4 +1,5 @@
-//! What the core can say: an anomaly with its evidence, and an action it would propose.
+//! What the core can say: an anomaly with its evidence, an action it would propose, what became of
+//! an incident, and what there was besides.
 //!
 //! These are plain values. How they look on a wire is the business of `edge::notify`.
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 mod class;
 mod incident;
 mod sign;
+mod stack;
 
 pub use class::Class;
 pub use incident::{
@@ -17,6 +19,7 @@ pub use incident::{
     Mark, NearChange, Part, Relation, Route, Stage, Suspect, Verdict,
 };
 pub use sign::{Sign, Source};
+pub use stack::Stack;
 
 use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
 
@@ -27,6 +30,22 @@ pub enum Event {
     Anomaly(Arc<Anomaly>),
     /// A rule of the owner asks for an action on account of an anomaly.
     Proposal(Arc<Proposal>),
+    /// Something became of an incident.
+    Incident(Arc<IncidentEvent>),
+    /// What happened to a team's services and woke nobody.
+    Digest(Arc<Digest>),
+}
+
+impl Event {
+    /// The id that stays the same however often it is found and told.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Anomaly(anomaly) => &anomaly.id,
+            Self::Proposal(proposal) => &proposal.id,
+            Self::Incident(event) => &event.id,
+            Self::Digest(digest) => &digest.id,
+        }
+    }
 }
 
 /// What kind of surprise an anomaly is.
@@ -142,6 +161,8 @@ pub struct Anomaly {
     pub sent_template: Option<Arc<str>>,
     /// Why this is an anomaly.
     pub explanation: Explanation,
+    /// The stack trace that came with the abnormal record, where one did.
+    pub stack: Option<Stack>,
     /// The detectors that agree, by name: those with an opinion in the explanation, in its order, and
     /// then the others, the most surprised first.
     pub detectors: Vec<&'static str>,

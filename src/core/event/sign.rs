@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, ContextLine, TemplateRef};
+use super::{Anomaly, Class, ContextLine, Expected, Stack, TemplateRef};
 use crate::core::record::{Resource, Severity, StreamKey, Timestamp, TraceId};
 
 /// Something abnormal about one service, whatever saw it.
@@ -45,11 +45,49 @@ pub struct Sign {
     pub lines: Vec<ContextLine>,
     /// What was expected instead, where something was: `"cart lock released" (93 %)`.
     pub expected: Option<Box<str>>,
+    /// The stack trace that came with the abnormal record, where one did.
+    pub stack: Option<Stack>,
 }
 
 impl Sign {
     /// Most lines a sign quotes.
     pub const LINES_MAX: usize = 6;
+}
+
+impl From<&Anomaly> for Sign {
+    fn from(anomaly: &Anomaly) -> Self {
+        let explanation = &anomaly.explanation;
+        let context = &explanation.context;
+        let first = context.len().saturating_sub(Self::LINES_MAX);
+        Self {
+            id: anomaly.id.clone(),
+            fingerprint: anomaly.fingerprint.clone(),
+            source: Source::Log,
+            kind: anomaly.kind.name().into(),
+            class: anomaly.class,
+            severity: anomaly.severity,
+            score: anomaly.score,
+            first_seen: anomaly.first_seen,
+            last_seen: anomaly.last_seen,
+            count: anomaly.count,
+            stream: anomaly.stream.clone(),
+            resource: Arc::clone(&anomaly.resource),
+            trace: anomaly.trace_id,
+            says: explanation.reason.clone(),
+            template: anomaly.template.clone(),
+            lines: context.get(first..).unwrap_or_default().to_vec(),
+            expected: explanation.expected.first().map(expectation),
+            stack: anomaly.stack.clone(),
+        }
+    }
+}
+
+fn expectation(expected: &Expected) -> Box<str> {
+    let percent = expected.probability * 100.0;
+    match &expected.template {
+        Some(template) => format!("\"{}\" ({percent:.0} %)", template.text).into(),
+        None => format!("the end ({percent:.0} %)").into(),
+    }
 }
 
 /// Who saw a sign.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Pass, Passes, Redactor};
-use crate::core::record::{Batch, Record, Resource, StreamKey};
+use crate::core::record::{Batch, Metric, Record, Resource, Spans, StreamKey};
 
 /// Records of a batch that may hold a secret.
 #[derive(Clone, Debug)]
@@ -120,6 +120,42 @@ impl Redaction {
             sequence_attribute: attribute,
             ..record
         }
+    }
+
+    /// Takes the secrets out of spans: their stream, their resource and their names.
+    pub fn spans(&mut self, redactor: &Redactor, spans: &mut Spans) {
+        redactor.stream(&mut spans.stream);
+        spans.resource = self.resource(redactor, &spans.resource);
+        let mut last: Option<(Arc<str>, Arc<str>)> = None;
+        for span in &mut spans.spans {
+            let renamed = match &last {
+                Some((known, clean)) if *known == span.name => Arc::clone(clean),
+                _ => match redactor.text(&span.name) {
+                    Cow::Owned(clean) => clean.into(),
+                    Cow::Borrowed(_) => Arc::clone(&span.name),
+                },
+            };
+            last = Some((
+                std::mem::replace(&mut span.name, Arc::clone(&renamed)),
+                renamed,
+            ));
+        }
+    }
+
+    /// Takes the secrets out of a metric: its stream, its resource and the attributes of its points.
+    pub fn metric(&mut self, redactor: &Redactor, metric: &mut Metric) {
+        redactor.stream(&mut metric.stream);
+        metric.resource = self.resource(redactor, &metric.resource);
+        for point in &mut metric.points {
+            let attributes = std::mem::take(&mut point.attributes);
+            let clean = self.resource(redactor, &Arc::new(attributes));
+            point.attributes = Arc::unwrap_or_clone(clean);
+        }
+    }
+
+    /// A resource without its secrets.
+    pub fn shared(&mut self, redactor: &Redactor, resource: &Arc<Resource>) -> Arc<Resource> {
+        self.resource(redactor, resource)
     }
 
     /// From now on another redactor is asked: what the last one made is not used again.

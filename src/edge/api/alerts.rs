@@ -94,6 +94,7 @@ fn alert(sent: &Sent) -> Option<Result<Alert, Problem>> {
             template: None,
             lines: Vec::new(),
             expected: None,
+            stack: None,
         },
         is_over,
     }))

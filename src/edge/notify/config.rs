@@ -1,6 +1,5 @@
 //! The `sinks:` part of the configuration file.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,25 +9,76 @@ use serde::{Deserialize, Deserializer};
 
 use crate::core::event::Event;
 
+mod sinks;
+#[cfg(test)]
+mod tests;
+
+pub use sinks::{
+    AlertmanagerConfig, CloudeventsConfig, ContentMode, FileConfig, FileSync, GrafanaConfig,
+    OtlpConfig, PagerdutyConfig, SlackConfig, StdoutConfig, WebhookConfig,
+};
+
 /// One place that events go to.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SinkConfig {
     /// One JSON object per line on standard output.
     Stdout(StdoutConfig),
+    /// One JSON object per line in a file.
+    File(FileConfig),
     /// OTLP log events over gRPC.
     Otlp(OtlpConfig),
     /// Signed requests as Standard Webhooks describes them.
     Webhook(WebhookConfig),
+    /// CloudEvents over HTTP.
+    Cloudevents(CloudeventsConfig),
+    /// Alerts of a Prometheus Alertmanager.
+    Alertmanager(AlertmanagerConfig),
+    /// Events of PagerDuty.
+    Pagerduty(PagerdutyConfig),
+    /// Messages in a Slack channel.
+    Slack(SlackConfig),
+    /// Annotations in Grafana.
+    Grafana(GrafanaConfig),
 }
 
 impl SinkConfig {
     /// What every kind of sink has.
     pub fn common(&self) -> Common<'_> {
+        const INCIDENTS: &[EventKind] = &[EventKind::Incident];
         let (name, events, queue_events_max, limit) = match self {
-            Self::Stdout(sink) => (&sink.name, &sink.events, sink.queue_events_max, sink.limit),
-            Self::Otlp(sink) => (&sink.name, &sink.events, sink.queue_events_max, sink.limit),
-            Self::Webhook(sink) => (&sink.name, &sink.events, sink.queue_events_max, sink.limit),
+            Self::Stdout(sink) => (&sink.name, &*sink.events, sink.queue_events_max, sink.limit),
+            Self::File(sink) => (&sink.name, &*sink.events, sink.queue_events_max, sink.limit),
+            Self::Otlp(sink) => (&sink.name, &*sink.events, sink.queue_events_max, sink.limit),
+            Self::Webhook(sink) => (&sink.name, &*sink.events, sink.queue_events_max, sink.limit),
+            Self::Cloudevents(sink) => {
+                (&sink.name, &*sink.events, sink.queue_events_max, sink.limit)
+            }
+            // What is told of incidents is not limited.
+            Self::Alertmanager(sink) => (
+                &sink.name,
+                INCIDENTS,
+                sink.queue_events_max,
+                Limit::default(),
+            ),
+            Self::Pagerduty(sink) => (
+                &sink.name,
+                INCIDENTS,
+                sink.queue_events_max,
+                Limit::default(),
+            ),
+            Self::Slack(sink) => (
+                &sink.name,
+                &*sink.events,
+                sink.queue_events_max,
+                Limit::default(),
+            ),
+            Self::Grafana(sink) => (
+                &sink.name,
+                INCIDENTS,
+                sink.queue_events_max,
+                Limit::default(),
+            ),
         };
         Common {
             name,
@@ -38,12 +88,28 @@ impl SinkConfig {
         }
     }
 
-    /// `stdout`, `otlp` or `webhook`.
+    /// The `type` of the sink: `stdout`, `otlp`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Stdout(_) => "stdout",
+            Self::File(_) => "file",
             Self::Otlp(_) => "otlp",
             Self::Webhook(_) => "webhook",
+            Self::Cloudevents(_) => "cloudevents",
+            Self::Alertmanager(_) => "alertmanager",
+            Self::Pagerduty(_) => "pagerduty",
+            Self::Slack(_) => "slack",
+            Self::Grafana(_) => "grafana",
+        }
+    }
+
+    /// Whether it hears only of incidents that page, and of what becomes of them.
+    pub const fn pages_only(&self) -> bool {
+        match self {
+            Self::Alertmanager(sink) => sink.pages_only,
+            Self::Slack(sink) => sink.pages_only,
+            Self::Pagerduty(_) => true,
+            _ => false,
         }
     }
 }
@@ -61,7 +127,7 @@ pub struct Common<'a> {
     pub limit: Limit,
 }
 
-/// The two kinds of event a sink can ask for.
+/// The kinds of event a sink can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
@@ -69,6 +135,10 @@ pub enum EventKind {
     Anomaly,
     /// Proposed actions.
     Action,
+    /// Incidents and what becomes of them.
+    Incident,
+    /// Digests of what woke nobody.
+    Digest,
 }
 
 impl EventKind {
@@ -77,88 +147,10 @@ impl EventKind {
         match event {
             Event::Anomaly(_) => Self::Anomaly,
             Event::Proposal(_) => Self::Action,
+            Event::Incident(_) => Self::Incident,
+            Event::Digest(_) => Self::Digest,
         }
     }
-}
-
-/// Settings of a sink that prints JSON lines.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StdoutConfig {
-    /// See [`Common::name`].
-    pub name: String,
-    /// See [`Common::events`].
-    #[serde(default = "both")]
-    pub events: Vec<EventKind>,
-    /// See [`Common::queue_events_max`].
-    #[serde(default = "queue_events_max")]
-    pub queue_events_max: usize,
-    /// See [`Common::limit`].
-    #[serde(default)]
-    pub limit: Limit,
-}
-
-/// Settings of a sink that sends OTLP log events over gRPC.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OtlpConfig {
-    /// See [`Common::name`].
-    pub name: String,
-    /// See [`Common::events`].
-    #[serde(default = "both")]
-    pub events: Vec<EventKind>,
-    /// See [`Common::queue_events_max`].
-    #[serde(default = "queue_events_max")]
-    pub queue_events_max: usize,
-    /// See [`Common::limit`].
-    #[serde(default)]
-    pub limit: Limit,
-    /// `http://host:4317`, or `https://` for TLS with the system's roots.
-    pub endpoint: String,
-    /// Sent with every request.
-    #[serde(default)]
-    pub headers: BTreeMap<String, HeaderConfig>,
-    /// How long one request may take.
-    #[serde(default = "otlp_timeout", deserialize_with = "duration")]
-    pub timeout: Duration,
-    /// When a failed request is sent again.
-    #[serde(default)]
-    pub retry: Retry,
-}
-
-/// Settings of a signed webhook.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookConfig {
-    /// See [`Common::name`].
-    pub name: String,
-    /// See [`Common::events`].
-    #[serde(default = "both")]
-    pub events: Vec<EventKind>,
-    /// See [`Common::queue_events_max`].
-    #[serde(default = "queue_events_max")]
-    pub queue_events_max: usize,
-    /// See [`Common::limit`].
-    #[serde(default)]
-    pub limit: Limit,
-    /// Where to POST.
-    pub url: String,
-    /// The signing secret: `whsec_` and the base64 of 24 to 64 bytes.
-    pub secret: SecretRef,
-    /// How long one request may take.
-    #[serde(default = "webhook_timeout", deserialize_with = "duration")]
-    pub timeout: Duration,
-    /// When a failed request is sent again.
-    #[serde(default)]
-    pub retry: Retry,
-    /// Most requests under way at once.
-    #[serde(default = "concurrency")]
-    pub concurrency: usize,
-    /// Whether `url` may lead to a private address (10.0.0.0/8 and the like). Link-local and
-    /// metadata addresses are refused in any case; a loopback address is taken when `url` itself
-    /// names one (`localhost`, `127.0.0.1`, `[::1]`).
-    #[serde(default)]
-    pub allow_private: bool,
 }
 
 /// How often a sink may be written to.
@@ -253,26 +245,6 @@ impl fmt::Debug for HeaderConfig {
     }
 }
 
-fn both() -> Vec<EventKind> {
-    vec![EventKind::Anomaly, EventKind::Action]
-}
-
-const fn queue_events_max() -> usize {
-    1024
-}
-
-const fn concurrency() -> usize {
-    4
-}
-
-const fn otlp_timeout() -> Duration {
-    Duration::from_secs(10)
-}
-
-const fn webhook_timeout() -> Duration {
-    Duration::from_secs(15)
-}
-
 /// Reads `15s`, `5m`, `1h 30m`.
 fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(input)?;
@@ -281,99 +253,4 @@ fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
         .map_err(|_| serde::de::Error::custom(format!("{text:?} is no duration such as 15s")))?;
     Duration::try_from(signed)
         .map_err(|_| serde::de::Error::custom(format!("the duration {text:?} is negative")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::edge::notify::check;
-
-    fn read(yaml: &str) -> Vec<SinkConfig> {
-        serde_saphyr::from_str(yaml).unwrap()
-    }
-
-    fn refused(yaml: &str) -> String {
-        serde_saphyr::from_str::<Vec<SinkConfig>>(yaml)
-            .unwrap_err()
-            .to_string()
-    }
-
-    #[test]
-    fn a_short_configuration_means_the_defaults() {
-        let sinks = read(
-            "
-- {type: stdout, name: out}
-- {type: otlp, name: collector, endpoint: 'http://collector:4317'}
-- {type: webhook, name: hook, url: 'https://hooks.example.net/ops', secret: {file: /run/s}}
-",
-        );
-        assert_eq!(check(&sinks), []);
-        for sink in &sinks {
-            let common = sink.common();
-            assert_eq!(common.events, [EventKind::Anomaly, EventKind::Action]);
-            assert_eq!(common.queue_events_max, 1024);
-            assert_eq!((common.limit.per_minute, common.limit.fold), (60, true));
-            assert_eq!(common.limit.fold_window, Duration::from_secs(60));
-        }
-        let SinkConfig::Webhook(hook) = &sinks[2] else {
-            panic!("the third is a webhook")
-        };
-        assert_eq!(hook.secret, SecretRef::File("/run/s".into()));
-        assert_eq!((hook.timeout.as_secs(), hook.concurrency), (15, 4));
-        assert_eq!(hook.retry.max, Duration::from_secs(300));
-        assert!(!hook.allow_private);
-    }
-
-    #[test]
-    fn everything_can_be_set() {
-        let sinks = read(
-            "
-- type: webhook
-  name: hook
-  events: [action]
-  queue_events_max: 10
-  limit: {per_minute: 0, fold: false, fold_window: 1m 30s, fold_keys_max: 5}
-  url: http://127.0.0.1:9/
-  secret: {env: HOOK_SECRET}
-  timeout: 200ms
-  retry: {initial: 1ms, max: 1h, give_up_after: 2 hours}
-  concurrency: 1
-  allow_private: true
-- type: otlp
-  name: collector
-  endpoint: https://collector:4317
-  headers: {x-scope-orgid: team, authorization: {env: TOKEN}}
-",
-        );
-        assert_eq!(check(&sinks), []);
-        let SinkConfig::Webhook(hook) = &sinks[0] else {
-            panic!("the first is a webhook")
-        };
-        assert_eq!(hook.limit.fold_window, Duration::from_secs(90));
-        assert_eq!(hook.timeout, Duration::from_millis(200));
-        assert_eq!(hook.retry.give_up_after, Duration::from_secs(7200));
-    }
-
-    #[test]
-    fn a_secret_in_the_file_and_a_misspelt_setting_are_refused() {
-        let hook = "{type: webhook, name: h, url: 'https://a', secret: ";
-        refused(&format!("[{hook}whsec_aaaa}}]"));
-        let said = refused(&format!("[{hook}{{file: /s}}, timeuot: 3s}}]"));
-        assert!(said.contains("timeuot"), "{said}");
-        let said = refused("[{type: webhok, name: h}]");
-        assert!(
-            said.contains("webhok") && said.contains("webhook"),
-            "{said}"
-        );
-        let said = refused("[{type: stdout, name: o, limit: {fold_window: -3s}}]");
-        assert!(said.contains("negative"), "{said}");
-        let said = refused("[{type: stdout, name: o, limit: {fold_window: soon}}]");
-        assert!(said.contains("no duration such as 15s"), "{said}");
-    }
-
-    #[test]
-    fn a_header_in_plain_is_not_shown() {
-        let sinks = read("[{type: otlp, name: o, endpoint: 'http://a:1', headers: {a: hunter2}}]");
-        assert!(!format!("{sinks:?}").contains("hunter2"));
-    }
 }

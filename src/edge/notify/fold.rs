@@ -62,7 +62,9 @@ impl Fold {
     /// Decides about `event` at `now`. A `now` before an earlier one counts as that earlier moment
     /// only until the clock has been put right: what was sent "later" is taken as sent just now.
     pub(super) fn decide(&mut self, event: &Event, now: Timestamp) -> Decision {
-        let key = Key::of(event);
+        let Some(key) = Key::of(event) else {
+            return Decision::Send(event.clone());
+        };
         let folds = self.limit.fold && self.tracks(&key, now);
         if folds && self.is_repeat(&key, now) {
             self.hold_back(key, event);
@@ -132,7 +134,7 @@ impl Fold {
     fn hold_back(&mut self, key: Key, event: &Event) {
         let count = match event {
             Event::Anomaly(anomaly) => anomaly.count,
-            Event::Proposal(_) => 1,
+            Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) => 1,
         };
         let seen = self.seen.entry(key).or_default();
         seen.held_back = seen.held_back.saturating_add(count);
@@ -140,10 +142,13 @@ impl Fold {
 }
 
 impl Key {
-    fn of(event: &Event) -> Self {
+    /// What is told of incidents is folded and limited where they are made, and each of it says
+    /// something else: it has no key, and all of it goes out.
+    fn of(event: &Event) -> Option<Self> {
         match event {
-            Event::Anomaly(anomaly) => Self::Anomaly(anomaly.fingerprint.clone()),
-            Event::Proposal(proposal) => Self::Proposal(errand(proposal)),
+            Event::Anomaly(anomaly) => Some(Self::Anomaly(anomaly.fingerprint.clone())),
+            Event::Proposal(proposal) => Some(Self::Proposal(errand(proposal))),
+            Event::Incident(_) | Event::Digest(_) => None,
         }
     }
 }
@@ -167,7 +172,7 @@ fn with_count(event: &Event, held_back: u64) -> Event {
             count: anomaly.count.saturating_add(held_back),
             ..Anomaly::clone(anomaly)
         })),
-        Event::Anomaly(_) | Event::Proposal(_) => event.clone(),
+        _ => event.clone(),
     }
 }
 

@@ -12,16 +12,22 @@
 //! A message is rendered once, when it is offered, so every attempt sends the same bytes, and what
 //! is left at a shutdown can be stored and offered again by [`Dispatcher::restore`].
 
+mod audience;
 mod check;
 mod config;
 mod deliver;
 mod dispatch;
+mod egress;
 mod fold;
 mod guard;
+mod lanes;
 mod metrics;
 mod render;
+mod road;
 mod secret;
 mod send;
+mod standing;
+mod undelivered;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
@@ -29,13 +35,16 @@ mod tests;
 
 pub use check::{Problem, check};
 pub use config::{
-    Common, EventKind, HeaderConfig, Limit, OtlpConfig, Retry, SecretRef, SinkConfig, StdoutConfig,
-    WebhookConfig,
+    AlertmanagerConfig, CloudeventsConfig, Common, ContentMode, EventKind, FileConfig, FileSync,
+    GrafanaConfig, HeaderConfig, Limit, OtlpConfig, PagerdutyConfig, Retry, SecretRef, SinkConfig,
+    SlackConfig, StdoutConfig, WebhookConfig,
 };
 pub use deliver::Keeping;
-pub use dispatch::{Clock, Context, Dispatcher, StartError, Undelivered};
+pub use dispatch::{Clock, Context, Dispatcher, StartError};
+pub use egress::Egress;
 pub use guard::Refusal;
 pub use metrics::Metrics;
-pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, json_line, rfc3339};
+pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, event_json, incident_json, json_line, rfc3339};
 pub use secret::SecretError;
 pub use send::SendSetupError;
+pub use undelivered::Undelivered;

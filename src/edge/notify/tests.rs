@@ -130,6 +130,7 @@ impl House {
             clock: Arc::new(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst))),
             metrics: Metrics::register(&mut registry),
             keeping: Arc::new(Unkept),
+            egress: Egress::default(),
         };
         Self {
             dispatcher: Dispatcher::start(&sinks, &context).unwrap(),

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::receiver::Failure;
 use super::{Decoded, RejectReason};
+use crate::core::record::Resource;
 
 /// Most bytes of a token file that are read.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -48,25 +49,34 @@ impl Tenant {
     /// Rejects the records that claim to be of somebody else.
     pub(super) fn restrict(&self, decoded: &mut Decoded) {
         let mut rejected = 0;
-        decoded.batches.retain(|batch| {
-            // Without a service's name others of its attributes would name the service.
-            let is_named = batch
-                .resource
-                .get("service.name")
-                .is_some_and(|name| !name.is_empty());
-            let matches = self.resource.iter().all(|(name, values)| {
-                let value = batch.resource.get(name);
-                value.is_some_and(|value| values.iter().any(|allowed| allowed == value))
-            });
-            let allowed = self.resource.is_empty() || (is_named && matches);
-            if !allowed {
-                rejected += batch.len() as u64;
-            }
-            allowed
-        });
+        let mut keeps = |resource: &Resource, len: usize| {
+            let is_allowed = self.is_allowed(resource);
+            rejected += if is_allowed { 0 } else { len as u64 };
+            is_allowed
+        };
+        decoded
+            .batches
+            .retain(|batch| keeps(&batch.resource, batch.len()));
+        decoded
+            .spans
+            .retain(|spans| keeps(&spans.resource, spans.spans.len()));
+        decoded
+            .metrics
+            .retain(|metric| keeps(&metric.resource, metric.points.len()));
         if rejected > 0 {
             decoded.rejected.push((RejectReason::NotAllowed, rejected));
         }
+    }
+
+    fn is_allowed(&self, resource: &Resource) -> bool {
+        // Without a service's name others of its attributes would name the service.
+        let name = resource.get("service.name");
+        let is_named = name.is_some_and(|name| !name.is_empty());
+        let matches = self.resource.iter().all(|(name, values)| {
+            let value = resource.get(name);
+            value.is_some_and(|value| values.iter().any(|allowed| allowed == value))
+        });
+        self.resource.is_empty() || (is_named && matches)
     }
 }
 

@@ -39,7 +39,7 @@ pub use decode::{
 pub use listen::ConnectionLimits;
 pub use metrics::Metrics;
 pub use packing::Packing;
-pub use receiver::{Accepted, Receiver, Reopen, Settings};
+pub use receiver::{Accepted, Observed, Receiver, Reopen, Settings};
 pub use tls::{Tls, TlsError, TlsSettings};
 pub use wire::Sent;
 
@@ -58,6 +58,12 @@ pub trait Intake: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal`] when there is no room, or no more time. The sender is told to come again.
     fn accept(&self, request: Accepted) -> impl Future<Output = Result<Taken, Refusal>> + Send;
+
+    /// Takes spans and metrics. They are evidence and not kept on disk: what there is no room for is
+    /// let go. Must not wait.
+    fn observe(&self, observed: Observed) {
+        drop(observed);
+    }
 }
 
 /// What became of a request that was taken.

@@ -19,6 +19,7 @@ use super::wire::{Remark, Sent};
 use super::{
     ConvertSettings, DecodeError, Decoded, Intake, Metrics, Packing, Refusal, Signal, Taken, decode,
 };
+use crate::core::record::{Metric, Spans};
 
 /// A body up to this size is decoded where it was read; a larger one takes longer than an async
 /// thread, which also serves health checks and the deliveries of alerts, may be held.
@@ -183,7 +184,16 @@ impl<I: Intake> Receiver<I> {
                     })
                     .await?
             }
-            false => Taken::New,
+            false => {
+                if !decoded.spans.is_empty() || !decoded.metrics.is_empty() {
+                    self.intake.observe(Observed {
+                        spans: decoded.spans,
+                        metrics: decoded.metrics,
+                        hold,
+                    });
+                }
+                Taken::New
+            }
         };
         self.metrics.accepted(&tally, taken);
         Ok(tally.remark())
@@ -258,6 +268,17 @@ pub struct Accepted {
     /// What is in it.
     pub decoded: Decoded,
     /// Its room in the receiver's budget; to be dropped when `sent` is.
+    pub hold: Hold,
+}
+
+/// Spans and metrics, and the room they have.
+#[derive(Debug)]
+pub struct Observed {
+    /// Spans, by resource.
+    pub spans: Vec<Spans>,
+    /// Metrics that have points.
+    pub metrics: Vec<Metric>,
+    /// Their room in the receiver's budget; to be dropped with them.
     pub hold: Hold,
 }
 

@@ -1,5 +1,6 @@
 //! What must be neither told twice nor forgotten: a SQLite database with the ids of what was told,
-//! the messages that no sink has taken yet, and how far things were worked off.
+//! the messages that no sink has taken yet and those that none ever will, incidents and what was done
+//! about them, and how far things were worked off.
 //!
 //! Every transaction is on disk when it returns (write-ahead log, `synchronous=FULL`). SQLite has
 //! no checksums of its own, so every row has one.
@@ -13,11 +14,17 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+mod dead;
+mod documents;
+
+pub use dead::DeadRow;
+pub use documents::{Document, Kind, Numbered};
+
 use super::{StoreError, disk};
 use crate::core::record::Timestamp;
 
 /// Raised when the tables change.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 const FILE_NAME: &str = "control.db";
 const OUTBOX_NAME: &str = "outbox.json";
 
@@ -36,6 +43,16 @@ const TABLES: &str = "
         nth INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL,
         sum INTEGER NOT NULL
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS dead (
+        nth INTEGER PRIMARY KEY AUTOINCREMENT, sink TEXT NOT NULL, kind TEXT NOT NULL,
+        id TEXT NOT NULL, message BLOB NOT NULL, at INTEGER NOT NULL, died INTEGER NOT NULL,
+        why TEXT NOT NULL, sum INTEGER NOT NULL, UNIQUE (sink, kind, id)
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS document (
+        nth INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL,
+        at INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, UNIQUE (kind, id)
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS document_at ON document (kind, at, nth);
 ";
 
 /// Bounds of the database.
@@ -47,6 +64,8 @@ pub struct ControlSettings {
     pub told_max: usize,
     /// Most messages that wait for a sink; the oldest is dropped, with a warning.
     pub outbox_max: usize,
+    /// Most messages kept that no sink will take; the oldest is dropped, with a warning.
+    pub dead_max: usize,
 }
 
 impl Default for ControlSettings {
@@ -55,6 +74,7 @@ impl Default for ControlSettings {
             told_age_max: Duration::from_secs(7 * 24 * 60 * 60),
             told_max: 200_000,
             outbox_max: 65_536,
+            dead_max: 10_000,
         }
     }
 }
@@ -132,12 +152,19 @@ impl Control {
     }
 
     /// Remembers what is told, and keeps the messages about what was not told before: those whose
-    /// `id` is that of a new event, or of none of `events`. For each event, whether it is new.
+    /// `id` is that of a new event, or of none of `events`; and with it `documents`. All of it is
+    /// there after a crash, or nothing. For each event, whether it is new.
     ///
     /// # Errors
     /// Nothing of it could be written.
-    pub fn tell(&self, events: &[ToldEvent], rows: &[OutboxRow]) -> Result<Vec<bool>, StoreError> {
+    pub fn tell(
+        &self,
+        events: &[ToldEvent],
+        rows: &[OutboxRow],
+        documents: &[Document],
+    ) -> Result<Vec<bool>, StoreError> {
         self.write(|transaction| {
+            documents::put(transaction, documents)?;
             let mut are_new = Vec::with_capacity(events.len());
             let sql = "INSERT INTO told (id, at, sum) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
             let mut insert = transaction.prepare_cached(sql)?;
@@ -272,6 +299,8 @@ impl Control {
             removed += remove_unless(transaction, ("watermark", watermark), number_is_whole)?;
             let outbox = "SELECT nth, sink, kind, id, message, at, sum FROM outbox";
             removed += remove_unless(transaction, ("outbox", outbox), message_is_whole)?;
+            removed += dead::remove_damaged(transaction)?;
+            removed += documents::remove_damaged(transaction)?;
             Ok(removed)
         })?;
         if removed > 0 {

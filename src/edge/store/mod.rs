@@ -34,7 +34,9 @@ use thiserror::Error;
 
 use crate::core::record::StreamKey;
 
-pub use control::{Control, ControlSettings, OutboxRow, ToldEvent};
+pub use control::{
+    Control, ControlSettings, DeadRow, Document, Kind, Numbered, OutboxRow, ToldEvent,
+};
 pub use log::{LOG_GROWTH_MAX, LOG_LEN_MIN};
 
 /// Largest file that is read back into memory, in bytes.

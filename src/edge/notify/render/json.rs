@@ -1,4 +1,4 @@
-//! The JSON objects of anomalies and proposals.
+//! Events as JSON: the objects of anomalies and proposals, and how all objects are written.
 //!
 //! Text that came out of logs stays what it was for a JSON parser, but in the bytes every character
 //! that acts on a terminal or turns the direction of text is an escape.
@@ -10,22 +10,43 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
+use super::incident::{DigestObject, EventObject, IncidentObject};
 use super::{inert, is_deceptive, rfc3339, shortened, type_name};
-use crate::core::event::{Anomaly, Event, Explanation, Observed, Proposal, TemplateRef};
+use crate::core::event::{Anomaly, Event, Explanation, Incident, Observed, Proposal, TemplateRef};
 use crate::core::record::Severity;
 
 /// One line (without its end): the object of the event with its `type`.
 pub fn line(event: &Event) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Line {
-        r#type: &'static str,
-        #[serde(flatten)]
-        data: Data,
+    bytes(&EventLine::of(event))
+}
+
+/// The same object as a value. What was logged is in it as it was: whoever writes it for people
+/// has to make it inert.
+pub fn event_json(event: &Event) -> serde_json::Value {
+    // These types have no key that is not a string, so this cannot fail.
+    serde_json::to_value(EventLine::of(event)).unwrap_or_default()
+}
+
+/// An incident with all that is known of it: times in RFC 3339, durations in seconds. What was
+/// logged is in it as it was.
+pub fn incident_json(incident: &Incident) -> serde_json::Value {
+    serde_json::to_value(IncidentObject::of(incident, &Room::AMPLE)).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct EventLine {
+    r#type: &'static str,
+    #[serde(flatten)]
+    data: Data,
+}
+
+impl EventLine {
+    fn of(event: &Event) -> Self {
+        Self {
+            r#type: type_name(event),
+            data: Data::of(event, &Room::AMPLE),
+        }
     }
-    bytes(&Line {
-        r#type: type_name(event),
-        data: Data::of(event, &Room::AMPLE),
-    })
 }
 
 /// How much an object may hold.
@@ -35,6 +56,8 @@ pub(super) struct Room {
     pub(super) text_chars: usize,
     pub(super) attributes: usize,
     pub(super) opinions: usize,
+    /// Of each kind in an incident: signs, services, suspects.
+    pub(super) items: usize,
 }
 
 impl Room {
@@ -44,9 +67,35 @@ impl Room {
         text_chars: usize::MAX,
         attributes: usize::MAX,
         opinions: usize::MAX,
+        items: usize::MAX,
     };
 
-    fn cut(&self, text: &str) -> String {
+    /// How a message that is too long is made shorter, gently first: the context goes before the
+    /// texts are cut, and the resource's attributes go last. The last step fits into 20,000 bytes
+    /// whatever the text.
+    const STEPS: [Self; 5] = [
+        Self::AMPLE,
+        Self::of(usize::MAX, 1000, (128, 8, 16)),
+        Self::of(2, 500, (64, 4, 8)),
+        Self::of(0, 200, (32, 2, 4)),
+        Self::of(0, 40, (12, 1, 1)),
+    ];
+
+    const fn of(
+        context_lines: usize,
+        text_chars: usize,
+        (attributes, opinions, items): (usize, usize, usize),
+    ) -> Self {
+        Self {
+            context_lines,
+            text_chars,
+            attributes,
+            opinions,
+            items,
+        }
+    }
+
+    pub(super) fn cut(&self, text: &str) -> String {
         shortened(text, self.text_chars)
     }
 }
@@ -57,6 +106,8 @@ impl Room {
 pub(super) enum Data {
     Anomaly(Box<AnomalyObject>),
     Proposal(Box<ProposalObject>),
+    Incident(Box<EventObject>),
+    Digest(Box<DigestObject>),
 }
 
 impl Data {
@@ -66,6 +117,8 @@ impl Data {
             Event::Proposal(proposal) => {
                 Self::Proposal(Box::new(ProposalObject::of(proposal, room)))
             }
+            Event::Incident(event) => Self::Incident(Box::new(EventObject::of(event, room))),
+            Event::Digest(digest) => Self::Digest(Box::new(DigestObject::of(digest, room))),
         }
     }
 }
@@ -282,8 +335,20 @@ impl ProposalObject {
     }
 }
 
+/// What `render` makes with as much room as leaves it shorter than `bytes_max`.
+pub(super) fn fitted(bytes_max: usize, render: impl Fn(&Room) -> Vec<u8>) -> Vec<u8> {
+    let mut body = Vec::new();
+    for room in &Room::STEPS {
+        body = render(room);
+        if body.len() < bytes_max {
+            break;
+        }
+    }
+    body
+}
+
 /// Writes `value` with every deceptive character escaped.
-pub(super) fn bytes(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn bytes(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2048);
     let mut writer = serde_json::Serializer::with_formatter(&mut bytes, Visible);
     // Writing to a vector cannot fail, and these types have no key that is not a string.

@@ -1,33 +1,52 @@
 //! One pure renderer per wire: an event and a time go in, bytes come out.
 
+pub(super) mod alertmanager;
+pub(super) mod cloudevents;
+pub(super) mod grafana;
+mod incident;
 pub(super) mod json;
 pub(super) mod otlp;
+pub(super) mod pagerduty;
+pub(super) mod slack;
+mod text;
 pub(super) mod webhook;
 
 use std::fmt::Write as _;
 
-use crate::core::event::{ActionKind, Event, Proposal};
+use crate::core::event::{
+    ActionKind, Digest, Event, Gravity, Incident, IncidentEvent, Proposal, Stage,
+};
 use crate::core::record::Timestamp;
 
-pub use json::line as json_line;
+pub use json::{event_json, incident_json, line as json_line};
 pub use otlp::{INSTANCE_ATTRIBUTE, SCOPE_NAME};
 
 /// Longest display sentence, in characters.
 const SENTENCE_CHARS_MAX: usize = 1000;
 
 /// The name of the event on every wire.
-pub(super) const fn type_name(event: &Event) -> &'static str {
+pub(super) fn type_name(event: &Event) -> &'static str {
     match event {
         Event::Anomaly(_) => "knothole.anomaly.detected",
         Event::Proposal(_) => "knothole.action.proposed",
+        Event::Incident(event) => match event.stage {
+            Stage::Opened => "knothole.incident.opened",
+            Stage::Updated => "knothole.incident.updated",
+            Stage::Acknowledged => "knothole.incident.acknowledged",
+            Stage::Resolved => "knothole.incident.resolved",
+            Stage::Accepted => "knothole.incident.accepted",
+        },
+        Event::Digest(_) => "knothole.digest.sent",
     }
 }
 
-/// The id that stays the same over retries.
-pub(super) fn id_of(event: &Event) -> &str {
-    match event {
-        Event::Anomaly(anomaly) => &anomaly.id,
-        Event::Proposal(proposal) => &proposal.id,
+/// The lowest OTLP severity number of what `gravity` is called there.
+pub(super) const fn severity_number(gravity: Gravity) -> i32 {
+    match gravity {
+        Gravity::Info => 9,
+        Gravity::Warning => 13,
+        Gravity::Error => 17,
+        Gravity::Critical => 21,
     }
 }
 
@@ -47,8 +66,42 @@ pub(super) fn sentence(event: &Event) -> String {
             let (what, reason) = (errand(proposal), &proposal.reason);
             format!("proposed until {until}: {what}, because {reason}")
         }
+        Event::Incident(event) => incident_sentence(event),
+        Event::Digest(digest) => digest_sentence(digest),
     };
     inert(&shortened(&text, SENTENCE_CHARS_MAX))
+}
+
+/// Where people look `incident` up.
+fn looked_up_at(incident_url: Option<&str>, incident: &Incident) -> Option<String> {
+    Some(format!("{}{}", incident_url?, incident.id))
+}
+
+fn incident_sentence(event: &IncidentEvent) -> String {
+    let incident = &event.incident;
+    let (stage, gravity, title) = (
+        event.stage.name(),
+        incident.severity.name(),
+        &incident.title,
+    );
+    match incident.parts.first() {
+        Some(part) => format!("{gravity} incident {stage} in {}: {title}", part.stream),
+        None => format!("{gravity} incident {stage}: {title}"),
+    }
+}
+
+fn digest_sentence(digest: &Digest) -> String {
+    let incidents = match digest.incident_count {
+        1 => "1 incident".to_owned(),
+        count => format!("{count} incidents"),
+    };
+    let (pages, most) = digest.pages;
+    let until = rfc3339(digest.to);
+    let whose = match &digest.team {
+        Some(team) => format!(" of {team}"),
+        None => String::new(),
+    };
+    format!("until {until}: {incidents}{whose} woke nobody; {pages} of {most} pages used")
 }
 
 fn errand(proposal: &Proposal) -> String {

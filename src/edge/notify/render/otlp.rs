@@ -7,9 +7,11 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
 
-use super::{inert, rfc3339, sentence, type_name};
-use crate::core::event::{Anomaly, Event, Observed, Proposal, TemplateRef};
-use crate::core::record::{Resource, Timestamp};
+use super::{inert, rfc3339, sentence, severity_number, type_name};
+use crate::core::event::{
+    Anomaly, Digest, Event, Gravity, IncidentEvent, Observed, Proposal, TemplateRef,
+};
+use crate::core::record::{Resource, SpanId, Timestamp, TraceId};
 
 /// The scope of every event that knothole sends.
 pub const SCOPE_NAME: &str = "knothole";
@@ -23,25 +25,24 @@ const END: &str = "end of sequence";
 
 /// `event`, seen at `now`, in the name of the subject's resource and of our scope.
 pub(crate) fn resource_logs(event: &Event, instance_id: &str, now: Timestamp) -> ResourceLogs {
-    let anomaly = match event {
-        Event::Anomaly(anomaly) => anomaly,
-        Event::Proposal(proposal) => &proposal.anomaly,
-    };
-    let time = Timestamp::known(anomaly.first_seen.as_nanos()).unwrap_or(now);
+    let subject = Subject::of(event);
+    let time = Timestamp::known(subject.time.as_nanos()).unwrap_or(now);
     let record = LogRecord {
         event_name: type_name(event).to_owned(),
         time_unix_nano: time.as_nanos(),
         observed_time_unix_nano: now.as_nanos(),
-        severity_number: anomaly.severity.number(),
+        severity_number: subject.severity_number,
         body: Some(any(text(&sentence(event)))),
         attributes: match event {
             Event::Anomaly(anomaly) => anomaly_attributes(anomaly),
             Event::Proposal(proposal) => proposal_attributes(proposal),
+            Event::Incident(event) => incident_attributes(event),
+            Event::Digest(digest) => digest_attributes(digest),
         },
-        trace_id: anomaly
+        trace_id: subject
             .trace_id
             .map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
-        span_id: anomaly
+        span_id: subject
             .span_id
             .map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
         ..LogRecord::default()
@@ -53,13 +54,67 @@ pub(crate) fn resource_logs(event: &Event, instance_id: &str, now: Timestamp) ->
         ..InstrumentationScope::default()
     };
     ResourceLogs {
-        resource: Some(otlp_resource(&anomaly.resource)),
+        resource: Some(match subject.resource {
+            Some(resource) => otlp_resource(resource),
+            None => our_resource(),
+        }),
         scope_logs: vec![ScopeLogs {
             scope: Some(scope),
             log_records: vec![record],
             ..ScopeLogs::default()
         }],
         ..ResourceLogs::default()
+    }
+}
+
+/// What an event is about.
+struct Subject<'a> {
+    /// `None` where it is about no service.
+    resource: Option<&'a Resource>,
+    time: Timestamp,
+    severity_number: i32,
+    trace_id: Option<TraceId>,
+    span_id: Option<SpanId>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(event: &'a Event) -> Self {
+        match event {
+            Event::Anomaly(anomaly) => Self::of_anomaly(anomaly),
+            Event::Proposal(proposal) => Self::of_anomaly(&proposal.anomaly),
+            Event::Incident(event) => Self {
+                resource: event.incident.parts.first().map(|part| &*part.resource),
+                time: event.at,
+                severity_number: severity_number(event.incident.severity),
+                trace_id: event.incident.signs.iter().find_map(|sign| sign.trace),
+                span_id: None,
+            },
+            Event::Digest(digest) => Self {
+                resource: None,
+                time: digest.to,
+                severity_number: severity_number(Gravity::Info),
+                trace_id: None,
+                span_id: None,
+            },
+        }
+    }
+
+    fn of_anomaly(anomaly: &'a Anomaly) -> Self {
+        Self {
+            resource: Some(&anomaly.resource),
+            time: anomaly.first_seen,
+            severity_number: anomaly.severity.number(),
+            trace_id: anomaly.trace_id,
+            span_id: anomaly.span_id,
+        }
+    }
+}
+
+/// The resource of what is about no service.
+fn our_resource() -> OtlpResource {
+    OtlpResource {
+        attributes: vec![attribute("service.name", text(SCOPE_NAME))],
+        ..OtlpResource::default()
     }
 }
 
@@ -167,6 +222,94 @@ fn proposal_attributes(proposal: &Proposal) -> Vec<KeyValue> {
         said.iter()
             .filter_map(|(key, value)| Some(attribute(key, text((*value)?)))),
     );
+    attributes
+}
+
+fn incident_attributes(event: &IncidentEvent) -> Vec<KeyValue> {
+    let incident = &event.incident;
+    let (cause, route) = (&incident.cause, &incident.route);
+    let services = incident
+        .parts
+        .iter()
+        .map(|part| text(&part.stream.to_string()));
+    let suspects = cause.suspects.iter();
+    let suspected = suspects.clone().map(|it| text(&it.stream.to_string()));
+    let shares = suspects.map(|it| Value::DoubleValue(it.share));
+    let changes = cause.changes.iter().map(|near| text(&near.change.id));
+    let said = [
+        ("knothole.incident.id", Some(incident.id.to_string())),
+        ("knothole.incident.event.id", Some(event.id.to_string())),
+        (
+            "knothole.incident.fingerprint",
+            Some(incident.fingerprint.to_string()),
+        ),
+        (
+            "knothole.incident.state",
+            Some(incident.state.name().to_owned()),
+        ),
+        (
+            "knothole.incident.severity",
+            Some(incident.severity.name().to_owned()),
+        ),
+        (
+            "knothole.incident.class",
+            Some(incident.class.name().to_owned()),
+        ),
+        ("knothole.incident.title", Some(inert(&incident.title))),
+        ("knothole.incident.began", Some(rfc3339(incident.began))),
+        (
+            "knothole.incident.detected",
+            Some(rfc3339(incident.detected)),
+        ),
+        (
+            "knothole.incident.ended",
+            incident.ended.as_ref().map(|mark| rfc3339(mark.at)),
+        ),
+        (
+            "knothole.incident.cause.verdict",
+            Some(cause.verdict.name().to_owned()),
+        ),
+        (
+            "knothole.incident.team",
+            route.team.as_ref().map(ToString::to_string),
+        ),
+    ];
+    let said = said
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, text(&value?))));
+    let counted = [
+        ("knothole.incident.revision", integer(incident.revision)),
+        ("knothole.incident.sign_count", integer(incident.sign_count)),
+        ("knothole.incident.pages", Value::BoolValue(route.pages)),
+        ("knothole.incident.services", array(services)),
+        ("knothole.incident.cause.suspects", array(suspected)),
+        ("knothole.incident.cause.shares", array(shares)),
+        ("knothole.incident.cause.changes", array(changes)),
+    ];
+    let all = said.chain(counted);
+    all.map(|(key, value)| attribute(key, value)).collect()
+}
+
+fn digest_attributes(digest: &Digest) -> Vec<KeyValue> {
+    let (pages, budget) = digest.pages;
+    let ids = digest.incidents.iter().map(|incident| text(&incident.id));
+    let titles = digest.incidents.iter().map(|it| text(&inert(&it.title)));
+    let mut attributes = vec![
+        attribute("knothole.digest.id", text(&digest.id)),
+        attribute("knothole.digest.from", text(&rfc3339(digest.from))),
+        attribute("knothole.digest.to", text(&rfc3339(digest.to))),
+        attribute(
+            "knothole.digest.incident_count",
+            integer(digest.incident_count),
+        ),
+        attribute("knothole.digest.pages", integer(pages)),
+        attribute("knothole.digest.pages_max", integer(budget)),
+        attribute("knothole.digest.incidents", array(ids)),
+        attribute("knothole.digest.titles", array(titles)),
+    ];
+    if let Some(team) = &digest.team {
+        attributes.push(attribute("knothole.digest.team", text(team)));
+    }
     attributes
 }
 

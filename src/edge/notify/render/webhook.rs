@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::json::{Data, Room, bytes};
+use super::json::{Data, Room, bytes, fitted};
 use super::{rfc3339, type_name};
 use crate::core::event::Event;
 use crate::core::record::Timestamp;
@@ -10,46 +10,9 @@ use crate::core::record::Timestamp;
 /// Standard Webhooks asks for less than 20 kB.
 pub(crate) const BODY_BYTES_MAX: usize = 20_000;
 
-/// How a message that is too long is made shorter, gently first: the context goes before the
-/// texts are cut, and the resource's attributes go last. The last step fits whatever the text.
-const ROOMS: [Room; 5] = [
-    Room::AMPLE,
-    Room {
-        context_lines: usize::MAX,
-        text_chars: 1000,
-        attributes: 128,
-        opinions: 8,
-    },
-    Room {
-        context_lines: 2,
-        text_chars: 500,
-        attributes: 64,
-        opinions: 4,
-    },
-    Room {
-        context_lines: 0,
-        text_chars: 200,
-        attributes: 32,
-        opinions: 2,
-    },
-    Room {
-        context_lines: 0,
-        text_chars: 40,
-        attributes: 12,
-        opinions: 1,
-    },
-];
-
 /// The body for `event`, made at `now`; shorter than 20,000 bytes.
 pub(crate) fn body(event: &Event, now: Timestamp) -> Vec<u8> {
-    let mut body = Vec::new();
-    for room in &ROOMS {
-        body = envelope(event, now, room);
-        if body.len() < BODY_BYTES_MAX {
-            break;
-        }
-    }
-    body
+    fitted(BODY_BYTES_MAX, |room| envelope(event, now, room))
 }
 
 #[derive(Serialize)]

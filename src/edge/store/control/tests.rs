@@ -38,14 +38,17 @@ fn what_was_told_is_not_new_again_and_its_messages_are_kept_once() {
     let control = open(folder.path());
     let rows = [row("hook", "a"), row("chat", "a"), row("hook", "b")];
     let events = [event("a", 1), event("b", 1), event("a", 1)];
-    assert_eq!(control.tell(&events, &rows).unwrap(), [true, true, false]);
+    assert_eq!(
+        control.tell(&events, &rows, &[]).unwrap(),
+        [true, true, false]
+    );
     assert_eq!(control.pending().unwrap(), rows);
     control.settled(&[("hook", "a"), ("chat", "a")]).unwrap();
     drop(control);
     let control = open(folder.path());
     let rows = [row("hook", "a"), row("hook", "c"), row("hook", "notice")];
     let events = [event("a", 2), event("c", 2)];
-    assert_eq!(control.tell(&events, &rows).unwrap(), [false, true]);
+    assert_eq!(control.tell(&events, &rows, &[]).unwrap(), [false, true]);
     assert_eq!(ids(&control), ["hook:b", "hook:c", "hook:notice"]);
 }
 
@@ -53,7 +56,9 @@ fn what_was_told_is_not_new_again_and_its_messages_are_kept_once() {
 fn what_was_written_survives_a_death_at_any_moment() {
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
-    control.tell(&[event("a", 1)], &[row("hook", "a")]).unwrap();
+    control
+        .tell(&[event("a", 1)], &[row("hook", "a")], &[])
+        .unwrap();
     control.set_watermark("emitted", u64::MAX).unwrap();
     // The files as a kill would leave them: nothing is closed, the log not put in its place.
     let died = tempfile::tempdir().unwrap();
@@ -62,7 +67,7 @@ fn what_was_written_survives_a_death_at_any_moment() {
     }
     let again = open(died.path());
     assert_eq!(ids(&again), ["hook:a"]);
-    assert_eq!(again.tell(&[event("a", 2)], &[]).unwrap(), [false]);
+    assert_eq!(again.tell(&[event("a", 2)], &[], &[]).unwrap(), [false]);
     assert_eq!(again.watermark("emitted").unwrap(), Some(u64::MAX));
     assert_eq!(again.watermark("other").unwrap(), None);
 }
@@ -71,12 +76,14 @@ fn what_was_written_survives_a_death_at_any_moment() {
 fn a_transaction_that_a_death_cuts_off_leaves_nothing_of_itself() {
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
-    control.tell(&[event("a", 1)], &[row("hook", "a")]).unwrap();
+    control
+        .tell(&[event("a", 1)], &[row("hook", "a")], &[])
+        .unwrap();
     let wal = fs::metadata(folder.path().join("control.db-wal"))
         .unwrap()
         .len();
     let more: Vec<OutboxRow> = (0..50).map(|id| row("hook", &id.to_string())).collect();
-    control.tell(&[event("b", 1)], &more).unwrap();
+    control.tell(&[event("b", 1)], &more, &[]).unwrap();
     let grown = fs::metadata(folder.path().join("control.db-wal"))
         .unwrap()
         .len();
@@ -93,7 +100,7 @@ fn a_transaction_that_a_death_cuts_off_leaves_nothing_of_itself() {
         let again = open(died.path());
         assert_eq!(ids(&again), ["hook:a"], "cut at {cut}");
         assert_eq!(
-            again.tell(&[event("b", 2)], &[]).unwrap(),
+            again.tell(&[event("b", 2)], &[], &[]).unwrap(),
             [true],
             "cut at {cut}"
         );
@@ -107,10 +114,11 @@ fn memory_of_what_was_told_is_bounded_by_age_and_number() {
         told_age_max: Duration::from_secs(100),
         told_max: 3,
         outbox_max: 2,
+        dead_max: 2,
     };
     let control = Control::open(folder.path(), settings).unwrap();
     let told: Vec<ToldEvent> = ["a", "b", "c", "d"].map(|id| event(id, 10)).to_vec();
-    control.tell(&told, &[]).unwrap();
+    control.tell(&told, &[], &[]).unwrap();
     let count = |control: &Control| {
         let sql = "SELECT count(*) FROM told";
         control
@@ -119,12 +127,12 @@ fn memory_of_what_was_told_is_bounded_by_age_and_number() {
             .unwrap()
     };
     assert_eq!(count(&control), 3);
-    assert_eq!(control.tell(&told[3..], &[]).unwrap(), [false]);
-    assert_eq!(control.tell(&told[..1], &[]).unwrap(), [true]);
-    control.tell(&[event("later", 111)], &[]).unwrap();
+    assert_eq!(control.tell(&told[3..], &[], &[]).unwrap(), [false]);
+    assert_eq!(control.tell(&told[..1], &[], &[]).unwrap(), [true]);
+    control.tell(&[event("later", 111)], &[], &[]).unwrap();
     assert_eq!(count(&control), 1);
     control
-        .tell(&[], &["1", "2", "3"].map(|id| row("hook", id)))
+        .tell(&[], &["1", "2", "3"].map(|id| row("hook", id)), &[])
         .unwrap();
     assert_eq!(ids(&control), ["hook:2", "hook:3"]);
 }
@@ -136,7 +144,7 @@ fn a_damaged_database_is_set_aside_and_a_damaged_row_removed() {
     let control = open(folder.path());
     let rows = [row("hook", "a"), row("hook", "b")];
     control
-        .tell(&[event("a", 1), event("b", 1)], &rows)
+        .tell(&[event("a", 1), event("b", 1)], &rows, &[])
         .unwrap();
     drop(control);
     let whole = fs::read(&path).unwrap();
@@ -173,7 +181,7 @@ fn no_flipped_byte_changes_what_is_told_of() {
     let path = folder.path().join("control.db");
     let control = open(folder.path());
     let rows: Vec<OutboxRow> = (0..20).map(|id| row("hook", &id.to_string())).collect();
-    control.tell(&[event("a", 1)], &rows).unwrap();
+    control.tell(&[event("a", 1)], &rows, &[]).unwrap();
     drop(control);
     let whole = fs::read(&path).unwrap();
     for at in (0..whole.len()).step_by(251) {
@@ -227,7 +235,7 @@ fn the_outbox_of_an_earlier_version_is_taken_over_once() {
 fn only_the_user_can_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let control = open(folder.path());
-    control.tell(&[event("a", 1)], &[]).unwrap();
+    control.tell(&[event("a", 1)], &[], &[]).unwrap();
     for file in ["control.db", "control.db-wal", "control.db-shm"] {
         let metadata = fs::metadata(folder.path().join(file)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{file}");
@@ -249,4 +257,84 @@ fn a_later_version_is_refused_with_the_way_out() {
         refused.contains("format 9") && refused.contains("move"),
         "{refused}"
     );
+}
+
+#[test]
+fn a_message_that_is_given_up_waits_for_a_person_and_can_be_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ControlSettings {
+        dead_max: 2,
+        ..ControlSettings::default()
+    };
+    let control = Control::open(folder.path(), settings).unwrap();
+    let rows = ["a", "b", "c"].map(|id| row("hook", id));
+    let now = Timestamp::from_millis(77_000);
+    control.tell(&[], &rows, &[]).unwrap();
+    control
+        .bury(
+            &[("hook", "a", "the answer was 400"), ("chat", "a", "")],
+            now,
+        )
+        .unwrap();
+    assert_eq!(ids(&control), ["hook:b", "hook:c"]);
+    let dead = control.dead().unwrap();
+    assert_eq!(dead.len(), 1, "what is not pending cannot be given up");
+    assert_eq!(dead[0].row, rows[0]);
+    assert_eq!((dead[0].died, &*dead[0].why), (now, "the answer was 400"));
+    control
+        .bury(&[("hook", "b", "old"), ("hook", "c", "old")], now)
+        .unwrap();
+    drop(control);
+    let control = Control::open(folder.path(), settings).unwrap();
+    let left: Vec<_> = control.dead().unwrap();
+    let left: Vec<&str> = left.iter().map(|dead| &*dead.row.id).collect();
+    assert_eq!(left, ["b", "c"], "the oldest went for want of room");
+    assert_eq!(control.raise(Some("chat"), None).unwrap(), 0);
+    assert_eq!(control.raise(Some("hook"), Some("c")).unwrap(), 1);
+    assert_eq!(control.raise(None, None).unwrap(), 1);
+    assert_eq!(ids(&control), ["hook:c", "hook:b"]);
+    assert_eq!(control.dead().unwrap(), []);
+}
+
+fn incident(id: &str, seconds: u64, body: &str) -> Document {
+    Document {
+        kind: Kind::Incident,
+        id: id.into(),
+        at: Timestamp::from_millis(seconds * 1_000),
+        body: body.into(),
+    }
+}
+
+#[test]
+fn documents_are_written_with_what_is_told_and_read_newest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path());
+    let documents = [
+        incident("aa1", 10, "one"),
+        incident("ab2", 30, "two"),
+        incident("ac3", 20, "three"),
+    ];
+    control.tell(&[event("a", 1)], &[], &documents).unwrap();
+    control.put(&[incident("aa1", 10, "one again")]).unwrap();
+    drop(control);
+    let control = open(folder.path());
+    let read = |after, limit| control.newest(Kind::Incident, after, limit).unwrap();
+    let ids = |found: &[Numbered]| -> Vec<String> {
+        let ids = found.iter().map(|found| found.document.id.to_string());
+        ids.collect()
+    };
+    let first = read(None, 2);
+    assert_eq!(ids(&first), ["ab2", "ac3"]);
+    let after = (first[1].document.at, first[1].nth);
+    let rest = read(Some(after), 2);
+    assert_eq!(ids(&rest), ["aa1"]);
+    assert_eq!(rest[0].document.body, b"one again");
+    assert_eq!(control.newest(Kind::Change, None, 9).unwrap(), []);
+    let found = |prefix, limit| control.beginning(Kind::Incident, prefix, limit).unwrap();
+    assert_eq!(found("ab", 9), [documents[1].clone()]);
+    assert_eq!(found("a", 2).len(), 2);
+    assert_eq!(found("a%", 9), [], "no pattern, just a beginning");
+    assert!(control.remove(Kind::Incident, "ab2").unwrap());
+    assert!(!control.remove(Kind::Incident, "ab2").unwrap());
+    assert_eq!(control.document(Kind::Incident, "ab2").unwrap(), None);
 }

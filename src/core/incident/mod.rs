@@ -1,0 +1,30 @@
+//! Signs become incidents: one trouble, one incident, told once and then only what is new about it.
+//!
+//! ```text
+//! Sign ─ known noise? ─▶ counted
+//!   └─ joins by trace, service, topology, storm ─▶ Case ─ settle ─▶ told: opened
+//!                                                   │  quiet ─▶ resolved ─ comes back ─▶ open again
+//!                                                   └─ Past: how often, how long, what helped
+//! ```
+//!
+//! One [`Correlator`] sees every service. It has no clock of its own: the shell says what time it is,
+//! and a clock that jumps moves it on by [`Correlator::STEP_MAX`] at most.
+
+mod case;
+mod clock;
+mod correlator;
+mod ending;
+mod gravity;
+mod identity;
+mod joining;
+mod newcomers;
+mod past;
+mod places;
+mod settings;
+mod telling;
+
+#[cfg(test)]
+mod tests;
+
+pub use correlator::{Correlator, Counts, IncidentError};
+pub use settings::Settings;
