@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 mod class;
 mod incident;
 mod sign;
+mod stack;
 
 pub use class::Class;
 pub use incident::{
@@ -18,6 +19,7 @@ pub use incident::{
     Mark, NearChange, Part, Relation, Route, Stage, Suspect, Verdict,
 };
 pub use sign::{Sign, Source};
+pub use stack::Stack;
 
 use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
 
@@ -159,6 +161,8 @@ pub struct Anomaly {
     pub sent_template: Option<Arc<str>>,
     /// Why this is an anomaly.
     pub explanation: Explanation,
+    /// The stack trace that came with the abnormal record, where one did.
+    pub stack: Option<Stack>,
     /// The detectors that agree, by name: those with an opinion in the explanation, in its order, and
     /// then the others, the most surprised first.
     pub detectors: Vec<&'static str>,

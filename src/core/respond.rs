@@ -220,6 +220,7 @@ mod tests {
                 opinions: vec![],
                 context: vec![],
             },
+            stack: None,
             detectors: vec!["order"],
             model: "m".into(),
         })

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::intake::{TEXT_LEN_MAX, head};
 use super::judge::{Judge, View};
 use super::words::{Words, lasting};
 use crate::core::detect::{Alarm, Heard, Opinion, Why};
 use crate::core::event::{
-    self, Anomaly, AnomalyKind, Class, ContextLine, Expected, Explanation, Observed, TemplateRef,
+    self, Anomaly, AnomalyKind, Class, ContextLine, Expected, Explanation, Observed, Stack,
+    TemplateRef,
 };
 use crate::core::model::Key;
-use crate::core::parse::{Miner, OVERFLOW_TEXT};
+use crate::core::parse::{Miner, OVERFLOW_TEXT, STACK_RECORDS_MAX, is_stack_line, stack_of};
 use crate::core::record::{Resource, Severity, StreamKey, TemplateId, Timestamp};
 use crate::core::sequence::{Journal, SequenceEvent, SequenceKey};
 
@@ -86,9 +88,27 @@ pub(super) fn tell(surprise: &Surprise<'_>, judge: &mut Judge) -> Anomaly {
         template,
         sent_template: own_line.and_then(|line| line.sent_template.clone()),
         detectors: detectors(surprise.alarm, &explanation),
+        stack: blamed.and_then(|event| stack_with(event.number, journal)),
         explanation,
         model: judge.bundle().version().into(),
     }
+}
+
+/// The stack trace that came with a record: within it, or in those after it where each of its lines is
+/// a record, of which this may be any.
+fn stack_with(number: u32, journal: &Journal) -> Option<Stack> {
+    let text = |number: u32| journal.line(number).map(|line| &*line.text);
+    let is_of_stack = |number: u32| text(number).is_some_and(is_stack_line);
+    let mut first = number;
+    for earlier in (1..STACK_RECORDS_MAX).filter_map(|back| u32::try_from(back).ok()) {
+        let earlier = number.wrapping_sub(earlier);
+        if !is_of_stack(first) || text(earlier).is_none() {
+            break;
+        }
+        first = earlier;
+    }
+    let len = u32::try_from(STACK_RECORDS_MAX).unwrap_or(u32::MAX);
+    stack_of((0..len).map_while(|after| text(first.wrapping_add(after))))
 }
 
 /// Where in a sequence something is odd.
@@ -344,7 +364,8 @@ fn context(surprise: &Surprise<'_>, at: &Place) -> Vec<ContextLine> {
 /// The line of a record; its template where the line was forgotten.
 fn text_of(event: &SequenceEvent, (miner, journal): (&Miner, &Journal)) -> Arc<str> {
     match journal.line(event.number) {
-        Some(line) => Arc::clone(&line.text),
+        Some(line) if line.text.len() <= TEXT_LEN_MAX => Arc::clone(&line.text),
+        Some(line) => head(&line.text, TEXT_LEN_MAX).into(),
         None => template_ref(miner, event.template).text.into(),
     }
 }

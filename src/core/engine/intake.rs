@@ -7,14 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::repeats::Repeats;
 use super::{Pace, Settings, values_of};
-use crate::core::parse::{Miner, message};
+use crate::core::parse::{Lane, Message, Miner, message};
 use crate::core::record::{
     Record, Resource, Severity, SpanId, TemplateId, Timestamp, TraceId, Value,
 };
 use crate::core::sequence::{Line, SequenceKey};
 
 /// Bytes of a record's text that are kept to be quoted.
-const TEXT_LEN_MAX: usize = 512;
+pub(super) const TEXT_LEN_MAX: usize = 512;
+/// Bytes that are kept of one with a stack trace: of a longer one its beginning, as much as of others,
+/// and its end. One of them has the innermost calls.
+const TRACE_LEN_MAX: usize = 2_048;
+/// Stands for what was left out.
+const LEFT_OUT: &str = "\n…\n";
 /// A record's time this far ahead of the clock is not believed: one sender with a wrong clock would
 /// end the sequences of all others.
 const AHEAD_MAX: Duration = Duration::from_secs(30);
@@ -113,7 +118,7 @@ pub(super) fn read(
         template: parsed.id,
         sent_template: record.template.cloned(),
         severity: severity.unwrap_or_default(),
-        text: quotable(message.record()),
+        text: quotable(&message),
         values,
         keys: settings.keys.keys(&record, resource).into(),
         resource: Arc::clone(resource),
@@ -144,10 +149,27 @@ fn level_word(message: &str) -> Severity {
     Severity::from_text(word).unwrap_or_default()
 }
 
-fn quotable(message: &str) -> Arc<str> {
-    let mut end = message.len().min(TEXT_LEN_MAX);
-    while !message.is_char_boundary(end) {
-        end -= 1;
+fn quotable(message: &Message<'_>) -> Arc<str> {
+    let text = message.record();
+    let has_trace = message.lane == Lane::Trace || !message.constant.is_empty();
+    if !has_trace {
+        return head(text, TEXT_LEN_MAX).into();
     }
-    message.get(..end).unwrap_or_default().into()
+    if text.len() <= TRACE_LEN_MAX {
+        return text.into();
+    }
+    let end = tail(text, TRACE_LEN_MAX - TEXT_LEN_MAX - LEFT_OUT.len());
+    [head(text, TEXT_LEN_MAX), LEFT_OUT, end].concat().into()
+}
+
+/// The first `len` bytes of `text`, less what is left of a character.
+pub(super) fn head(text: &str, len: usize) -> &str {
+    text.get(..text.floor_char_boundary(len))
+        .unwrap_or_default()
+}
+
+/// The last `len` bytes.
+fn tail(text: &str, len: usize) -> &str {
+    let start = text.ceil_char_boundary(text.len().saturating_sub(len));
+    text.get(start..).unwrap_or_default()
 }

@@ -163,6 +163,7 @@ impl Stream {
                 }],
                 context: Vec::new(),
             },
+            stack: None,
             detectors: vec!["rates"],
             model: self.model_version().into(),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Anomaly, Class, ContextLine, Expected, TemplateRef};
+use super::{Anomaly, Class, ContextLine, Expected, Stack, TemplateRef};
 use crate::core::record::{Resource, Severity, StreamKey, Timestamp, TraceId};
 
 /// Something abnormal about one service, whatever saw it.
@@ -45,6 +45,8 @@ pub struct Sign {
     pub lines: Vec<ContextLine>,
     /// What was expected instead, where something was: `"cart lock released" (93 %)`.
     pub expected: Option<Box<str>>,
+    /// The stack trace that came with the abnormal record, where one did.
+    pub stack: Option<Stack>,
 }
 
 impl Sign {
@@ -75,6 +77,7 @@ impl From<&Anomaly> for Sign {
             template: anomaly.template.clone(),
             lines: context.get(first..).unwrap_or_default().to_vec(),
             expected: explanation.expected.first().map(expectation),
+            stack: anomaly.stack.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod fold;
 mod json;
 mod keys;
 mod logfmt;
+mod stack;
 mod trace;
 
 use std::borrow::Cow;
@@ -22,6 +23,7 @@ use crate::core::record::{Severity, SpanId, Timestamp, TraceId};
 
 pub use fold::{Folder, RECORD_LINES_MAX};
 pub use keys::{KEY_SET_LEN_MAX, KEYS_MAX};
+pub use stack::{STACK_RECORDS_MAX, is_stack_line, stack_of};
 
 /// Envelopes that are opened one inside the other.
 pub const NESTED_MAX: usize = 6;

@@ -32,7 +32,7 @@ pub use hand::{
 };
 pub use lane::{
     CAUSED_BY, Folder, KEY_SET_LEN_MAX, KEYS_MAX, Lane, Message, NESTED_MAX, RECORD_LINES_MAX,
-    message,
+    STACK_RECORDS_MAX, is_stack_line, message, stack_of,
 };
 pub use mask::{LINE_LEN_MAX, SHAPE_LEN_MAX, Shape, TOKENS_MAX, WILDCARD, shape_of};
 pub use miner::{

@@ -63,6 +63,7 @@ fn sign(service: &str, template: &str) -> Sign {
         }),
         lines: vec![],
         expected: None,
+        stack: None,
     }
 }
 

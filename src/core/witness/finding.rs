@@ -134,6 +134,7 @@ impl Finding {
             template: None,
             lines: Vec::new(),
             expected: None,
+            stack: None,
         }
     }
 

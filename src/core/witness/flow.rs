@@ -118,6 +118,7 @@ impl FlowBreak {
                 let share = 100.0 * ratio(self.before);
                 format!("{} ({share:.0} %)", quoted(&text(id))).into()
             }),
+            stack: None,
         }
     }
 

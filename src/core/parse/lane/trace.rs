@@ -126,14 +126,14 @@ impl Reader {
 }
 
 /// What follows the words that introduce a cause.
-fn cause(line: &str) -> Option<&str> {
+pub(super) fn cause(line: &str) -> Option<&str> {
     ["Caused by: ", "---> ", "Unhandled exception. ", "[cause]: "]
         .iter()
         .find_map(|opening| line.strip_prefix(opening))
 }
 
 /// A panic of Go or Rust, by the words that are the same each time.
-fn panic(line: &str) -> Option<&'static str> {
+pub(super) fn panic(line: &str) -> Option<&'static str> {
     const GO: [&str; 9] = [
         "runtime error: index out of range",
         "runtime error: slice bounds out of range",
