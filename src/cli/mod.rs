@@ -15,6 +15,7 @@ mod replay;
 mod scratch;
 mod sender;
 mod serve;
+mod silence;
 mod story;
 mod templates;
 mod terminal;
@@ -31,6 +32,7 @@ use failure::{Failure, Outcome};
 use model_show::ModelArgs;
 use otlp_check::OtlpCheckArgs;
 use replay::ReplayArgs;
+use silence::SilenceArgs;
 use templates::TemplatesArgs;
 
 use crate::daemon::config::{Settings, load};
@@ -77,6 +79,8 @@ enum Command {
     Eval(EvalArgs),
     /// Look at models
     Model(ModelArgs),
+    /// Try silences and maintenance windows
+    Silence(SilenceArgs),
     /// Check a settings file
     CheckConfig(CheckConfigArgs),
     /// See how well any OTLP receiver keeps to the specification
@@ -114,6 +118,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Replay(args) => replay::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
+        Command::Silence(args) => silence::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::OtlpCheck(args) => otlp_check::run(args),
     }

@@ -20,4 +20,5 @@ pub mod cause;
 pub mod incident;
 pub mod budget;
 pub mod silence;
+pub mod desk;
 pub mod engine;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::{Moment, When};
 use super::gravity;
 use crate::core::event::{
-    Cause, Class, Gravity, Incident, IncidentState, Mark, Part, Relation, Route, Sign,
+    Cause, Class, Gravity, Incident, IncidentState, Mark, Part, Relation, Route, Sign, Source,
 };
 use crate::core::record::{Resource, StreamKey, Timestamp, TraceId};
 
@@ -22,7 +22,7 @@ pub(super) struct Case {
     pub(super) heard: Moment,
     /// When its first sign was.
     pub(super) began: When,
-    last_seen: Timestamp,
+    last: When,
     pub(super) state: IncidentState,
     pub(super) acknowledged: Option<Mark>,
     pub(super) ended: Option<(Moment, Mark)>,
@@ -37,6 +37,10 @@ pub(super) struct Case {
     /// The fingerprints of its signs.
     pub(super) keys: BTreeSet<Box<str>>,
     pub(super) traces: VecDeque<TraceId>,
+    /// The names of the foreign alerts in it.
+    pub(super) alerts: BTreeSet<Box<str>>,
+    /// Whether we ourselves saw some of it, not only others.
+    pub(super) is_ours: bool,
     /// What was done about it, when, and whether it helped, where that was told.
     pub(super) done: Vec<(Box<str>, Moment, Option<bool>)>,
     /// What was told of it; `None` until it is told.
@@ -57,7 +61,7 @@ pub(super) struct Side {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
-    at: Timestamp,
+    at: Moment,
     sign: Arc<Sign>,
 }
 
@@ -88,6 +92,8 @@ impl Case {
     const KEYS_MAX: usize = 256;
     /// Most traces that draw signs in; the latest count.
     pub(super) const TRACES_MAX: usize = 256;
+    /// Most names of foreign alerts.
+    const ALERTS_MAX: usize = 64;
     /// Most notes and actions.
     pub(super) const DONE_MAX: usize = 32;
     /// Of the signs that are kept, so many are the first ones.
@@ -99,7 +105,7 @@ impl Case {
             opened: now,
             heard: now,
             began,
-            last_seen: began.time,
+            last: began,
             state: IncidentState::Open,
             acknowledged: None,
             ended: None,
@@ -111,6 +117,8 @@ impl Case {
             class: Class::Info,
             keys: BTreeSet::new(),
             traces: VecDeque::new(),
+            alerts: BTreeSet::new(),
+            is_ours: false,
             done: Vec::new(),
             told: None,
         }
@@ -128,8 +136,16 @@ impl Case {
         if let Some(trace) = sign.trace.filter(|trace| !self.traces.contains(trace)) {
             self.traces.push_back(trace);
         }
+        if sign.source != Source::Alert {
+            self.is_ours = true;
+        } else if self.alerts.len() < Self::ALERTS_MAX {
+            self.alerts.insert(sign.kind.clone());
+        }
         let sign = Arc::clone(sign);
-        self.keep(vec![Kept { at: at.time, sign }]);
+        self.keep(vec![Kept {
+            at: at.moment,
+            sign,
+        }]);
     }
 
     /// Takes in all of a case that began later.
@@ -138,7 +154,7 @@ impl Case {
         self.heard = self.heard.max(other.heard);
         self.sign_count += other.sign_count;
         self.note_time(other.began);
-        self.last_seen = self.last_seen.max(other.last_seen);
+        self.note_time(other.last);
         for (stream, side) in &other.parts {
             let relation = match side.relation {
                 Relation::First => relation,
@@ -156,7 +172,33 @@ impl Case {
                 self.traces.push_back(*trace);
             }
         }
+        for name in &other.alerts {
+            if self.alerts.len() < Self::ALERTS_MAX {
+                self.alerts.insert(name.clone());
+            }
+        }
+        self.is_ours |= other.is_ours;
         self.keep(other.signs.clone());
+    }
+
+    /// What is told first is older, then what began first.
+    pub(super) const fn seniority(&self) -> (bool, Moment) {
+        (self.told.is_none(), self.began.moment)
+    }
+
+    /// What is left of a case that became part of another: nothing comes back to it.
+    pub(super) fn emptied(mut self) -> Self {
+        self.keys.clear();
+        self.traces.clear();
+        self.alerts.clear();
+        self
+    }
+
+    /// What was done, and whether it helped: as it was told, or else whether no sign came after it.
+    pub(super) fn what_helped(&self) -> Vec<(Box<str>, bool)> {
+        let done = self.done.iter();
+        done.map(|(what, at, helped)| (what.clone(), helped.unwrap_or(self.heard <= *at)))
+            .collect()
     }
 
     /// Whether it goes on.
@@ -207,7 +249,7 @@ impl Case {
             title: told.title.clone(),
             began: self.began.time,
             detected: told.detected,
-            last_seen: self.last_seen,
+            last_seen: self.last.time,
             acknowledged: self.acknowledged.clone(),
             ended: self.ended.as_ref().map(|(_, mark)| mark.clone()),
             parts: self.told_parts(),
@@ -221,18 +263,17 @@ impl Case {
 
     fn told_parts(&self) -> Vec<Part> {
         let mut sides: Vec<(&StreamKey, &Side)> = self.parts.iter().collect();
-        sides.sort_by_key(|(stream, side)| (side.first.time, &side.first_id, *stream));
+        sides.sort_by_key(|(stream, side)| (side.first.moment, &side.first_id, *stream));
         sides.truncate(Incident::PARTS_MAX);
         // Who turns out to have been first is related to who was taken for it as that one is to it.
-        let first = sides
-            .first()
-            .map_or(Relation::First, |(_, side)| side.relation);
+        let first = sides.first().map(|(_, side)| side.relation);
+        let first = first.filter(|relation| *relation != Relation::First);
         let part = |(place, (stream, side)): (usize, (&StreamKey, &Side))| Part {
             stream: stream.clone(),
             resource: Arc::clone(&side.resource),
             relation: match (place, side.relation) {
                 (0, _) => Relation::First,
-                (_, Relation::First) => first,
+                (_, Relation::First) => first.unwrap_or(Relation::Time),
                 (_, relation) => relation,
             },
             first_seen: side.first.time,
@@ -241,11 +282,14 @@ impl Case {
         sides.into_iter().enumerate().map(part).collect()
     }
 
+    /// What came first is asked of our own clock, since others may be wrong.
     fn note_time(&mut self, at: When) {
-        if (at.time, at.moment) < (self.began.time, self.began.moment) {
+        if at.moment < self.began.moment {
             self.began = at;
         }
-        self.last_seen = self.last_seen.max(at.time);
+        if at.moment >= self.last.moment {
+            self.last = at;
+        }
     }
 
     fn note_part(&mut self, sign: &Arc<Sign>, at: When, relation: Relation) {
@@ -268,7 +312,7 @@ impl Case {
         if let Some(known) = self.parts.get_mut(stream) {
             known.signs += side.signs;
             known.last = known.last.max(side.last);
-            if (side.first.time, &side.first_id) < (known.first.time, &known.first_id) {
+            if (side.first.moment, &side.first_id) < (known.first.moment, &known.first_id) {
                 known.first = side.first;
                 known.first_id.clone_from(&side.first_id);
                 known.resource = Arc::clone(&side.resource);

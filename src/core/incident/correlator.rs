@@ -8,16 +8,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Settings;
-use super::case::{Case, Told};
-use super::clock::{Clock, Moment, When};
-use super::gravity::{self, Question};
-use super::identity::{self, ID_LEN};
-use super::newcomers::Newcomers;
-use super::past::{Over, Past};
-use crate::core::event::{
-    Incident, IncidentEvent, IncidentState, Mark, Relation, Route, Sign, Stage,
-};
-use crate::core::record::{StreamKey, Timestamp, TraceId};
+use super::case::Case;
+use super::clock::Clock;
+use super::gravity::{self};
+use super::past::Past;
+use super::places::Places;
+use crate::core::event::{Incident, IncidentEvent, IncidentState, Mark, Relation, Sign, Stage};
+use crate::core::record::Timestamp;
 use crate::core::topology::Topology;
 
 /// Joins the signs of all services into incidents and follows each to its end.
@@ -26,18 +23,16 @@ use crate::core::topology::Topology;
 /// is its own snapshot (`serde`; map keys are not texts, so a binary format such as `postcard`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Correlator {
-    settings: Settings,
-    clock: Clock,
-    cases: BTreeMap<u64, Case>,
-    next_case: u64,
-    by_service: BTreeMap<StreamKey, u64>,
-    by_trace: BTreeMap<TraceId, u64>,
-    newcomers: Newcomers,
-    past: Past,
-    history: VecDeque<Arc<Incident>>,
-    heard: Heard,
-    pending: VecDeque<(u64, IncidentEvent)>,
-    counts: Counts,
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
+    pub(super) cases: BTreeMap<u64, Case>,
+    pub(super) next_case: u64,
+    pub(super) places: Places,
+    pub(super) past: Past,
+    pub(super) history: VecDeque<Arc<Incident>>,
+    pub(super) heard: Heard,
+    pub(super) pending: VecDeque<Pending>,
+    pub(super) counts: Counts,
 }
 
 /// What became of the signs. Every sign is counted once: `joined + repeated + normal + background`.
@@ -64,9 +59,18 @@ pub enum IncidentError {
     Over,
 }
 
+/// Something to be told; the incident is as it was then, but for its route, title and cause.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pending {
+    pub(super) case: u64,
+    pub(super) stage: Stage,
+    pub(super) at: Timestamp,
+    pub(super) incident: Incident,
+}
+
 /// The ids of the latest signs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Heard {
+pub(super) struct Heard {
     ids: BTreeSet<Box<str>>,
     order: VecDeque<Box<str>>,
 }
@@ -92,9 +96,7 @@ impl Correlator {
             clock: Clock::new(),
             cases: BTreeMap::new(),
             next_case: 0,
-            by_service: BTreeMap::new(),
-            by_trace: BTreeMap::new(),
-            newcomers: Newcomers::default(),
+            places: Places::default(),
             past: Past::default(),
             history: VecDeque::new(),
             heard: Heard::default(),
@@ -103,15 +105,73 @@ impl Correlator {
         }
     }
 
-    /// Takes a sign in, at the time `now`.
+    /// Takes other settings; what is known stays.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Takes a sign in, at the time `now`. One that came before keeps its incident going, and is not
+    /// counted again.
     pub fn sign(&mut self, sign: Arc<Sign>, topology: &Topology, now: Timestamp) {
         self.advance(now);
-        let _ = (sign, topology);
+        let now = self.clock.now().moment;
+        if self.heard.is_known(&sign.id) {
+            self.counts.repeated += 1;
+            if let Some(case) = self
+                .places
+                .home(&sign, &self.cases)
+                .and_then(|home| self.cases.get_mut(&home))
+            {
+                case.heard = now;
+            }
+            return;
+        }
+        self.heard.push(&sign.id);
+        if self
+            .past
+            .is_normal(&sign.fingerprint, gravity::of_sign(&sign), now)
+        {
+            self.counts.normal += 1;
+            return;
+        }
+        self.counts.joined += 1;
+        let at = self.clock.when(sign.first_seen);
+        let (home, relation) = match self.returned(&sign, at.moment) {
+            Some(home) => {
+                self.open_again(home);
+                (home, Relation::Time)
+            }
+            None => self.home(&sign, topology, at),
+        };
+        if let Some(case) = self.cases.get_mut(&home) {
+            case.push(&sign, at, now, relation);
+            self.places.enter(home, case, &sign);
+        }
     }
 
     /// Lets time pass until `now`: opens what has settled and ends what is quiet.
     pub fn advance(&mut self, now: Timestamp) {
         self.clock.advance(now);
+        let now = self.clock.now().moment;
+        self.places.advance(now);
+        let all: Vec<u64> = self.cases.keys().copied().collect();
+        for key in all {
+            let Some(case) = self.cases.get(&key) else {
+                continue;
+            };
+            if case.told.is_none() && now.since(case.opened) >= self.settings.settle {
+                self.tell_first(key);
+            } else if case.is_live() && now.since(case.heard) >= self.quiet_for(case) {
+                let note = None;
+                self.end(key, IncidentState::Resolved, self.ourselves(note));
+            } else if case
+                .ended
+                .as_ref()
+                .is_some_and(|(ended, _)| now.since(*ended) >= self.settings.reopen_within)
+            {
+                self.bury(key);
+            }
+        }
     }
 
     /// Somebody took an incident on.
@@ -119,16 +179,22 @@ impl Correlator {
     /// # Errors
     /// If there is no such incident, or it is over.
     pub fn acknowledge(&mut self, id: &str, mark: Mark) -> Result<(), IncidentError> {
-        let _ = (id, mark);
+        let key = self.live_case(id)?;
+        if let Some(case) = self.cases.get_mut(&key) {
+            case.state = IncidentState::Acknowledged;
+            case.acknowledged = Some(mark);
+        }
+        self.tell(key, Stage::Acknowledged);
         Ok(())
     }
 
-    /// Somebody says that an incident is over.
+    /// Somebody says that an incident is over. It is opened again if its signs go on.
     ///
     /// # Errors
     /// If there is no such incident, or it is over.
     pub fn resolve(&mut self, id: &str, mark: Mark) -> Result<(), IncidentError> {
-        let _ = (id, mark);
+        let key = self.live_case(id)?;
+        self.end(key, IncidentState::Resolved, mark);
         Ok(())
     }
 
@@ -138,7 +204,19 @@ impl Correlator {
     /// # Errors
     /// If there is no such incident, or it is over for longer than it could come back.
     pub fn accept(&mut self, id: &str, mark: Mark) -> Result<(), IncidentError> {
-        let _ = (id, mark);
+        let key = self.case(id)?;
+        let now = self.clock.now().moment;
+        let Some(case) = self.cases.get(&key) else {
+            return Err(IncidentError::Unknown);
+        };
+        if case.state == IncidentState::Accepted {
+            return Err(IncidentError::Over);
+        }
+        for sign in &case.keys {
+            self.past
+                .accept(sign, case.gravity(), case.hourly(now), now);
+        }
+        self.end(key, IncidentState::Accepted, mark);
         Ok(())
     }
 
@@ -148,8 +226,8 @@ impl Correlator {
     /// # Errors
     /// If there is no such incident, or it is over for longer than it could come back.
     pub fn note(&mut self, id: &str, mark: &Mark) -> Result<(), IncidentError> {
-        let _ = (id, mark);
-        Ok(())
+        let note = mark.note.as_deref().unwrap_or_default();
+        self.did(id, note, None)
     }
 
     /// An action was done about an incident, and it is known whether it helped.
@@ -157,7 +235,16 @@ impl Correlator {
     /// # Errors
     /// If there is no such incident, or it is over for longer than it could come back.
     pub fn done(&mut self, id: &str, action: &str, helped: bool) -> Result<(), IncidentError> {
-        let _ = (id, action, helped);
+        self.did(id, action, Some(helped))
+    }
+
+    /// Tells of an incident again as it is: what muted it is over.
+    ///
+    /// # Errors
+    /// If there is no such incident, or it is over.
+    pub fn tell_again(&mut self, id: &str) -> Result<(), IncidentError> {
+        let key = self.live_case(id)?;
+        self.tell(key, Stage::Updated);
         Ok(())
     }
 
@@ -173,19 +260,48 @@ impl Correlator {
         mut cause: impl FnMut(&mut Incident),
         mut route: impl FnMut(&mut Incident, Stage),
     ) -> Vec<IncidentEvent> {
-        let _ = (&mut cause, &mut route);
-        Vec::new()
+        let mut told = Vec::new();
+        while let Some(Pending {
+            case,
+            stage,
+            at,
+            mut incident,
+        }) = self.pending.pop_front()
+        {
+            if let Some(known) = self.cases.get(&case).and_then(|case| case.told.as_ref()) {
+                incident.title.clone_from(&known.title);
+                incident.cause.clone_from(&known.cause);
+            }
+            if matches!(stage, Stage::Opened | Stage::Updated) {
+                cause(&mut incident);
+            }
+            told.push(self.finish(case, stage, at, incident, &mut route));
+        }
+        for key in self.to_look_at() {
+            if let Some(event) = self.update(key, &mut cause, &mut route) {
+                told.push(event);
+            }
+        }
+        told
     }
 
     /// The incidents that go on and were told, as they are now, oldest first.
     pub fn live(&self) -> impl Iterator<Item = Incident> {
-        std::iter::empty()
+        let live = self.cases.values().filter(|case| case.is_live());
+        live.filter_map(|case| self.incident(case))
     }
 
-    /// The incident with this id, if it goes on or is kept.
+    /// The incident with this id, as it is now, if it goes on or is kept.
     pub fn get(&self, id: &str) -> Option<Incident> {
-        let _ = id;
-        None
+        let case = self.case(id).ok().and_then(|key| self.cases.get(&key));
+        case.and_then(|case| self.incident(case)).or_else(|| {
+            let kept = self
+                .history
+                .iter()
+                .rev()
+                .find(|incident| *incident.id == *id);
+            kept.map(|incident| Incident::clone(incident))
+        })
     }
 
     /// The incidents that are over and cannot come back, the one that ended last at the end.
@@ -198,8 +314,54 @@ impl Correlator {
         self.counts
     }
 
-    /// When [`advance`](Self::advance) is to be called at the latest; `None` before anything was heard.
+    /// When [`advance`](Self::advance) is to be called at the latest, [`Self::STEP_MAX`] ahead at most;
+    /// `None` before anything was heard.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.clock.deadline(None)
+        let due = self.cases.values().map(|case| match &case.ended {
+            Some((ended, _)) => ended.plus(self.settings.reopen_within),
+            None if case.told.is_none() => case.opened.plus(self.settings.settle),
+            None => case.heard.plus(self.quiet_for(case)),
+        });
+        self.clock.deadline(due.min())
+    }
+
+    fn case(&self, id: &str) -> Result<u64, IncidentError> {
+        let is_it = |case: &Case| case.told.as_ref().is_some_and(|told| *told.id == *id);
+        let found = self.cases.iter().find(|(_, case)| is_it(case));
+        found.map(|(key, _)| *key).ok_or(IncidentError::Unknown)
+    }
+
+    fn live_case(&self, id: &str) -> Result<u64, IncidentError> {
+        let key = self.case(id)?;
+        let is_live = self.cases.get(&key).is_some_and(Case::is_live);
+        is_live.then_some(key).ok_or(IncidentError::Over)
+    }
+
+    fn did(&mut self, id: &str, action: &str, helped: Option<bool>) -> Result<(), IncidentError> {
+        let key = self.case(id)?;
+        let now = self.clock.now().moment;
+        if let Some(case) = self.cases.get_mut(&key)
+            && case.done.len() < Case::DONE_MAX
+            && !action.is_empty()
+        {
+            case.done.push((action.into(), now, helped));
+        }
+        Ok(())
+    }
+}
+
+impl Heard {
+    fn is_known(&self, id: &str) -> bool {
+        self.ids.contains(id)
+    }
+
+    fn push(&mut self, id: &str) {
+        if self.order.len() >= Correlator::HEARD_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        self.ids.insert(id.into());
+        self.order.push_back(id.into());
     }
 }

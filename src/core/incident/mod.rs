@@ -13,11 +13,18 @@
 mod case;
 mod clock;
 mod correlator;
+mod ending;
 mod gravity;
 mod identity;
+mod joining;
 mod newcomers;
 mod past;
+mod places;
 mod settings;
+mod telling;
+
+#[cfg(test)]
+mod tests;
 
 pub use correlator::{Correlator, Counts, IncidentError};
 pub use settings::Settings;

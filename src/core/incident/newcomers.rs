@@ -7,20 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::clock::Moment;
-use crate::core::record::StreamKey;
 
-/// The services that had no part in any incident and then had a sign.
+/// The services that had no part in any incident and then had a sign: when, and in which case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Newcomers {
-    recent: VecDeque<Newcomer>,
+    recent: VecDeque<(Moment, u64)>,
     usual: Usual,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Newcomer {
-    at: Moment,
-    stream: StreamKey,
-    case: u64,
 }
 
 /// How many come in an hour, of late.
@@ -33,16 +25,18 @@ struct Usual {
 
 impl Newcomers {
     /// Most that are remembered.
-    const RECENT_MAX: usize = 4_096;
+    const RECENT_MAX: usize = 512;
+    /// So many at once are never usual.
+    const NEVER_USUAL: f64 = 256.0;
     /// How long one is remembered: detectors differ in how soon they see the same trouble.
     const REMEMBERED: Duration = Duration::from_mins(10);
 
-    /// A service that broke at `at` and has its own case so far.
-    pub(super) fn push(&mut self, at: Moment, stream: StreamKey, case: u64) {
+    /// A service that broke at `at` and is in `case`.
+    pub(super) fn push(&mut self, at: Moment, case: u64) {
         if self.recent.len() >= Self::RECENT_MAX {
             self.recent.pop_front();
         }
-        self.recent.push_back(Newcomer { at, stream, case });
+        self.recent.push_back((at, case));
         self.usual.came += 1.0;
     }
 
@@ -50,24 +44,25 @@ impl Newcomers {
     pub(super) fn advance(&mut self, now: Moment) {
         self.usual.advance(now);
         self.recent
-            .retain(|newcomer| now.since(newcomer.at) <= Self::REMEMBERED);
+            .retain(|(at, _)| now.since(*at) <= Self::REMEMBERED);
     }
 
     /// The cases of the services that broke together with one that broke at `at`, if these are many:
     /// at least [`Settings::storm_services`], and far more than break in such a time on most days.
     pub(super) fn storm(&self, at: Moment, settings: &Settings) -> BTreeSet<u64> {
-        let together = self
+        let together: Vec<u64> = self
             .recent
             .iter()
-            .filter(|newcomer| newcomer.at.apart(at) <= settings.storm_within);
-        let (services, cases): (BTreeSet<_>, BTreeSet<_>) = together
-            .map(|newcomer| (&newcomer.stream, newcomer.case))
-            .unzip();
-        let usual = self.usual.in_time(2 * settings.storm_within);
-        // Four standard deviations above what comes by itself, as these come independently.
-        let many = usual + 4.0 * usual.sqrt();
-        if services.len() >= settings.storm_services && services.len() as f64 > many {
-            cases
+            .filter(|(other, _)| other.apart(at) <= settings.storm_within)
+            .map(|(_, case)| *case)
+            .collect();
+        let usual = self
+            .usual
+            .in_time(2 * settings.storm_within, together.len());
+        // Four standard deviations above what comes by itself, if they come independently.
+        let many = (usual + 4.0 * usual.sqrt()).min(Self::NEVER_USUAL);
+        if together.len() >= settings.storm_services && together.len() as f64 > many {
+            together.into_iter().collect()
         } else {
             BTreeSet::new()
         }
@@ -75,9 +70,9 @@ impl Newcomers {
 
     /// The case `younger` is now part of `older`.
     pub(super) fn merge(&mut self, older: u64, younger: u64) {
-        for newcomer in &mut self.recent {
-            if newcomer.case == younger {
-                newcomer.case = older;
+        for (_, case) in &mut self.recent {
+            if *case == younger {
+                *case = older;
             }
         }
     }
@@ -97,8 +92,10 @@ impl Usual {
         self.until = self.until.max(now);
     }
 
-    fn in_time(&self, time: Duration) -> f64 {
+    /// How many come in such a time, the `present` ones aside.
+    fn in_time(&self, time: Duration, present: usize) -> f64 {
         let hours = self.hours.max(Self::HOURS_MIN);
-        self.came / hours * time.as_secs_f64() / 3600.0
+        let before = (self.came - present as f64).max(0.0);
+        before / hours * time.as_secs_f64() / 3600.0
     }
 }

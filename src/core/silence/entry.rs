@@ -48,6 +48,18 @@ pub enum SilenceError {
     TooLong,
 }
 
+impl SilenceError {
+    /// The part of a silence that is wrong, as files and requests call it.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::MatcherCount(_) | Self::Everything => "matchers",
+            Self::NoOwner => "owner",
+            Self::NoReason => "reason",
+            Self::TooLong => "expires",
+        }
+    }
+}
+
 /// Most silences.
 pub const SILENCES_MAX: usize = 1_000;
 /// Most matchers of a silence or window.

@@ -20,10 +20,10 @@ use std::fmt;
 
 pub use entry::{LASTS_MAX, MATCHERS_MAX, SILENCES_MAX, Silence, SilenceError, check_matchers};
 pub use matcher::{Matcher, MatcherError, Op};
-pub use schedule::{ONCE_MAX, OPEN_MAX, Schedule, ScheduleError, Stretch};
+pub use schedule::{ONCE_MAX, OPEN_MAX, Schedule, ScheduleError, Stretch, clock};
 pub use stale::{StaleAfter, Warning, Watch, Why};
 pub use subject::{LABELS, Labels, Subject};
-pub use team::{TEAMS_MAX, Teams};
+pub use team::{Day, TEAMS_MAX, Team, Teams};
 pub use window::{Mode, WINDOWS_MAX, Window, WindowError};
 pub use zone::{MomentError, Zone, ZoneError};
 
@@ -143,24 +143,20 @@ impl Silences {
     }
 
     fn matching(&self, labels: &Labels<'_>, now: Timestamp) -> Vec<By> {
-        let fits = |matchers: &[Matcher]| {
-            let mut matchers = matchers.iter();
-            matchers.all(|matcher| matcher.holds(labels.values(matcher.name())))
-        };
         let silences = self.silences.iter().filter(|silence| !silence.is_over(now));
-        let silences = silences.filter(|silence| fits(&silence.matchers));
+        let silences = silences.filter(|silence| labels.fit(&silence.matchers));
         let windows = self
             .windows
             .iter()
             .filter(|window| window.schedule.is_open(now));
-        let windows = windows.filter(|window| fits(&window.matchers));
+        let windows = windows.filter(|window| labels.fit(&window.matchers));
         let windows = windows.filter_map(|window| By::window(window, now));
-        silences.map(By::silence).chain(windows).collect()
+        silences.map(By::from).chain(windows).collect()
     }
 }
 
-impl By {
-    fn silence(silence: &Silence) -> Self {
+impl From<&Silence> for By {
+    fn from(silence: &Silence) -> Self {
         Self {
             sort: Sort::Silence,
             name: silence.id.clone(),
@@ -169,7 +165,9 @@ impl By {
             mode: Mode::Mute,
         }
     }
+}
 
+impl By {
     fn window(window: &Window, now: Timestamp) -> Option<Self> {
         Some(Self {
             sort: Sort::Window,

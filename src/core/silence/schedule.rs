@@ -274,8 +274,8 @@ fn named_day(text: &str) -> Option<usize> {
     WEEKDAYS.iter().position(|day| *day == lower)
 }
 
-/// `22:00`; `24:00` is the beginning of the next day.
-fn clock(text: &str) -> Option<Time> {
+/// Reads `22:00`; `24:00` is the beginning of the next day. `None` where it is no time.
+pub fn clock(text: &str) -> Option<Time> {
     let (hour, minute) = text.trim().split_once(':')?;
     if (hour.len(), minute.len()) != (2, 2) {
         return None;

@@ -55,25 +55,29 @@ impl Default for StaleAfter {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
     known: BTreeMap<Box<str>, Known>,
+    /// When it last looked.
+    looked: Timestamp,
 }
 
 /// How often the same thing is told of a silence.
 const DAY: Duration = Duration::from_secs(86_400);
+/// The most that passes between two looks: beyond it the clock was put forward, or nobody looked.
+const LOOK_MAX: Duration = Duration::from_secs(3_600);
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
-    /// When it last muted something, or was first seen.
-    used: Timestamp,
+    /// How long it has muted nothing.
+    unused: Duration,
     told: BTreeMap<Why, Timestamp>,
 }
 
 impl Watch {
-    /// Notes what a verdict of `now` rests on.
-    pub fn note(&mut self, verdict: &Verdict, now: Timestamp) {
+    /// Notes what a verdict rests on.
+    pub fn note(&mut self, verdict: &Verdict) {
         let matched = verdict.matched.iter();
         for by in matched.filter(|by| by.sort == Sort::Silence) {
             if let Some(known) = self.known.get_mut(&by.name) {
-                known.used = now;
+                known.unused = Duration::ZERO;
             }
         }
     }
@@ -90,19 +94,27 @@ impl Watch {
         let silences = silences.silences();
         let is_there = |id: &str| silences.iter().any(|silence| *silence.id == *id);
         self.known.retain(|id, _| is_there(id));
+        let passed = now.since(self.looked).min(LOOK_MAX);
+        self.looked = now;
         let mut warnings = Vec::new();
         for silence in silences {
-            let known = self.known.entry(silence.id.clone()).or_insert(Known {
-                used: now,
-                told: BTreeMap::new(),
-            });
-            // A clock that was wrong for a while must not make it look used for years.
-            known.used = known.used.min(now);
-            for why in whys(silence, known.used, now, after) {
+            let known = match self.known.get_mut(&silence.id) {
+                Some(known) => {
+                    known.unused += passed;
+                    known
+                }
+                None => self.known.entry(silence.id.clone()).or_default(),
+            };
+            let is_over = silence.is_over(now);
+            let ends_soon = silence.expires.since(now) <= after.ends_soon;
+            let checks = [
+                (Why::Over, is_over),
+                (Why::EndsSoon, !is_over && ends_soon),
+                (Why::Unused, !is_over && known.unused >= after.unused),
+                (Why::OwnerGone, !is_over && !is_known(&silence.owner)),
+            ];
+            for (why, _) in checks.into_iter().filter(|(_, is_so)| *is_so) {
                 warnings.extend(known.tell(why, silence, now));
-            }
-            if !silence.is_over(now) && !is_known(&silence.owner) {
-                warnings.extend(known.tell(Why::OwnerGone, silence, now));
             }
         }
         warnings
@@ -120,25 +132,13 @@ impl Known {
             Warning {
                 silence: silence.clone(),
                 why,
-                says: sentence(why, silence, self.used, now),
+                says: sentence(why, silence, self.unused, now),
             }
         })
     }
 }
 
-fn whys(silence: &Silence, used: Timestamp, now: Timestamp, after: StaleAfter) -> Vec<Why> {
-    if silence.is_over(now) {
-        return vec![Why::Over];
-    }
-    let ends_soon = silence.expires.since(now) <= after.ends_soon;
-    let is_unused = now.since(used) >= after.unused;
-    let both = [(Why::EndsSoon, ends_soon), (Why::Unused, is_unused)];
-    both.into_iter()
-        .filter_map(|(why, is_so)| is_so.then_some(why))
-        .collect()
-}
-
-fn sentence(why: Why, silence: &Silence, used: Timestamp, now: Timestamp) -> Box<str> {
+fn sentence(why: Why, silence: &Silence, unused: Duration, now: Timestamp) -> Box<str> {
     let short = silence.id.get(..8).unwrap_or(&silence.id);
     let (owner, reason) = (&silence.owner, &silence.reason);
     let what = match why {
@@ -148,7 +148,7 @@ fn sentence(why: Why, silence: &Silence, used: Timestamp, now: Timestamp) -> Box
         }
         Why::Over => "is over and can be taken out of the file".to_owned(),
         Why::Unused => {
-            let days = now.since(used).as_secs() / 86_400;
+            let days = unused.as_secs() / 86_400;
             format!("has muted nothing for {days} days; it can probably go")
         }
         Why::OwnerGone => {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::matcher::Matcher;
 use crate::core::event::{Gravity, Incident, Part, Sign};
 use crate::core::record::{Resource, Severity, StreamKey};
 
@@ -136,8 +137,14 @@ impl<'a> Labels<'a> {
         self.named.push((name, value.into()));
     }
 
+    /// Whether all of `matchers` hold.
+    pub(super) fn fit(&self, matchers: &[Matcher]) -> bool {
+        let mut matchers = matchers.iter();
+        matchers.all(|matcher| matcher.holds(self.values(matcher.name())))
+    }
+
     /// The values of the label `name`.
-    pub(super) fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
+    fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
         let attribute = match LABELS.contains(&name) {
             true => None,
             false => self.resource.and_then(|resource| resource.get(name)),

@@ -8,8 +8,9 @@ use tracing_subscriber::EnvFilter;
 use super::settings::{
     ActionRule, Detect, Learn, Listen, Model, Receive, Sequence, Settings, Telemetry,
 };
+use super::silences;
 use super::units::{ByteSize, MemoryLimit};
-use crate::daemon::models;
+use crate::daemon::{clock, models};
 use crate::edge::journal::TENANT_LEN_MAX;
 use crate::edge::notify;
 use crate::edge::receive::{Access, Tls};
@@ -39,6 +40,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     findings.model(&settings.model);
     findings.actions(&settings.actions);
     findings.telemetry(&settings.telemetry);
+    findings.0.extend(silences::check(settings, clock::now()));
     for problem in notify::check(&settings.sinks) {
         findings.say(
             problem.path,

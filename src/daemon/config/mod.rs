@@ -9,6 +9,8 @@ mod memory;
 mod problem;
 mod read;
 mod settings;
+mod silence_tests;
+mod silences;
 mod tree;
 mod units;
 
@@ -24,6 +26,8 @@ pub use settings::{
     ActionRule, Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle,
     Settings, Telemetry, Templates,
 };
+pub use silence_tests::{SilenceCase, load_silence_cases, silence_cases_from_text};
+pub use silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};
 

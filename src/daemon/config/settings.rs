@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
 use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::event::{ActionKind, AnomalyKind};
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
@@ -56,6 +57,14 @@ pub struct Settings {
     pub sinks: Vec<SinkConfig>,
     /// Which actions are proposed on account of which anomalies; none proposes nothing.
     pub actions: Vec<ActionRule>,
+    /// Who does not want to hear of what, until when and why.
+    pub silences: Vec<SilenceEntry>,
+    /// When what is odd is no news.
+    pub windows: Vec<WindowEntry>,
+    /// Whose services are whose.
+    pub teams: Vec<TeamEntry>,
+    /// How often those may be woken whose team says nothing else.
+    pub budget: BudgetSettings,
     /// knothole's own logs, metrics and traces.
     pub telemetry: Telemetry,
 }
@@ -80,6 +89,10 @@ impl Default for Settings {
             model: Model::default(),
             sinks: vec![SinkConfig::Stdout(stdout())],
             actions: Vec::new(),
+            silences: Vec::new(),
+            windows: Vec::new(),
+            teams: Vec::new(),
+            budget: BudgetSettings::default(),
             telemetry: Telemetry::default(),
         }
     }

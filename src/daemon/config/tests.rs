@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::core::record::Timestamp;
 
 fn problems(text: &str, overrides: &[Override]) -> String {
     from_text("knothole.yaml", text, overrides)
@@ -28,6 +29,7 @@ fn the_default_file_names_every_setting() {
         "sequence",
         "learn",
         "model",
+        "budget",
         "telemetry",
     ];
     for section in sections {
@@ -253,12 +255,19 @@ fn the_examples_in_the_default_file_work_when_they_are_uncommented() {
         .filter(|line| {
             !matches!(
                 *line,
-                "sinks: [{ type: stdout, name: stdout }]" | "actions: []"
+                "sinks: [{ type: stdout, name: stdout }]"
+                    | "actions: []"
+                    | "silences: []"
+                    | "windows: []"
+                    | "teams: []"
             )
         })
         .map(|line| match line {
             line if line.starts_with("# Where events go") => "sinks:".to_owned(),
             line if line.starts_with("# Actions to propose") => "actions:".to_owned(),
+            line if line.starts_with("# Who does not want") => "silences:".to_owned(),
+            line if line.starts_with("# When what is odd") => "windows:".to_owned(),
+            line if line.starts_with("# Whose services") => "teams:".to_owned(),
             line => line
                 .strip_prefix("#   ")
                 .map_or(line.to_owned(), |rest| format!("  {rest}")),
@@ -268,6 +277,13 @@ fn the_examples_in_the_default_file_work_when_they_are_uncommented() {
     let settings = from_text("x", &uncommented, &[]).unwrap();
     assert_eq!(settings.sinks.len(), 3);
     assert_eq!(settings.actions.len(), 1);
+    let now = Timestamp::from_millis(1_763_700_000_000);
+    let silences = settings.silences(now);
+    assert_eq!(
+        (silences.silences().len(), silences.windows().len()),
+        (1, 1)
+    );
+    assert_eq!(settings.teams().day(Some("payments")).pages_max, 5);
 }
 
 #[test]

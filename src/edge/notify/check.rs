@@ -1,11 +1,16 @@
 //! What is wrong with the `sinks:` part of the configuration file.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Url;
 
-use super::config::{Common, HeaderConfig, OtlpConfig, Retry, SinkConfig, WebhookConfig};
-use super::guard;
+use super::config::{
+    AlertmanagerConfig, CloudeventsConfig, Common, EventKind, FileConfig, GrafanaConfig,
+    HeaderConfig, OtlpConfig, Retry, SinkConfig, SlackConfig, WebhookConfig,
+};
+use super::egress::Egress;
+use super::guard::{Guard, Refusal};
 
 /// Longest name of a sink, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -15,6 +20,14 @@ const QUEUE_EVENTS_LIMIT: usize = 100_000;
 const PER_MINUTE_LIMIT: u32 = 100_000;
 /// Most requests under way to one webhook.
 const CONCURRENCY_LIMIT: usize = 64;
+/// Most secrets besides the first; each adds a signature to every request.
+const SECRETS_LIMIT: usize = 4;
+/// Most members of a cluster of Alertmanagers.
+const PEERS_LIMIT: usize = 16;
+/// Most files that can be put aside.
+const FILES_LIMIT: usize = 1000;
+/// A file that held less would be put aside for every event.
+const FILE_BYTES_MIN: u64 = 1 << 20;
 
 /// Something wrong in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +59,16 @@ pub fn check(sinks: &[SinkConfig]) -> Vec<Problem> {
             SinkConfig::Stdout(_) => {}
             SinkConfig::Otlp(otlp) => check_otlp(otlp, &mut report),
             SinkConfig::Webhook(webhook) => check_webhook(webhook, &mut report),
-            _ => {}
+            SinkConfig::File(file) => check_file(file, &mut report),
+            SinkConfig::Cloudevents(events) => check_cloudevents(events, &mut report),
+            SinkConfig::Alertmanager(alerts) => check_alertmanager(alerts, &mut report),
+            SinkConfig::Pagerduty(pager) => {
+                report.address("url", &pager.url, pager.allow_private);
+                report.lookup(pager.incident_url.as_deref());
+                report.times(pager.timeout, &pager.retry);
+            }
+            SinkConfig::Slack(slack) => check_slack(slack, &mut report),
+            SinkConfig::Grafana(grafana) => check_grafana(grafana, &mut report),
         }
     }
     problems
@@ -74,6 +96,60 @@ impl Report<'_> {
         }
     }
 
+    /// Reports `url` unless it can be sent to.
+    fn address(&mut self, field: &str, url: &str, allow_private: bool) {
+        let parsed = url.parse::<Url>().ok();
+        let Some(parsed) = parsed.filter(|url| matches!(url.scheme(), "http" | "https")) else {
+            let message = format!("{url:?} is no web address");
+            self.add(field, message, "write https://host/path");
+            return;
+        };
+        let guard = Guard::new(&parsed, url, allow_private, &Egress::default());
+        match guard.check_url(&parsed) {
+            Ok(()) => {}
+            Err(Refusal::Credentials) => {
+                let hint = "take the user and password out; use a secret or a header";
+                self.add(field, "holds a secret in plain".to_owned(), hint);
+            }
+            Err(refusal) => {
+                let hint = "set allow_private: true for a private address; link-local and \
+                            metadata addresses are never taken";
+                self.add(field, refusal.to_string(), hint);
+            }
+        }
+    }
+
+    /// Reports the address that people look incidents up at unless it is one.
+    fn lookup(&mut self, url: Option<&str>) {
+        let is_good = url.is_none_or(|url| {
+            let parsed = url.parse::<Url>();
+            parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        });
+        if !is_good {
+            let hint = "write https://host/incidents/, the id is put behind it";
+            self.add("incident_url", "is no web address".to_owned(), hint);
+        }
+    }
+
+    fn headers(&mut self, headers: &BTreeMap<String, HeaderConfig>) {
+        for (name, value) in headers {
+            let field = format!("headers.{name}");
+            if name.parse::<http::HeaderName>().is_err() {
+                let hint = "use a lower-case header name such as x-scope-orgid";
+                self.add(&field, "is no header name".to_owned(), hint);
+            }
+            if matches!(value, HeaderConfig::Plain(_)) && sounds_secret(name) {
+                let hint = "write {file: path} or {env: NAME} instead of the value";
+                self.add(&field, "holds a secret in plain".to_owned(), hint);
+            }
+        }
+    }
+
+    fn times(&mut self, timeout: Duration, retry: &Retry) {
+        self.positive("timeout", timeout);
+        check_retry(retry, self);
+    }
+
     fn positive(&mut self, field: &str, value: Duration) {
         if value.is_zero() {
             let hint = "write a duration such as 15s or 5m";
@@ -91,7 +167,7 @@ fn check_common(common: &Common<'_>, report: &mut Report<'_>) {
         report.add("name", message, hint);
     }
     if common.events.is_empty() {
-        let hint = "list anomaly, action or both, or leave the setting out";
+        let hint = "list some of anomaly, action, incident and digest, or leave it out";
         report.add("events", "is empty, so nothing is sent".to_owned(), hint);
     }
     report.range(
@@ -125,19 +201,8 @@ fn check_otlp(otlp: &OtlpConfig, report: &mut Report<'_>) {
         let hint = "write http://host:4317, or https:// for TLS";
         report.add("endpoint", message, hint);
     }
-    for (name, value) in &otlp.headers {
-        let field = format!("headers.{name}");
-        if name.parse::<http::HeaderName>().is_err() {
-            let hint = "use a lower-case header name such as x-scope-orgid";
-            report.add(&field, "is no header name".to_owned(), hint);
-        }
-        if matches!(value, HeaderConfig::Plain(_)) && sounds_secret(name) {
-            let hint = "write {file: path} or {env: NAME} instead of the value";
-            report.add(&field, "holds a secret in plain".to_owned(), hint);
-        }
-    }
-    report.positive("timeout", otlp.timeout);
-    check_retry(&otlp.retry, report);
+    report.headers(&otlp.headers);
+    report.times(otlp.timeout, &otlp.retry);
 }
 
 fn sounds_secret(header: &str) -> bool {
@@ -148,29 +213,84 @@ fn sounds_secret(header: &str) -> bool {
 }
 
 fn check_webhook(webhook: &WebhookConfig, report: &mut Report<'_>) {
-    let url = webhook.url.parse::<Url>();
-    match url {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => {
-            if !url.username().is_empty() || url.password().is_some() {
-                let hint = "take the user and password out; the signature tells who sends";
-                report.add("url", "holds a secret in plain".to_owned(), hint);
-            }
-            if let Err(refusal) = guard::check_url(&url, webhook.allow_private) {
-                let hint = "set allow_private: true for a private address; link-local and \
-                            metadata addresses are never taken";
-                report.add("url", refusal.to_string(), hint);
-            }
-        }
-        Ok(_) | Err(_) => {
-            let message = format!("{:?} is no web address", webhook.url);
-            let hint = "write https://host/path";
-            report.add("url", message, hint);
-        }
+    report.address("url", &webhook.url, webhook.allow_private);
+    if webhook.also_secrets.len() > SECRETS_LIMIT {
+        let message = format!("has {} secrets", webhook.also_secrets.len());
+        report.add(
+            "also_secrets",
+            message,
+            "one or two are enough to change secrets",
+        );
     }
     report.positive("timeout", webhook.timeout);
     let range = (1, CONCURRENCY_LIMIT);
     report.range("concurrency", webhook.concurrency, range);
     check_retry(&webhook.retry, report);
+}
+
+fn check_file(file: &FileConfig, report: &mut Report<'_>) {
+    if file.path.file_name().is_none() {
+        let message = format!("{:?} is no file", file.path.display());
+        report.add(
+            "path",
+            message,
+            "write the path of a file such as /var/log/knothole.jsonl",
+        );
+    }
+    if file.bytes_max < FILE_BYTES_MIN {
+        let message = format!("{} is less than {FILE_BYTES_MIN}", file.bytes_max);
+        report.add("bytes_max", message, "one event can take as much");
+    }
+    report.range("files_kept", file.files_kept, (0, FILES_LIMIT));
+}
+
+fn check_cloudevents(events: &CloudeventsConfig, report: &mut Report<'_>) {
+    report.address("url", &events.url, events.allow_private);
+    if events
+        .source
+        .as_ref()
+        .is_some_and(|source| source.is_empty())
+    {
+        let hint = "write a URI such as /knothole/prod, or leave it out";
+        report.add("source", "is empty".to_owned(), hint);
+    }
+    report.headers(&events.headers);
+    report.times(events.timeout, &events.retry);
+}
+
+fn check_alertmanager(alerts: &AlertmanagerConfig, report: &mut Report<'_>) {
+    report.range("urls", alerts.urls.len(), (1, PEERS_LIMIT));
+    for (index, url) in alerts.urls.iter().enumerate() {
+        report.address(&format!("urls[{index}]"), url, alerts.allow_private);
+    }
+    if alerts.alertname.is_empty() {
+        let hint = "leave it out for KnotholeIncident";
+        report.add("alertname", "is empty".to_owned(), hint);
+    }
+    report.positive("resend_every", alerts.resend_every);
+    report.lookup(alerts.incident_url.as_deref());
+    report.headers(&alerts.headers);
+    report.times(alerts.timeout, &alerts.retry);
+}
+
+fn check_slack(slack: &SlackConfig, report: &mut Report<'_>) {
+    let takes = |kind: &EventKind| matches!(kind, EventKind::Incident | EventKind::Digest);
+    if !slack.events.iter().all(takes) {
+        let message = "asks for what is not told there".to_owned();
+        report.add("events", message, "list incident, digest or both");
+    }
+    report.lookup(slack.incident_url.as_deref());
+    report.times(slack.timeout, &slack.retry);
+}
+
+fn check_grafana(grafana: &GrafanaConfig, report: &mut Report<'_>) {
+    report.address("url", &grafana.url, grafana.allow_private);
+    if grafana.panel_id.is_some() && grafana.dashboard_uid.is_none() {
+        let hint = "name the dashboard_uid too, or leave out the panel";
+        report.add("panel_id", "has no dashboard".to_owned(), hint);
+    }
+    report.lookup(grafana.incident_url.as_deref());
+    report.times(grafana.timeout, &grafana.retry);
 }
 
 #[cfg(test)]

@@ -15,11 +15,14 @@ use tracing::{debug, info, warn};
 
 use super::config::Retry;
 use super::dispatch::Clock;
+use super::lanes::{Lane, Lanes};
 use super::metrics::{Outcome, SinkMetrics};
 use crate::core::record::Timestamp;
 
 /// Longest pause that a sink can ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+/// Why a message to a sink that answered 410 is given up.
+const GONE: &str = "the receiver is gone (410)";
 
 /// A rendered event on its way to one sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,17 @@ pub(crate) struct Message {
     pub(crate) offered_at: Timestamp,
     /// Not to be sent at or after this.
     pub(crate) expires_at: Option<Timestamp>,
+    /// What it has to keep its order with.
+    #[serde(default)]
+    pub(crate) lane: Option<Lane>,
+}
+
+impl Message {
+    /// Oldest first, and each incident in its order.
+    pub(crate) fn order(&self) -> (Timestamp, u64, &str) {
+        let revision = self.lane.as_ref().map_or(0, |lane| lane.revision);
+        (self.offered_at, revision, &self.id)
+    }
 }
 
 /// What a sink made of a batch.
@@ -64,6 +78,8 @@ pub(crate) struct Manner {
     pub(crate) batch_max: usize,
     /// Most attempts under way at once.
     pub(crate) concurrency: usize,
+    /// The least time from one attempt to the next.
+    pub(crate) pace: Duration,
     /// When a failed attempt is repeated.
     pub(crate) retry: Retry,
 }
@@ -93,18 +109,14 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Counts messages as done with, and lets them go.
-    pub(crate) fn settle<'a>(
-        &self,
-        outcome: Outcome,
-        messages: impl IntoIterator<Item = &'a Message>,
-    ) {
-        let ids = messages.into_iter().map(|message| &message.id);
-        let count = ids.inspect(|id| self.keeping.done(&self.sink, id)).count();
-        if count > 0 {
-            self.metrics.count(outcome, count);
-            self.leave(count);
+    /// Counts `message` as done with, and lets it go; what was given up is told with the reason.
+    pub(crate) fn settle(&self, outcome: Outcome, message: &Message, why: &str) {
+        match outcome.gives_up() {
+            true => self.keeping.dead(&self.sink, &message.id, why),
+            false => self.keeping.done(&self.sink, &message.id),
         }
+        self.metrics.count(outcome, 1);
+        self.leave(1);
     }
 
     /// `count` messages are no longer pending.
@@ -120,6 +132,18 @@ impl Ledger {
 struct Delivery {
     batch: Arc<Vec<Message>>,
     attempts: u32,
+    /// What the last attempt failed of.
+    why: String,
+}
+
+impl Delivery {
+    fn first(batch: Vec<Message>) -> Self {
+        Self {
+            batch: Arc::new(batch),
+            attempts: 0,
+            why: String::new(),
+        }
+    }
 }
 
 /// Carries the messages of one sink.
@@ -142,6 +166,7 @@ pub(crate) struct Road {
     numbered: u64,
     under_way: HashMap<Id, Delivery>,
     flights: JoinSet<Answer>,
+    lanes: Lanes,
     /// The sink asked for a pause until then.
     paused_until: Option<Instant>,
     /// The last attempt failed; the change is told once, not every time.
@@ -216,19 +241,18 @@ impl<S: Sink> Courier<S> {
         }
     }
 
-    /// Launches `first` and what came with it.
+    /// Launches `first` and what came with it, but for what has to wait for its turn.
     fn take(&mut self, first: Message) {
-        let mut batch = vec![first];
-        while batch.len() < self.manner.batch_max {
-            let Ok(message) = self.queue.try_recv() else {
-                break;
-            };
-            batch.push(message);
+        let mut batch = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            batch.extend(self.road.lanes.enter(message));
+            let has_room = batch.len() < self.manner.batch_max;
+            next = has_room.then(|| self.queue.try_recv().ok()).flatten();
         }
-        self.launch(Delivery {
-            batch: Arc::new(batch),
-            attempts: 0,
-        });
+        if !batch.is_empty() {
+            self.launch(Delivery::first(batch));
+        }
     }
 
     fn launch(&mut self, delivery: Delivery) {
@@ -236,6 +260,9 @@ impl<S: Sink> Courier<S> {
         let Some(delivery) = self.still_wanted(delivery, now) else {
             return;
         };
+        if !self.manner.pace.is_zero() {
+            self.pause(Instant::now() + self.manner.pace);
+        }
         let (sink, batch) = (Arc::clone(&self.sink), Arc::clone(&delivery.batch));
         let attempt = async move { sink.send(&batch, now).await };
         let handle = self.road.flights.spawn(attempt);
@@ -243,9 +270,9 @@ impl<S: Sink> Courier<S> {
     }
 
     /// Takes out what is not worth sending any more.
-    fn still_wanted(&self, delivery: Delivery, now: Timestamp) -> Option<Delivery> {
+    fn still_wanted(&mut self, delivery: Delivery, now: Timestamp) -> Option<Delivery> {
         if self.ledger.is_gone.load(Ordering::Acquire) {
-            self.ledger.settle(Outcome::Disabled, delivery.batch.iter());
+            self.settle(Outcome::Disabled, &delivery.batch, GONE);
             return None;
         }
         let give_up_after = self.manner.retry.give_up_after;
@@ -253,24 +280,34 @@ impl<S: Sink> Courier<S> {
         let is_dead = |message: &Message| {
             delivery.attempts > 0 && now.since(message.offered_at) >= give_up_after
         };
-        let all = delivery.batch.iter();
-        let (late, others): (Vec<&Message>, Vec<&Message>) = all.partition(|m| is_late(m));
-        let (dead, kept): (Vec<&Message>, Vec<&Message>) =
+        let all = delivery.batch.iter().cloned();
+        let (late, others): (Vec<Message>, Vec<Message>) = all.partition(|m| is_late(m));
+        let (dead, kept): (Vec<Message>, Vec<Message>) =
             others.into_iter().partition(|m| is_dead(m));
         if !dead.is_empty() {
             warn!(
                 sink = self.name,
                 count = dead.len(),
+                why = delivery.why,
                 "Gave up on notifications that the sink never took."
             );
         }
-        self.ledger.settle(Outcome::Expired, late);
-        self.ledger.settle(Outcome::Dead, dead);
-        let kept: Vec<Message> = kept.into_iter().cloned().collect();
-        (!kept.is_empty()).then_some(Delivery {
+        self.settle(Outcome::Expired, &late, "");
+        self.settle(Outcome::Dead, &dead, &delivery.why);
+        (!kept.is_empty()).then(|| Delivery {
             batch: Arc::new(kept),
-            attempts: delivery.attempts,
+            ..delivery
         })
+    }
+
+    /// `messages` are done with: what waited for its turn behind them may go.
+    fn settle(&mut self, outcome: Outcome, messages: &[Message], why: &str) {
+        for message in messages {
+            self.ledger.settle(outcome, message, why);
+            if let Some(next) = self.road.lanes.leave(message) {
+                self.wait(Instant::now(), Delivery::first(vec![next]));
+            }
+        }
     }
 
     fn land(&mut self, landed: Result<(Id, Answer), JoinError>) {
@@ -285,27 +322,26 @@ impl<S: Sink> Courier<S> {
         match answer {
             Answer::Taken { refused } => {
                 let taken = count - refused.min(count);
-                let all = delivery.batch.iter();
-                self.ledger
-                    .settle(Outcome::Delivered, all.clone().take(taken));
-                self.ledger.settle(Outcome::Rejected, all.skip(taken));
+                let (taken, refused) = delivery.batch.split_at(taken);
+                self.settle(Outcome::Delivered, taken, "");
+                self.settle(Outcome::Rejected, refused, "the receiver refused it");
                 if std::mem::take(&mut self.road.is_failing) {
                     info!(sink = self.name, "The sink takes notifications again.");
                 }
             }
-            Answer::Later { why, after } => self.postpone(delivery, &why, after),
+            Answer::Later { why, after } => self.postpone(delivery, why, after),
             Answer::Never { why } => {
                 warn!(
                     sink = self.name,
                     count, why, "The sink refused notifications for good."
                 );
-                self.ledger.settle(Outcome::Rejected, delivery.batch.iter());
+                self.settle(Outcome::Rejected, &delivery.batch, &why);
             }
-            Answer::Gone => self.give_in(delivery),
+            Answer::Gone => self.give_in(&delivery),
         }
     }
 
-    fn postpone(&mut self, mut delivery: Delivery, why: &str, after: Option<Duration>) {
+    fn postpone(&mut self, mut delivery: Delivery, why: String, after: Option<Duration>) {
         let now = Instant::now();
         if !std::mem::replace(&mut self.road.is_failing, true) {
             warn!(
@@ -324,13 +360,19 @@ impl<S: Sink> Courier<S> {
             .count(Outcome::Retried, delivery.batch.len());
         let after = after.map(|after| after.min(PAUSE_MAX));
         if let Some(after) = after {
-            let until = now + after;
-            self.road.paused_until = Some(self.road.paused_until.map_or(until, |u| u.max(until)));
+            self.pause(now + after);
         }
+        delivery.why = why;
         delivery.attempts = delivery.attempts.saturating_add(1);
         let id = delivery.batch.first().map_or("", |message| &message.id);
         let wait = backoff(&self.manner.retry, id, delivery.attempts);
         self.wait(now + wait.max(after.unwrap_or_default()), delivery);
+    }
+
+    /// No attempt before `until`.
+    fn pause(&mut self, until: Instant) {
+        let paused_until = &mut self.road.paused_until;
+        *paused_until = Some(paused_until.map_or(until, |earlier| earlier.max(until)));
     }
 
     fn wait(&mut self, until: Instant, delivery: Delivery) {
@@ -341,18 +383,20 @@ impl<S: Sink> Courier<S> {
     }
 
     /// The sink wants nothing more, so nothing more is kept for it.
-    fn give_in(&mut self, refused: Delivery) {
+    fn give_in(&mut self, refused: &Delivery) {
         warn!(
             sink = self.name,
             "The sink is gone (410); nothing is sent to it until a reload."
         );
         self.ledger.is_gone.store(true, Ordering::Release);
-        let waiting = std::mem::take(&mut self.road.waiting);
-        for delivery in waiting.into_values().chain([refused]) {
-            self.ledger.settle(Outcome::Disabled, delivery.batch.iter());
+        let held: Vec<Message> = self.road.lanes.drain().collect();
+        self.settle(Outcome::Disabled, &refused.batch, GONE);
+        self.settle(Outcome::Disabled, &held, GONE);
+        for delivery in std::mem::take(&mut self.road.waiting).into_values() {
+            self.settle(Outcome::Disabled, &delivery.batch, GONE);
         }
         while let Ok(queued) = self.queue.try_recv() {
-            self.ledger.settle(Outcome::Disabled, [&queued]);
+            self.settle(Outcome::Disabled, &[queued], GONE);
         }
     }
 
@@ -374,7 +418,8 @@ impl<S: Sink> Courier<S> {
         while let Ok(message) = self.queue.try_recv() {
             left.push(message);
         }
-        left.sort_by(|a, b| (a.offered_at, &a.id).cmp(&(b.offered_at, &b.id)));
+        left.extend(self.road.lanes.drain());
+        left.sort_by(|a, b| a.order().cmp(&b.order()));
         self.ledger.leave(left.len());
         left
     }

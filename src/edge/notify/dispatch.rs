@@ -1,24 +1,19 @@
 //! Event → every sink that asked for it, without ever waiting.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use prost::Message as _;
-use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
 use super::config::{EventKind, SinkConfig};
-use super::deliver::{Courier, Keeping, Ledger, Manner, Message, Road, Sink};
+use super::deliver::Keeping;
 use super::egress::Egress;
-use super::fold::{Decision, Fold};
-use super::metrics::{Metrics, Outcome};
-use super::render;
-use super::send::{OtlpSink, SendSetupError, StdoutSink, WebhookSink};
+use super::metrics::Metrics;
+use super::road::{SinkRoad, locked};
+use super::send::SendSetupError;
+use super::undelivered::Undelivered;
 use crate::core::event::{Event, Incident};
 use crate::core::record::Timestamp;
 
@@ -50,72 +45,10 @@ pub struct StartError {
     pub source: SendSetupError,
 }
 
-/// A notification for one sink that is not delivered yet. Opaque; to be stored before it is given to
-/// [`Dispatcher::send`], and to [`Dispatcher::restore`] after a restart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undelivered {
-    sink: String,
-    kind: String,
-    message: Message,
-}
-
-impl Undelivered {
-    /// The sink it is for.
-    pub fn sink(&self) -> &str {
-        &self.sink
-    }
-
-    /// The type of that sink.
-    pub fn kind(&self) -> &str {
-        &self.kind
-    }
-
-    /// The id of its event.
-    pub fn id(&self) -> &str {
-        &self.message.id
-    }
-
-    /// All else, for [`from_parts`](Self::from_parts).
-    pub fn message(&self) -> Vec<u8> {
-        // Text and numbers only, which can always be written.
-        serde_json::to_vec(&self.message).unwrap_or_default()
-    }
-
-    /// What was stored; `None` where the bytes are no message.
-    pub fn from_parts(sink: &str, kind: &str, message: &[u8]) -> Option<Self> {
-        Some(Self {
-            sink: sink.to_owned(),
-            kind: kind.to_owned(),
-            message: serde_json::from_slice(message).ok()?,
-        })
-    }
-}
-
 /// The roads to all sinks. [`close`](Self::close) it: what is pending when it is dropped is lost.
 pub struct Dispatcher {
     roads: Vec<SinkRoad>,
     keeping: Arc<dyn Keeping>,
-}
-
-struct SinkRoad {
-    name: String,
-    kind: &'static str,
-    events: Vec<EventKind>,
-    queue_events_max: usize,
-    fold: Mutex<Fold>,
-    render: Renderer,
-    queue: mpsc::UnboundedSender<Message>,
-    ledger: Arc<Ledger>,
-    /// When a full queue was last told.
-    told_full: AtomicU64,
-    courier: Mutex<Option<CourierHandle>>,
-}
-
-type Renderer = Box<dyn Fn(&Event, Timestamp) -> Vec<u8> + Send + Sync>;
-
-struct CourierHandle {
-    closing: oneshot::Sender<Instant>,
-    task: JoinHandle<Vec<Message>>,
 }
 
 impl Dispatcher {
@@ -160,13 +93,17 @@ impl Dispatcher {
     /// Tells the sinks which incidents go on, of those that were told before. To be called after
     /// [`start`](Self::start) and before [`restore`](Self::restore): some sinks say again and again
     /// that an incident goes on, and some only hear how those end that they were told of.
-    pub fn standing(&self, live: Vec<Arc<Incident>>) {
-        let _ = live;
+    pub fn standing(&self, live: Vec<Arc<Incident>>, now: Timestamp) {
+        for road in &self.roads {
+            road.standing(&live, now);
+        }
     }
 
-    /// Takes back what an earlier dispatcher left, unfolded and unlimited. What was for a sink
-    /// that is no longer there, or is of another type now, is dropped and told.
-    pub fn restore(&self, undelivered: Vec<Undelivered>, now: Timestamp) {
+    /// Takes back what an earlier dispatcher left, or what is to be sent again by hand, unfolded
+    /// and unlimited. What was for a sink that is no longer there, or is of another type now, is
+    /// given up and told.
+    pub fn restore(&self, mut undelivered: Vec<Undelivered>, now: Timestamp) {
+        undelivered.sort_by(|a, b| a.message.order().cmp(&b.message.order()));
         let mut orphans = 0;
         for Undelivered {
             sink,
@@ -178,7 +115,8 @@ impl Dispatcher {
             match roads.find(|road| road.name == sink && road.kind == kind) {
                 Some(road) => road.push(message, now),
                 None => {
-                    self.keeping.done(&sink, &message.id);
+                    let why = "the sink is no longer configured";
+                    self.keeping.dead(&sink, &message.id, why);
                     orphans += 1;
                 }
             }
@@ -186,7 +124,7 @@ impl Dispatcher {
         if orphans > 0 {
             warn!(
                 count = orphans,
-                "Dropped stored notifications of sinks that are no longer configured."
+                "Gave up on stored notifications of sinks that are no longer configured."
             );
         }
     }
@@ -227,156 +165,4 @@ impl Dispatcher {
         }
         left
     }
-}
-
-impl SinkRoad {
-    fn start(sink: &SinkConfig, context: &Context) -> Result<Self, SendSetupError> {
-        match sink {
-            SinkConfig::Stdout(_) => {
-                let manner = Manner {
-                    batch_max: 64,
-                    concurrency: 1,
-                    retry: super::Retry::default(),
-                };
-                let render = Box::new(|event: &Event, _| render::json_line(event));
-                Ok(Self::spawn(
-                    sink,
-                    (StdoutSink::new(), manner, render),
-                    context,
-                ))
-            }
-            SinkConfig::Otlp(otlp) => {
-                let manner = Manner {
-                    batch_max: 64,
-                    concurrency: 1,
-                    retry: otlp.retry,
-                };
-                let instance_id = Arc::clone(&context.instance_id);
-                let render = Box::new(move |event: &Event, now| {
-                    render::otlp::resource_logs(event, &instance_id, now).encode_to_vec()
-                });
-                Ok(Self::spawn(
-                    sink,
-                    (OtlpSink::new(otlp)?, manner, render),
-                    context,
-                ))
-            }
-            SinkConfig::Webhook(webhook) => {
-                let manner = Manner {
-                    batch_max: 1,
-                    concurrency: webhook.concurrency.max(1),
-                    retry: webhook.retry,
-                };
-                let render = Box::new(render::webhook::body);
-                Ok(Self::spawn(
-                    sink,
-                    (WebhookSink::new(webhook)?, manner, render),
-                    context,
-                ))
-            }
-            _ => Err(SendSetupError::Client("not built yet".to_owned())),
-        }
-    }
-
-    fn spawn<S: Sink>(
-        config: &SinkConfig,
-        (sink, manner, render): (S, Manner, Renderer),
-        context: &Context,
-    ) -> Self {
-        let common = config.common();
-        let (sender, queue) = mpsc::unbounded_channel();
-        let (closing, order) = oneshot::channel();
-        let ledger = Arc::new(Ledger {
-            sink: common.name.to_owned(),
-            keeping: Arc::clone(&context.keeping),
-            pending: AtomicUsize::new(0),
-            is_gone: AtomicBool::new(false),
-            metrics: context.metrics.of(common.name),
-        });
-        let courier = Courier {
-            name: common.name.to_owned(),
-            sink: Arc::new(sink),
-            manner,
-            clock: Arc::clone(&context.clock),
-            ledger: Arc::clone(&ledger),
-            queue,
-            road: Road::default(),
-        };
-        let task = tokio::spawn(courier.run(order));
-        Self {
-            name: common.name.to_owned(),
-            kind: config.kind(),
-            events: common.events.to_vec(),
-            queue_events_max: common.queue_events_max,
-            fold: Mutex::new(Fold::new(common.limit)),
-            render,
-            queue: sender,
-            ledger,
-            told_full: AtomicU64::new(0),
-            courier: Mutex::new(Some(CourierHandle { closing, task })),
-        }
-    }
-
-    fn prepare(&self, event: &Event, now: Timestamp) -> Option<Undelivered> {
-        if self.ledger.is_gone.load(Ordering::Acquire) {
-            self.ledger.metrics.count(Outcome::Disabled, 1);
-            return None;
-        }
-        let event = match locked(&self.fold).decide(event, now) {
-            Decision::Send(event) => event,
-            Decision::Folded => {
-                self.ledger.metrics.folded.inc();
-                return None;
-            }
-            Decision::Limited => {
-                self.ledger.metrics.limited.inc();
-                return None;
-            }
-        };
-        Some(Undelivered {
-            sink: self.name.clone(),
-            kind: self.kind.to_owned(),
-            message: Message {
-                id: event.id().into(),
-                body: (self.render)(&event, now),
-                offered_at: now,
-                expires_at: match &event {
-                    Event::Proposal(proposal) => Some(proposal.expires_at),
-                    Event::Anomaly(_) | Event::Incident(_) | Event::Digest(_) => None,
-                },
-            },
-        })
-    }
-
-    fn push(&self, message: Message, now: Timestamp) {
-        let before = self.ledger.pending.fetch_add(1, Ordering::AcqRel);
-        self.ledger.metrics.pending.inc();
-        if before >= self.queue_events_max {
-            self.ledger.settle(Outcome::Dropped, [&message]);
-            self.tell_full(now);
-        } else if self.queue.send(message).is_err() {
-            // Its dispatcher has closed: what was kept before is sent by the next one.
-            self.ledger.metrics.count(Outcome::Dropped, 1);
-            self.ledger.leave(1);
-        }
-    }
-
-    /// Once a minute is enough to know it.
-    fn tell_full(&self, now: Timestamp) {
-        const MINUTE_NANOS: u64 = 60_000_000_000;
-        let minute = now.as_nanos() / MINUTE_NANOS;
-        if self.told_full.swap(minute, Ordering::Relaxed) != minute {
-            warn!(
-                sink = self.name,
-                queue_events_max = self.queue_events_max,
-                "Dropped a notification: the sink is slower than the events come. The metric \
-                 knothole_notifications_total counts them."
-            );
-        }
-    }
-}
-
-/// A panic while the lock was held left nothing half done that matters here.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

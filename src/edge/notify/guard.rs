@@ -1,13 +1,20 @@
-//! Where a webhook may lead. The address is judged after the name was resolved, and the connection
+//! Where a sink may lead. The address is judged after the name was resolved, and the connection
 //! goes to the very address that was judged, so a name server cannot change its mind in between.
 
+use std::fmt;
+use std::future::Future;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::egress::Egress;
+
 /// A reason not to connect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Link-local, metadata service, multicast, broadcast or unspecified.
     #[error("{0} is a link-local, metadata or otherwise special address")]
@@ -18,33 +25,70 @@ pub enum Refusal {
     /// This machine, reached by a name that does not say so.
     #[error("{0} is a loopback address behind another name")]
     Loopback(IpAddr),
+    /// There is a list, and it is not in it.
+    #[error("{0} is not in the list egress.allow")]
+    NotListed(String),
+    /// A user or a password in an address is a secret in plain, and hides the host from readers.
+    #[error("an address with a user or a password in it is not taken")]
+    Credentials,
 }
 
+/// How a name becomes addresses: by the system, or as a test says.
+type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
+type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
 /// What the owner of the configuration allowed, for one URL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct Guard {
     allow_private: bool,
-    /// The URL itself says that it means this machine.
+    /// The URL itself says, in plain, that it means this machine.
     names_loopback: bool,
+    /// The host is listed by its name, or there is no list.
+    is_listed: bool,
+    egress: Arc<Egress>,
+    lookup: Lookup,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
+    }
 }
 
 impl Guard {
-    /// A guard for `url`.
-    pub(super) fn new(url: &Url, allow_private: bool) -> Self {
-        let host = url.host_str().unwrap_or_default();
-        let is_local_name = host == "localhost" || host.ends_with(".localhost");
-        let is_local_address = literal(url).is_some_and(|address| plain(address).is_loopback());
+    /// A guard for `url`, which reads `written` in the configuration.
+    pub(super) fn new(url: &Url, written: &str, allow_private: bool, egress: &Egress) -> Self {
         Self {
             allow_private,
-            names_loopback: is_local_name || is_local_address,
+            names_loopback: names_loopback(url, written),
+            is_listed: egress.is_empty() || egress.names(url),
+            egress: Arc::new(egress.clone()),
+            lookup: Arc::new(|name| {
+                Box::pin(async move {
+                    let found = tokio::net::lookup_host((name, 0)).await?;
+                    Ok(found.collect())
+                })
+            }),
         }
     }
 
+    /// The same with names resolved by `lookup`.
+    #[cfg(test)]
+    pub(super) fn resolving_by(self, lookup: Lookup) -> Self {
+        Self { lookup, ..self }
+    }
+
     /// Whether a connection to `address` may be made.
-    pub(super) fn check(self, address: IpAddr) -> Result<(), Refusal> {
+    pub(super) fn check(&self, address: IpAddr) -> Result<(), Refusal> {
         let inner = plain(address);
-        if is_special(inner) {
+        if is_special(inner) || is_special(address) {
             return Err(Refusal::Special(address));
+        }
+        if self.egress.holds(inner) {
+            return Ok(());
+        }
+        if !self.is_listed {
+            return Err(Refusal::NotListed(address.to_string()));
         }
         if inner.is_loopback() && !self.names_loopback && !self.allow_private {
             return Err(Refusal::Loopback(address));
@@ -54,19 +98,56 @@ impl Guard {
         }
         Ok(())
     }
-}
 
-/// Checks an address that stands in `url` itself: such a one is never resolved, so the resolver
-/// does not see it.
-pub(super) fn check_url(url: &Url, allow_private: bool) -> Result<(), Refusal> {
-    match literal(url) {
-        Some(address) => Guard::new(url, allow_private).check(address),
-        None => Ok(()),
+    /// Checks an address that stands in `url` itself: such a one is never resolved, so the resolver
+    /// does not see it.
+    pub(super) fn check_url(&self, url: &Url) -> Result<(), Refusal> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refusal::Credentials);
+        }
+        match literal(url) {
+            Some(address) => self.check(address),
+            None => Ok(()),
+        }
+    }
+
+    async fn addresses(&self, name: String) -> Result<Vec<SocketAddr>, Refused> {
+        let found = (self.lookup)(name).await?;
+        let mut refused = None;
+        let mut allowed = Vec::new();
+        for address in found {
+            match self.check(address.ip()) {
+                Ok(()) => allowed.push(address),
+                Err(refusal) => refused = Some(refusal),
+            }
+        }
+        match (allowed.is_empty(), refused) {
+            (true, Some(refusal)) => Err(refusal.into()),
+            _ => Ok(allowed),
+        }
     }
 }
 
+type Refused = Box<dyn std::error::Error + Send + Sync>;
+
+/// `localhost`, `127.0.0.1` or `[::1]`, written so: whoever disguises this machine does not mean it.
+fn names_loopback(url: &Url, written: &str) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let is_local = host == "localhost"
+        || host.ends_with(".localhost")
+        || literal(url).is_some_and(|address| address.is_loopback());
+    let authority = written.split_once("://").map_or("", |(_, rest)| rest);
+    let end = authority.find(['/', '?', '#']).unwrap_or(authority.len());
+    let authority = authority
+        .get(..end)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let behind = authority.strip_prefix(host);
+    is_local && behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
 /// The address in `url`. The URL parser has already turned `0x7f.1` and its like into one form.
-fn literal(url: &Url) -> Option<IpAddr> {
+pub(super) fn literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     host.trim_start_matches('[')
         .trim_end_matches(']')
@@ -74,29 +155,18 @@ fn literal(url: &Url) -> Option<IpAddr> {
         .ok()
 }
 
-/// Resolves names by the system and lets through what the guard allows.
+/// Lets through what the guard allows.
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = *self;
+        let guard = self.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let mut refused = None;
-            let mut allowed: Vec<SocketAddr> = Vec::new();
-            for address in found {
-                match guard.check(address.ip()) {
-                    Ok(()) => allowed.push(address),
-                    Err(refusal) => refused = Some(refusal),
-                }
-            }
-            match (allowed.is_empty(), refused) {
-                (true, Some(refusal)) => Err(refusal.into()),
-                _ => Ok(Box::new(allowed.into_iter()) as Addrs),
-            }
+            let addresses = guard.addresses(name.as_str().to_owned()).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }
 
-/// The address that packets to `address` end at: IPv6 can carry an IPv4 address in four ways.
+/// The address that packets to `address` end at: IPv6 can carry an IPv4 address in several ways.
 fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else {
         return address;
@@ -110,6 +180,8 @@ fn plain(address: IpAddr) -> IpAddr {
         [0, 0, 0, 0, 0, 0, ..] => tail(),
         // NAT64, the well-known prefix and the one for local use.
         [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] => tail(),
+        // SIIT, and ISATAP in any network.
+        [0, 0, 0, 0, 0xffff, 0, ..] | [_, _, _, _, 0 | 0x200, 0x5efe, ..] => tail(),
         // 6to4 has the address behind its prefix.
         [0x2002, ..] => v4(b, c),
         _ => address,
@@ -146,6 +218,8 @@ fn is_special(address: IpAddr) -> bool {
                 || v6.is_multicast()
                 || v6.is_unspecified()
                 || v6 == METADATA_V6
+                // Teredo: the address behind it is hidden.
+                || matches!(v6.segments(), [0x2001, 0, ..])
         }
     }
 }
@@ -168,8 +242,20 @@ fn is_private(address: IpAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn url(host: &str) -> Url {
-        format!("http://{host}/hook").parse().unwrap()
+    fn guard_of(host: &str, allow_private: bool, egress: &Egress) -> (Url, Guard) {
+        let written = format!("http://{host}/hook");
+        let url: Url = written.parse().unwrap();
+        let guard = Guard::new(&url, &written, allow_private, egress);
+        (url, guard)
+    }
+
+    fn guard(host: &str) -> Guard {
+        guard_of(host, false, &Egress::default()).1
+    }
+
+    fn check_url(host: &str, allow_private: bool) -> Result<(), Refusal> {
+        let (url, guard) = guard_of(host, allow_private, &Egress::default());
+        guard.check_url(&url)
     }
 
     #[test]
@@ -199,7 +285,7 @@ mod tests {
             "169.254.169.254.",
             "１６９.254.169.254",
         ] {
-            let refused = check_url(&url(host), true);
+            let refused = check_url(host, true);
             assert!(matches!(refused, Err(Refusal::Special(_))), "{host}");
         }
     }
@@ -217,35 +303,92 @@ mod tests {
             "[2002:c0a8:0101::]",
             "[fec0::1]",
         ] {
-            let refused = check_url(&url(host), false);
+            let refused = check_url(host, false);
             assert!(matches!(refused, Err(Refusal::Private(_))), "{host}");
-            assert_eq!(check_url(&url(host), true), Ok(()), "{host}");
+            assert_eq!(check_url(host, true), Ok(()), "{host}");
         }
         for host in ["93.184.215.14", "[2606:2800:21f::1]", "hooks.example.net"] {
-            assert_eq!(check_url(&url(host), false), Ok(()), "{host}");
+            assert_eq!(check_url(host, false), Ok(()), "{host}");
         }
     }
 
     #[test]
     fn loopback_is_taken_only_when_the_url_itself_says_so() {
         let home = IpAddr::from([127, 0, 0, 1]);
-        for host in ["127.0.0.1:9", "localhost:9", "[::1]:9", "0x7f.1"] {
-            assert_eq!(Guard::new(&url(host), false).check(home), Ok(()), "{host}");
+        for host in [
+            "127.0.0.1:9",
+            "localhost:9",
+            "LOCALHOST",
+            "[::1]:9",
+            "127.0.0.2",
+        ] {
+            assert_eq!(guard(host).check(home), Ok(()), "{host}");
         }
-        let rebound = Guard::new(&url("hooks.example.net"), false);
-        assert_eq!(rebound.check(home), Err(Refusal::Loopback(home)));
-        let local = Guard::new(&url("localhost"), false);
+        for host in [
+            "hooks.example.net",
+            "0x7f.1",
+            "2130706433",
+            "[::ffff:7f00:1]",
+            "localhost.",
+        ] {
+            assert_eq!(
+                guard(host).check(home),
+                Err(Refusal::Loopback(home)),
+                "{host}"
+            );
+        }
+        let local = guard("localhost");
         assert!(local.check(IpAddr::from([10, 0, 0, 1])).is_err());
         assert!(local.check(IpAddr::from([169, 254, 169, 254])).is_err());
     }
 
     #[tokio::test]
     async fn a_name_that_resolves_to_a_refused_address_gives_none() {
-        let guard = Guard::new(&url("hooks.example.net"), false);
-        let answer = guard.resolve("localhost".parse().unwrap()).await;
+        let answer = guard("hooks.example.net")
+            .resolve("localhost".parse().unwrap())
+            .await;
         assert!(answer.is_err(), "the name leads to this machine");
-        let guard = Guard::new(&url("localhost"), false);
-        let answer = guard.resolve("localhost".parse().unwrap()).await;
+        let answer = guard("localhost")
+            .resolve("localhost".parse().unwrap())
+            .await;
         assert!(answer.is_ok_and(|mut addresses| addresses.next().is_some()));
+    }
+
+    #[test]
+    fn with_a_list_nothing_else_is_reached_and_what_is_in_a_listed_network_may_be_private() {
+        let list = |entries: &[&str]| Egress {
+            allow: entries.iter().map(ToString::to_string).collect(),
+        };
+        let named = list(&["hooks.example.net", "10.1.0.0/16"]);
+        let public = IpAddr::from([93, 184, 215, 14]);
+        let inside = IpAddr::from([10, 1, 2, 3]);
+        let metadata = IpAddr::from([169, 254, 169, 254]);
+        let check = |host: &str, address| guard_of(host, false, &named).1.check(address);
+        assert_eq!(check("hooks.example.net", public), Ok(()));
+        assert_eq!(check("hooks.example.net", inside), Ok(()));
+        let other = IpAddr::from([10, 2, 0, 1]);
+        assert_eq!(
+            check("hooks.example.net", other),
+            Err(Refusal::Private(other))
+        );
+        assert!(matches!(
+            check("evil.example.net", public),
+            Err(Refusal::NotListed(_))
+        ));
+        assert_eq!(check("evil.example.net", inside), Ok(()));
+        let all = guard_of("a", true, &list(&["0.0.0.0/0"])).1;
+        assert_eq!(all.check(metadata), Err(Refusal::Special(metadata)));
+    }
+
+    #[test]
+    fn a_user_in_the_address_is_refused() {
+        assert_eq!(
+            check_url("hooks.example.net@127.0.0.1", true),
+            Err(Refusal::Credentials)
+        );
+        assert_eq!(
+            check_url("user:word@hooks.example.net", true),
+            Err(Refusal::Credentials)
+        );
     }
 }

@@ -46,6 +46,11 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// Whether somebody may want to send it again by hand.
+    pub(crate) const fn gives_up(self) -> bool {
+        matches!(self, Self::Dead | Self::Rejected | Self::Disabled)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",

@@ -12,6 +12,7 @@
 //! A message is rendered once, when it is offered, so every attempt sends the same bytes, and what
 //! is left at a shutdown can be stored and offered again by [`Dispatcher::restore`].
 
+mod audience;
 mod check;
 mod config;
 mod deliver;
@@ -19,10 +20,14 @@ mod dispatch;
 mod egress;
 mod fold;
 mod guard;
+mod lanes;
 mod metrics;
 mod render;
+mod road;
 mod secret;
 mod send;
+mod standing;
+mod undelivered;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]
@@ -35,10 +40,11 @@ pub use config::{
     SlackConfig, StdoutConfig, WebhookConfig,
 };
 pub use deliver::Keeping;
-pub use dispatch::{Clock, Context, Dispatcher, StartError, Undelivered};
+pub use dispatch::{Clock, Context, Dispatcher, StartError};
 pub use egress::Egress;
 pub use guard::Refusal;
 pub use metrics::Metrics;
 pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, event_json, incident_json, json_line, rfc3339};
 pub use secret::SecretError;
 pub use send::SendSetupError;
+pub use undelivered::Undelivered;

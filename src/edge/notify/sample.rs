@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::event::{
-    ActionKind, Anomaly, AnomalyKind, Class, ContextLine, Event, Expected, Explanation, Observed,
-    Opinion, Proposal, Target, TemplateRef,
+    ActionKind, Anomaly, AnomalyKind, Before, Cause, Class, ContextLine, Digest, Done, Event,
+    Evidence, Expected, Explanation, Gravity, Incident, IncidentEvent, IncidentState, Lift, Mark,
+    NearChange, Observed, Opinion, Part, Proposal, Relation, Route, Sign, Source, Stage, Suspect,
+    Target, TemplateRef, Verdict,
 };
-use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
+use crate::core::record::{
+    Change, ChangeKind, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,
+};
 
 /// What an attacker would log.
 pub(super) const HOSTILE_TEXT: &str = "\u{1b}[31mred\n<!channel> \u{202e}txt.exe \u{200b}\"}]\r\n{\"type\":\"forged\"}\u{1b}]8;;http://evil\u{7} \u{9b}2J <script>alert(1)</script> =cmd|' /C calc'!A0 ```";
@@ -103,6 +107,193 @@ pub(super) fn proposal() -> Proposal {
         rule: "cart".into(),
         expires_at: Timestamp::from_millis(1_763_700_901_000),
     }
+}
+
+/// An incident of the services `cart` and `checkout`, with something in every place.
+pub(super) fn incident() -> Incident {
+    let began = Timestamp::from_nanos(1_763_700_000_000_000_042);
+    let later = |seconds: u64| began.plus(Duration::from_secs(seconds));
+    let cart = anomaly().stream;
+    let checkout = StreamKey {
+        name: "checkout".into(),
+        ..cart.clone()
+    };
+    let part = |stream: &StreamKey, relation, seconds| Part {
+        stream: stream.clone(),
+        resource: anomaly().resource,
+        relation,
+        first_seen: later(seconds),
+        signs: 2,
+    };
+    Incident {
+        id: "1bc1de4700c0ffee00c0ffee00c0ffee".into(),
+        fingerprint: "aa3c5b7d11223344".into(),
+        revision: 1,
+        state: IncidentState::Open,
+        severity: Gravity::Error,
+        class: Class::Error,
+        title: "cart: payment retry 3 came where \"cart lock released\" comes".into(),
+        began,
+        detected: later(10),
+        last_seen: later(30),
+        acknowledged: None,
+        ended: None,
+        parts: vec![
+            part(&cart, Relation::First, 0),
+            part(&checkout, Relation::Trace, 4),
+        ],
+        signs: vec![Arc::new(sign())],
+        sign_count: 4,
+        cause: cause(&cart, began),
+        before: Some(Before {
+            times: 2,
+            last: Some(began.minus(Duration::from_secs(86_400))),
+            usually_lasts: Some(Duration::from_millis(90_500)),
+            done: vec![Done {
+                action: "roll_back".into(),
+                times: 2,
+                helped: 1,
+            }],
+        }),
+        route: Route {
+            team: Some("payments".into()),
+            pages: true,
+            why: "an error in 2 services".into(),
+            muted_by: None,
+        },
+    }
+}
+
+/// The first sign of [`incident`].
+pub(super) fn sign() -> Sign {
+    Sign::from(&anomaly())
+}
+
+fn cause(stream: &StreamKey, began: Timestamp) -> Cause {
+    let change = Change {
+        id: "deploy-77".into(),
+        kind: ChangeKind::Version,
+        stream: stream.clone(),
+        from: Some("2.9.6".into()),
+        to: Some("2.9.7".into()),
+        at: began.minus(Duration::from_secs(120)),
+        reference: Some("4f9d2c1".into()),
+        url: None,
+    };
+    Cause {
+        verdict: Verdict::Likely,
+        suspects: vec![Suspect {
+            stream: stream.clone(),
+            pod: Some("cart-7d9f-x2l".into()),
+            component: Some("PaymentClient".into()),
+            share: 0.82,
+            evidence: vec![Evidence {
+                source: Source::Span,
+                says: "its calls fail, those of others do not".into(),
+                weight: 3.5,
+                at: began,
+            }],
+        }],
+        changes: vec![NearChange {
+            change: Arc::new(change),
+            before: Duration::from_secs(120),
+        }],
+        lifts: vec![Lift {
+            attribute: "service.version".into(),
+            value: "2.9.7".into(),
+            abnormal: (9, 10),
+            normal: (100, 1000),
+            lift: 9.0,
+            p_value: 0.0001,
+        }],
+        unknown: vec!["no metrics from checkout since 02:40".into()],
+    }
+}
+
+/// The first that is told of [`incident`].
+pub(super) fn opened() -> IncidentEvent {
+    told(Stage::Opened, incident())
+}
+
+/// Something that became of `incident`.
+pub(super) fn told(stage: Stage, incident: Incident) -> IncidentEvent {
+    IncidentEvent {
+        id: format!("{:0>28}{:04}", stage.name().len(), incident.revision).into(),
+        stage,
+        at: incident.detected,
+        incident: Arc::new(incident),
+    }
+}
+
+/// The same incident when it is over.
+pub(super) fn resolved() -> IncidentEvent {
+    let mut incident = incident();
+    incident.revision = 2;
+    incident.state = IncidentState::Resolved;
+    incident.ended = Some(Mark {
+        at: incident.began.plus(Duration::from_secs(300)),
+        by: "knothole".into(),
+        note: None,
+    });
+    told(Stage::Resolved, incident)
+}
+
+/// A digest with [`incident`] in it.
+pub(super) fn digest() -> Digest {
+    let mut quiet = incident();
+    quiet.route.pages = false;
+    Digest {
+        id: "d19e5700d19e5700d19e5700d19e5700".into(),
+        team: Some("payments".into()),
+        from: quiet.began,
+        to: quiet.began.plus(Duration::from_secs(86_400)),
+        incidents: vec![Arc::new(quiet)],
+        incident_count: 3,
+        pages: (2, 5),
+    }
+}
+
+/// An incident with `text` wherever a sender has a say.
+pub(super) fn hostile_incident(text: &str) -> Incident {
+    let mut incident = incident();
+    let stream = StreamKey {
+        environment: "".into(),
+        namespace: text.into(),
+        name: text.into(),
+    };
+    incident.title = text.into();
+    for part in &mut incident.parts {
+        part.stream = stream.clone();
+    }
+    let mut sign = sign();
+    sign.stream = stream.clone();
+    sign.says = text.into();
+    sign.kind = text.into();
+    for line in &mut sign.lines {
+        line.text = text.into();
+    }
+    incident.signs = vec![Arc::new(sign)];
+    for suspect in &mut incident.cause.suspects {
+        suspect.stream = stream.clone();
+        suspect.pod = Some(text.into());
+        suspect.component = Some(text.into());
+        for evidence in &mut suspect.evidence {
+            evidence.says = text.into();
+        }
+    }
+    for near in &mut incident.cause.changes {
+        let change = Arc::make_mut(&mut near.change);
+        change.to = Some(text.into());
+        change.reference = Some(text.into());
+    }
+    incident.route.team = Some(text.into());
+    incident.route.why = text.into();
+    incident.acknowledged = Some(Mark {
+        at: incident.began,
+        by: text.into(),
+        note: Some(text.into()),
+    });
+    incident
 }
 
 /// An anomaly with hostile text wherever a sender has a say.

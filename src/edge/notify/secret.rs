@@ -45,6 +45,9 @@ pub enum SecretError {
         /// How many bytes it has.
         bytes: usize,
     },
+    /// PagerDuty's keys have 32 letters and digits.
+    #[error("the secret in {0} is no routing key, which has 32 letters and digits")]
+    NoRoutingKey(String),
 }
 
 /// Reads the text that `reference` leads to, without the white space at its ends.
@@ -68,6 +71,16 @@ pub(crate) fn load(reference: &SecretRef) -> Result<String, SecretError> {
         return Err(SecretError::Empty(reference.to_string()));
     }
     Ok(text.to_owned())
+}
+
+/// Reads PagerDuty's routing key.
+pub(crate) fn load_routing_key(reference: &SecretRef) -> Result<String, SecretError> {
+    let key = load(reference)?;
+    let is_key = key.len() == 32 && key.chars().all(|c| c.is_ascii_alphanumeric());
+    match is_key {
+        true => Ok(key),
+        false => Err(SecretError::NoRoutingKey(reference.to_string())),
+    }
 }
 
 /// The key of a webhook.

@@ -72,6 +72,9 @@ pub struct WebhookConfig {
     pub url: String,
     /// The signing secret: `whsec_` and the base64 of 24 to 64 bytes.
     pub secret: SecretRef,
+    /// Secrets that requests are signed with too, while receivers change from one to another.
+    #[serde(default)]
+    pub also_secrets: Vec<SecretRef>,
     /// How long one request may take.
     #[serde(default = "webhook_timeout", deserialize_with = "duration")]
     pub timeout: Duration,

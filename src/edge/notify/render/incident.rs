@@ -9,7 +9,7 @@ use super::json::Room;
 use super::rfc3339;
 use crate::core::event::{
     Before, Cause, Digest, Evidence, Gravity, Incident, IncidentEvent, IncidentState, Lift, Mark,
-    NearChange, Part, Route, Sign, Suspect,
+    NearChange, Part, Route, Sign, Stack, Suspect,
 };
 
 /// What became of an incident.
@@ -96,6 +96,13 @@ struct SignObject {
     template: Option<String>,
     lines: Vec<LineObject>,
     expected: Option<String>,
+    stack: Option<StackObject>,
+}
+
+#[derive(Serialize)]
+struct StackObject {
+    thrown: String,
+    modules: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -278,6 +285,22 @@ impl SignObject {
                 })
                 .collect(),
             expected: sign.expected.as_ref().map(|text| room.cut(text)),
+            stack: sign
+                .stack
+                .as_ref()
+                .map(|stack| StackObject::of(stack, room)),
+        }
+    }
+}
+
+impl StackObject {
+    fn of(stack: &Stack, room: &Room) -> Self {
+        // The innermost, which are last, say most.
+        let first = stack.modules.len().saturating_sub(room.items);
+        let modules = stack.modules.iter().skip(first);
+        Self {
+            thrown: room.cut(&stack.thrown),
+            modules: modules.map(|module| room.cut(module)).collect(),
         }
     }
 }

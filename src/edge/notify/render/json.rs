@@ -348,7 +348,7 @@ pub(super) fn fitted(bytes_max: usize, render: impl Fn(&Room) -> Vec<u8>) -> Vec
 }
 
 /// Writes `value` with every deceptive character escaped.
-pub(super) fn bytes(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn bytes(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2048);
     let mut writer = serde_json::Serializer::with_formatter(&mut bytes, Visible);
     // Writing to a vector cannot fail, and these types have no key that is not a string.

@@ -1,13 +1,21 @@
 //! One pure renderer per wire: an event and a time go in, bytes come out.
 
+pub(super) mod alertmanager;
+pub(super) mod cloudevents;
+pub(super) mod grafana;
 mod incident;
 pub(super) mod json;
 pub(super) mod otlp;
+pub(super) mod pagerduty;
+pub(super) mod slack;
+mod text;
 pub(super) mod webhook;
 
 use std::fmt::Write as _;
 
-use crate::core::event::{ActionKind, Digest, Event, Gravity, IncidentEvent, Proposal, Stage};
+use crate::core::event::{
+    ActionKind, Digest, Event, Gravity, Incident, IncidentEvent, Proposal, Stage,
+};
 use crate::core::record::Timestamp;
 
 pub use json::{event_json, incident_json, line as json_line};
@@ -62,6 +70,11 @@ pub(super) fn sentence(event: &Event) -> String {
         Event::Digest(digest) => digest_sentence(digest),
     };
     inert(&shortened(&text, SENTENCE_CHARS_MAX))
+}
+
+/// Where people look `incident` up.
+fn looked_up_at(incident_url: Option<&str>, incident: &Incident) -> Option<String> {
+    Some(format!("{}{}", incident_url?, incident.id))
 }
 
 fn incident_sentence(event: &IncidentEvent) -> String {

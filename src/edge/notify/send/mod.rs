@@ -1,12 +1,28 @@
 //! The far ends: one attempt to hand messages over.
 
+mod alertmanager;
+mod cloudevents;
+mod file;
+mod grafana;
+mod http;
 mod otlp;
+mod pagerduty;
+mod slack;
 mod stdout;
 mod webhook;
 
+pub(crate) use alertmanager::AlertmanagerSink;
+pub(crate) use cloudevents::{BATCH_MAX, CloudeventsSink};
+pub(crate) use file::FileSink;
+pub(crate) use grafana::GrafanaSink;
 pub(crate) use otlp::OtlpSink;
+pub(crate) use pagerduty::PagerdutySink;
+pub(crate) use slack::SlackSink;
 pub(crate) use stdout::StdoutSink;
 pub(crate) use webhook::WebhookSink;
+
+use std::io;
+use std::path::PathBuf;
 
 use super::guard::Refusal;
 use super::secret::SecretError;
@@ -29,4 +45,12 @@ pub enum SendSetupError {
     /// The client cannot be made.
     #[error("cannot set up the client: {0}")]
     Client(String),
+    /// The file cannot be written to.
+    #[error("cannot write to {path}: {source}")]
+    File {
+        /// Where it would be.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }

@@ -7,6 +7,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::logs::v1::ResourceLogs;
 use prost::Message as _;
+use reqwest::Url;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
@@ -16,6 +17,8 @@ use super::SendSetupError;
 use crate::core::record::Timestamp;
 use crate::edge::notify::config::{HeaderConfig, OtlpConfig};
 use crate::edge::notify::deliver::{Answer, Message, Sink};
+use crate::edge::notify::egress::Egress;
+use crate::edge::notify::guard::{self, Refusal};
 use crate::edge::notify::secret;
 
 /// Longest that making a connection may take.
@@ -29,7 +32,8 @@ pub(crate) struct OtlpSink {
 
 impl OtlpSink {
     /// Connects when the first message is sent; to be called within a tokio runtime.
-    pub(crate) fn new(config: &OtlpConfig) -> Result<Self, SendSetupError> {
+    pub(crate) fn new(config: &OtlpConfig, egress: &Egress) -> Result<Self, SendSetupError> {
+        check_listed(&config.endpoint, egress)?;
         let bad_address = |_| SendSetupError::Address(config.endpoint.clone());
         let mut endpoint = Endpoint::from_shared(config.endpoint.clone())
             .map_err(bad_address)?
@@ -46,6 +50,19 @@ impl OtlpSink {
             headers: headers(config)?,
         })
     }
+}
+
+/// Where there is a list, the endpoint has to be in it as it is written: a collector's address may
+/// well be private, and is not judged otherwise.
+fn check_listed(endpoint: &str, egress: &Egress) -> Result<(), SendSetupError> {
+    let bad = |_| SendSetupError::Address(endpoint.to_owned());
+    let url: Url = endpoint.parse().map_err(bad)?;
+    let is_listed = guard::literal(&url).is_some_and(|address| egress.holds(address));
+    if egress.is_empty() || is_listed || egress.names(&url) {
+        return Ok(());
+    }
+    let host = url.host_str().unwrap_or_default().to_owned();
+    Err(Refusal::NotListed(host).into())
 }
 
 fn headers(config: &OtlpConfig) -> Result<MetadataMap, SendSetupError> {

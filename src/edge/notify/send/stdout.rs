@@ -78,6 +78,7 @@ mod tests {
             body: body.into(),
             offered_at: Timestamp::ZERO,
             expires_at: None,
+            lane: None,
         };
         vec![message("{\"a\":1}"), message("{\"b\":2}")]
     }

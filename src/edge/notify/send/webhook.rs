@@ -1,74 +1,52 @@
 //! Signed requests as Standard Webhooks describes them.
 
-use std::time::Duration;
-
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode, Url};
-
 use super::SendSetupError;
+use super::http::{Endpoint, Reach, ask, never};
 use crate::core::record::Timestamp;
 use crate::edge::notify::config::WebhookConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
-use crate::edge::notify::guard::{self, Guard};
+use crate::edge::notify::egress::Egress;
 use crate::edge::notify::secret::SigningKey;
 
 /// One webhook.
 pub(crate) struct WebhookSink {
-    client: Client,
-    url: Url,
-    key: SigningKey,
+    endpoint: Endpoint,
+    keys: Vec<SigningKey>,
 }
 
 impl WebhookSink {
-    pub(crate) fn new(config: &WebhookConfig) -> Result<Self, SendSetupError> {
-        let url: Url = config
-            .url
-            .parse()
-            .map_err(|_| SendSetupError::Address(config.url.clone()))?;
-        guard::check_url(&url, config.allow_private)?;
-        let guard = Guard::new(&url, config.allow_private);
-        Self::behind(guard, url, config)
+    pub(crate) fn new(config: &WebhookConfig, egress: &Egress) -> Result<Self, SendSetupError> {
+        let reach = Reach {
+            timeout: config.timeout,
+            allow_private: config.allow_private,
+            egress,
+        };
+        Self::at(Endpoint::new(&config.url, &reach)?, config)
     }
 
-    fn behind(guard: Guard, url: Url, config: &WebhookConfig) -> Result<Self, SendSetupError> {
-        // An error means that a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // A redirect could lead anywhere, and behind a proxy the guard would not see the address.
-        let client = Client::builder()
-            .dns_resolver(guard)
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(config.timeout)
-            .user_agent(concat!("knothole/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| SendSetupError::Client(chain(&error)))?;
+    fn at(endpoint: Endpoint, config: &WebhookConfig) -> Result<Self, SendSetupError> {
+        let secrets = std::iter::once(&config.secret).chain(&config.also_secrets);
+        let keys: Result<Vec<SigningKey>, _> = secrets.map(SigningKey::load).collect();
         Ok(Self {
-            client,
-            url,
-            key: SigningKey::load(&config.secret)?,
+            endpoint,
+            keys: keys?,
         })
     }
 
     async fn attempt(&self, message: &Message, now: Timestamp) -> Answer {
         let seconds = now.as_nanos() / 1_000_000_000;
+        let signed = |key: &SigningKey| key.sign(&message.id, seconds, &message.body);
+        let signatures: Vec<String> = self.keys.iter().map(signed).collect();
+        let url = self.endpoint.url();
         let request = self
-            .client
-            .post(self.url.clone())
-            .header(CONTENT_TYPE, "application/json")
+            .endpoint
+            .post(url, "application/json", message.body.clone())
             .header("webhook-id", message.id.as_ref())
             .header("webhook-timestamp", seconds)
-            .header(
-                "webhook-signature",
-                self.key.sign(&message.id, seconds, &message.body),
-            )
-            .body(message.body.clone());
-        match request.send().await {
-            Ok(response) => judge(response.status(), response.headers()),
-            Err(error) => Answer::Later {
-                why: chain(&error.without_url()),
-                after: None,
-            },
+            .header("webhook-signature", signatures.join(" "));
+        match ask(request).await {
+            Ok(reply) => reply.judge(never),
+            Err(answer) => answer,
         }
     }
 }
@@ -83,47 +61,15 @@ impl Sink for WebhookSink {
     }
 }
 
-/// Only 2xx is success; 410 means stop; everything else may be better next time.
-fn judge(status: StatusCode, headers: &HeaderMap) -> Answer {
-    if status.is_success() {
-        return Answer::Taken { refused: 0 };
-    }
-    if status == StatusCode::GONE {
-        return Answer::Gone;
-    }
-    let asks_for_pause = matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    );
-    Answer::Later {
-        why: format!("the answer was {status}"),
-        after: retry_after(headers).filter(|_| asks_for_pause),
-    }
-}
-
-/// The form in seconds; the form with a date is rare and taken as not given.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse();
-    seconds.ok().map(Duration::from_secs)
-}
-
-/// The error with its causes: "error sending request" alone helps nobody.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::net::TcpListener;
 
     use super::*;
     use crate::edge::notify::config::SinkConfig;
+    use crate::edge::notify::guard::Guard;
 
     /// A webhook to `url` whose secret lies in `folder`.
     fn config(url: &str, folder: &tempfile::TempDir) -> WebhookConfig {
@@ -145,13 +91,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&url, &folder);
         // As if hooks.example.net had been resolved to this machine.
-        let guard = Guard::new(&"http://hooks.example.net/".parse().unwrap(), false);
-        let sink = WebhookSink::behind(guard, url.parse().unwrap(), &config).unwrap();
+        let other = "http://hooks.example.net/";
+        let guard = Guard::new(&other.parse().unwrap(), other, false, &Egress::default());
+        let endpoint = Endpoint::behind(guard, url.parse().unwrap(), config.timeout).unwrap();
+        let sink = WebhookSink::at(endpoint, &config).unwrap();
         let message = Message {
             id: "a".into(),
             body: b"{}".to_vec(),
             offered_at: Timestamp::ZERO,
             expires_at: None,
+            lane: None,
         };
         let answer = sink.send(&[message], Timestamp::from_millis(1)).await;
         let Answer::Later { why, .. } = answer else {
@@ -168,27 +117,8 @@ mod tests {
     #[test]
     fn a_metadata_address_is_refused_before_anything_is_sent() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = WebhookSink::new(&config("http://169.254.169.254/latest", &folder));
+        let config = config("http://169.254.169.254/latest", &folder);
+        let refused = WebhookSink::new(&config, &Egress::default());
         assert!(matches!(refused, Err(SendSetupError::Refused(_))));
-    }
-
-    #[test]
-    fn only_the_answers_that_ask_for_a_pause_get_one() {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, "7".parse().unwrap());
-        let pause = |status| match judge(status, &headers) {
-            Answer::Later { after, .. } => after,
-            other => panic!("later, not {other:?}"),
-        };
-        assert_eq!(
-            pause(StatusCode::TOO_MANY_REQUESTS),
-            Some(Duration::from_secs(7))
-        );
-        assert_eq!(
-            pause(StatusCode::SERVICE_UNAVAILABLE),
-            Some(Duration::from_secs(7))
-        );
-        assert_eq!(pause(StatusCode::FOUND), None);
-        assert_eq!(pause(StatusCode::BAD_REQUEST), None);
     }
 }

@@ -1,0 +1,199 @@
+//! Where a sign belongs: which services, traces and alerts lead to which case.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Settings;
+use super::case::Case;
+use super::clock::{Moment, When};
+use super::newcomers::Newcomers;
+use crate::core::event::{Relation, Sign, Source};
+use crate::core::record::{StreamKey, TraceId};
+use crate::core::topology::Topology;
+
+/// What leads to the cases that go on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Places {
+    services: BTreeMap<StreamKey, u64>,
+    traces: BTreeMap<TraceId, u64>,
+    /// By the name of a foreign alert.
+    alerts: BTreeMap<Box<str>, u64>,
+    newcomers: Newcomers,
+}
+
+/// Where a sign belongs.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The case, and why; `None` if it belongs nowhere yet.
+    pub(super) best: Option<(u64, Relation)>,
+    /// Further cases that the sign shows to be the same trouble.
+    pub(super) same: Vec<(u64, Relation)>,
+}
+
+type Cases = BTreeMap<u64, Case>;
+
+impl Places {
+    /// The case that goes on at the sign's service; that of its name if it is a foreign alert, unless
+    /// we ourselves see something abnormal about the service.
+    pub(super) fn home(&self, sign: &Sign, cases: &Cases) -> Option<u64> {
+        let here = self.services.get(&sign.stream).copied();
+        if sign.source != Source::Alert {
+            return here;
+        }
+        let ours = |key: &u64| cases.get(key).is_some_and(|case| case.is_ours);
+        let named = || self.alerts.get(&sign.kind).copied();
+        here.filter(ours).or_else(named)
+    }
+
+    /// Where a sign belongs: to the case of its service, of its trace, of the nearest neighbour that
+    /// broke lately. If several, they are one: always if they share a trace, and by neighbourhood if
+    /// they began at about the same time.
+    pub(super) fn find(
+        &self,
+        sign: &Sign,
+        at: When,
+        (topology, settings): (&Topology, &Settings),
+        cases: &Cases,
+    ) -> Found {
+        let home = self.home(sign, cases).map(|key| (key, Relation::Time));
+        let trace = sign.trace.and_then(|trace| self.traces.get(&trace));
+        let trace = trace.map(|key| (*key, Relation::Trace));
+        let young = |key: u64| {
+            let began = cases.get(&key).map(|case| case.began.moment);
+            began.is_some_and(|began| began.apart(at.moment) <= settings.join_within)
+        };
+        let mut near = Vec::new();
+        let may_join = home.is_none_or(|(key, _)| young(key));
+        if sign.source != Source::Alert && may_join && !topology.is_empty() {
+            near = self.neighbours(sign, at.moment, (topology, settings), cases);
+        }
+        let best = home.or(trace).or_else(|| near.first().copied());
+        let neighbours = near.into_iter().filter(|(key, _)| young(*key));
+        let both_young = best.is_some_and(|(key, _)| young(key));
+        let same = trace.into_iter().chain(neighbours.filter(|_| both_young));
+        let same = same.filter(|(key, _)| Some(*key) != best.map(|(best, _)| best));
+        Found {
+            best,
+            same: same.collect(),
+        }
+    }
+
+    /// A service that broke and had no part in anything.
+    pub(super) fn newcomer(&mut self, at: Moment, case: u64) {
+        self.newcomers.push(at, case);
+    }
+
+    /// The cases that are one because many services broke at once, one of them at `at`.
+    pub(super) fn storm(&self, at: Moment, settings: &Settings, cases: &Cases) -> Vec<u64> {
+        let is_of_it = |key: &u64| {
+            let case = cases.get(key).filter(|case| case.is_live());
+            case.is_some_and(|case| case.began.moment.apart(at) <= settings.join_within)
+        };
+        let storm = self.newcomers.storm(at, settings).into_iter();
+        storm.filter(is_of_it).collect()
+    }
+
+    /// Forgets newcomers that are old.
+    pub(super) fn advance(&mut self, now: Moment) {
+        self.newcomers.advance(now);
+    }
+
+    /// The sign was taken in: what it names leads to its case from now on.
+    pub(super) fn enter(&mut self, key: u64, case: &mut Case, sign: &Sign) {
+        if case.parts.contains_key(&sign.stream) {
+            let here = self.services.entry(sign.stream.clone()).or_insert(key);
+            if sign.source != Source::Alert {
+                *here = key;
+            }
+        }
+        if sign.source == Source::Alert && case.alerts.contains(&sign.kind) {
+            self.alerts.entry(sign.kind.clone()).or_insert(key);
+        }
+        if let Some(trace) = sign.trace {
+            self.traces.entry(trace).or_insert(key);
+        }
+        self.forget_traces(key, case);
+    }
+
+    /// All that the case `key` names leads to it again, where it leads nowhere yet.
+    pub(super) fn enter_all(&mut self, key: u64, case: &mut Case) {
+        let names = case.clone();
+        self.enter_as(key, case, &names);
+    }
+
+    /// Nothing leads to a case any more.
+    pub(super) fn leave(&mut self, key: u64, case: &Case) {
+        for stream in case.parts.keys() {
+            remove(&mut self.services, stream, key);
+        }
+        for name in &case.alerts {
+            remove(&mut self.alerts, name, key);
+        }
+        for trace in &case.traces {
+            remove(&mut self.traces, trace, key);
+        }
+    }
+
+    /// What led to the case `gone` leads to `older`, which has taken it in.
+    pub(super) fn merge(&mut self, younger: (u64, &Case), (older, case): (u64, &mut Case)) {
+        self.leave(younger.0, younger.1);
+        self.newcomers.merge(older, younger.0);
+        self.enter_as(older, case, younger.1);
+    }
+
+    /// What `names` names, as far as `case` knows of it, leads to `case`.
+    fn enter_as(&mut self, key: u64, case: &mut Case, names: &Case) {
+        for stream in names.parts.keys() {
+            if case.parts.contains_key(stream) {
+                self.services.entry(stream.clone()).or_insert(key);
+            }
+        }
+        for name in names.alerts.intersection(&case.alerts) {
+            self.alerts.entry(name.clone()).or_insert(key);
+        }
+        for trace in &names.traces {
+            self.traces.entry(*trace).or_insert(key);
+        }
+        self.forget_traces(key, case);
+    }
+
+    /// The cases of services within some links that broke at about the same time, the nearest first,
+    /// then the oldest.
+    fn neighbours(
+        &self,
+        sign: &Sign,
+        at: Moment,
+        (topology, settings): (&Topology, &Settings),
+        cases: &Cases,
+    ) -> Vec<(u64, Relation)> {
+        let near = topology.near(&sign.stream, settings.hops_max);
+        let broken = |(stream, far): (&StreamKey, u32)| {
+            let key = *self.services.get(stream)?;
+            let side = cases.get(&key)?.parts.get(stream)?;
+            (side.last.apart(at) <= settings.join_within).then_some((far, key))
+        };
+        let mut found: Vec<(u32, u64)> = near.into_iter().filter_map(broken).collect();
+        found.sort_unstable();
+        let mut known = std::collections::BTreeSet::new();
+        found.retain(|(_, key)| known.insert(*key));
+        found
+            .into_iter()
+            .map(|(_, key)| (key, Relation::Topology))
+            .collect()
+    }
+
+    fn forget_traces(&mut self, key: u64, case: &mut Case) {
+        while case.traces.len() > Case::TRACES_MAX
+            && let Some(oldest) = case.traces.pop_front()
+        {
+            remove(&mut self.traces, &oldest, key);
+        }
+    }
+}
+
+fn remove<K: Ord>(places: &mut BTreeMap<K, u64>, name: &K, key: u64) {
+    if places.get(name) == Some(&key) {
+        places.remove(name);
+    }
+}

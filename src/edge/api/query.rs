@@ -1,0 +1,60 @@
+//! Which incidents are asked for.
+
+use std::sync::Arc;
+
+use crate::core::event::{Incident, IncidentState};
+use crate::core::record::Timestamp;
+
+/// Which incidents are asked for; they come newest first, by when they were opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IncidentQuery {
+    /// In one of these states; none is any.
+    pub states: Vec<IncidentState>,
+    /// With this service among its parts: its name, or its whole key (`prod/shop/cart`).
+    pub service: Option<Box<str>>,
+    /// Of this team.
+    pub team: Option<Box<str>>,
+    /// With a sign at this time or later.
+    pub since: Option<Timestamp>,
+    /// After this one in the order of the answer: when it was opened, and its id.
+    pub after: Option<(Timestamp, Box<str>)>,
+    /// Most incidents to be given.
+    pub limit: usize,
+}
+
+impl IncidentQuery {
+    /// Most incidents of one answer.
+    pub const LIMIT_MAX: usize = 500;
+
+    /// Whether `incident` is one of those that are asked for, whatever the place in the order.
+    pub fn matches(&self, incident: &Incident) -> bool {
+        let is_of = |name: &str| {
+            let mut parts = incident.parts.iter().map(|part| &part.stream);
+            parts.any(|stream| *stream.name == *name || stream.to_string() == name)
+        };
+        (self.states.is_empty() || self.states.contains(&incident.state))
+            && self.service.as_deref().is_none_or(is_of)
+            && (self.team.is_none() || self.team == incident.route.team)
+            && self.since.is_none_or(|since| incident.last_seen >= since)
+    }
+
+    /// Of `incidents` those that are asked for, newest first, at most `limit`.
+    pub fn select<'a>(
+        &self,
+        incidents: impl IntoIterator<Item = &'a Arc<Incident>>,
+    ) -> Vec<Arc<Incident>> {
+        let place = |incident: &Incident| (incident.detected, incident.id.clone());
+        let is_after = |incident: &Incident| {
+            let after = self.after.as_ref();
+            after.is_none_or(|after| place(incident) < *after)
+        };
+        let mut chosen: Vec<Arc<Incident>> = incidents
+            .into_iter()
+            .filter(|incident| self.matches(incident) && is_after(incident))
+            .cloned()
+            .collect();
+        chosen.sort_by_cached_key(|incident| std::cmp::Reverse(place(incident)));
+        chosen.truncate(self.limit);
+        chosen
+    }
+}
