@@ -36,6 +36,13 @@ pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<
         all.p_values.push(judged.p_value);
         all.alarms.push(judged.is_alarm);
         all.first_alarms.push(judged.first_alarm);
+        if sample.is_abnormal() && judged.is_alarm && sample.round.is_some() {
+            let signs = super::told::signs(part, sample, &judged, detector.bundle());
+            let truth = sample.round.as_ref().and_then(|r| r.component.clone());
+            use std::io::Write as _;
+            let mut f = std::fs::OpenOptions::new().create(true).append(true).open("/tmp/lab-openstack/signs.jsonl")?;
+            writeln!(f, "{}", serde_json::to_string(&(sample.begun(), &sample.kind, truth, &part.name, signs))?)?;
+        }
         let bundle = detector.bundle();
         let blamed = judged.opinions.iter().flat_map(|opinion| {
             let events = &sample.sequence.events;

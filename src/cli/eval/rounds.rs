@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::dataset::{Class, Dataset, Part, Sample};
+use super::dataset::{Class, Dataset, Part, Sample, Writer};
 use super::delay::quantile;
 use super::metrics::Counts;
 use super::ranking::ratio;
@@ -105,8 +105,8 @@ fn causes_named(scored: &Scored, dataset: &Dataset) -> Vec<bool> {
 /// The first components that the blamed templates' loggers belong to.
 fn components<'a>(part: &'a Part, blamed: &[TemplateId]) -> Vec<&'a str> {
     let mut named: Vec<&str> = Vec::new();
-    for logger in blamed.iter().filter_map(|id| part.loggers.get(id)) {
-        let component = component_of(logger);
+    for writer in blamed.iter().filter_map(|id| part.writers.get(id)) {
+        let component = component_of(&writer.logger);
         if !named.contains(&component) {
             named.push(component);
         }
@@ -130,14 +130,15 @@ fn share(found: &[bool]) -> Option<f64> {
     (!found.is_empty()).then(|| ratio(part as f64, found.len() as f64))
 }
 
-/// The logger of each template that has one.
-pub(super) type Loggers = BTreeMap<TemplateId, Box<str>>;
+/// Who writes each template of which that is known.
+pub(super) type Writers = BTreeMap<TemplateId, Writer>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::eval::dataset::Round;
     use crate::core::detect::EventSequence;
+    use crate::core::record::StreamKey;
     use crate::core::record::Timestamp;
     use crate::core::train::Corpus;
 
@@ -155,6 +156,7 @@ mod tests {
             round: Some(Round {
                 silent,
                 component: component.map(Into::into),
+                said: Vec::new(),
             }),
             ..Sample::new(sequence, class)
         }
@@ -171,9 +173,13 @@ mod tests {
                 sample(Class::Ambiguous, true, Some("shop.cart")),
             ],
         );
-        part.loggers = Loggers::from([
-            (TemplateId(1), "shop.front.page".into()),
-            (TemplateId(2), "shop.cart.lock.keeper".into()),
+        let writer = |logger: &str| Writer {
+            service: StreamKey::named("shop"),
+            logger: logger.into(),
+        };
+        part.writers = Writers::from([
+            (TemplateId(1), writer("shop.front.page")),
+            (TemplateId(2), writer("shop.cart.lock.keeper")),
         ]);
         Dataset::of(part)
     }
