@@ -3,11 +3,15 @@
 //!
 //! A service is suspected for what differs at it and is not explained by a service it calls.
 
+mod component;
 mod lift;
 mod rank;
+mod title;
 
+pub use component::{Broke, COMPONENTS_MAX, Component, name_components, rank};
 pub use lift::{Counted, lifts};
 pub use rank::FINDINGS_MAX;
+pub use title::{TITLE_LEN_MAX, title};
 
 use std::sync::Arc;
 
