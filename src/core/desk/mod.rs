@@ -40,6 +40,19 @@ pub struct DeskSettings {
     pub teams: Teams,
 }
 
+impl DeskSettings {
+    fn budget(&self) -> BudgetSettings {
+        let teams = self.teams.iter();
+        BudgetSettings {
+            pages_max: self.teams.day(None).pages_max,
+            pages_max_of: teams
+                .map(|team| (team.name.clone(), team.day.pages_max))
+                .collect(),
+            ..BudgetSettings::default()
+        }
+    }
+}
+
 /// Something that is to be told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
@@ -89,7 +102,7 @@ pub struct Desk {
     muted: BTreeSet<Box<str>>,
     evidence: Evidence,
     stale: Vec<Warning>,
-    /// Whether anything changed since the last look at [`take_dirty`](Self::take_dirty).
+    /// Whether anything changed since it was last kept.
     is_dirty: bool,
 }
 
@@ -98,7 +111,7 @@ impl Desk {
     pub fn new(settings: DeskSettings) -> Self {
         Self {
             correlator: Correlator::new(settings.incidents.clone()),
-            budget: Budget::new(BudgetSettings::default()),
+            budget: Budget::new(settings.budget()),
             watch: Watch::default(),
             outside: BTreeSet::new(),
             muted: BTreeSet::new(),
@@ -112,6 +125,7 @@ impl Desk {
     /// Takes other settings; what is known stays.
     pub fn reconfigure(&mut self, settings: DeskSettings) {
         self.correlator.reconfigure(settings.incidents.clone());
+        self.budget.reconfigure(settings.budget());
         self.settings = settings;
         self.is_dirty = true;
     }
@@ -268,9 +282,14 @@ impl Desk {
         std::mem::take(&mut self.evidence.fresh)
     }
 
-    /// Whether what [`saved`](Self::saved) has changed since this was last asked.
-    pub const fn take_dirty(&mut self) -> bool {
-        std::mem::replace(&mut self.is_dirty, false)
+    /// Whether there is something to be kept that was not when [`is_saved`](Self::is_saved) was called.
+    pub const fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// What [`saved`](Self::saved) gave is kept.
+    pub const fn is_saved(&mut self) {
+        self.is_dirty = false;
     }
 
     /// What was muted and is not any more is told, if it still goes on.

@@ -104,6 +104,7 @@ pub(super) fn sign(service: &str, kind: &str, number: u64, at: Timestamp) -> Sig
         template: None,
         lines: Vec::new(),
         expected: None,
+        stack: None,
     }
 }
 

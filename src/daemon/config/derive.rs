@@ -71,6 +71,7 @@ impl Settings {
     /// there are there since `now`.
     pub fn desk(&self, now: Timestamp) -> DeskSettings {
         DeskSettings {
+            incidents: self.incident_settings(),
             silences: self.silences(now),
             teams: self.teams(),
             ..DeskSettings::default()
