@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::core::detect::EventSequence;
 use crate::core::event::{Stack, TemplateRef};
 use crate::core::record::{Severity, StreamKey, TemplateId, Timestamp};
+use crate::core::topology::Topology;
 use crate::core::train::Corpus;
 
 /// Everything that was read of one or two folders.
@@ -32,6 +33,8 @@ pub(super) struct Part {
     pub(super) samples: Vec<Sample>,
     /// Who writes a template, where the set tells causes by loggers.
     pub(super) writers: BTreeMap<TemplateId, Writer>,
+    /// Who depends on whom, where the set has services that do.
+    pub(super) topology: Arc<Topology>,
 }
 
 /// Who writes a template.

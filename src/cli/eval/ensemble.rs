@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::dataset::Part;
 use super::scored::Scored;
+use super::told::Told;
 use super::training::train_with_bar;
 use crate::core::detect::{Detector, EventSequence, VOICES, Why};
 use crate::core::model::Key;
@@ -36,14 +37,10 @@ pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<
         all.p_values.push(judged.p_value);
         all.alarms.push(judged.is_alarm);
         all.first_alarms.push(judged.first_alarm);
-        if sample.is_abnormal() && judged.is_alarm && sample.round.is_some() {
-            let signs = super::told::signs(part, sample, &judged, detector.bundle());
-            let truth = sample.round.as_ref().and_then(|r| r.component.clone());
-            use std::io::Write as _;
-            let mut f = std::fs::OpenOptions::new().create(true).append(true).open("/tmp/lab-openstack/signs.jsonl")?;
-            writeln!(f, "{}", serde_json::to_string(&(sample.begun(), &sample.kind, truth, &part.name, signs))?)?;
-        }
         let bundle = detector.bundle();
+        let is_round = sample.is_abnormal() && sample.round.is_some() && judged.is_alarm;
+        all.told
+            .push(is_round.then(|| Told::of(part, sample, &judged, bundle)));
         let blamed = judged.opinions.iter().flat_map(|opinion| {
             let events = &sample.sequence.events;
             let record = opinion.surprise.blamed(events.len());

@@ -2,19 +2,103 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::dataset::{Part, Round, Said, Sample};
+use super::rounds::component_of;
+use crate::core::cause::{rank, title};
 use crate::core::detect::{Judged, Opinion, Why};
-use crate::core::event::{AnomalyKind, Class, ContextLine, Sign, Source, TemplateRef};
+use crate::core::event::{AnomalyKind, Class, ContextLine, Incident, Sign, Source, TemplateRef};
+use crate::core::incident::{Correlator, Settings};
 use crate::core::model::{Bundle, Key};
 use crate::core::record::{Resource, Severity, StreamKey, TemplateId, Timestamp};
+use crate::core::topology::Topology;
 
+/// What would be told of a round.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// How many incidents it makes.
+    pub(super) incidents: usize,
+    /// The first sentence of the one with the most signs, as it was told last.
+    pub(super) title: Box<str>,
+    /// The part that is suspected most.
+    pub(super) suspect: Option<Box<str>>,
+}
+
+impl Told {
+    /// Of a round that was alarmed on.
+    pub(super) fn of(part: &Part, sample: &Sample, judged: &Judged, bundle: &Bundle) -> Self {
+        let incidents = joined(signs(part, sample, judged, bundle), &part.topology);
+        // Of several the first that has most.
+        let main = incidents.iter().rev().max_by_key(|one| one.sign_count);
+        Self {
+            incidents: incidents.len(),
+            title: main.map_or("", |one| &one.title).into(),
+            suspect: main.and_then(|one| Some(rank(&one.signs).first()?.name.clone())),
+        }
+    }
+
+    /// Whether the sentence names a component, itself or a module of it, in its own words.
+    pub(super) fn names(&self, component: &str) -> bool {
+        let own_words = self.title.split(": \"").next().unwrap_or_default();
+        let mut names = own_words.split(|c: char| !(c.is_alphanumeric() || "._".contains(c)));
+        names.any(|name| component_of(name) == component)
+    }
+
+    /// Whether a component is suspected most.
+    pub(super) fn suspects(&self, component: &str) -> bool {
+        let suspect = self.suspect.as_deref();
+        suspect.is_some_and(|name| component_of(name) == component)
+    }
+}
+
+/// The incidents that signs make, in the order in which they were first told, as they were told last.
+/// No time passes but that of the signs.
+fn joined(signs: Vec<Sign>, topology: &Topology) -> Vec<Arc<Incident>> {
+    let settings = Settings::default();
+    let settled = settings.settle;
+    let mut correlator = Correlator::new(settings);
+    let mut told: Vec<Arc<Incident>> = Vec::new();
+    let mut tell = |correlator: &mut Correlator| {
+        let title_of = |incident: &mut Incident| incident.title = title(incident).into();
+        for event in correlator.take(title_of, |_, _| ()) {
+            match told.iter_mut().find(|one| one.id == event.incident.id) {
+                Some(known) => *known = event.incident,
+                None => told.push(event.incident),
+            }
+        }
+    };
+    let mut now = signs
+        .first()
+        .map_or(Timestamp::ZERO, |sign| sign.first_seen);
+    let last = signs.last().map_or(now, |sign| sign.first_seen);
+    let mut signs = signs.into_iter().peekable();
+    while now <= last.plus(settled) {
+        while let Some(sign) = signs.next_if(|sign| sign.first_seen <= now) {
+            correlator.sign(Arc::new(sign), topology, now);
+        }
+        correlator.advance(now);
+        tell(&mut correlator);
+        now = now.plus(TICK);
+    }
+    // What was told of changes only where it matters; an operator who looks sees it as it is.
+    for mut incident in correlator.live() {
+        incident.title = title(&incident).into();
+        if let Some(known) = told.iter_mut().find(|one| one.id == incident.id) {
+            *known = Arc::new(incident);
+        }
+    }
+    told
+}
+
+/// How often time is let pass.
+const TICK: Duration = Duration::from_secs(1);
 /// A detector is heard when at most this share of normal rounds is as odd to it.
 const HEARD_BELOW: f64 = 0.01;
 
 /// The signs of a round that was alarmed on, by time: records of templates that training never saw, and
 /// what the detectors blame. A service has one for each kind of sign on a template.
-pub(super) fn signs(part: &Part, sample: &Sample, judged: &Judged, bundle: &Bundle) -> Vec<Sign> {
+fn signs(part: &Part, sample: &Sample, judged: &Judged, bundle: &Bundle) -> Vec<Sign> {
     let Some(round) = &sample.round else {
         return Vec::new();
     };

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use self::code::{Code, logger_of};
 use self::name::logger_in;
-use crate::core::event::{Sign, Stack};
+pub(super) use self::name::said_in;
+use crate::core::event::{Cause, Evidence, Sign, Source, Stack, Suspect};
 use crate::core::record::{Severity, StreamKey, Timestamp};
 
 /// Most parts that are named.
@@ -26,16 +27,25 @@ pub struct Component {
     pub stream: StreamKey,
     /// Its name, as specific as it is known: `shop.cart.lock`. Untrusted.
     pub name: Box<str>,
-    /// The part that called it, where a stack trace tells. Untrusted.
-    pub caller: Option<Box<str>>,
-    /// What was thrown there, where a stack trace tells. Untrusted.
-    pub thrown: Option<Box<str>>,
+    /// Where a stack trace ends that names it, as it was seen first.
+    pub broke: Option<Broke>,
     /// How strong the evidence is, in nats.
     pub weight: f64,
     /// The strongest evidence, in one sentence. Untrusted.
     pub says: Box<str>,
     /// When it was first seen.
     pub at: Timestamp,
+}
+
+/// Where something broke. Untrusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broke {
+    /// The innermost own module.
+    pub place: Box<str>,
+    /// The module of another part that called it.
+    pub caller: Option<Box<str>>,
+    /// What was thrown; empty where the trace does not tell.
+    pub thrown: Box<str>,
 }
 
 /// Nats for the part in which a stack trace ends.
@@ -67,6 +77,27 @@ pub fn rank(signs: &[Arc<Sign>]) -> Vec<Component> {
     claims.ranked()
 }
 
+/// Gives each suspect of `cause` that has none the part of it that its signs point at.
+pub fn name_components(cause: &mut Cause, signs: &[Arc<Sign>]) {
+    let unnamed = cause.suspects.iter_mut();
+    for suspect in unnamed.filter(|suspect| suspect.component.is_none()) {
+        let own = signs.iter().filter(|sign| sign.stream == suspect.stream);
+        let own: Vec<Arc<Sign>> = own.cloned().collect();
+        let Some(first) = rank(&own).into_iter().next() else {
+            continue;
+        };
+        if suspect.evidence.len() < Suspect::EVIDENCE_MAX {
+            suspect.evidence.push(Evidence {
+                source: Source::Log,
+                says: first.says,
+                weight: first.weight,
+                at: first.at,
+            });
+        }
+        suspect.component = Some(first.name);
+    }
+}
+
 /// What is known of each part, by its name.
 #[derive(Default)]
 struct Claims {
@@ -89,10 +120,10 @@ impl Claims {
         let caller = own.iter().rev().nth(within).copied();
         let echo = ECHO.powi(self.stacks);
         self.stacks = self.stacks.saturating_add(1);
-        let thrown = Some(&stack.thrown).filter(|name| !name.is_empty());
-        let says = match thrown {
-            Some(thrown) => format!("{thrown} in {inner}"),
-            None => format!("a stack trace ends in {inner}"),
+        let broke = Broke {
+            place: inner.into(),
+            caller: caller.map(Into::into),
+            thrown: stack.thrown.clone(),
         };
         // What breaks on a value of the wrong kind as soon as it is called was handed it.
         let was_handed = within == 1 && caller.is_some() && is_wrong_kind(&stack.thrown);
@@ -100,15 +131,13 @@ impl Claims {
             true => (CALLER, INNERMOST),
             false => (INNERMOST, CALLER),
         };
-        self.claim(sign, (part, inner), own_weight * echo, &says);
-        if let Some(component) = self.parts.get_mut(part) {
-            component.caller = component.caller.take().or(caller.map(Into::into));
-            component.thrown = component.thrown.take().or(thrown.cloned());
-        }
+        let says = broke.says();
+        self.claim(sign, (part, inner), own_weight * echo, &says)
+            .broke_at(&broke);
         if let Some(caller) = caller {
             let part = code.part(&sign.stream, caller);
-            let says = format!("{says}, called by {caller}");
-            self.claim(sign, (part, caller), caller_weight * echo, &says);
+            self.claim(sign, (part, caller), caller_weight * echo, &says)
+                .broke_at(&broke);
         }
     }
 
@@ -131,20 +160,23 @@ impl Claims {
     }
 
     /// A sign speaks for a part by one of its modules.
-    fn claim(&mut self, sign: &Sign, (part, name): (&str, &str), weight: f64, says: &str) {
-        let component = self
-            .parts
-            .entry(part.into())
-            .or_insert_with(|| Component {
-                stream: sign.stream.clone(),
-                name: name.into(),
-                caller: None,
-                thrown: None,
-                weight: 0.0,
-                says: says.into(),
-                at: sign.first_seen,
-            });
+    fn claim(
+        &mut self,
+        sign: &Sign,
+        (part, name): (&str, &str),
+        weight: f64,
+        says: &str,
+    ) -> &mut Component {
+        let component = self.parts.entry(part.into()).or_insert_with(|| Component {
+            stream: sign.stream.clone(),
+            name: name.into(),
+            broke: None,
+            weight: 0.0,
+            says: says.into(),
+            at: sign.first_seen,
+        });
         component.weight += weight;
+        component
     }
 
     fn ranked(self) -> Vec<Component> {
@@ -152,6 +184,27 @@ impl Claims {
         ranked.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.at.cmp(&b.at)));
         ranked.truncate(COMPONENTS_MAX);
         ranked
+    }
+}
+
+impl Component {
+    fn broke_at(&mut self, broke: &Broke) {
+        self.broke.get_or_insert_with(|| broke.clone());
+    }
+}
+
+impl Broke {
+    /// `NoRow in shop.cart.lock, called by shop.web.page`. Untrusted.
+    pub fn says(&self) -> String {
+        // The package of what was thrown says little.
+        let thrown = self.thrown.rsplit(['.', ':']).next();
+        let what = match thrown {
+            Some(thrown) if !thrown.is_empty() => thrown,
+            _ => "an error",
+        };
+        let caller = self.caller.as_ref();
+        let caller = caller.map_or_else(String::new, |caller| format!(", called by {caller}"));
+        format!("{what} in {}{caller}", self.place)
     }
 }
 
@@ -167,4 +220,4 @@ fn is_wrong_kind(thrown: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,6 +10,8 @@ use crate::core::record::Change;
 pub const TITLE_LEN_MAX: usize = 200;
 /// Longest name in it.
 const NAME_LEN_MAX: usize = 64;
+/// Longest account of where something broke.
+const BROKE_LEN_MAX: usize = 130;
 /// Longest quote of a log.
 const QUOTE_LEN_MAX: usize = 90;
 /// A shorter quote says nothing.
@@ -26,7 +28,9 @@ pub fn title(incident: &Incident) -> String {
     };
     let who = inert(&sign.stream.to_string(), NAME_LEN_MAX);
     let (what, quote) = match components.first() {
-        Some(component) if sign.source == Source::Log => (of_component(component, sign), line(sign)),
+        Some(component) if sign.source == Source::Log => {
+            (of_component(component, sign), line(sign))
+        }
         _ => of_service(sign),
     };
     let others = incident.parts.len().saturating_sub(1);
@@ -56,9 +60,8 @@ fn of_suspect(incident: &Incident) -> Vec<Arc<Sign>> {
 /// The sign that is told: the first one that names the component, else the first of the gravest.
 fn leading<'a>(signs: &'a [Arc<Sign>], component: Option<&Component>) -> Option<&'a Sign> {
     let named = component.and_then(|component| {
-        let is_of = |sign: &&Arc<Sign>| {
-            sign.stream == component.stream && sign.first_seen == component.at
-        };
+        let is_of =
+            |sign: &&Arc<Sign>| sign.stream == component.stream && sign.first_seen == component.at;
         let signs = signs.iter().filter(is_of);
         signs.max_by_key(|sign| (sign.stack.is_some(), sign.severity))
     });
@@ -71,18 +74,9 @@ fn leading<'a>(signs: &'a [Arc<Sign>], component: Option<&Component>) -> Option<
 
 /// What a part of a service did.
 fn of_component(component: &Component, sign: &Sign) -> String {
-    let name = inert(&component.name, NAME_LEN_MAX);
-    let caller = component.caller.as_ref();
-    let caller = caller.map_or_else(String::new, |caller| {
-        format!(", called by {}", inert(caller, NAME_LEN_MAX))
-    });
-    match &component.thrown {
-        Some(thrown) => {
-            let thrown = thrown.rsplit(['.', ':']).next().unwrap_or(thrown);
-            format!(": {} in {name}{caller}", inert(thrown, NAME_LEN_MAX))
-        }
-        None if sign.stack.is_some() => format!(": {name} failed{caller}"),
-        None => format!(": {name} {}", says(sign)),
+    match &component.broke {
+        Some(broke) => format!(": {}", inert(&broke.says(), BROKE_LEN_MAX)),
+        None => format!(": {} {}", inert(&component.name, NAME_LEN_MAX), says(sign)),
     }
 }
 
@@ -91,7 +85,10 @@ fn of_service(sign: &Sign) -> (String, Option<&str>) {
     match sign.source {
         Source::Log => (format!(" {}", says(sign)), line(sign)),
         Source::Span | Source::Metric => (format!(": {}", inert(&sign.says, TITLE_LEN_MAX)), None),
-        Source::Alert => (format!(": alert {}", inert(&sign.kind, NAME_LEN_MAX)), Some(&sign.says)),
+        Source::Alert => (
+            format!(": alert {}", inert(&sign.kind, NAME_LEN_MAX)),
+            Some(&sign.says),
+        ),
     }
 }
 
@@ -129,7 +126,10 @@ fn since(change: &Change) -> String {
         || format!("a {}", change.kind.name()),
         |to| inert(to, NAME_LEN_MAX / 2),
     );
-    format!(", since {what} of {}", inert(&change.stream.name, NAME_LEN_MAX / 2))
+    format!(
+        ", since {what} of {}",
+        inert(&change.stream.name, NAME_LEN_MAX / 2)
+    )
 }
 
 /// Adds as much of a quote as there is room for.
@@ -139,7 +139,8 @@ fn with_quote(said: String, quote: Option<&str>) -> String {
         return said;
     };
     let first = quote.lines().find(|line| !line.trim().is_empty());
-    let quote = inert(first.unwrap_or_default(), room.min(QUOTE_LEN_MAX));
+    let quote = component::said_in(first.unwrap_or_default());
+    let quote = inert(quote, room.min(QUOTE_LEN_MAX));
     match quote.is_empty() {
         true => said,
         false => format!("{said}: \"{quote}\""),

@@ -3,9 +3,10 @@
 
 mod said;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 
@@ -18,6 +19,7 @@ use crate::cli::eval::rounds::{Writers, component_of};
 use crate::core::detect::EventSequence;
 use crate::core::parse::read_head;
 use crate::core::record::{StreamKey, Timestamp};
+use crate::core::topology::{LinkSource, Topology};
 
 /// Into how many stretches of time the rounds of a campaign are parted where one folder is both.
 const FOLDS: usize = 5;
@@ -70,6 +72,7 @@ pub(super) fn read(train: &Path, test: &Path) -> anyhow::Result<Dataset> {
             part.name = name.into();
             part.writers = trained.writers;
             part.writers.extend(tested.writers);
+            part.topology = Arc::new(topology(&part.writers));
             parts.push(part);
         }
     }
@@ -91,6 +94,7 @@ fn folds(name: &str, campaign: &Campaign, reader: &Reader) -> Vec<Part> {
             let mut part = Part::new(reader.corpus(normal(others)), rounds[from..to].to_vec());
             part.name = format!("{name} {} of {FOLDS}", fold + 1).into();
             part.writers = campaign.writers.clone();
+            part.topology = Arc::new(topology(&part.writers));
             part
         })
         .collect()
@@ -183,6 +187,35 @@ fn read_campaign(path: &Path, facts: &AllFacts, reader: &mut Reader) -> anyhow::
         bail!("{} has no record of a round in split.tsv", path.display());
     }
     Ok(Campaign { rounds, writers })
+}
+
+/// The systems of an OpenStack and those they depend on, as its operators would write it into their
+/// catalog. The services of one system depend on each other.
+const DEPENDS_ON: [(&str, &str); 9] = [
+    ("nova", "keystone"),
+    ("nova", "glance"),
+    ("nova", "cinder"),
+    ("nova", "neutron"),
+    ("cinder", "keystone"),
+    ("cinder", "glance"),
+    ("neutron", "keystone"),
+    ("neutron", "nova"),
+    ("glance", "keystone"),
+];
+
+/// The links between the services of `writers`, as a catalog gives them.
+fn topology(writers: &Writers) -> Topology {
+    let services: BTreeSet<&StreamKey> = writers.values().map(|writer| &writer.service).collect();
+    let mut topology = Topology::default();
+    for caller in &services {
+        for callee in services.iter().filter(|callee| *callee != caller) {
+            let (from, to) = (&*caller.namespace, &*callee.namespace);
+            if from == to || DEPENDS_ON.contains(&(from, to)) {
+                topology.link(caller, callee, Timestamp::ZERO, LinkSource::Catalog);
+            }
+        }
+    }
+    topology
 }
 
 /// `shop/cart` → the service `cart` in `shop`.

@@ -67,7 +67,9 @@ impl<'a> Code<'a> {
     pub(super) fn part<'n>(&self, stream: &StreamKey, name: &'n str) -> &'n str {
         let name = Name::of(name);
         let roots = self.0.get(stream).into_iter().flatten();
-        let root = roots.filter(|root| name.is_within(root)).map(|root| root.len());
+        let root = roots
+            .filter(|root| name.is_within(root))
+            .map(|root| root.len());
         name.part_after(root.max())
     }
 }
@@ -88,7 +90,9 @@ const WORD_LEN_MIN: usize = 3;
 /// What a service is called, in words.
 fn words(stream: &StreamKey) -> Vec<String> {
     let names = [&stream.namespace, &stream.name];
-    let words = names.into_iter().flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
+    let words = names
+        .into_iter()
+        .flat_map(|name| name.split(|c: char| !c.is_alphanumeric()));
     let words = words.filter(|word| word.len() >= WORD_LEN_MIN);
     words.map(str::to_lowercase).collect()
 }

@@ -13,18 +13,62 @@ const DOMAINS: [&str; 14] = [
 ];
 
 /// What parts are called that others use for everything.
-const HELPERS: [&str; 10] = [
-    "util", "helper", "common", "exception", "error", "hook", "wrapper", "decorator", "logging",
+const HELPERS: [&str; 11] = [
+    "rpc",
+    "util",
+    "helper",
+    "common",
+    "exception",
+    "error",
+    "hook",
+    "wrapper",
+    "decorator",
+    "logging",
     "tracing",
 ];
 
 /// Well-known code that is nobody's own, by the beginnings of its names.
 const LIBRARIES: [&str; 40] = [
-    "java", "javax", "jakarta", "jdk", "sun", "com.sun", "kotlin", "kotlinx", "scala", "groovy",
-    "org.springframework", "org.apache", "org.hibernate", "org.eclipse", "io.netty", "io.grpc",
-    "reactor", "com.google", "com.fasterxml", "okhttp3", "System", "Microsoft", "node", "internal",
-    "express", "std", "core", "alloc", "tokio", "hyper", "runtime", "net/http", "google.golang.org",
-    "python3", "threading", "concurrent", "asyncio", "django", "flask", "werkzeug",
+    "java",
+    "javax",
+    "jakarta",
+    "jdk",
+    "sun",
+    "com.sun",
+    "kotlin",
+    "kotlinx",
+    "scala",
+    "groovy",
+    "org.springframework",
+    "org.apache",
+    "org.hibernate",
+    "org.eclipse",
+    "io.netty",
+    "io.grpc",
+    "reactor",
+    "com.google",
+    "com.fasterxml",
+    "okhttp3",
+    "System",
+    "Microsoft",
+    "node",
+    "internal",
+    "express",
+    "std",
+    "core",
+    "alloc",
+    "tokio",
+    "hyper",
+    "runtime",
+    "net/http",
+    "google.golang.org",
+    "python3",
+    "threading",
+    "concurrent",
+    "asyncio",
+    "django",
+    "flask",
+    "werkzeug",
 ];
 
 impl<'a> Name<'a> {
@@ -93,7 +137,9 @@ impl<'a> Name<'a> {
 
     /// Whether it is called as parts are that others use for everything.
     pub(super) fn is_helper(&self) -> bool {
-        let last = self.segment(self.ends.len().saturating_sub(1)).to_lowercase();
+        let last = self
+            .segment(self.ends.len().saturating_sub(1))
+            .to_lowercase();
         HELPERS.iter().any(|helper| last.contains(helper))
     }
 }
@@ -117,7 +163,11 @@ const LEVELS: [&str; 10] = [
 /// `[main] com.shop.cart.Keeper - released`. Untrusted.
 pub(in crate::core::cause) fn logger_in(line: &str) -> Option<&str> {
     let mut after_level = false;
-    for (nth, word) in line.split_ascii_whitespace().take(WORDS_BEFORE_MAX).enumerate() {
+    for (nth, word) in line
+        .split_ascii_whitespace()
+        .take(WORDS_BEFORE_MAX)
+        .enumerate()
+    {
         let name = word.trim_matches(['[', ']', '(', ')', ':', ',', '-']);
         if LEVELS.contains(&name.to_ascii_uppercase().as_str()) {
             after_level = true;
@@ -130,11 +180,34 @@ pub(in crate::core::cause) fn logger_in(line: &str) -> Option<&str> {
     None
 }
 
+/// What a line says after its logger, and after what that puts in brackets; all of it where it names none.
+pub(in crate::core::cause) fn said_in(line: &str) -> &str {
+    let rest = logger_in(line)
+        .and_then(|logger| Some(line.get(line.find(logger)? + logger.len()..)?))
+        .map_or(line, |rest| {
+            rest.trim_start_matches([']', ')', ':', ' ', '-'])
+        });
+    let said = match rest
+        .starts_with('[')
+        .then(|| rest.split_once(']'))
+        .flatten()
+    {
+        Some((_, said)) => said,
+        None => rest,
+    };
+    match said.trim() {
+        "" => line,
+        said => said,
+    }
+}
+
 /// At least two names with a dot or two colons between them.
 fn is_dotted(name: &str) -> bool {
     let is_segment = |segment: &str| {
         let mut letters = segment.chars();
-        letters.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        letters
+            .next()
+            .is_some_and(|c| c.is_alphabetic() || c == '_')
             && letters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '$'))
     };
     let dotted = name.replace("::", ".");
