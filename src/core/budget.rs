@@ -15,16 +15,26 @@ use crate::core::record::Timestamp;
 pub struct BudgetSettings {
     /// Pages that a team gets in a day, critical ones aside.
     pub pages_max: u64,
+    /// The same of teams that have a number of their own.
+    pub pages_max_of: BTreeMap<Box<str>, u64>,
     /// So many incidents that page nobody are a storm, whose digest does not wait for the next day.
     pub storm_incidents: u64,
     /// How long a storm has to be over before its digest is told.
     pub storm_quiet: Duration,
 }
 
+impl BudgetSettings {
+    fn pages_max(&self, team: Option<&str>) -> u64 {
+        let own = team.and_then(|team| self.pages_max_of.get(team));
+        own.copied().unwrap_or(self.pages_max)
+    }
+}
+
 impl Default for BudgetSettings {
     fn default() -> Self {
         Self {
             pages_max: 10,
+            pages_max_of: BTreeMap::new(),
             storm_incidents: 20,
             storm_quiet: Duration::from_mins(30),
         }
@@ -100,7 +110,7 @@ impl Budget {
     ///
     /// `day` is the number of the day in the team's time zone, for instance days since the epoch.
     pub fn decide(&mut self, incident: &mut Incident, day: i64, now: Timestamp) {
-        let pages_max = self.settings.pages_max;
+        let pages_max = self.settings.pages_max(incident.route.team.as_deref());
         let team = self.team(incident.route.team.as_deref());
         let place = team.paging.iter().position(|id| *id == incident.id);
         if !incident.is_live() {
@@ -141,7 +151,8 @@ impl Budget {
                 && now.since(gathered.latest) >= settings.storm_quiet;
             if gathered.count() > 0 && (is_storm || day_of(name) != gathered.day) {
                 let pages = team.days.get(&gathered.day).copied().unwrap_or_default();
-                let pages = (pages.charged + pages.critical, settings.pages_max);
+                let pages_max = settings.pages_max(name);
+                let pages = (pages.charged + pages.critical, pages_max);
                 due.push(team.gathered.digest(name, pages, now));
             }
         }

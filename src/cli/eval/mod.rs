@@ -29,6 +29,7 @@ mod report;
 mod rounds;
 mod scored;
 mod seeds;
+mod told;
 mod training;
 
 use std::fmt::Display;

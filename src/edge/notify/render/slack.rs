@@ -61,8 +61,8 @@ fn headline(event: &IncidentEvent) -> String {
         (_, Gravity::Info) => "🔵",
     };
     match incident.parts.first() {
-        Some(part) => format!("{mark} {}: {}", part.stream, inert(&incident.title)),
-        None => format!("{mark} {}", inert(&incident.title)),
+        Some(part) => inert(&format!("{mark} {}: {}", part.stream, incident.title)),
+        None => inert(&format!("{mark} {}", incident.title)),
     }
 }
 
@@ -153,7 +153,10 @@ fn digest_blocks(digest: &Digest) -> Vec<Value> {
         let (severity, state) = (incident.severity.name(), incident.state.name());
         let service = incident.parts.first().map(|part| part.stream.to_string());
         let service = service.unwrap_or_default();
-        let text = format!("{severity}, {state}: {service}: {}", inert(&incident.title));
+        let text = inert(&format!(
+            "{severity}, {state}: {service}: {}",
+            incident.title
+        ));
         json!({ "type": "section", "text": plain(&text, SECTION_UNITS_MAX) })
     }));
     let more = digest

@@ -85,7 +85,7 @@ fn listed(batch: &[Message]) -> Vec<u8> {
 
 /// The headers and the body that an event in the structured form is in the binary one. What says
 /// how the data is written goes into `content-type`, never into a header of its own.
-fn taken_apart(event: &[u8]) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+pub(crate) fn taken_apart(event: &[u8]) -> Option<(Vec<(String, String)>, Vec<u8>)> {
     let Ok(Value::Object(mut event)) = serde_json::from_slice(event) else {
         return None;
     };
