@@ -21,6 +21,7 @@ pub use saved::SavedError;
 use evidence::Evidence;
 
 use crate::core::budget::{Budget, BudgetSettings};
+use crate::core::cause::title;
 use crate::core::event::{Anomaly, Digest, Incident, IncidentEvent, Mark, Sign, Stage};
 use crate::core::incident::{self, Correlator, IncidentError};
 use crate::core::record::{Change, Metric, Resource, Spans, StreamKey, Timestamp};
@@ -208,11 +209,7 @@ impl Desk {
         } = self;
         let explain = |incident: &mut Incident| {
             incident.cause = evidence.cause(incident, now);
-            incident.title = incident
-                .signs
-                .first()
-                .map(|sign| sign.says.clone())
-                .unwrap_or_default();
+            incident.title = title(incident).into();
         };
         let route = |incident: &mut Incident, _: Stage| {
             incident.route.team = team_of(&settings.teams, incident);
@@ -220,11 +217,11 @@ impl Desk {
                 .silences
                 .verdict(&Subject::of_incident(incident), now);
             watch.note(&verdict);
-            incident.route.muted_by = verdict.muted_by.as_ref().map(|by| by.name.clone());
+            incident.route.muted_by = verdict.muted_by.as_ref().map(|by| by.to_string().into());
             match verdict.muted_by {
                 Some(by) => {
                     incident.route.pages = false;
-                    incident.route.why = format!("muted by {}", by.name).into();
+                    incident.route.why = format!("muted by {by}").into();
                 }
                 None => {
                     let day = settings.teams.day(incident.route.team.as_deref());

@@ -10,7 +10,7 @@ use crate::core::event::{Class, Sign, Source};
 use crate::core::record::{Severity, StreamKey};
 use crate::daemon::board::Board;
 use crate::daemon::memory::Memory;
-use crate::daemon::trainer;
+use crate::daemon::{scribe, trainer};
 use crate::edge::api::{Alert, Caller, Feed, Order, Role};
 use crate::edge::notify::Dispatcher;
 use crate::edge::store::{ControlSettings, Limits, Store};
@@ -121,8 +121,12 @@ struct Alive {
 
 impl Alive {
     fn start(world: &Arc<Mutex<World>>, now: Timestamp) -> Self {
+        let limits = Limits {
+            bytes_max: 1 << 20,
+            streams_max: std::num::NonZeroUsize::MIN,
+        };
         let root = world.lock().unwrap().folder.path().to_owned();
-        let store = Store::open(&root, Limits::default()).unwrap();
+        let store = Store::open(&root, limits).unwrap();
         let control = Arc::new(store.control(ControlSettings::default()).unwrap());
         let (road, step) = (road(), Arc::new(Mutex::new(0)));
         let settings = DeskSettings::default();
@@ -166,7 +170,7 @@ impl Alive {
 fn road() -> Arc<Road> {
     let (trainer, _) = trainer::queue();
     Arc::new(Road {
-        dispatcher: ArcSwap::from_pointee(Dispatcher::none()),
+        dispatcher: ArcSwap::from_pointee(Dispatcher::none(Arc::new(scribe::scribe().0))),
         rules: ArcSwap::default(),
         board: Arc::new(Board::new(1, Arc::new(Memory::default()))),
         feed: Feed::new(),
