@@ -126,7 +126,7 @@ async fn an_incident_and_its_end_are_messages_that_slack_takes() {
         opened["text"]
             .as_str()
             .unwrap()
-            .starts_with("🔴 prod/shop/cart: ")
+            .starts_with("🔴 cart: payment retry 3")
     );
     let said = opened.to_string();
     assert!(
@@ -138,7 +138,7 @@ async fn an_incident_and_its_end_are_messages_that_slack_takes() {
         resolved["text"]
             .as_str()
             .unwrap()
-            .starts_with("✅ Resolved prod/shop/cart: ")
+            .starts_with("✅ Resolved cart: ")
     );
 }
 
