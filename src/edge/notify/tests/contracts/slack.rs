@@ -148,9 +148,10 @@ async fn the_longest_incident_and_the_longest_digest_are_taken() {
     let house = house(&stub);
     house.dispatcher.offer(&opened(huge()), NOW);
     stub.taken().await;
+    let long = Arc::new(huge());
     let digest = Digest {
         team: Some("<!channel> *t*".into()),
-        incidents: vec![Arc::new(huge()); Digest::INCIDENTS_MAX],
+        incidents: vec![long; Digest::INCIDENTS_MAX],
         incident_count: 500,
         ..sample::digest()
     };
