@@ -2,10 +2,13 @@
 
 mod args;
 mod check_config;
+mod client;
 mod demo;
 mod detect;
 mod eval;
+mod explain;
 mod failure;
+mod incidents;
 mod lines;
 mod model_show;
 mod offline;
@@ -15,9 +18,11 @@ mod replay;
 mod scratch;
 mod sender;
 mod serve;
+mod silence;
 mod story;
 mod templates;
 mod terminal;
+mod top;
 mod train;
 
 use std::process::ExitCode;
@@ -27,11 +32,15 @@ use clap::{Parser, Subcommand};
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
 use check_config::CheckConfigArgs;
 use eval::EvalArgs;
+use explain::ExplainArgs;
 use failure::{Failure, Outcome};
+use incidents::IncidentsArgs;
 use model_show::ModelArgs;
 use otlp_check::OtlpCheckArgs;
 use replay::ReplayArgs;
+use silence::SilenceArgs;
 use templates::TemplatesArgs;
+use top::TopArgs;
 
 use crate::daemon::config::{Settings, load};
 
@@ -63,6 +72,12 @@ standard error. Exit codes: 0 done, 1 found what was asked about, 2 wrong use or
 enum Command {
     /// Run the daemon: take logs over OTLP, learn, judge, tell
     Serve(ServeArgs),
+    /// List incidents of a running daemon, take them on, end them
+    Incidents(IncidentsArgs),
+    /// Tell what broke, why probably, and what would help
+    Explain(ExplainArgs),
+    /// Watch services and incidents of a running daemon
+    Top(TopArgs),
     /// See the whole thing work on bundled real logs
     Demo(DemoArgs),
     /// Find anomalies in log files
@@ -77,6 +92,8 @@ enum Command {
     Eval(EvalArgs),
     /// Look at models
     Model(ModelArgs),
+    /// Try silences and maintenance windows
+    Silence(SilenceArgs),
     /// Check a settings file
     CheckConfig(CheckConfigArgs),
     /// See how well any OTLP receiver keeps to the specification
@@ -107,6 +124,9 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     match &cli.command {
         Command::Serve(args) => serve::run(args, cli.log_level.as_deref()),
+        Command::Incidents(args) => incidents::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Top(args) => top::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Detect(args) => detect::run(args),
         Command::Train(args) => train::run(args),
@@ -114,6 +134,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Replay(args) => replay::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
+        Command::Silence(args) => silence::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::OtlpCheck(args) => otlp_check::run(args),
     }

@@ -11,6 +11,7 @@ use super::trainer::{Job, TrainerHandle};
 use crate::core::engine::Output;
 use crate::core::record::StreamKey;
 use crate::core::respond::Rule;
+use crate::edge::api::Feed;
 use crate::edge::notify::Dispatcher;
 
 /// Passes on what the shards say. Waits only for a disk that is far behind.
@@ -25,6 +26,7 @@ pub(super) struct Road {
     pub(super) dispatcher: ArcSwap<Dispatcher>,
     pub(super) rules: ArcSwap<Vec<Rule>>,
     pub(super) board: Arc<Board>,
+    pub(super) feed: Feed,
     pub(super) trainer: TrainerHandle,
     pub(super) watcher: Option<Watcher>,
 }

@@ -8,12 +8,15 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 
 use super::memory::Memory;
 use crate::core::engine::{Ledger, State, Status};
+use crate::core::event::{Incident, IncidentEvent, Stage};
+use crate::core::record::Timestamp;
 use crate::edge::api::{ModelView, Recent, ServiceState, ServiceView, View, open_metrics};
 use crate::edge::notify::rfc3339;
 use crate::edge::receive;
@@ -29,6 +32,10 @@ pub(super) struct Board {
     pub(super) notified: crate::edge::notify::Metrics,
     pub(super) memory: Arc<Memory>,
     pub(super) queued: Arc<AtomicU64>,
+    /// The incidents that go on, oldest first.
+    live: Mutex<Vec<Arc<Incident>>>,
+    /// As the api shows them.
+    silences: Mutex<Vec<Value>>,
     registry: Registry,
     shards: Vec<Report>,
     counts: Counts,
@@ -49,7 +56,42 @@ struct Counts {
     streams: Family<StateLabels, Gauge>,
     anomalies: Family<KindLabels, Counter>,
     redacted: Family<RedactedLabels, Counter>,
+    incidents: Family<StageLabels, Counter>,
+    incidents_open: Gauge,
+    time_to: TimesTo,
+    feedback: Family<VerdictLabels, Counter>,
     resident: Gauge,
+}
+
+/// How long things took, in seconds from the first abnormal record on.
+#[derive(Clone, Debug)]
+struct TimesTo {
+    detect: Histogram,
+    acknowledge: Histogram,
+    restore: Histogram,
+}
+
+impl Default for TimesTo {
+    fn default() -> Self {
+        // From 10 s to about 5 days.
+        let histogram = || Histogram::new(exponential_buckets(10.0, 3.0, 10));
+        Self {
+            detect: histogram(),
+            acknowledge: histogram(),
+            restore: histogram(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+    severity: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    verdict: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,6 +126,8 @@ impl Board {
             notified,
             memory,
             queued: Arc::default(),
+            live: Mutex::default(),
+            silences: Mutex::default(),
             registry,
             shards: reports,
             counts,
@@ -131,6 +175,51 @@ impl Board {
             .anomalies
             .get_or_create(&KindLabels { kind })
             .inc();
+    }
+
+    /// Something became of an incident.
+    pub(super) fn count_incident(&self, event: &IncidentEvent) {
+        let incident = &event.incident;
+        let labels = StageLabels {
+            stage: event.stage.name(),
+            severity: incident.severity.name(),
+        };
+        self.counts.incidents.get_or_create(&labels).inc();
+        let since_began = |at: Timestamp| at.since(incident.began).as_secs_f64();
+        let times = &self.counts.time_to;
+        match (event.stage, &incident.acknowledged, &incident.ended) {
+            (Stage::Opened, ..) => times.detect.observe(since_began(incident.detected)),
+            (Stage::Acknowledged, Some(mark), _) => times.acknowledge.observe(since_began(mark.at)),
+            (Stage::Resolved, _, Some(mark)) => times.restore.observe(since_began(mark.at)),
+            _ => {}
+        }
+    }
+
+    pub(super) fn count_feedback(&self, verdict: &'static str) {
+        let labels = VerdictLabels { verdict };
+        self.counts.feedback.get_or_create(&labels).inc();
+    }
+
+    /// These incidents go on.
+    pub(super) fn set_live(&self, live: Vec<Arc<Incident>>) {
+        let open = i64::try_from(live.len()).unwrap_or(i64::MAX);
+        self.counts.incidents_open.set(open);
+        *locked(&self.live) = live;
+    }
+
+    /// The incidents that go on whose ids begin so.
+    pub(super) fn live(&self, prefix: &str) -> Vec<Arc<Incident>> {
+        let live = locked(&self.live);
+        let found = live.iter().filter(|it| it.id.starts_with(prefix));
+        found.cloned().collect()
+    }
+
+    pub(super) fn set_silences(&self, silences: Vec<Value>) {
+        *locked(&self.silences) = silences;
+    }
+
+    pub(super) fn silences(&self) -> Vec<Value> {
+        locked(&self.silences).clone()
     }
 
     pub(super) fn count_redacted(&self, kind: &str, count: u64) {
@@ -215,6 +304,40 @@ impl Counts {
             "knothole_redacted",
             "Secrets and personal data taken out of records, by kind",
             self.redacted.clone(),
+        );
+        registry.register(
+            "knothole_incidents",
+            "What became of incidents, by severity",
+            self.incidents.clone(),
+        );
+        registry.register(
+            "knothole_incidents_open",
+            "Incidents that go on",
+            self.incidents_open.clone(),
+        );
+        for (name, help, histogram) in [
+            (
+                "knothole_incident_time_to_detect_seconds",
+                "From the first abnormal record until the incident was opened",
+                &self.time_to.detect,
+            ),
+            (
+                "knothole_incident_time_to_acknowledge_seconds",
+                "From the first abnormal record until somebody took the incident on",
+                &self.time_to.acknowledge,
+            ),
+            (
+                "knothole_incident_time_to_restore_seconds",
+                "From the first abnormal record until the incident was over",
+                &self.time_to.restore,
+            ),
+        ] {
+            registry.register(name, help, histogram.clone());
+        }
+        registry.register(
+            "knothole_feedback",
+            "What people said of anomalies and incidents, by verdict",
+            self.feedback.clone(),
         );
         registry.register(
             "knothole_memory_resident_bytes",

@@ -14,9 +14,10 @@ use tokio::sync::oneshot;
 
 use super::clock;
 use super::router::{Load, Router};
+use super::scribe::Scribe;
 use crate::edge::journal::{AppendError, Appended, Entry, Head, Journal, Seq, Stored};
 use crate::edge::receive::{
-    Accepted, Encoding, Intake, Packing, Refusal, Reopen, Sent, Signal, Taken,
+    Accepted, Encoding, Intake, Observed, Packing, Refusal, Reopen, Sent, Signal, Taken,
 };
 
 /// Takes requests in.
@@ -25,6 +26,8 @@ pub(super) struct Door {
     /// `None` where records may be lost in a crash.
     journal: Option<Arc<Journal>>,
     progress: Arc<Mutex<Progress>>,
+    /// Takes evidence.
+    scribe: Scribe,
     /// What the snapshots have.
     forgotten: Mutex<Seq>,
 }
@@ -41,7 +44,12 @@ struct Progress {
 impl Door {
     /// A door that keeps what it takes in `journal`, of which the snapshots have everything up to
     /// `handed`.
-    pub(super) fn new(router: Arc<Router>, journal: Option<Arc<Journal>>, handed: Seq) -> Self {
+    pub(super) fn new(
+        router: Arc<Router>,
+        journal: Option<Arc<Journal>>,
+        handed: Seq,
+        scribe: Scribe,
+    ) -> Self {
         let is_live = journal
             .as_ref()
             .is_none_or(|journal| journal.status().last <= handed);
@@ -49,6 +57,7 @@ impl Door {
             router,
             journal,
             progress: Arc::new(Mutex::new(Progress { handed, is_live })),
+            scribe,
             forgotten: Mutex::new(handed),
         }
     }
@@ -143,6 +152,12 @@ impl Intake for Door {
         let kept = journal.append(entry(&sent), then);
         kept.map_err(|error| refusal(&error))?;
         told.await.unwrap_or(Err(Refusal::Stopping))
+    }
+
+    fn observe(&self, observed: Observed) {
+        if self.router.is_open() {
+            self.scribe.observed(observed);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod config;
 mod announce;
+mod clerk;
 mod board;
 mod keeper;
 mod memory;
@@ -17,6 +18,9 @@ pub(crate) mod models;
 mod door;
 mod router;
 mod scribe;
+mod orders;
+mod showing;
+mod dora;
 mod running;
 mod shard_thread;
 mod shares;

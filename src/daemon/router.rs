@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::board::Board;
 use super::clock;
 use super::memory::Memory;
+use super::scribe::{Scribe, Seen};
 use super::shard_thread::{Command, ShardHandle};
 use super::shares::{Share, Shares};
 use crate::core::record::{Batch, StreamKey, Timestamp};
@@ -34,6 +35,8 @@ pub(super) struct Router {
     memory: Arc<Memory>,
     queued: Arc<AtomicU64>,
     closed: AtomicBool,
+    /// Hears who sends how much.
+    scribe: Scribe,
     /// Takes secrets out of the names of streams, which say where a batch goes.
     redactor: ArcSwap<Redactor>,
 }
@@ -59,7 +62,7 @@ impl Router {
     pub(super) fn new(
         shards: Vec<ShardHandle>,
         queue_bytes_max: usize,
-        board: &Board,
+        (board, scribe): (&Board, Scribe),
         redactor: Arc<Redactor>,
     ) -> Self {
         let permits = (queue_bytes_max / PERMIT_BYTES).clamp(1, u32::MAX as usize >> 4);
@@ -71,6 +74,7 @@ impl Router {
             memory: Arc::clone(&board.memory),
             queued: Arc::clone(&board.queued),
             closed: AtomicBool::new(false),
+            scribe,
             redactor: ArcSwap::new(redactor),
         }
     }
@@ -195,6 +199,12 @@ impl Router {
             is_replayed,
             room,
         } = load;
+        self.scribe.seen(
+            batches
+                .iter()
+                .map(|batch| seen(batch, received_at))
+                .collect(),
+        );
         let records: usize = batches.iter().map(|batch| batch.len()).sum();
         self.queued.fetch_add(records as u64, Ordering::AcqRel);
         let mut per_shard: Vec<Vec<Batch>> = Vec::new();
@@ -222,6 +232,18 @@ impl Router {
             true => Ok(()),
             false => Err(Refusal::Stopping),
         }
+    }
+}
+
+fn seen(batch: &Batch, received_at: Timestamp) -> Seen {
+    let mut records = batch.records();
+    Seen {
+        stream: batch.stream.clone(),
+        resource: Arc::clone(&batch.resource),
+        records: records.len() as u64,
+        at: records
+            .find_map(|record| record.time)
+            .unwrap_or(received_at),
     }
 }
 

@@ -13,19 +13,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::announce::{Announcer, Road};
 use super::board::Board;
+use super::clerk::Clerk;
 use super::config::Settings;
 use super::door::Door;
 use super::keeper::{Books, JOURNAL, Keeper};
 use super::memory::{self, Memory, Ration};
 use super::models::{self, ModelFileError, OtherIdleTimeout};
+use super::orders::Orders;
 use super::router::{Router, shard_index};
 use super::scribe::{self, Scribe};
 use super::shard_thread::{self, Command, Reports, ShardHandle};
+use super::showing::Showing;
 use super::{clock, trainer};
 use crate::core::engine::{self, Output, Room, Saved, Shard, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
+use crate::edge::api::{Api, Feed, Gate};
 use crate::edge::journal::{self, Journal, JournalError, Seq};
 use crate::edge::receive::{
     self, Access, Receiver, ServeError, Tls, TlsError, TokenError, serve_grpc, serve_http,
@@ -86,6 +90,9 @@ pub enum StartError {
     /// A token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// A token of the API.
+    #[error(transparent)]
+    ApiToken(#[from] api::TokenError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -134,26 +141,38 @@ impl Daemon {
         let memory = Arc::new(Memory::default());
         let board = Board::new(settings.shard_count().get(), Arc::clone(&memory));
         let board = Arc::new(board);
-        let (scribe, desk) = scribe::scribe();
-        let notify_context = notify_context(&store, &board, &scribe);
+        let (scribe, inbox) = scribe::scribe();
+        let notify_context = notify_context(settings, &store, &board, &scribe);
         let (trainer, jobs) = trainer::queue();
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
         let road = Arc::new(Road {
             dispatcher: ArcSwap::from_pointee(dispatcher),
             rules: ArcSwap::from_pointee(settings.rules()),
             board: Arc::clone(&board),
+            feed: Feed::new(),
             trainer,
             watcher,
         });
         let announcer = Announcer { road, scribe };
         let control = Arc::new(store.control(ControlSettings::default())?);
-        scribe::spawn(desk, Arc::clone(&announcer.road), Arc::clone(&control))?;
+        let clerk = Clerk::new(
+            settings.desk(clock::now()),
+            Arc::clone(&settings.redact.redactor),
+            (Arc::clone(&announcer.road), Arc::clone(&control)),
+            clock::now(),
+        );
+        scribe::spawn(inbox, clerk)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let ration = Ration::of(settings);
         let (shards, upto) = spawn_shards(settings, &store, &announcer, (&stopping, ration.room))?;
         let redactor = Arc::clone(&settings.redact.redactor);
         let queue_max = ration.queue_bytes_max;
-        let router = Arc::new(Router::new(shards.clone(), queue_max, &board, redactor));
+        let router = Arc::new(Router::new(
+            shards.clone(),
+            queue_max,
+            (&board, announcer.scribe.clone()),
+            redactor,
+        ));
         let tools = trainer::Tools {
             router: Arc::clone(&router),
             store: Arc::clone(&store),
@@ -176,7 +195,25 @@ impl Daemon {
         );
         let addresses = listeners.addresses()?;
         let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
-        let servers = listeners.serve(receiver, Arc::clone(&board) as _, &stop);
+        let gate = Gate::new(&settings.api_tokens())?;
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(gate.clone().follow_files()),
+        );
+        let api = Api {
+            view: Arc::new(Showing {
+                board: Arc::clone(&board),
+                control: Arc::clone(&books.control),
+                router: Arc::clone(&router),
+            }),
+            desk: Arc::new(Orders {
+                scribe: announcer.scribe.clone(),
+            }),
+            gate: gate.clone(),
+            feed: announcer.road.feed.clone(),
+            clock: clock::now,
+        };
+        let servers = listeners.serve(receiver, api, &stop);
         board.set_ready(true);
         Ok(Self {
             addresses,
@@ -257,6 +294,9 @@ impl Daemon {
         let before = road.dispatcher.swap(Arc::new(dispatcher));
         road.rules.store(Arc::new(settings.rules()));
         self.router.redact_by(Arc::clone(&engine.redactor));
+        let redactor = Arc::clone(&settings.redact.redactor);
+        let desk = settings.desk(clock::now());
+        self.announcer.scribe.configure(desk, redactor);
         for shard in &self.shards {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }
@@ -343,14 +383,14 @@ impl Listeners {
     fn serve(
         self,
         receiver: Receiver<Door>,
-        view: Arc<dyn api::View>,
+        api: Api,
         stop: &CancellationToken,
     ) -> JoinSet<Result<(), ServeError>> {
         let mut servers = JoinSet::new();
         servers.spawn(serve_grpc(self.otlp_grpc, receiver.clone(), stop.clone()));
         servers.spawn(serve_http(self.otlp_http, receiver, stop.clone()));
         let (listener, stop) = (self.api, stop.clone());
-        servers.spawn(async move { Ok(api::serve(listener, view, stop).await?) });
+        servers.spawn(async move { Ok(api::serve(listener, api, stop).await?) });
         servers
     }
 }
@@ -368,7 +408,8 @@ fn open_door(
         // No number is given twice, also where the journal was deleted.
         false => Some(open_journal(settings, &books.store, watermark.max(upto))?),
     };
-    Ok(Arc::new(Door::new(router, journal, watermark)))
+    let scribe = books.scribe.clone();
+    Ok(Arc::new(Door::new(router, journal, watermark, scribe)))
 }
 
 /// Opens the journal of the state folder and tells what was found in it.
@@ -440,13 +481,18 @@ async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, St
     })
 }
 
-fn notify_context(store: &Store, board: &Board, scribe: &Scribe) -> notify::Context {
+fn notify_context(
+    settings: &Settings,
+    store: &Store,
+    board: &Board,
+    scribe: &Scribe,
+) -> notify::Context {
     notify::Context {
         instance_id: store.instance_id().into(),
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),
         keeping: Arc::new(scribe.clone()),
-        egress: notify::Egress::default(),
+        egress: settings.egress(),
     }
 }
 

@@ -1,51 +1,80 @@
-//! What the shards found → the control database → the sinks.
+//! What the shards found, what spans and metrics show and what people order → the control database →
+//! the sinks.
 //!
 //! A thread of its own, since each write waits for the disk: what is found is written down together
-//! with the messages for the sinks, and goes out after that. What was told before a crash is found
-//! again after it, and is known by its id.
+//! with the incidents that it makes and the messages for the sinks, and goes out after that. What was
+//! told before a crash is found again after it, and is known by its id.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
+};
+use std::time::Duration;
 
 use super::announce::Road;
+use super::clerk::Clerk;
 use super::clock;
-use crate::core::event::{Anomaly, Event};
-use crate::core::record::Timestamp;
-use crate::core::respond::propose;
-use crate::edge::notify::{Keeping, Undelivered, json_line};
-use crate::edge::store::{Control, OutboxRow, ToldEvent};
+use crate::core::desk::DeskSettings;
+use crate::core::event::Anomaly;
+use crate::core::record::{Resource, StreamKey, Timestamp};
+use crate::core::redact::Redactor;
+use crate::edge::api::{Applied, Caller, Order, Refusal};
+use crate::edge::notify::{Keeping, Undelivered};
+use crate::edge::receive::Observed;
+use crate::edge::store::{Control, OutboxRow};
 
 /// Most notes that wait; a shard that finds more waits for the disk.
 const NOTES_MAX: usize = 4_096;
-/// Most notes written in one go.
+/// Most notes worked off in one go.
 const WRITE_MAX: usize = 256;
+/// The longest time between two looks at what is due.
+const TICK: Duration = Duration::from_millis(500);
 
 /// What the scribe is told.
-enum Note {
+pub(super) enum Note {
     /// Something was found.
     Found(Arc<Anomaly>),
+    /// Spans and metrics came.
+    Observed(Observed),
+    /// Records came.
+    Seen(Vec<Seen>),
+    /// Somebody wants something done.
+    Order(Box<(Order, Caller)>, Sender<Result<Applied, Refusal>>),
+    /// How things are done from now on.
+    Configure(Box<(DeskSettings, Arc<Redactor>)>),
     /// A sink is done with a message: name of the sink and id.
     Done(Box<str>, Box<str>),
+    /// A sink will never take a message: name of the sink, id and why.
+    Dead(Box<str>, Box<str>, Box<str>),
     /// To be answered when everything before it is written.
     Flush(Sender<()>),
+    /// What is known is to be written, also what can wait.
+    Save,
     /// Nothing more will come.
     End,
 }
 
+/// So many records of one service came from one resource, the first of this time.
+pub(super) struct Seen {
+    pub(super) stream: StreamKey,
+    pub(super) resource: Arc<Resource>,
+    pub(super) records: u64,
+    pub(super) at: Timestamp,
+}
+
 /// The way to the scribe.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Scribe {
     notes: SyncSender<Note>,
 }
 
 /// The notes that nobody reads yet.
-pub(super) struct Desk(Receiver<Note>);
+pub(super) struct Inbox(Receiver<Note>);
 
 /// A scribe whose thread is still to be started; the sinks need one before there is a road to them.
-pub(super) fn scribe() -> (Scribe, Desk) {
-    let (notes, desk) = sync_channel(NOTES_MAX);
-    (Scribe { notes }, Desk(desk))
+pub(super) fn scribe() -> (Scribe, Inbox) {
+    let (notes, inbox) = sync_channel(NOTES_MAX);
+    (Scribe { notes }, Inbox(inbox))
 }
 
 impl Scribe {
@@ -55,6 +84,36 @@ impl Scribe {
         let _ = self.notes.send(Note::Found(anomaly));
     }
 
+    /// Takes evidence, if there is room for it.
+    pub(super) fn observed(&self, observed: Observed) {
+        self.offer(Note::Observed(observed));
+    }
+
+    /// Takes notice of traffic, if there is room for it.
+    pub(super) fn seen(&self, seen: Vec<Seen>) {
+        self.offer(Note::Seen(seen));
+    }
+
+    /// Has something done, and waits until it is.
+    ///
+    /// # Errors
+    /// It was not done.
+    pub(super) fn order(&self, order: Order, by: Caller) -> Result<Applied, Refusal> {
+        let busy = || Refusal::Busy("knothole is stopping; try again in a moment".to_owned());
+        let (reply, answer) = channel();
+        let note = Note::Order(Box::new((order, by)), reply);
+        self.notes.send(note).map_err(|_| busy())?;
+        answer.recv().map_err(|_| busy())?
+    }
+
+    /// Works by other settings from now on.
+    pub(super) fn configure(&self, settings: DeskSettings, redactor: Arc<Redactor>) {
+        // Once it has ended, nothing is done by any settings.
+        let _ = self
+            .notes
+            .send(Note::Configure(Box::new((settings, redactor))));
+    }
+
     /// Waits until everything so far is written and sent.
     pub(super) fn flush(&self) {
         let (reply, answer) = channel();
@@ -62,13 +121,18 @@ impl Scribe {
             let _ = answer.recv();
         }
     }
-}
 
-impl Scribe {
     /// Ends the thread when everything so far is written.
     pub(super) fn end(&self) {
+        let _ = self.notes.send(Note::Save);
         self.flush();
         let _ = self.notes.send(Note::End);
+    }
+
+    fn offer(&self, note: Note) {
+        if let Err(TrySendError::Full(_)) = self.notes.try_send(note) {
+            tracing::debug!("Evidence came faster than it could be taken; some was let go.");
+        }
     }
 }
 
@@ -80,20 +144,39 @@ impl Keeping for Scribe {
             tracing::debug!(sink, id, "A delivery could not be written down.");
         }
     }
+
+    fn dead(&self, sink: &str, id: &str, why: &str) {
+        let note = Note::Dead(sink.into(), id.into(), why.into());
+        if let Err(TrySendError::Full(_)) = self.notes.try_send(note) {
+            // It is tried again after the next start, and given up again.
+            tracing::debug!(
+                sink,
+                id,
+                "A message that was given up could not be put aside."
+            );
+        }
+    }
 }
 
 /// Starts the thread.
 ///
 /// # Errors
 /// If the system gives no thread.
-pub(super) fn spawn(desk: Desk, road: Arc<Road>, control: Arc<Control>) -> std::io::Result<()> {
+pub(super) fn spawn(inbox: Inbox, mut clerk: Clerk) -> std::io::Result<()> {
     let thread = std::thread::Builder::new().name("scribe".to_owned());
     thread.spawn(move || {
-        while let Ok(first) = desk.0.recv() {
-            let more = desk.0.try_iter().take(WRITE_MAX - 1);
-            let notes: Vec<Note> = std::iter::once(first).chain(more).collect();
+        loop {
+            let now = clock::now();
+            let due = clerk.next_deadline().map_or(TICK, |due| due.since(now));
+            let first = match inbox.0.recv_timeout(due.min(TICK)) {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let more = inbox.0.try_iter().take(WRITE_MAX - 1);
+            let notes: Vec<Note> = first.into_iter().chain(more).collect();
             let is_over = notes.iter().any(|note| matches!(note, Note::End));
-            write(notes, &road, &control);
+            clerk.work_off(notes, clock::now());
             if is_over {
                 return;
             }
@@ -104,97 +187,15 @@ pub(super) fn spawn(desk: Desk, road: Arc<Road>, control: Arc<Control>) -> std::
 
 /// Gives the sinks what no sink had taken when the daemon ended.
 pub(super) fn restore(road: &Road, control: &Control) {
-    let rows = match control.pending() {
-        Ok(rows) => rows,
-        Err(error) => {
-            tracing::error!(%error, "Undelivered notifications cannot be read.");
-            return;
-        }
-    };
+    match control.pending() {
+        Ok(rows) => send_again(road, rows),
+        Err(error) => tracing::error!(%error, "Undelivered notifications cannot be read."),
+    }
+}
+
+/// Gives the sinks messages that were written down before.
+pub(super) fn send_again(road: &Road, rows: Vec<OutboxRow>) {
     let read = |row: OutboxRow| Undelivered::from_parts(&row.sink, &row.kind, &row.message);
     let undelivered: Vec<Undelivered> = rows.into_iter().filter_map(read).collect();
     road.dispatcher.load().restore(undelivered, clock::now());
-}
-
-fn write(notes: Vec<Note>, road: &Road, control: &Control) {
-    let now = clock::now();
-    let (mut found, mut done, mut replies) = (Vec::new(), Vec::new(), Vec::new());
-    for note in notes {
-        match note {
-            Note::Found(anomaly) => found.push(anomaly),
-            Note::Done(sink, id) => done.push((sink, id)),
-            Note::Flush(reply) => replies.push(reply),
-            Note::End => {}
-        }
-    }
-    if !found.is_empty() {
-        tell(found, road, control, now);
-    }
-    if !done.is_empty() {
-        let done: Vec<(&str, &str)> = done.iter().map(|(sink, id)| (&**sink, &**id)).collect();
-        if let Err(error) = control.settled(&done) {
-            tracing::warn!(%error, "Deliveries could not be written down; they are sent again after the next start.");
-        }
-    }
-    for reply in replies {
-        // Whoever asked may have given up.
-        let _ = reply.send(());
-    }
-}
-
-fn tell(found: Vec<Arc<Anomaly>>, road: &Road, control: &Control, now: Timestamp) {
-    let rules = road.rules.load();
-    let events: Vec<Event> = found
-        .into_iter()
-        .flat_map(|anomaly| {
-            let proposals = propose(&rules, &anomaly, now).into_iter();
-            let proposals = proposals.map(|proposal| Event::Proposal(Arc::new(proposal)));
-            std::iter::once(Event::Anomaly(anomaly)).chain(proposals)
-        })
-        .collect();
-    // Known before anything is prepared: what was told must not use up the share of what is new.
-    let ids: Vec<&str> = events.iter().map(Event::id).collect();
-    let were_told = control.were_told(&ids).unwrap_or_else(|error| {
-        tracing::error!(%error, "What was told before cannot be read; some may be told again.");
-        vec![false; ids.len()]
-    });
-    let mut seen = HashSet::new();
-    let news = events.iter().zip(were_told);
-    let news = news.filter(|(event, was_told)| !was_told && seen.insert(event.id()));
-    let news: Vec<&Event> = news.map(|(event, _)| event).collect();
-    let prepared = road.dispatcher.load();
-    let prepared = news.iter().flat_map(|event| prepared.prepare(event, now));
-    let prepared: Vec<Undelivered> = prepared.collect();
-    let told: Vec<ToldEvent> = news.iter().map(|event| told(event, now)).collect();
-    let rows: Vec<OutboxRow> = prepared.iter().map(|it| row(it, now)).collect();
-    if let Err(error) = control.tell(&told, &rows, &[]) {
-        tracing::error!(%error, "What was found could not be written down; it is told all the same, and may be told again after a crash.");
-    }
-    for event in news {
-        if let Event::Anomaly(anomaly) = event {
-            road.board.count_anomaly(anomaly.kind.name());
-            if let Ok(object) = serde_json::from_slice(&json_line(event)) {
-                road.board.recent.push(object);
-            }
-        }
-    }
-    // Asked for again: the settings may have been read anew meanwhile.
-    road.dispatcher.load().send(prepared, now);
-}
-
-fn told(event: &Event, at: Timestamp) -> ToldEvent {
-    ToldEvent {
-        id: event.id().into(),
-        at,
-    }
-}
-
-fn row(undelivered: &Undelivered, at: Timestamp) -> OutboxRow {
-    OutboxRow {
-        sink: undelivered.sink().into(),
-        kind: undelivered.kind().into(),
-        id: undelivered.id().into(),
-        message: undelivered.message(),
-        at,
-    }
 }

@@ -12,6 +12,7 @@ use super::clock;
 use super::router::Room;
 use crate::core::engine::{Settings, Shard, Snapshot};
 use crate::core::model::Bundle;
+use crate::core::parse::Template;
 use crate::core::record::{Batch, StreamKey, Timestamp};
 
 /// The longest time between two looks at what is due and two reports to the board.
@@ -42,6 +43,12 @@ pub(super) enum Command {
     Reconfigure(Box<Settings>),
     /// The state of every stream, please.
     Snapshot(Ask),
+    /// The templates of a stream, please, at most so many, the most frequent first.
+    Templates {
+        stream: StreamKey,
+        max: usize,
+        reply: Sender<Vec<Template>>,
+    },
     /// Judge what waits and end every sequence, then say so.
     Finish(Sender<()>),
     /// Take in what is queued, hand over the state of every stream, and end.
@@ -179,6 +186,10 @@ impl Worker {
             Command::TrainingFailed { stream } => self.shard.training_failed(&stream, now),
             Command::Reconfigure(settings) => self.shard.reconfigure(*settings),
             Command::Snapshot(ask) => self.answer(&ask),
+            Command::Templates { stream, max, reply } => {
+                // Whoever asked may have given up.
+                let _ = reply.send(self.templates(&stream, max));
+            }
             Command::Finish(reply) => {
                 self.shard.finish(now);
                 self.report();
@@ -193,6 +204,14 @@ impl Worker {
     fn answer(&mut self, ask: &Ask) {
         // Nobody waits any more when the time to stop is over.
         let _ = ask.reply.send(self.shard.snapshots(&ask.whole));
+    }
+
+    fn templates(&self, stream: &StreamKey, max: usize) -> Vec<Template> {
+        let miner = self.shard.miner(stream);
+        let templates = miner.into_iter().flat_map(|miner| miner.templates());
+        let mut templates: Vec<&Template> = templates.collect();
+        templates.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.text.cmp(&b.text)));
+        templates.into_iter().take(max).cloned().collect()
     }
 
     fn report(&mut self) {

@@ -12,7 +12,7 @@ use crate::core::event::{Cause, Incident, Sign};
 use crate::core::record::{Change, Resource, StreamKey, Timestamp};
 use crate::core::topology::{LinkSource, Topology};
 use crate::core::traffic::{ATTRIBUTES, Traffic};
-use crate::core::witness::Witness;
+use crate::core::witness::{Finding, Witness};
 
 /// How long before an incident spans and metrics are looked at: what comes first is often seen before
 /// the first log record that is odd.
@@ -27,6 +27,9 @@ pub(super) struct Evidence {
     pub(super) topology: Topology,
     pub(super) changes: Changes,
     pub(super) traffic: Traffic,
+    /// Changes that nobody was told of yet.
+    #[serde(skip)]
+    pub(super) fresh: Vec<Arc<Change>>,
 }
 
 impl Evidence {
@@ -38,8 +41,17 @@ impl Evidence {
         (records, at): (u64, Timestamp),
     ) {
         if let Some(change) = self.traffic.seen(stream, resource, (records, at)) {
-            self.changes.add(Arc::new(change));
+            self.change(Arc::new(change));
         }
+    }
+
+    /// Takes a change; whether it is new.
+    pub(super) fn change(&mut self, change: Arc<Change>) -> bool {
+        let is_new = self.changes.add(Arc::clone(&change));
+        if is_new {
+            self.fresh.push(change);
+        }
+        is_new
     }
 
     /// What spans and metrics show by now.
@@ -55,7 +67,8 @@ impl Evidence {
     /// What probably caused an incident.
     pub(super) fn cause(&self, incident: &Incident, now: Timestamp) -> Cause {
         let from = incident.began.minus(BEFORE);
-        let findings: Vec<_> = self.witness.findings(from, now).cloned().collect();
+        let findings = self.witness.findings(from, now);
+        let findings: Vec<Finding> = findings.into_iter().cloned().collect();
         let since = incident.began.minus(NEAR);
         let changes: Vec<Arc<Change>> = self.changes.since(since).cloned().collect();
         let counted = self.counted(incident);

@@ -10,19 +10,18 @@
 //! One desk per daemon. It is pure and deterministic: the shell gives the time, and keeps its two
 //! snapshots, the one with every write and the other every minute.
 
-mod calendar;
 mod evidence;
 mod saved;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use calendar::Calendar;
 pub use saved::SavedError;
 
 use evidence::Evidence;
 
 use crate::core::budget::{Budget, BudgetSettings};
+use crate::core::cause::title;
 use crate::core::event::{Anomaly, Digest, Incident, IncidentEvent, Mark, Sign, Stage};
 use crate::core::incident::{self, Correlator, IncidentError};
 use crate::core::record::{Change, Metric, Resource, Spans, StreamKey, Timestamp};
@@ -34,16 +33,25 @@ use crate::core::topology::Topology;
 pub struct DeskSettings {
     /// How signs are joined, and when an incident is over.
     pub incidents: incident::Settings,
-    /// How often a team is woken.
-    pub budget: BudgetSettings,
     /// What is not told, and when.
     pub silences: Silences,
     /// When a silence is stale.
     pub stale: StaleAfter,
-    /// Whose services are whose.
+    /// Whose services are whose, and how often each team may be woken.
     pub teams: Teams,
-    /// The days of each team.
-    pub calendar: Calendar,
+}
+
+impl DeskSettings {
+    fn budget(&self) -> BudgetSettings {
+        let teams = self.teams.iter();
+        BudgetSettings {
+            pages_max: self.teams.day(None).pages_max,
+            pages_max_of: teams
+                .map(|team| (team.name.clone(), team.day.pages_max))
+                .collect(),
+            ..BudgetSettings::default()
+        }
+    }
 }
 
 /// Something that is to be told.
@@ -95,7 +103,7 @@ pub struct Desk {
     muted: BTreeSet<Box<str>>,
     evidence: Evidence,
     stale: Vec<Warning>,
-    /// Whether anything changed since the last look at [`take_dirty`](Self::take_dirty).
+    /// Whether anything changed since it was last kept.
     is_dirty: bool,
 }
 
@@ -104,7 +112,7 @@ impl Desk {
     pub fn new(settings: DeskSettings) -> Self {
         Self {
             correlator: Correlator::new(settings.incidents.clone()),
-            budget: Budget::new(settings.budget.clone()),
+            budget: Budget::new(settings.budget()),
             watch: Watch::default(),
             outside: BTreeSet::new(),
             muted: BTreeSet::new(),
@@ -118,7 +126,7 @@ impl Desk {
     /// Takes other settings; what is known stays.
     pub fn reconfigure(&mut self, settings: DeskSettings) {
         self.correlator.reconfigure(settings.incidents.clone());
-        self.budget.reconfigure(settings.budget.clone());
+        self.budget.reconfigure(settings.budget());
         self.settings = settings;
         self.is_dirty = true;
     }
@@ -162,7 +170,7 @@ impl Desk {
 
     /// Takes a change that somebody tells of; whether it is new.
     pub fn change(&mut self, change: Arc<Change>) -> bool {
-        self.evidence.changes.add(change)
+        self.evidence.change(change)
     }
 
     /// Does something to the incident with this id.
@@ -201,11 +209,7 @@ impl Desk {
         } = self;
         let explain = |incident: &mut Incident| {
             incident.cause = evidence.cause(incident, now);
-            incident.title = incident
-                .signs
-                .first()
-                .map(|sign| sign.says.clone())
-                .unwrap_or_default();
+            incident.title = title(incident).into();
         };
         let route = |incident: &mut Incident, _: Stage| {
             incident.route.team = team_of(&settings.teams, incident);
@@ -213,22 +217,21 @@ impl Desk {
                 .silences
                 .verdict(&Subject::of_incident(incident), now);
             watch.note(&verdict);
-            incident.route.muted_by = verdict.muted_by.as_ref().map(|by| by.name.clone());
+            incident.route.muted_by = verdict.muted_by.as_ref().map(|by| by.to_string().into());
             match verdict.muted_by {
                 Some(by) => {
                     incident.route.pages = false;
-                    incident.route.why = format!("muted by {}", by.name).into();
+                    incident.route.why = format!("muted by {by}").into();
                 }
                 None => {
-                    let team = incident.route.team.as_deref();
-                    let day = settings.calendar.day(team, now);
-                    budget.decide(incident, day, now);
+                    let day = settings.teams.day(incident.route.team.as_deref());
+                    budget.decide(incident, day.number(now), now);
                 }
             }
         };
         let events = correlator.take(explain, route);
-        let calendar = &settings.calendar;
-        let digests = budget.digests(|team| calendar.digest_day(team, now), now);
+        let teams = &settings.teams;
+        let digests = budget.digests(|team| teams.day(team).number(now), now);
         self.is_dirty |= !events.is_empty() || !digests.is_empty();
         let mut told: Vec<Told> = events.into_iter().map(|event| self.told(event)).collect();
         told.extend(digests.into_iter().map(|it| Told::Digest(Arc::new(it))));
@@ -271,14 +274,19 @@ impl Desk {
         &mut self.evidence.topology
     }
 
-    /// Changes since `since`, oldest first.
-    pub fn changes_since(&self, since: Timestamp) -> impl Iterator<Item = &Arc<Change>> {
-        self.evidence.changes.since(since)
+    /// The changes that came or were seen since the last call.
+    pub fn take_changes(&mut self) -> Vec<Arc<Change>> {
+        std::mem::take(&mut self.evidence.fresh)
     }
 
-    /// Whether what [`saved`](Self::saved) has changed since this was last asked.
-    pub const fn take_dirty(&mut self) -> bool {
-        std::mem::replace(&mut self.is_dirty, false)
+    /// Whether there is something to be kept that was not when [`is_saved`](Self::is_saved) was called.
+    pub const fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// What [`saved`](Self::saved) gave is kept.
+    pub const fn is_saved(&mut self) {
+        self.is_dirty = false;
     }
 
     /// What was muted and is not any more is told, if it still goes on.

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::intake::quotable;
 pub use self::room::Room;
 pub use self::shard::Shard;
 pub use self::snapshot::{Lost, Saved, Snapshot, SnapshotError, Templates};

@@ -22,7 +22,7 @@ pub(super) struct Case {
     pub(super) heard: Moment,
     /// When its first sign was.
     pub(super) began: When,
-    last_seen: Timestamp,
+    last: When,
     pub(super) state: IncidentState,
     pub(super) acknowledged: Option<Mark>,
     pub(super) ended: Option<(Moment, Mark)>,
@@ -61,7 +61,7 @@ pub(super) struct Side {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
-    at: Timestamp,
+    at: Moment,
     sign: Arc<Sign>,
 }
 
@@ -105,7 +105,7 @@ impl Case {
             opened: now,
             heard: now,
             began,
-            last_seen: began.time,
+            last: began,
             state: IncidentState::Open,
             acknowledged: None,
             ended: None,
@@ -142,7 +142,20 @@ impl Case {
             self.alerts.insert(sign.kind.clone());
         }
         let sign = Arc::clone(sign);
-        self.keep(vec![Kept { at: at.time, sign }]);
+        self.keep(vec![Kept {
+            at: at.moment,
+            sign,
+        }]);
+    }
+
+    /// Counts a sign that comes anyway at a service that takes part. It keeps nothing going and is no
+    /// evidence.
+    pub(super) fn accompany(&mut self, sign: &Sign, at: When) {
+        self.sign_count += 1;
+        self.note_time(at);
+        if let Some(side) = self.parts.get_mut(&sign.stream) {
+            side.signs += 1;
+        }
     }
 
     /// Takes in all of a case that began later.
@@ -151,7 +164,7 @@ impl Case {
         self.heard = self.heard.max(other.heard);
         self.sign_count += other.sign_count;
         self.note_time(other.began);
-        self.last_seen = self.last_seen.max(other.last_seen);
+        self.note_time(other.last);
         for (stream, side) in &other.parts {
             let relation = match side.relation {
                 Relation::First => relation,
@@ -246,7 +259,7 @@ impl Case {
             title: told.title.clone(),
             began: self.began.time,
             detected: told.detected,
-            last_seen: self.last_seen,
+            last_seen: self.last.time.max(self.began.time),
             acknowledged: self.acknowledged.clone(),
             ended: self.ended.as_ref().map(|(_, mark)| mark.clone()),
             parts: self.told_parts(),
@@ -260,7 +273,7 @@ impl Case {
 
     fn told_parts(&self) -> Vec<Part> {
         let mut sides: Vec<(&StreamKey, &Side)> = self.parts.iter().collect();
-        sides.sort_by_key(|(stream, side)| (side.first.time, &side.first_id, *stream));
+        sides.sort_by_key(|(stream, side)| (side.first.moment, &side.first_id, *stream));
         sides.truncate(Incident::PARTS_MAX);
         // Who turns out to have been first is related to who was taken for it as that one is to it.
         let first = sides.first().map(|(_, side)| side.relation);
@@ -279,11 +292,14 @@ impl Case {
         sides.into_iter().enumerate().map(part).collect()
     }
 
+    /// What came first is asked of our own clock, since others may be wrong.
     fn note_time(&mut self, at: When) {
-        if (at.time, at.moment) < (self.began.time, self.began.moment) {
+        if at.moment < self.began.moment {
             self.began = at;
         }
-        self.last_seen = self.last_seen.max(at.time);
+        if at.moment >= self.last.moment {
+            self.last = at;
+        }
     }
 
     fn note_part(&mut self, sign: &Arc<Sign>, at: When, relation: Relation) {
@@ -306,7 +322,7 @@ impl Case {
         if let Some(known) = self.parts.get_mut(stream) {
             known.signs += side.signs;
             known.last = known.last.max(side.last);
-            if (side.first.time, &side.first_id) < (known.first.time, &known.first_id) {
+            if (side.first.moment, &side.first_id) < (known.first.moment, &known.first_id) {
                 known.first = side.first;
                 known.first_id.clone_from(&side.first_id);
                 known.resource = Arc::clone(&side.resource);
@@ -321,13 +337,7 @@ impl Case {
     }
 
     fn keep(&mut self, more: Vec<Kept>) {
-        for kept in &more {
-            let gravest = gravity::of_sign(&kept.sign);
-            if gravest > self.gravest || self.signs.is_empty() {
-                (self.gravest, self.class) = (gravest, kept.sign.class);
-            }
-            self.signs.push(kept.clone());
-        }
+        self.signs.extend(more);
         self.signs
             .sort_by(|a, b| (a.at, &a.sign.id).cmp(&(b.at, &b.sign.id)));
         while self.signs.len() > Incident::SIGNS_MAX {
@@ -337,6 +347,13 @@ impl Case {
             if let Some(place) = least.map(|(place, _)| place) {
                 self.signs.remove(place);
             }
+        }
+        let graver =
+            |a: &&Kept, b: &&Kept| gravity::of_sign(&a.sign).cmp(&gravity::of_sign(&b.sign));
+        // Of equally grave ones the first.
+        if let Some(gravest) = self.signs.iter().rev().max_by(graver) {
+            self.gravest = gravity::of_sign(&gravest.sign);
+            self.class = gravest.sign.class;
         }
     }
 }

@@ -46,6 +46,11 @@ impl Places {
         here.filter(ours).or_else(named)
     }
 
+    /// The case that goes on at the sign's service.
+    pub(super) fn at_service(&self, sign: &Sign) -> Option<u64> {
+        self.services.get(&sign.stream).copied()
+    }
+
     /// Where a sign belongs: to the case of its service, of its trace, of the nearest neighbour that
     /// broke lately. If several, they are one: always if they share a trace, and by neighbourhood if
     /// they began at about the same time.
@@ -116,18 +121,10 @@ impl Places {
         self.forget_traces(key, case);
     }
 
-    /// All that a case names leads to it, where it leads nowhere yet.
+    /// All that the case `key` names leads to it again, where it leads nowhere yet.
     pub(super) fn enter_all(&mut self, key: u64, case: &mut Case) {
-        for stream in case.parts.keys() {
-            self.services.entry(stream.clone()).or_insert(key);
-        }
-        for name in &case.alerts {
-            self.alerts.entry(name.clone()).or_insert(key);
-        }
-        for trace in &case.traces {
-            self.traces.entry(*trace).or_insert(key);
-        }
-        self.forget_traces(key, case);
+        let names = case.clone();
+        self.enter_as(key, case, &names);
     }
 
     /// Nothing leads to a case any more.
@@ -147,7 +144,23 @@ impl Places {
     pub(super) fn merge(&mut self, younger: (u64, &Case), (older, case): (u64, &mut Case)) {
         self.leave(younger.0, younger.1);
         self.newcomers.merge(older, younger.0);
-        self.enter_all(older, case);
+        self.enter_as(older, case, younger.1);
+    }
+
+    /// What `names` names, as far as `case` knows of it, leads to `case`.
+    fn enter_as(&mut self, key: u64, case: &mut Case, names: &Case) {
+        for stream in names.parts.keys() {
+            if case.parts.contains_key(stream) {
+                self.services.entry(stream.clone()).or_insert(key);
+            }
+        }
+        for name in names.alerts.intersection(&case.alerts) {
+            self.alerts.entry(name.clone()).or_insert(key);
+        }
+        for trace in &names.traces {
+            self.traces.entry(*trace).or_insert(key);
+        }
+        self.forget_traces(key, case);
     }
 
     /// The cases of services within some links that broke at about the same time, the nearest first,

@@ -153,6 +153,11 @@ impl Redaction {
         }
     }
 
+    /// A resource without its secrets.
+    pub fn shared(&mut self, redactor: &Redactor, resource: &Arc<Resource>) -> Arc<Resource> {
+        self.resource(redactor, resource)
+    }
+
     /// From now on another redactor is asked: what the last one made is not used again.
     pub fn forget(&mut self) {
         self.resource = None;

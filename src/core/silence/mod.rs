@@ -151,12 +151,12 @@ impl Silences {
             .filter(|window| window.schedule.is_open(now));
         let windows = windows.filter(|window| labels.fit(&window.matchers));
         let windows = windows.filter_map(|window| By::window(window, now));
-        silences.map(By::silence).chain(windows).collect()
+        silences.map(By::from).chain(windows).collect()
     }
 }
 
-impl By {
-    fn silence(silence: &Silence) -> Self {
+impl From<&Silence> for By {
+    fn from(silence: &Silence) -> Self {
         Self {
             sort: Sort::Silence,
             name: silence.id.clone(),
@@ -165,7 +165,9 @@ impl By {
             mode: Mode::Mute,
         }
     }
+}
 
+impl By {
     fn window(window: &Window, now: Timestamp) -> Option<Self> {
         Some(Self {
             sort: Sort::Window,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::thread;
 
 use super::settings::{ServiceBundle, Settings};
+use crate::core::desk::DeskSettings;
 use crate::core::engine;
 use crate::core::parse;
-use crate::core::record::StreamKey;
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::respond::Rule;
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder, PatternError};
 use crate::core::train::TrainSettings;
@@ -63,6 +64,17 @@ impl Settings {
         match (self.detect.alarm_rate, self.detect.alerts_per_day) {
             (_, Some(alerts)) => engine::Alarms::PerDay(alerts),
             (rate, None) => engine::Alarms::Rate(rate),
+        }
+    }
+
+    /// How incidents are made up and whom they concern; silences that do not say since when they are
+    /// there are there since `now`.
+    pub fn desk(&self, now: Timestamp) -> DeskSettings {
+        DeskSettings {
+            incidents: self.incident_settings(),
+            silences: self.silences(now),
+            teams: self.teams(),
+            ..DeskSettings::default()
         }
     }
 

@@ -9,6 +9,8 @@ mod memory;
 mod problem;
 mod read;
 mod settings;
+mod silence_tests;
+mod incidents;
 mod silences;
 mod tree;
 mod units;
@@ -19,12 +21,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use hand::{hand_from_text, load_hand};
+pub use incidents::{ApiSettings, ApiToken, EgressSettings, IncidentSettings};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use settings::{
     ActionRule, Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle,
     Settings, Telemetry, Templates,
 };
+pub use silence_tests::{SilenceCase, load_silence_cases, silence_cases_from_text};
 pub use silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};

@@ -121,6 +121,25 @@ impl Settings {
     }
 }
 
+impl SilenceEntry {
+    /// The silence that somebody asks for at `now`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in one text.
+    pub fn silence(&self, now: Timestamp) -> Result<Silence, String> {
+        let mut reader = Reader::default();
+        let silence = reader.silence(0, self, now);
+        let findings = reader.findings.into_iter();
+        let said: Vec<String> = findings
+            .map(|(path, message)| match path.strip_prefix("silences[0].") {
+                Some(field) => format!("{field}: {message}"),
+                None => message,
+            })
+            .collect();
+        silence.ok_or_else(|| said.join("; "))
+    }
+}
+
 /// Everything wrong with silences, windows, teams and the budget, read at `now`. That a silence is over
 /// is not wrong: it must not keep a daemon from its start.
 pub(super) fn check(settings: &Settings, now: Timestamp) -> Vec<Finding> {

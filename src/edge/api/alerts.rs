@@ -20,7 +20,7 @@ const TEXT_CHARS_MAX: usize = 500;
 /// Most labels of an alert that are kept.
 const LABELS_MAX: usize = 32;
 /// The label of the alerts that knothole itself sends to Alertmanager, which may send them back.
-const OWN_LABEL: &str = "knothole_incident";
+const OWN_LABEL: &str = "incident_fingerprint";
 /// The labels that name a service, the surest first.
 const SERVICE_LABELS: [&str; 5] = ["service_name", "service", "app", "deployment", "job"];
 

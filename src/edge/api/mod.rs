@@ -24,6 +24,7 @@ mod recent;
 mod routes;
 mod time;
 mod view;
+mod words;
 
 pub use desk::{Alert, Applied, Caller, Desk, Feedback, FeedbackVerdict, Order, Refusal, Subject};
 pub use explain::explanation;
@@ -41,5 +42,7 @@ pub use view::{
 /// The description of the api for machines; a test compares it with the routes.
 const OPENAPI: &str = include_str!("../../../docs/openapi.yaml");
 
+#[cfg(test)]
+mod sample;
 #[cfg(test)]
 mod tests;

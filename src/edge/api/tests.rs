@@ -1,21 +1,69 @@
-use std::sync::Arc;
+//! The api over HTTP, before a made-up daemon.
+
+mod basics;
+mod changing;
+mod openapi;
+mod reading;
+mod roles;
+mod schema;
+
+use std::sync::{Mutex, PoisonError};
 
 use axum::body::Body;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
-
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use super::routes::{Served, router};
 use super::*;
+use crate::core::event::Incident;
+use crate::core::record::Timestamp;
 
-struct Shown {
+/// 2026-08-01 04:00:00 UTC.
+const NOW: Timestamp = Timestamp::from_millis(1_785_556_800_000);
+
+/// A daemon with some incidents, which writes down what it is told to do.
+struct World {
     ready: Result<(), String>,
     recent: Recent,
+    incidents: Vec<Arc<Incident>>,
+    orders: Mutex<Vec<(Order, Caller)>>,
+    refuses: Option<Refusal>,
 }
 
-impl View for Shown {
+use std::sync::Arc;
+
+impl World {
+    fn new() -> Self {
+        let recent = Recent::new(3);
+        for id in 1..=5 {
+            recent.push(json!({ "id": format!("{id}").repeat(32) }));
+        }
+        Self {
+            ready: Ok(()),
+            recent,
+            incidents: vec![sample::incident().into(), sample::quiet().into()],
+            orders: Mutex::default(),
+            refuses: None,
+        }
+    }
+
+    /// What it was told to do, and by whom.
+    fn orders(&self) -> Vec<(Order, Caller)> {
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.clone()
+    }
+
+    fn shown(incident: &Arc<Incident>) -> IncidentView {
+        IncidentView {
+            incident: Arc::clone(incident),
+            object: object(incident),
+        }
+    }
+}
+
+impl View for World {
     fn ready(&self) -> Result<(), String> {
         self.ready.clone()
     }
@@ -37,128 +85,233 @@ impl View for Shown {
         }]
     }
 
+    fn metrics(&self) -> String {
+        open_metrics(&prometheus_client::registry::Registry::default())
+    }
+
     fn anomalies(&self, limit: usize) -> Vec<Value> {
         self.recent.newest(limit)
     }
 
-    fn metrics(&self) -> String {
-        open_metrics(&prometheus_client::registry::Registry::default())
+    fn anomaly(&self, prefix: &str) -> Lookup<Value> {
+        let all = self.recent.newest(Recent::CAPACITY);
+        let named = |it: &Value| it["id"].as_str().is_some_and(|id| id.starts_with(prefix));
+        Lookup::of(all.into_iter().filter(named))
+    }
+
+    fn incidents(&self, query: &IncidentQuery) -> Vec<Arc<Incident>> {
+        query.select(&self.incidents)
+    }
+
+    fn incident(&self, prefix: &str) -> Lookup<IncidentView> {
+        let named = self.incidents.iter();
+        let named = named.filter(|incident| incident.id.starts_with(prefix));
+        Lookup::of(named.map(Self::shown))
+    }
+
+    fn templates(&self, service: &str) -> Option<Vec<TemplateView>> {
+        let template = TemplateView {
+            id: "00000000000000a1".into(),
+            text: "order <num> taken".into(),
+            records: 7,
+        };
+        (service == "cart").then(|| vec![template.clone(), template])
+    }
+
+    fn silences(&self) -> Vec<Value> {
+        vec![json!({ "id": "s1", "reason": "load test" })]
+    }
+
+    fn audit(&self, before: Option<u64>, limit: usize) -> Vec<AuditEntry> {
+        let numbers = (1..before.unwrap_or(4)).rev().take(limit);
+        let entry = |number| AuditEntry {
+            number,
+            at: NOW,
+            by: "anna".into(),
+            role: Role::Operator,
+            from: "127.0.0.1".into(),
+            action: "acknowledge".into(),
+            target: "9f3c".repeat(8).into(),
+            note: None,
+            outcome: "done".into(),
+        };
+        numbers.map(entry).collect()
+    }
+
+    fn dora(&self, window: std::time::Duration) -> Dora {
+        let took = |p50, p90| {
+            Some(Quantiles {
+                p50: std::time::Duration::from_millis(p50),
+                p90: std::time::Duration::from_millis(p90),
+            })
+        };
+        Dora {
+            window,
+            incidents: 4,
+            time_to_detect: took(11_250, 40_000),
+            time_to_acknowledge: took(60_000, 90_000),
+            time_to_restore: took(600_000, 3_600_000),
+            failed_deployment_recovery: None,
+            change_failure_rate: Some(0.25),
+            deployments: 8,
+        }
     }
 }
 
-fn shown(ready: Result<(), String>) -> Arc<Shown> {
-    let recent = Recent::new(3);
-    for id in 1..=5 {
-        recent.push(json!({ "id": id }));
+impl Desk for World {
+    fn apply(&self, order: Order, by: &Caller) -> Result<Applied, Refusal> {
+        if let Some(refusal) = self.refuses.clone() {
+            return Err(refusal);
+        }
+        let applied = match &order {
+            Order::Acknowledge { .. }
+            | Order::Resolve { .. }
+            | Order::Accept { .. }
+            | Order::Done { .. } => Applied::Incident(Box::new(Self::shown(&self.incidents[0]))),
+            Order::Silence(silence) => Applied::Silence(silence.clone()),
+            Order::Feedback(_) | Order::Change(_) | Order::Alerts(_) | Order::EndSilence { .. } => {
+                Applied::Taken { is_new: true }
+            }
+        };
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.push((order, by.clone()));
+        Ok(applied)
     }
-    Arc::new(Shown { ready, recent })
 }
 
-async fn call(view: Arc<Shown>, method: &str, path: &str) -> (StatusCode, String, String) {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "127.0.0.1:8080")
-        .body(Body::empty())
-        .unwrap();
-    let view: Arc<dyn View> = view;
-    let served = Served::new(Api::from(view), true, CancellationToken::new());
+/// An incident as sinks send it, without what is in its lists.
+fn object(incident: &Incident) -> Value {
+    json!({
+        "id": incident.id, "fingerprint": incident.fingerprint, "revision": incident.revision,
+        "state": incident.state, "severity": incident.severity, "class": incident.class,
+        "title": incident.title, "service": null, "began": "2026-08-01T02:51:07.412Z",
+        "detected": "2026-08-01T02:51:18.412Z", "last_seen": "2026-08-01T03:29:07.412Z",
+        "acknowledged": { "at": "2026-08-01T02:55:10Z", "by": "anna", "note": null },
+        "ended": null, "sign_count": incident.sign_count, "parts": [], "signs": [],
+        "route": { "team": null, "pages": true, "why": "it is critical", "muted_by": null },
+        "cause": {
+            "verdict": "likely", "suspects": [], "changes": [], "unknown": [],
+            "lifts": [{
+                "attribute": "service.version", "value": "2.9.7", "abnormal": [41, 41],
+                "normal": [0, 1930], "lift": 900.0, "p_value": 1e-12,
+            }],
+        },
+        "before": null,
+    })
+}
+
+/// A request to be made.
+struct Call {
+    method: &'static str,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl Call {
+    fn new(method: &'static str, path: &str) -> Self {
+        Self {
+            method,
+            path: path.to_owned(),
+            headers: vec![("host", "127.0.0.1:8080".to_owned())],
+            body: Vec::new(),
+        }
+    }
+
+    fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    fn post(path: &str, body: &Value) -> Self {
+        let mut call = Self::new("POST", path).with("content-type", "application/json");
+        call.body = body.to_string().into();
+        call
+    }
+
+    /// The header `name` in place of one it has.
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.retain(|(given, _)| *given != name);
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(given, _)| *given != name);
+        self
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        assert_eq!(self.headers["content-type"], "application/json");
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn hint(&self) -> String {
+        self.json()["hint"].as_str().unwrap().to_owned()
+    }
+
+    fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap().to_owned()
+    }
+}
+
+fn api(world: &Arc<World>) -> Api {
+    Api {
+        view: Arc::clone(world) as Arc<dyn View>,
+        desk: Arc::clone(world) as Arc<dyn Desk>,
+        gate: Gate::default(),
+        feed: Feed::new(),
+        clock: || NOW,
+    }
+}
+
+/// Makes the call to `world`, on loopback and without tokens.
+async fn call(world: &Arc<World>, call: Call) -> Reply {
+    call_to(api(world), true, call).await
+}
+
+async fn call_to(api: Api, is_local: bool, call: Call) -> Reply {
+    let mut request = Request::builder().method(call.method).uri(&call.path);
+    for (name, value) in &call.headers {
+        request = request.header(*name, value);
+    }
+    let request = request.body(Body::from(call.body)).unwrap();
+    let served = Served::new(api, is_local, CancellationToken::new());
     let answer = router(served).oneshot(request).await.unwrap();
-    assert_eq!(
-        answer.headers()["x-content-type-options"],
-        "nosniff",
-        "{path}"
-    );
-    let status = answer.status();
-    let kind = answer.headers()["content-type"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    let body = axum::body::to_bytes(answer.into_body(), 1 << 20)
-        .await
-        .unwrap();
-    (status, kind, String::from_utf8(body.into()).unwrap())
-}
-
-async fn json_of(path: &str) -> (StatusCode, Value) {
-    let (status, kind, body) = call(shown(Ok(())), "GET", path).await;
-    assert_eq!(kind, "application/json", "{path}");
-    (status, serde_json::from_str(&body).unwrap())
-}
-
-#[tokio::test]
-async fn it_is_alive_while_it_runs_and_ready_while_it_accepts() {
-    let stopping = || shown(Err("stopping".to_owned()));
-    assert_eq!(call(stopping(), "GET", "/livez").await.0, 200);
-    let (status, _, body) = call(stopping(), "GET", "/readyz").await;
-    assert_eq!((status.as_u16(), body.as_str()), (503, "stopping\n"));
-    assert_eq!(call(shown(Ok(())), "GET", "/readyz").await.0, 200);
-}
-
-#[tokio::test]
-async fn services_tell_how_far_they_are() {
-    let (status, body) = json_of("/v1/services").await;
-    assert_eq!(status, 200);
-    let service = &body["services"][0];
-    assert_eq!(service["state"], "learning");
-    assert_eq!(service["new_template_chance"], 0.021);
-    assert_eq!(service["model"], Value::Null);
-    assert_eq!(service["overflow"], 3);
-    assert_eq!(service["template_signs"], json!(["mostly_rare"]));
-    assert_eq!(service["quarantined_until"], "2026-11-21T08:00:00Z");
-}
-
-#[tokio::test]
-async fn anomalies_come_newest_first_and_the_ring_forgets_the_oldest() {
-    let ids = |body: &Value| body["anomalies"].clone();
-    let all = json!([{ "id": 5 }, { "id": 4 }, { "id": 3 }]);
-    assert_eq!(ids(&json_of("/v1/anomalies").await.1), all);
-    assert_eq!(
-        ids(&json_of("/v1/anomalies?limit=1").await.1),
-        json!([{ "id": 5 }])
-    );
-    assert_eq!(
-        ids(&json_of("/v1/anomalies?limit=999999999999").await.1),
-        all
-    );
-    let (status, body) = json_of("/v1/anomalies?limit=many").await;
-    assert_eq!(status, 400);
-    assert!(
-        body["hint"].as_str().unwrap().contains("limit=100"),
-        "{body}"
-    );
-}
-
-#[tokio::test]
-async fn metrics_are_open_metrics_to_the_end() {
-    let (status, kind, body) = call(shown(Ok(())), "GET", "/metrics").await;
-    assert_eq!(status, 200);
-    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
-    assert!(body.ends_with("# EOF\n"), "{body}");
-}
-
-#[tokio::test]
-async fn what_is_not_there_says_where_to_look() {
-    let (status, body) = json_of("/v1/nothing").await;
-    assert_eq!(status, 404);
-    assert!(body["hint"].as_str().unwrap().contains("GET /"), "{body}");
-    let (_, body) = json_of("/v1/logs").await;
-    assert!(body["hint"].as_str().unwrap().contains("4318"), "{body}");
-    assert_eq!(call(shown(Ok(())), "POST", "/v1/services").await.0, 405);
-}
-
-#[tokio::test]
-async fn the_index_lists_every_path() {
-    let (_, kind, body) = call(shown(Ok(())), "GET", "/").await;
-    assert!(kind.starts_with("text/plain"), "{kind}");
-    for path in [
-        "/livez",
-        "/readyz",
-        "/metrics",
-        "/v1/services",
-        "/v1/anomalies",
+    let (head, body) = answer.into_parts();
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("cache-control", "no-store"),
+        (
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
     ] {
-        assert!(body.contains(path), "{path}");
-        assert_eq!(call(shown(Ok(())), "GET", path).await.0, 200, "{path}");
+        assert_eq!(head.headers[name], value, "{}", call.path);
     }
+    assert!(!head.headers.contains_key("set-cookie"), "{}", call.path);
+    // Events go on for ever; who may hear them is told by the head.
+    let body = match call.path.starts_with("/v1/events") && head.status == 200 {
+        true => Vec::new(),
+        false => axum::body::to_bytes(body, 1 << 20).await.unwrap().into(),
+    };
+    Reply {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: String::from_utf8(body).unwrap(),
+    }
+}
+
+async fn get(path: &str) -> Reply {
+    call(&Arc::new(World::new()), Call::get(path)).await
 }

@@ -9,7 +9,7 @@ use crate::edge::store::StoreError;
 /// The sorts of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// An incident as it last was; its time is when it began.
+    /// An incident as it last was; its time is when it was opened.
     Incident,
     /// An anomaly as the sinks tell it; its time is that of its first record.
     Anomaly,
@@ -95,14 +95,13 @@ impl Control {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn document(&self, kind: Kind, id: &str) -> Result<Option<Document>, StoreError> {
+    pub fn document(&self, kind: Kind, id: &str) -> Result<Option<Numbered>, StoreError> {
         let connection = self.connection();
         let sql = "SELECT nth, id, at, body FROM document WHERE kind = ?1 AND id = ?2";
-        let found = connection
+        connection
             .query_row(sql, [kind.name(), id], |row| numbered(kind, row))
             .optional()
-            .map_err(|error| self.failed("read", error))?;
-        Ok(found.map(|found| found.document))
+            .map_err(|error| self.failed("read", error))
     }
 
     /// The documents of a kind whose ids begin so, at most `limit`, by id.

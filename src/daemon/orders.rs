@@ -1,0 +1,253 @@
+//! What people and other systems want done: carried out, and written into the audit.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::clerk::Clerk;
+use super::config::SilenceEntry;
+use super::scribe::Scribe;
+use crate::core::desk::Deed;
+use crate::core::event::Mark;
+use crate::core::incident::IncidentError;
+use crate::core::record::{Change, Timestamp};
+use crate::core::silence::Silence;
+use crate::edge::api::{
+    self, Alert, Applied, AuditEntry, Caller, Feedback, IncidentView, Order, Refusal, Role,
+};
+use crate::edge::notify::{incident_json, rfc3339};
+use crate::edge::store::{Document, Kind};
+
+/// Who takes orders: the scribe's thread carries them out.
+pub(super) struct Orders {
+    pub(super) scribe: Scribe,
+}
+
+impl api::Desk for Orders {
+    fn apply(&self, order: Order, by: &Caller) -> Result<Applied, Refusal> {
+        self.scribe.order(order, by.clone())
+    }
+}
+
+/// Carries out `order`; what is to be written with it waits at the clerk's.
+pub(super) fn apply(
+    clerk: &mut Clerk,
+    order: Order,
+    by: &Caller,
+    now: Timestamp,
+) -> Result<Applied, Refusal> {
+    let audit = Audit::of(&order, by, now);
+    let applied = carry_out(clerk, order, by, now);
+    let outcome = match &applied {
+        Ok(_) => "done".to_owned(),
+        Err(refusal) => refusal.to_string(),
+    };
+    let entry = audit.document(outcome, clerk.next_audit());
+    clerk.documents.push(entry);
+    applied
+}
+
+fn carry_out(
+    clerk: &mut Clerk,
+    order: Order,
+    by: &Caller,
+    now: Timestamp,
+) -> Result<Applied, Refusal> {
+    let mark = |note: Option<Box<str>>| Mark {
+        at: now,
+        by: by.name.as_ref().into(),
+        note,
+    };
+    match order {
+        Order::Acknowledge { incident, note } => {
+            deed(clerk, &incident, Deed::Acknowledge(mark(note)))
+        }
+        Order::Resolve { incident, note } => deed(clerk, &incident, Deed::Resolve(mark(note))),
+        Order::Accept { incident, note } => deed(clerk, &incident, Deed::Accept(mark(note))),
+        Order::Done {
+            incident,
+            action,
+            helped,
+        } => deed(clerk, &incident, Deed::Done { action, helped }),
+        Order::Feedback(said) => Ok(feedback(clerk, &said, by, now)),
+        Order::Change(change) => Ok(changed(clerk, change)),
+        Order::Alerts(alerts) => Ok(alerted(clerk, alerts, now)),
+        Order::Silence(posted) => silence(clerk, posted, now),
+        Order::EndSilence { id } => end_silence(clerk, &id),
+    }
+}
+
+fn deed(clerk: &mut Clerk, id: &str, deed: Deed) -> Result<Applied, Refusal> {
+    clerk.desk.deed(id, deed).map_err(|error| match error {
+        IncidentError::Unknown => Refusal::Unknown("incident that goes on"),
+        IncidentError::Over => Refusal::Conflict(error.to_string()),
+    })?;
+    let incident = clerk.desk.incident(id);
+    let incident = incident.ok_or(Refusal::Unknown("incident"))?;
+    let object = incident_json(&incident);
+    Ok(Applied::Incident(Box::new(IncidentView {
+        incident: Arc::new(incident),
+        object,
+    })))
+}
+
+fn feedback(clerk: &mut Clerk, said: &Feedback, by: &Caller, now: Timestamp) -> Applied {
+    let (subject, verdict) = (said.subject.id(), said.verdict.name());
+    clerk.road.board.count_feedback(verdict);
+    let body = json!({
+        "subject": subject, "verdict": verdict, "note": said.note, "by": by.name, "at": rfc3339(now),
+    });
+    clerk.documents.push(Document {
+        kind: Kind::Verdict,
+        // What one person says of one thing last is what they say of it.
+        id: format!("{subject} {}", by.name).into(),
+        at: now,
+        body: body.to_string().into_bytes(),
+    });
+    Applied::Taken { is_new: true }
+}
+
+fn changed(clerk: &mut Clerk, change: Change) -> Applied {
+    let is_new = clerk.desk.change(Arc::new(change));
+    Applied::Taken { is_new }
+}
+
+fn alerted(clerk: &mut Clerk, alerts: Vec<Alert>, now: Timestamp) -> Applied {
+    for Alert { sign, is_over } in alerts {
+        // That it is over shows by its silence.
+        if !is_over {
+            clerk.desk.sign(Arc::new(sign), now);
+        }
+    }
+    Applied::Taken { is_new: true }
+}
+
+fn silence(clerk: &mut Clerk, posted: Value, now: Timestamp) -> Result<Applied, Refusal> {
+    let entry: SilenceEntry =
+        serde_json::from_value(posted).map_err(|error| Refusal::Invalid(error.to_string()))?;
+    let silence = entry.silence(now).map_err(Refusal::Invalid)?;
+    if silence.is_over(now) {
+        let said = "expires: it would be over already; write a time to come";
+        return Err(Refusal::Invalid(said.to_owned()));
+    }
+    let shown = silence_json(&silence, "api");
+    clerk.documents.push(Document {
+        kind: Kind::Silence,
+        id: silence.id.clone(),
+        at: silence.created,
+        body: shown.to_string().into_bytes(),
+    });
+    clerk.silences.retain(|other| other.id != silence.id);
+    clerk.silences.push(silence);
+    clerk.reconfigure(now);
+    Ok(Applied::Silence(shown))
+}
+
+fn end_silence(clerk: &mut Clerk, id: &str) -> Result<Applied, Refusal> {
+    let is_of_file = clerk
+        .settings
+        .silences
+        .silences()
+        .iter()
+        .any(|it| *it.id == *id);
+    if is_of_file {
+        return Err(Refusal::Conflict(
+            "this silence is in the settings file; take it out there".to_owned(),
+        ));
+    }
+    let found = clerk.silences.iter().position(|silence| *silence.id == *id);
+    let Some(place) = found else {
+        return Err(Refusal::Unknown("silence"));
+    };
+    clerk
+        .control
+        .remove(Kind::Silence, id)
+        .map_err(|error| Refusal::Broken(error.to_string()))?;
+    clerk.silences.remove(place);
+    clerk.reconfigure(Timestamp::ZERO);
+    Ok(Applied::Taken { is_new: true })
+}
+
+/// A silence as the api shows it and takes it; `made_in` is `file` or `api`.
+pub(super) fn silence_json(silence: &Silence, made_in: &str) -> Value {
+    let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
+    json!({
+        "id": silence.id, "matchers": matchers, "owner": silence.owner, "reason": silence.reason,
+        "created": rfc3339(silence.created), "expires": rfc3339(silence.expires), "made_in": made_in,
+    })
+}
+
+/// A silence that was written by [`silence_json`].
+pub(super) fn silence_of(body: &[u8], now: Timestamp) -> Option<Silence> {
+    let mut shown: Value = serde_json::from_slice(body).ok()?;
+    let fields = shown.as_object_mut()?;
+    for extra in ["id", "made_in"] {
+        fields.remove(extra);
+    }
+    let entry: SilenceEntry = serde_json::from_value(shown).ok()?;
+    entry.silence(now).ok()
+}
+
+/// An entry of the audit as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Audit {
+    at: Timestamp,
+    by: Box<str>,
+    role: Box<str>,
+    from: Box<str>,
+    action: Box<str>,
+    target: Box<str>,
+    note: Option<Box<str>>,
+    outcome: Box<str>,
+}
+
+impl Audit {
+    fn of(order: &Order, by: &Caller, now: Timestamp) -> Self {
+        let from = by
+            .address
+            .map_or(String::new(), |address| address.to_string());
+        Self {
+            at: now,
+            by: by.name.as_ref().into(),
+            role: by.role.name().into(),
+            from: from.into(),
+            action: order.name().into(),
+            target: order.target().into(),
+            note: order.note().map(Into::into),
+            outcome: "".into(),
+        }
+    }
+
+    fn document(self, outcome: String, number: u64) -> Document {
+        let at = self.at;
+        let entry = Self {
+            outcome: outcome.into(),
+            ..self
+        };
+        Document {
+            kind: Kind::Audit,
+            id: format!("{number:020}").into(),
+            at,
+            body: serde_json::to_vec(&entry).unwrap_or_default(),
+        }
+    }
+
+    /// The entry that a document holds; `None` where it holds none.
+    pub(super) fn read(document: &Document) -> Option<AuditEntry> {
+        let entry: Self = serde_json::from_slice(&document.body).ok()?;
+        Some(AuditEntry {
+            number: document.id.parse().ok()?,
+            at: entry.at,
+            by: entry.by,
+            role: Role::ALL
+                .into_iter()
+                .find(|role| role.name() == &*entry.role)?,
+            from: entry.from,
+            action: entry.action,
+            target: entry.target,
+            note: entry.note,
+            outcome: entry.outcome,
+        })
+    }
+}
