@@ -31,6 +31,7 @@ mod power;
 mod redacted;
 mod restart;
 mod rotel;
+mod sinks;
 mod streams;
 mod templates;
 mod webhooks;

@@ -25,6 +25,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 
 mod contracts;
 mod egress;
+mod golden;
 mod hostile;
 mod order;
 mod stub;

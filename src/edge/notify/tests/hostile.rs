@@ -158,9 +158,9 @@ fn a_cloud_event_holds_the_text_and_its_headers_hold_no_more_than_they_should() 
         let body = render::cloudevents::body(event, "/knothole/x");
         let value = parsed(&body);
         assert_incident(&value["data"]["incident"], text);
-        let (headers, data) = crate::edge::notify::send::taken_apart(&body).unwrap();
-        assert_eq!(parsed(&data), value["data"]);
-        for (name, header) in headers {
+        let form = crate::edge::notify::send::taken_apart(&body).unwrap();
+        assert_eq!(parsed(&form.data), value["data"]);
+        for (name, header) in form.headers {
             assert!(
                 header.chars().all(|c| ('!'..='~').contains(&c) && c != '"'),
                 "{header:?}"

@@ -126,7 +126,7 @@ async fn an_incident_and_its_end_are_messages_that_slack_takes() {
         opened["text"]
             .as_str()
             .unwrap()
-            .starts_with("🔴 prod/shop/cart: ")
+            .starts_with("🔴 cart: payment retry 3")
     );
     let said = opened.to_string();
     assert!(
@@ -138,7 +138,7 @@ async fn an_incident_and_its_end_are_messages_that_slack_takes() {
         resolved["text"]
             .as_str()
             .unwrap()
-            .starts_with("✅ Resolved prod/shop/cart: ")
+            .starts_with("✅ Resolved cart: ")
     );
 }
 
@@ -148,9 +148,10 @@ async fn the_longest_incident_and_the_longest_digest_are_taken() {
     let house = house(&stub);
     house.dispatcher.offer(&opened(huge()), NOW);
     stub.taken().await;
+    let long = Arc::new(huge());
     let digest = Digest {
         team: Some("<!channel> *t*".into()),
-        incidents: vec![Arc::new(huge()); Digest::INCIDENTS_MAX],
+        incidents: vec![long; Digest::INCIDENTS_MAX],
         incident_count: 500,
         ..sample::digest()
     };
