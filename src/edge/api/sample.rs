@@ -54,6 +54,7 @@ fn sign(name: &str, pod: &str, seconds: u64, says: &str) -> Sign {
         template: None,
         lines: Vec::new(),
         expected: None,
+        stack: None,
     }
 }
 
