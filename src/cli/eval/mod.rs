@@ -130,8 +130,7 @@ datasets/README.md says which files each layout has, so that you can bring your 
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
     if matches!(
         args.layout,
-        Layout::Parsing | Layout::Thunderbird | Layout::Alerts
-        Layout::Parsing | Layout::Thunderbird | Layout::Nezha
+        Layout::Parsing | Layout::Thunderbird | Layout::Alerts | Layout::Nezha
     ) && (args.inject || args.interleave.is_some())
     {
         let told = "this layout has no sequences that --inject or --interleave could change";

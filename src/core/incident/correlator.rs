@@ -77,6 +77,12 @@ pub(super) struct Heard {
     order: VecDeque<Box<str>>,
 }
 
+impl Default for Correlator {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
 impl Correlator {
     /// Most incidents that go on, or ended so lately that they may be opened again. When there are
     /// more, signs of further services join the one that began last.

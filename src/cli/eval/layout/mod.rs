@@ -81,8 +81,7 @@ impl Layout {
             Self::HdfsOwn => hdfs_own::read(train, test),
             Self::OpenstackFi => openstack_fi::read(train, test),
             Self::NezhaLogs => nezha_logs::read(train, test),
-            Self::Thunderbird | Self::Parsing | Self::Alerts => {
-            Self::Thunderbird | Self::Nezha | Self::Parsing => {
+            Self::Thunderbird | Self::Nezha | Self::Parsing | Self::Alerts => {
                 bail!("this layout has lines, not sequences")
             }
         }
