@@ -242,3 +242,67 @@ fn absence(
         stack: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::topology::LinkSource;
+
+    fn told(title: &str, suspect: &str) -> Told {
+        Told {
+            incidents: 1,
+            title: title.into(),
+            suspect: Some(suspect.into()),
+        }
+    }
+
+    #[test]
+    fn a_sentence_names_a_component_in_its_own_words_not_in_what_it_quotes() {
+        let told = told(
+            "shop: NoRow in shop.cart.lock, called by shop.web: \"shop.stock.rows is gone\"",
+            "shop.cart.lock",
+        );
+        assert!(told.names("shop.cart") && told.names("shop.web"));
+        assert!(!told.names("shop.stock") && !told.names("shop.car"));
+        assert!(told.suspects("shop.cart") && !told.suspects("shop.web"));
+    }
+
+    #[test]
+    fn signs_of_services_that_depend_on_each_other_make_one_incident_and_others_two() {
+        let [cart, stock] = ["cart", "stock"].map(StreamKey::named);
+        let template = TemplateRef {
+            id: TemplateId(7),
+            text: "INFO shop.cart.lock [-] released".into(),
+        };
+        let signs = || {
+            [&cart, &stock].map(|service| {
+                let at = Timestamp::from_millis(1_800_000_000_000);
+                absence(&template, service, AnomalyKind::Missing, at)
+            })
+        };
+        let mut topology = Topology::default();
+        assert_eq!(joined(signs().into(), &topology).len(), 2);
+        topology.link(&cart, &stock, Timestamp::ZERO, LinkSource::Catalog);
+        let incidents = joined(signs().into(), &topology);
+        assert_eq!(incidents.len(), 1);
+        assert!(incidents[0].title.contains("shop.cart.lock does not say"));
+    }
+
+    #[test]
+    fn what_came_too_seldom_is_missing() {
+        let count = |came| Why::Count {
+            key: Key(4),
+            came,
+            usual: (2, 3),
+        };
+        assert_eq!(missing(&count(0)), [(AnomalyKind::Missing, Key(4))]);
+        assert_eq!(missing(&count(1)), [(AnomalyKind::Count, Key(4))]);
+        assert!(missing(&count(9)).is_empty());
+        let not_after = Why::NotAfter {
+            key: Key(3),
+            missing: Key(4),
+            held: 9,
+        };
+        assert_eq!(missing(&not_after), [(AnomalyKind::Missing, Key(4))]);
+    }
+}
