@@ -261,21 +261,16 @@ impl Correlator {
         mut route: impl FnMut(&mut Incident, Stage),
     ) -> Vec<IncidentEvent> {
         let mut told = Vec::new();
-        while let Some(Pending {
-            case,
-            stage,
-            at,
-            mut incident,
-        }) = self.pending.pop_front()
-        {
-            if let Some(known) = self.cases.get(&case).and_then(|case| case.told.as_ref()) {
-                incident.title.clone_from(&known.title);
-                incident.cause.clone_from(&known.cause);
+        while let Some(mut pending) = self.pending.pop_front() {
+            let case = self.cases.get(&pending.case);
+            if let Some(known) = case.and_then(|case| case.told.as_ref()) {
+                pending.incident.title.clone_from(&known.title);
+                pending.incident.cause.clone_from(&known.cause);
             }
-            if matches!(stage, Stage::Opened | Stage::Updated) {
-                cause(&mut incident);
+            if matches!(pending.stage, Stage::Opened | Stage::Updated) {
+                cause(&mut pending.incident);
             }
-            told.push(self.finish(case, stage, at, incident, &mut route));
+            told.push(self.finish(pending, &mut route));
         }
         for key in self.to_look_at() {
             if let Some(event) = self.update(key, &mut cause, &mut route) {
