@@ -93,6 +93,7 @@ fn blame(error: StartError) -> Failure {
         | StartError::Sink(_)
         | StartError::Model(_)
         | StartError::Tls(_)
+        | StartError::ApiToken(_)
         | StartError::Token(_) => Failure::Use(error.into()),
     }
 }

@@ -15,16 +15,26 @@ use crate::core::record::Timestamp;
 pub struct BudgetSettings {
     /// Pages that a team gets in a day, critical ones aside.
     pub pages_max: u64,
+    /// The same of teams that have a number of their own.
+    pub pages_max_of: BTreeMap<Box<str>, u64>,
     /// So many incidents that page nobody are a storm, whose digest does not wait for the next day.
     pub storm_incidents: u64,
     /// How long a storm has to be over before its digest is told.
     pub storm_quiet: Duration,
 }
 
+impl BudgetSettings {
+    fn pages_max(&self, team: Option<&str>) -> u64 {
+        let own = team.and_then(|team| self.pages_max_of.get(team));
+        own.copied().unwrap_or(self.pages_max)
+    }
+}
+
 impl Default for BudgetSettings {
     fn default() -> Self {
         Self {
             pages_max: 10,
+            pages_max_of: BTreeMap::new(),
             storm_incidents: 20,
             storm_quiet: Duration::from_mins(30),
         }
@@ -92,10 +102,6 @@ impl Budget {
         self.settings = settings;
     }
 
-    /// Decides about an incident that is about to be told: where it would page and the budget of its
-    /// team (`route.team`) is used up, it does not, and `route.why` says so. Of an incident, one page a
-    /// spell is charged: until it is over, further events of it are free. Critical ones always page and
-    /// are not charged. What does not page and is not muted goes into the next digest.
     /// Decides about an incident that is about to be told. Where it would page and the budget of its
     /// team (`route.team`) is used up, it does not, and `route.why` says so. Only the first page of an
     /// incident is charged: until it is over, further events of it are free. Critical ones always page
@@ -104,7 +110,7 @@ impl Budget {
     ///
     /// `day` is the number of the day in the team's time zone, for instance days since the epoch.
     pub fn decide(&mut self, incident: &mut Incident, day: i64, now: Timestamp) {
-        let pages_max = self.settings.pages_max;
+        let pages_max = self.settings.pages_max(incident.route.team.as_deref());
         let team = self.team(incident.route.team.as_deref());
         let place = team.paging.iter().position(|id| *id == incident.id);
         if !incident.is_live() {
@@ -145,7 +151,8 @@ impl Budget {
                 && now.since(gathered.latest) >= settings.storm_quiet;
             if gathered.count() > 0 && (is_storm || day_of(name) != gathered.day) {
                 let pages = team.days.get(&gathered.day).copied().unwrap_or_default();
-                let pages = (pages.charged + pages.critical, settings.pages_max);
+                let pages_max = settings.pages_max(name);
+                let pages = (pages.charged + pages.critical, pages_max);
                 due.push(team.gathered.digest(name, pages, now));
             }
         }
@@ -368,6 +375,21 @@ mod tests {
         );
         let again = id(Some("shop"), digest.from);
         assert_eq!((digest.id.len(), &digest.id), (32, &again));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_further_than_we_remember_brings_no_new_pages() {
+        let settings = BudgetSettings {
+            pages_max: 1,
+            ..BudgetSettings::default()
+        };
+        let mut budget = Budget::new(settings);
+        for day in 0..100 {
+            assert!(told(&mut budget, incident(day, Gravity::Error), day as i64));
+        }
+        assert!(!told(&mut budget, incident(200, Gravity::Error), 0));
+        assert!(told(&mut budget, incident(201, Gravity::Critical), 0));
+        assert!(told(&mut budget, incident(202, Gravity::Error), 100));
     }
 
     #[test]

@@ -90,6 +90,9 @@ pub enum StartError {
     /// A token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// A token of the API.
+    #[error(transparent)]
+    ApiToken(#[from] api::TokenError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -139,7 +142,7 @@ impl Daemon {
         let board = Board::new(settings.shard_count().get(), Arc::clone(&memory));
         let board = Arc::new(board);
         let (scribe, inbox) = scribe::scribe();
-        let notify_context = notify_context(&store, &board, &scribe);
+        let notify_context = notify_context(settings, &store, &board, &scribe);
         let (trainer, jobs) = trainer::queue();
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
         let road = Arc::new(Road {
@@ -192,6 +195,11 @@ impl Daemon {
         );
         let addresses = listeners.addresses()?;
         let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
+        let gate = Gate::new(&settings.api_tokens())?;
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(gate.clone().follow_files()),
+        );
         let api = Api {
             view: Arc::new(Showing {
                 board: Arc::clone(&board),
@@ -201,7 +209,7 @@ impl Daemon {
             desk: Arc::new(Orders {
                 scribe: announcer.scribe.clone(),
             }),
-            gate: Gate::default(),
+            gate: gate.clone(),
             feed: announcer.road.feed.clone(),
             clock: clock::now,
         };
@@ -473,13 +481,18 @@ async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, St
     })
 }
 
-fn notify_context(store: &Store, board: &Board, scribe: &Scribe) -> notify::Context {
+fn notify_context(
+    settings: &Settings,
+    store: &Store,
+    board: &Board,
+    scribe: &Scribe,
+) -> notify::Context {
     notify::Context {
         instance_id: store.instance_id().into(),
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),
         keeping: Arc::new(scribe.clone()),
-        egress: notify::Egress::default(),
+        egress: settings.egress(),
     }
 }
 

@@ -1,13 +1,26 @@
 //! What probably caused an incident: where in the graph of calls things differ first, what was changed
 //! there, and what those that are hit have in common.
 //!
-//! A service is suspected for what differs at it and is not explained by a service it calls.
+//! ```text
+//! signs, findings ─▶ reasons by service ─▶ less what a callee explains ─▶ ranked suspects ─▶ Cause
+//!                                           changes shortly before ───────────┘
+//! ```
+//!
+//! A service is suspected for what it does otherwise than it did and no service it calls explains, for
+//! its share of the time that is lost, and for what it uses up.
 
+mod changes;
+mod component;
 mod lift;
 mod rank;
+mod reasons;
+mod title;
 
+pub use changes::NEAR;
+pub use component::{Broke, COMPONENTS_MAX, Component, name_components, rank};
 pub use lift::{Counted, lifts};
 pub use rank::FINDINGS_MAX;
+pub use title::{TITLE_LEN_MAX, title};
 
 use std::sync::Arc;
 
@@ -20,11 +33,11 @@ use crate::core::witness::Finding;
 #[derive(Clone, Copy, Debug)]
 pub struct CauseInput<'a> {
     /// What spans and metrics say of its time: [`Witness::findings`](crate::core::witness::Witness::findings)
-    /// from a little before it began until now. At most [`FINDINGS_MAX`] are looked at.
+    /// from a little before it began until now. Of more than [`FINDINGS_MAX`] the heaviest are looked at.
     pub findings: &'a [Finding],
     /// Who calls whom.
     pub topology: &'a Topology,
-    /// Changes of any service around it.
+    /// Changes of any service up to [`NEAR`] before it began.
     pub changes: &'a [Arc<Change>],
     /// Attributes of what is abnormal and of what is normal.
     pub counted: &'a [Counted],
@@ -32,5 +45,7 @@ pub struct CauseInput<'a> {
 
 /// What probably caused `incident`. The same input gives the same answer.
 pub fn cause(incident: &Incident, input: &CauseInput<'_>) -> Cause {
-    rank::cause(incident, input)
+    let mut cause = rank::cause(incident, input);
+    name_components(&mut cause, &incident.signs);
+    cause
 }

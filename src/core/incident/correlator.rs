@@ -10,10 +10,11 @@ use thiserror::Error;
 use super::Settings;
 use super::case::Case;
 use super::clock::Clock;
+use super::foreign::Foreign;
 use super::gravity::{self};
 use super::past::Past;
 use super::places::Places;
-use crate::core::event::{Incident, IncidentEvent, IncidentState, Mark, Relation, Sign, Stage};
+use crate::core::event::{Incident, IncidentEvent, IncidentState, Mark, Sign, Source, Stage};
 use crate::core::record::Timestamp;
 use crate::core::topology::Topology;
 
@@ -29,6 +30,7 @@ pub struct Correlator {
     pub(super) next_case: u64,
     pub(super) places: Places,
     pub(super) past: Past,
+    pub(super) foreign: Foreign,
     pub(super) history: VecDeque<Arc<Incident>>,
     pub(super) heard: Heard,
     pub(super) pending: VecDeque<Pending>,
@@ -88,6 +90,9 @@ impl Correlator {
     pub const STEP_MAX: Duration = Clock::STEP_MAX;
     /// Who ends an incident that went quiet.
     pub const OURSELVES: &str = "knothole";
+    /// How the note begins with which an incident ends that turned out to be part of another; the id
+    /// of that one follows.
+    pub const PART_OF: &str = "it is part of incident ";
 
     /// A correlator that has seen nothing.
     pub fn new(settings: Settings) -> Self {
@@ -98,6 +103,7 @@ impl Correlator {
             next_case: 0,
             places: Places::default(),
             past: Past::default(),
+            foreign: Foreign::default(),
             history: VecDeque::new(),
             heard: Heard::default(),
             pending: VecDeque::new(),
@@ -111,20 +117,16 @@ impl Correlator {
     }
 
     /// Takes a sign in, at the time `now`. One that came before keeps its incident going, and is not
-    /// counted again.
-    pub fn sign(&mut self, sign: Arc<Sign>, topology: &Topology, now: Timestamp) {
+    /// counted again. Gives the number of the case that it is part of, in this correlator, if it is
+    /// part of any.
+    pub fn sign(&mut self, sign: Arc<Sign>, topology: &Topology, now: Timestamp) -> Option<u64> {
         self.advance(now);
         let now = self.clock.now().moment;
         if self.heard.is_known(&sign.id) {
             self.counts.repeated += 1;
-            if let Some(case) = self
-                .places
-                .home(&sign, &self.cases)
-                .and_then(|home| self.cases.get_mut(&home))
-            {
-                case.heard = now;
-            }
-            return;
+            let home = self.places.home(&sign, &self.cases)?;
+            self.cases.get_mut(&home)?.heard = now;
+            return Some(home);
         }
         self.heard.push(&sign.id);
         if self
@@ -132,21 +134,13 @@ impl Correlator {
             .is_normal(&sign.fingerprint, gravity::of_sign(&sign), now)
         {
             self.counts.normal += 1;
-            return;
+            return None;
         }
-        self.counts.joined += 1;
         let at = self.clock.when(sign.first_seen);
-        let (home, relation) = match self.returned(&sign, at.moment) {
-            Some(home) => {
-                self.open_again(home);
-                (home, Relation::Time)
-            }
-            None => self.home(&sign, topology, at),
-        };
-        if let Some(case) = self.cases.get_mut(&home) {
-            case.push(&sign, at, now, relation);
-            self.places.enter(home, case, &sign);
+        if sign.source == Source::Alert {
+            return self.alert(&sign, topology, at);
         }
+        Some(self.join(&sign, topology, at))
     }
 
     /// Lets time pass until `now`: opens what has settled and ends what is quiet.

@@ -62,6 +62,11 @@ impl Teams {
         Some(&found.name)
     }
 
+    /// All teams.
+    pub fn iter(&self) -> impl Iterator<Item = &Team> {
+        self.teams.iter()
+    }
+
     /// The day of `team`, or of what no team has.
     pub fn day(&self, team: Option<&str>) -> &Day {
         let found = self.teams.iter().find(|one| Some(&*one.name) == team);

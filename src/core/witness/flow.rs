@@ -1,26 +1,59 @@
 //! What comes after what in the records that one service writes in one trace.
 
+mod after;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use std::sync::Arc;
-
+use self::after::After;
 use super::finding::digest;
+use super::uptime::Uptime;
+use super::words::{clock, quoted};
 use crate::core::event::{Class, Sign, Source, TemplateRef};
 use crate::core::record::{Resource, Severity, StreamKey, TemplateId, Timestamp, TraceId};
 
 /// The flow of one stream. Cheap enough for every record: two look-ups in tables of bounded size.
+///
+/// Records of a trace are to come in order of time. What is counted in two minutes of stream time is held
+/// against all that was learned before; one in which a habit is broken is not learned from, unless
+/// that lasts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Flow {}
+pub struct Flow {
+    settings: FlowSettings,
+    learns_all: bool,
+    uptime: Uptime,
+    looked: Duration,
+    stretch_from: Duration,
+    #[serde(skip)]
+    open: FxHashMap<TraceId, Open>,
+    #[serde(with = "super::pairs")]
+    habits: BTreeMap<Option<TemplateId>, After>,
+}
 
 /// What a flow may cost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowSettings {
-    /// Most traces open at a time; the one that was quiet for longest gives way, unjudged.
+    /// Most traces open at a time; an eighth, those that were quiet for longest, give way, unjudged.
     pub traces_max: usize,
+    /// Most templates whose followers are known; those that come later are not followed.
+    pub templates_max: usize,
+}
+
+impl Default for FlowSettings {
+    fn default() -> Self {
+        Self {
+            traces_max: 8_192,
+            templates_max: 4_096,
+        }
+    }
 }
 
 /// A record as a flow hears it, in order of time within a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// The trace.
     pub trace: TraceId,
@@ -57,16 +90,145 @@ pub struct FlowBreak {
     pub place: u32,
 }
 
+/// A trace that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    last: Heard,
+    uptime: Duration,
+}
+
+/// A trace has ended when it was quiet for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What is counted is looked at so often …
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// … and learned after so long.
+const STRETCH: Duration = Duration::from_secs(120);
+
 impl Flow {
-    /// Counts a record.
-    pub fn hear(&mut self, heard: Heard) {
-        let _ = heard;
+    /// A flow within bounds.
+    pub fn new(settings: FlowSettings) -> Self {
+        Self {
+            settings,
+            ..Self::default()
+        }
     }
 
-    /// Lets stream time pass, and tells what is broken: each habit once until it holds again.
+    /// Counts a record.
+    pub fn hear(&mut self, heard: Heard) {
+        let uptime = self.uptime.now();
+        let open = Open {
+            last: heard,
+            uptime,
+        };
+        let before = self.open.insert(heard.trace, open);
+        let after = before.map(|before| before.last.template);
+        self.count(after, Some(heard.template), heard);
+        if before.is_none() && self.open.len() > self.settings.traces_max {
+            self.make_room();
+        }
+    }
+
+    /// Lets stream time pass and tells which habits are broken: each at once, and again once a minute
+    /// while that lasts.
     pub fn advance(&mut self, stream_time: Timestamp) -> Vec<FlowBreak> {
-        let _ = stream_time;
-        Vec::new()
+        let uptime = self.uptime.at(stream_time);
+        if uptime.saturating_sub(self.looked) < LOOK_EVERY {
+            return Vec::new();
+        }
+        self.look(uptime)
+    }
+
+    /// While this is on all that comes is taken for normal and learned: in the first hours, and where
+    /// somebody says so.
+    pub fn learn_all(&mut self, is_on: bool) {
+        self.learns_all = is_on;
+    }
+
+    /// Judges all that came as if every trace had ended: the input ends here.
+    pub fn finish(&mut self) -> Vec<FlowBreak> {
+        let uptime = self.uptime.pass(PATIENCE);
+        self.look(uptime)
+    }
+
+    /// Forgets what goes on and keeps what was learned, as for another stretch of time. While all is
+    /// learned, so is what was counted last.
+    pub fn rest(&mut self) {
+        self.open.clear();
+        for habit in self.habits.values_mut() {
+            if self.learns_all {
+                habit.fold(true);
+            }
+            habit.rest();
+        }
+        self.stretch_from = self.uptime.now();
+        self.looked = self.stretch_from;
+    }
+
+    /// Gives what is known of a template to the one that it became.
+    pub fn follow(&mut self, from: TemplateId, to: TemplateId) {
+        for after in self.habits.values_mut() {
+            after.rename(from, to);
+        }
+        if let Some(mut old) = self.habits.remove(&Some(from)) {
+            let new = self.habits.entry(Some(to)).or_default();
+            new.absorb(&mut old);
+        }
+        for open in self
+            .open
+            .values_mut()
+            .filter(|open| open.last.template == from)
+        {
+            open.last.template = to;
+        }
+    }
+
+    fn count(&mut self, after: Option<TemplateId>, then: Option<TemplateId>, heard: Heard) {
+        if let Some(habit) = self.habits.get_mut(&after) {
+            habit.count(then, heard);
+        } else if self.habits.len() < self.settings.templates_max {
+            self.habits.entry(after).or_default().count(then, heard);
+        }
+    }
+
+    fn look(&mut self, uptime: Duration) -> Vec<FlowBreak> {
+        self.looked = uptime;
+        let mut ended: Vec<Heard> = Vec::new();
+        self.open.retain(|_, open| {
+            let goes_on = uptime.saturating_sub(open.uptime) < PATIENCE;
+            if !goes_on {
+                ended.push(open.last);
+            }
+            goes_on
+        });
+        ended.sort_unstable_by_key(|last| (last.time, last.trace));
+        for last in ended {
+            self.count(Some(last.template), None, last);
+        }
+        let judged = self.habits.iter_mut();
+        let mut broken: Vec<FlowBreak> = judged
+            .filter_map(|(after, habit)| habit.judge(*after, uptime))
+            .collect();
+        broken.sort_by_key(|broken| (broken.first_seen, broken.after));
+        if uptime.saturating_sub(self.stretch_from) >= STRETCH {
+            self.stretch_from = uptime;
+            let learns_all = self.learns_all;
+            self.habits
+                .values_mut()
+                .for_each(|habit| habit.fold(learns_all));
+        }
+        broken
+    }
+
+    fn make_room(&mut self) {
+        let mut quiet: Vec<(Duration, Timestamp, TraceId)> = self
+            .open
+            .iter()
+            .map(|(trace, open)| (open.uptime, open.last.time, *trace))
+            .collect();
+        quiet.sort_unstable();
+        for (_, _, trace) in quiet.iter().take((quiet.len() / 8).max(1)) {
+            self.open.remove(trace);
+        }
     }
 }
 
@@ -134,7 +296,9 @@ impl FlowBreak {
         };
         let (k, n) = self.now;
         let (k0, n0) = self.before;
-        let mut says = format!("{after} came {then} in {k0} of {n0} traces, now in {k} of {n}");
+        let since = clock(self.first_seen);
+        let mut says =
+            format!("{after} came {then} in {k0} of {n0} cases, since {since} in {k} of {n}");
         if let Some(instead) = self.instead.filter(|instead| Some(*instead) != self.then) {
             says += &format!("; often came {}", quoted(&text(instead)));
         }
@@ -159,15 +323,4 @@ impl FlowBreak {
 
 fn ratio((part, whole): (u64, u64)) -> f64 {
     part as f64 / whole.max(1) as f64
-}
-
-/// Longest text of a template that a sentence quotes, in characters.
-const QUOTED_LEN_MAX: usize = 80;
-
-fn quoted(text: &str) -> String {
-    let mut short: String = text.chars().take(QUOTED_LEN_MAX).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    format!("“{short}”")
 }

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 
 use tracing_subscriber::EnvFilter;
 
-use super::settings::{
-    ActionRule, Detect, Learn, Listen, Model, Receive, Sequence, Settings, Telemetry,
-};
+use super::incidents;
+use super::settings::{ActionRule, Detect, Learn, Model, Receive, Sequence, Settings, Telemetry};
 use super::silences;
 use super::units::{ByteSize, MemoryLimit};
 use crate::daemon::{clock, models};
@@ -30,7 +29,7 @@ pub(super) type Finding = (String, String);
 /// Everything wrong with settings that could be read.
 pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
-    findings.listen(&settings.listen, &settings.receive);
+    findings.listen(settings);
     findings.receive(&settings.receive);
     findings.journal(settings);
     findings.access(settings);
@@ -41,6 +40,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     findings.actions(&settings.actions);
     findings.telemetry(&settings.telemetry);
     findings.0.extend(silences::check(settings, clock::now()));
+    findings.0.extend(incidents::check(settings));
     for problem in notify::check(&settings.sinks) {
         findings.say(
             problem.path,
@@ -86,7 +86,9 @@ impl Findings {
         }
     }
 
-    fn listen(&mut self, listen: &Listen, receive: &Receive) {
+    fn listen(&mut self, settings: &Settings) {
+        let (listen, receive) = (&settings.listen, &settings.receive);
+        let api_is_guarded = !settings.api.tokens.is_empty();
         let is_guarded = !receive.tenants.is_empty()
             || receive
                 .tls
@@ -98,7 +100,10 @@ impl Findings {
             ("listen.api", listen.api),
         ];
         for (index, (path, address)) in all.iter().enumerate() {
-            let is_open = !is_guarded || *path == "listen.api";
+            let is_open = match *path {
+                "listen.api" => !api_is_guarded,
+                _ => !is_guarded,
+            };
             if is_open && !listen.allow_non_loopback && !address.ip().is_loopback() {
                 self.say(*path, open_to_others(*address, *path == "listen.api"));
             }
@@ -325,7 +330,7 @@ impl Findings {
 
 fn open_to_others(address: SocketAddr, is_api: bool) -> String {
     let remedy = match is_api {
-        true => "and the API has no authentication yet",
+        true => "and nobody is asked who he is; name api.tokens",
         false => {
             "and nobody is asked who he is; name receive.tenants with tokens or \
              receive.tls.client_ca"

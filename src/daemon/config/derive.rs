@@ -55,6 +55,7 @@ impl Settings {
                 ..parse::Limits::default()
             },
             learn,
+            silences: Arc::new(self.silences(Timestamp::ZERO)),
             alarms: self.alarms(),
             ..engine::Settings::new(keys)
         })
@@ -71,6 +72,7 @@ impl Settings {
     /// there are there since `now`.
     pub fn desk(&self, now: Timestamp) -> DeskSettings {
         DeskSettings {
+            incidents: self.incident_settings(),
             silences: self.silences(now),
             teams: self.teams(),
             ..DeskSettings::default()

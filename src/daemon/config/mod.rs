@@ -10,6 +10,7 @@ mod problem;
 mod read;
 mod settings;
 mod silence_tests;
+mod incidents;
 mod silences;
 mod tree;
 mod units;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use hand::{hand_from_text, load_hand};
+pub use incidents::{ApiSettings, ApiToken, EgressSettings, IncidentSettings};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use settings::{

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::incidents::{ApiSettings, EgressSettings, IncidentSettings};
 use super::silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
 use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::event::{ActionKind, AnomalyKind};
@@ -57,6 +58,12 @@ pub struct Settings {
     pub sinks: Vec<SinkConfig>,
     /// Which actions are proposed on account of which anomalies; none proposes nothing.
     pub actions: Vec<ActionRule>,
+    /// How signs become incidents.
+    pub incidents: IncidentSettings,
+    /// Who may do what through the API.
+    pub api: ApiSettings,
+    /// Where notifications may go.
+    pub egress: EgressSettings,
     /// Who does not want to hear of what, until when and why.
     pub silences: Vec<SilenceEntry>,
     /// When what is odd is no news.
@@ -89,6 +96,9 @@ impl Default for Settings {
             model: Model::default(),
             sinks: vec![SinkConfig::Stdout(stdout())],
             actions: Vec::new(),
+            incidents: IncidentSettings::default(),
+            api: ApiSettings::default(),
+            egress: EgressSettings::default(),
             silences: Vec::new(),
             windows: Vec::new(),
             teams: Vec::new(),

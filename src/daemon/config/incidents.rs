@@ -1,0 +1,147 @@
+//! Incidents, who may do what through the API, and where notifications may go: what the file says →
+//! what each room asks for.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::check::Finding;
+use super::settings::Settings;
+use super::units::Period;
+use crate::core::incident;
+use crate::edge::api::{Gate, Role, TokenSettings, TokenSource};
+use crate::edge::notify::Egress;
+
+/// How signs become incidents, and when one is over.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IncidentSettings {
+    /// How long an incident gathers signs before it is told.
+    pub settle: Period,
+    /// How long after its latest sign a service draws its neighbours into its incident.
+    pub join_within: Period,
+    /// How long an incident is without a sign until it is over.
+    pub quiet_for: Period,
+    /// How long after its end an incident is opened again when one of its signs comes back.
+    pub reopen_within: Period,
+    /// The least time between two updates, unless it got graver or came back.
+    pub update_every: Period,
+}
+
+impl Default for IncidentSettings {
+    fn default() -> Self {
+        let usual = incident::Settings::default();
+        Self {
+            settle: Period::from(usual.settle),
+            join_within: Period::from(usual.join_within),
+            quiet_for: Period::from(usual.quiet_for),
+            reopen_within: Period::from(usual.reopen_within),
+            update_every: Period::from(usual.update_every),
+        }
+    }
+}
+
+/// Who may do what through the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiSettings {
+    /// Bearer tokens; none lets everybody on this machine.
+    pub tokens: Vec<ApiToken>,
+}
+
+/// A token, or a file of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiToken {
+    /// Whose they are, as the audit tells it.
+    pub name: String,
+    /// What they may do: viewer, operator or approver.
+    pub role: Role,
+    /// The file with them, one a line, read again when it changes.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// Or the environment variable with one.
+    #[serde(default)]
+    pub token_env: Option<String>,
+}
+
+/// Where notifications may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EgressSettings {
+    /// Host names, addresses and networks; none allows what each sink's own settings do.
+    pub allow: Vec<String>,
+}
+
+impl Settings {
+    /// How incidents are made up.
+    pub fn incident_settings(&self) -> incident::Settings {
+        let set = &self.incidents;
+        incident::Settings {
+            settle: set.settle.get(),
+            join_within: set.join_within.get(),
+            quiet_for: set.quiet_for.get(),
+            reopen_within: set.reopen_within.get(),
+            update_every: set.update_every.get(),
+            ..incident::Settings::default()
+        }
+    }
+
+    /// The tokens of the API. One that says neither where it is or both is left out; checked settings
+    /// have none such.
+    pub fn api_tokens(&self) -> Vec<TokenSettings> {
+        let tokens = self.api.tokens.iter();
+        let settings = tokens.filter_map(|token| {
+            Some(TokenSettings {
+                name: token.name.clone(),
+                role: token.role,
+                source: token.source()?,
+            })
+        });
+        settings.collect()
+    }
+
+    /// Where notifications may go.
+    pub fn egress(&self) -> Egress {
+        Egress {
+            allow: self.egress.allow.clone(),
+        }
+    }
+}
+
+impl ApiToken {
+    fn source(&self) -> Option<TokenSource> {
+        match (&self.token_file, &self.token_env) {
+            (Some(file), None) => Some(TokenSource::File(file.clone())),
+            (None, Some(name)) => Some(TokenSource::Environment(name.clone())),
+            _ => None,
+        }
+    }
+}
+
+/// Everything wrong with the tokens of the API and the list of where notifications may go.
+pub(super) fn check(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, token) in settings.api.tokens.iter().enumerate() {
+        let path = format!("api.tokens[{index}]");
+        if token.source().is_none() {
+            findings.push((
+                path,
+                "say where the token is: token_file: FILE or token_env: NAME".to_owned(),
+            ));
+        } else if token.name.trim().is_empty() {
+            let said = "give it the name of whom it belongs to; the audit tells it";
+            findings.push((format!("{path}.name"), said.to_owned()));
+        }
+    }
+    if findings.is_empty()
+        && let Err(error) = Gate::new(&settings.api_tokens())
+    {
+        findings.push(("api.tokens".to_owned(), error.to_string()));
+    }
+    findings.extend(settings.egress().check().into_iter().map(|problem| {
+        let said = format!("{}; {}", problem.message, problem.hint);
+        (problem.path, said)
+    }));
+    findings
+}
