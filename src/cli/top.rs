@@ -61,7 +61,10 @@ pub(crate) fn run(args: &TopArgs) -> Result<Outcome, Failure> {
     let client = Client::new(&args.client)?;
     if args.once {
         let first = Reading::take(&client)?;
-        client.runtime().block_on(tokio::time::sleep(ONCE_APART));
+        // A timer is made where the runtime runs.
+        client
+            .runtime()
+            .block_on(async { tokio::time::sleep(ONCE_APART).await });
         let lines = Reading::take(&client)?.lines(Some(&first), WIDTH_ONCE);
         let mut out = out();
         for line in lines {
