@@ -197,7 +197,10 @@ fn notes(script: u64, step: u64, now: Timestamp) -> Vec<Note> {
         role: Role::Operator,
         address: None,
     };
-    vec![Note::Order(Box::new((Order::Alerts(alerts), caller)), reply)]
+    vec![Note::Order(
+        Box::new((Order::Alerts(alerts), caller)),
+        reply,
+    )]
 }
 
 fn sign(service: usize, step: u64, now: Timestamp) -> Sign {
