@@ -318,14 +318,14 @@ mod tests {
         let start = Instant::now();
         let first = reading(start, [100, 2_000], Vec::new());
         let later = start + Duration::from_secs(2);
-        let told = incident("checkout stopped releasing cart locks");
+        let told = incident("checkout keeps its cart locks");
         let now = reading(later, [3_100, 2_004], vec![told]);
         assert_eq!(
             now.lines(Some(&first), 80),
             [
                 "knothole http://127.0.0.1:8080  2 services  1,502 records/s",
                 "",
-                "9f3c9f3c  critical  open          02:51:07  checkout stopped releasing cart locks",
+                "9f3c9f3c  critical  open          02:51:07  checkout keeps its cart locks",
                 "",
                 "  SERVICE                         STATE       RECORDS   RATE/S    KINDS     OPEN",
                 "! prod/checkout                   active        2,004      2.0       61        7",

@@ -23,6 +23,7 @@ mod collectors;
 mod conformance;
 mod crash;
 mod hostile;
+mod incidents;
 mod life;
 mod overload;
 mod persistent;

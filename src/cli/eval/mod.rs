@@ -21,6 +21,7 @@ mod interleave;
 mod layout;
 mod metrics;
 mod nearest;
+mod nezha;
 mod parsing;
 mod plot;
 mod quiet;
@@ -130,6 +131,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
     if matches!(
         args.layout,
         Layout::Parsing | Layout::Thunderbird | Layout::Alerts
+        Layout::Parsing | Layout::Thunderbird | Layout::Nezha
     ) && (args.inject || args.interleave.is_some())
     {
         let told = "this layout has no sequences that --inject or --interleave could change";
@@ -142,6 +144,10 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
             let train = train_folder(args).or_use()?;
             let found = incidents::measure(train, &args.test, &training(args, args.seed));
             print(&found.or_use()?, args.json)
+        }
+        Layout::Nezha => {
+            let train = train_folder(args).or_use()?;
+            print(&nezha::measure(train, &args.test).or_use()?, args.json)
         }
         _ => {
             let (report, plots) = measure(args).or_use()?;

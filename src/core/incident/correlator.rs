@@ -90,6 +90,9 @@ impl Correlator {
     pub const STEP_MAX: Duration = Clock::STEP_MAX;
     /// Who ends an incident that went quiet.
     pub const OURSELVES: &str = "knothole";
+    /// How the note begins with which an incident ends that turned out to be part of another; the id
+    /// of that one follows.
+    pub const PART_OF: &str = "it is part of incident ";
 
     /// A correlator that has seen nothing.
     pub fn new(settings: Settings) -> Self {

@@ -163,7 +163,8 @@ impl Correlator {
     /// Makes one of two cases that are one trouble, the one that began first. Gives its key. If the
     /// other was told, it is resolved, with a note that names the one it is part of.
     pub(super) fn merge(&mut self, one: u64, other: u64, why: Relation) -> u64 {
-        let began = |key| self.cases.get(&key).map(|case: &Case| case.seniority());
+        let live = |key| self.cases.get(&key).filter(|case| case.is_live());
+        let began = |key| live(key).map(Case::seniority);
         let (Some(a), Some(b)) = (began(one), began(other)) else {
             return one;
         };
@@ -185,7 +186,7 @@ impl Correlator {
         if gone.told.is_some() && gone.is_live() {
             let into = self.cases.get(&older).and_then(|case| case.told.as_ref());
             let note = match into {
-                Some(told) => format!("it is part of incident {}", told.id),
+                Some(told) => format!("{}{}", Self::PART_OF, told.id),
                 None => "it is part of another incident".to_owned(),
             };
             self.cases.insert(younger, gone.emptied());

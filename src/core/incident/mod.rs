@@ -23,6 +23,7 @@ mod past;
 mod places;
 mod settings;
 mod telling;
+mod times;
 
 #[cfg(test)]
 mod tests;
@@ -31,3 +32,4 @@ mod properties;
 
 pub use correlator::{Correlator, Counts, IncidentError};
 pub use settings::Settings;
+pub use times::{Dora, Times};

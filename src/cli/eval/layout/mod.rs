@@ -4,6 +4,7 @@ pub(super) mod alerts;
 mod hdfs_own;
 mod ids;
 mod mined;
+pub(super) mod nezha;
 mod nezha_logs;
 mod openstack_fi;
 mod table;
@@ -42,6 +43,9 @@ pub(super) enum Layout {
     /// Alerts of other systems, joined to incidents: NAME.csv or NAME.txt for each network, in a
     /// folder or a .zip. Needs no --train
     Alerts,
+    /// Microservices with injected faults, each played as if sent to `serve`: logs.tsv.gz, spans.tsv.gz,
+    /// metrics.csv.gz and faults.tsv. Tells whether each is one incident with its cause
+    Nezha,
     /// Lines with their templates: X_2k.log_structured_corrected.csv and X_2k.log_structured.csv
     /// for any system X, as in Loghub and Loghub-2.0, in the folder or one below
     Parsing,
@@ -63,6 +67,7 @@ impl Layout {
             Self::Thunderbird => "thunderbird",
             Self::NezhaLogs => "nezha-logs",
             Self::Alerts => "alerts",
+            Self::Nezha => "nezha",
             Self::Parsing => "parsing",
         }
     }
@@ -77,6 +82,7 @@ impl Layout {
             Self::OpenstackFi => openstack_fi::read(train, test),
             Self::NezhaLogs => nezha_logs::read(train, test),
             Self::Thunderbird | Self::Parsing | Self::Alerts => {
+            Self::Thunderbird | Self::Nezha | Self::Parsing => {
                 bail!("this layout has lines, not sequences")
             }
         }

@@ -74,7 +74,7 @@ impl<'a> Code<'a> {
     }
 }
 
-fn modules<'s>(sign: &'s Sign) -> impl Iterator<Item = &'s str> {
+fn modules(sign: &Sign) -> impl Iterator<Item = &str> {
     let stack = sign.stack.iter();
     stack.flat_map(|stack| stack.modules.iter().map(AsRef::as_ref))
 }

@@ -183,7 +183,7 @@ pub(in crate::core::cause) fn logger_in(line: &str) -> Option<&str> {
 /// What a line says after its logger, and after what that puts in brackets; all of it where it names none.
 pub(in crate::core::cause) fn said_in(line: &str) -> &str {
     let rest = logger_in(line)
-        .and_then(|logger| Some(line.get(line.find(logger)? + logger.len()..)?))
+        .and_then(|logger| line.get(line.find(logger)? + logger.len()..))
         .map_or(line, |rest| {
             rest.trim_start_matches([']', ')', ':', ' ', '-'])
         });
