@@ -163,6 +163,12 @@ async fn every_member_of_a_cluster_gets_an_alert_also_one_that_was_away() {
 #[tokio::test]
 async fn after_a_restart_what_goes_on_is_sent_again_without_being_told_anew() {
     let mut stub = Stub::start(answer).await;
+    // What was there before is sent at once; nobody waits for an hour here.
+    let patient = house(&[&stub], "resend_every: 1h");
+    patient
+        .dispatcher
+        .standing(vec![Arc::new(sample::incident())], NOW);
+    assert!(is_firing(&stub.taken().await.json()[0]));
     let house = house(&[&stub], "resend_every: 5ms");
     let live = vec![Arc::new(sample::incident()), Arc::new(quiet())];
     house.dispatcher.standing(live, NOW);
