@@ -71,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("edge::store", &["core"]),
     ("edge::notify", &["core"]),
     ("edge::api", &["core"]),
+    ("edge::catalog", &["core"]),
     ("edge::telemetry", &["core"]),
     ("daemon", &["core", "edge"]),
     ("cli", &["core", "edge", "daemon"]),

@@ -2,10 +2,13 @@
 
 mod args;
 mod check_config;
+mod client;
 mod demo;
 mod detect;
 mod eval;
+mod explain;
 mod failure;
+mod incidents;
 mod lines;
 mod model_show;
 mod offline;
@@ -19,6 +22,7 @@ mod silence;
 mod story;
 mod templates;
 mod terminal;
+mod top;
 mod train;
 
 use std::process::ExitCode;
@@ -28,12 +32,15 @@ use clap::{Parser, Subcommand};
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
 use check_config::CheckConfigArgs;
 use eval::EvalArgs;
+use explain::ExplainArgs;
 use failure::{Failure, Outcome};
+use incidents::IncidentsArgs;
 use model_show::ModelArgs;
 use otlp_check::OtlpCheckArgs;
 use replay::ReplayArgs;
 use silence::SilenceArgs;
 use templates::TemplatesArgs;
+use top::TopArgs;
 
 use crate::daemon::config::{Settings, load};
 
@@ -65,6 +72,12 @@ standard error. Exit codes: 0 done, 1 found what was asked about, 2 wrong use or
 enum Command {
     /// Run the daemon: take logs over OTLP, learn, judge, tell
     Serve(ServeArgs),
+    /// List incidents of a running daemon, take them on, end them
+    Incidents(IncidentsArgs),
+    /// Tell what broke, why probably, and what would help
+    Explain(ExplainArgs),
+    /// Watch services and incidents of a running daemon
+    Top(TopArgs),
     /// See the whole thing work on bundled real logs
     Demo(DemoArgs),
     /// Find anomalies in log files
@@ -111,6 +124,9 @@ pub fn run() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     match &cli.command {
         Command::Serve(args) => serve::run(args, cli.log_level.as_deref()),
+        Command::Incidents(args) => incidents::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Top(args) => top::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Detect(args) => detect::run(args),
         Command::Train(args) => train::run(args),

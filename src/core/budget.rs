@@ -378,6 +378,21 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_goes_back_further_than_we_remember_brings_no_new_pages() {
+        let settings = BudgetSettings {
+            pages_max: 1,
+            ..BudgetSettings::default()
+        };
+        let mut budget = Budget::new(settings);
+        for day in 0..100 {
+            assert!(told(&mut budget, incident(day, Gravity::Error), day as i64));
+        }
+        assert!(!told(&mut budget, incident(200, Gravity::Error), 0));
+        assert!(told(&mut budget, incident(201, Gravity::Critical), 0));
+        assert!(told(&mut budget, incident(202, Gravity::Error), 100));
+    }
+
+    #[test]
     fn teams_beyond_the_bound_share_one_budget() {
         let mut budget = Budget::new(BudgetSettings::default());
         for n in 0..5_000 {

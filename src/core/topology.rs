@@ -3,6 +3,7 @@
 //! Links come from spans (a caller and a callee), from owner references in a resource and from a
 //! catalog; any of them may be absent, and no links at all is a topology too.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -181,7 +182,7 @@ impl Topology {
 
     fn make_room(&mut self) {
         let mut links: Vec<Link> = self.links().collect();
-        links.sort_by(|a, b| (b.by, b.at).cmp(&(a.by, a.at)));
+        links.sort_by_key(|link| Reverse((link.by, link.at)));
         links.truncate(Self::LINKS_MAX - Self::LINKS_MAX / 8);
         *self = Self::from(links);
     }

@@ -32,10 +32,30 @@ const STALE_EVERY: Duration = Duration::from_secs(5 * 60);
 const BOOKS: &str = "books";
 const EVIDENCE: &str = "evidence";
 
+/// Where messages go that are written down.
+pub(super) trait Outlet: Send {
+    /// What `event` becomes for each sink that asked for it.
+    fn prepare(&self, event: &Event, now: Timestamp) -> Vec<Undelivered>;
+
+    /// Sends what is on disk by now. Never waits.
+    fn send(&self, prepared: Vec<Undelivered>, now: Timestamp);
+}
+
+impl Outlet for Arc<Road> {
+    fn prepare(&self, event: &Event, now: Timestamp) -> Vec<Undelivered> {
+        self.dispatcher.load().prepare(event, now)
+    }
+
+    fn send(&self, prepared: Vec<Undelivered>, now: Timestamp) {
+        self.dispatcher.load().send(prepared, now);
+    }
+}
+
 /// Works off the scribe's notes.
 pub(super) struct Clerk {
     pub(super) desk: Desk,
     pub(super) road: Arc<Road>,
+    outlet: Box<dyn Outlet>,
     pub(super) control: Arc<Control>,
     /// As the file has them.
     pub(super) settings: DeskSettings,
@@ -75,6 +95,7 @@ impl Clerk {
             silences: silences(&control, now),
             audited: audited(&control),
             settings,
+            outlet: Box::new(Arc::clone(&road)),
             road,
             control,
             redactor,
@@ -245,10 +266,8 @@ impl Clerk {
     }
 
     fn write_and_send(&mut self, events: &[Event], shown: &[Arc<IncidentEvent>], now: Timestamp) {
-        let dispatcher = self.road.dispatcher.load();
-        let prepared = events
-            .iter()
-            .flat_map(|event| dispatcher.prepare(event, now));
+        let outlet = &self.outlet;
+        let prepared = events.iter().flat_map(|event| outlet.prepare(event, now));
         let prepared: Vec<Undelivered> = prepared.collect();
         let told: Vec<ToldEvent> = events.iter().map(|event| told(event, now)).collect();
         let rows: Vec<OutboxRow> = prepared.iter().map(|it| row(it, now)).collect();
@@ -263,14 +282,17 @@ impl Clerk {
         let mut documents: Vec<Document> = anomalies.collect();
         documents.append(&mut self.documents);
         documents.extend(self.changed.values().filter_map(|it| incident_document(it)));
-        if self.desk.take_dirty() {
+        if self.desk.is_dirty() {
             match self.desk.saved() {
                 Ok(body) => documents.push(desk_document(BOOKS, body)),
                 Err(error) => tracing::error!(%error, "The incidents cannot be written."),
             }
         }
         match self.control.tell(&told, &rows, &documents) {
-            Ok(_) => self.changed.clear(),
+            Ok(_) => {
+                self.changed.clear();
+                self.desk.is_saved();
+            }
             Err(error) => {
                 tracing::error!(%error, "What was found could not be written down; it is told all the same, and may be told again after a crash.");
             }
@@ -291,8 +313,7 @@ impl Clerk {
             self.road.feed.tell(&event.id, &kind, &object);
         }
         self.show();
-        // Asked for again: the settings may have been read anew meanwhile.
-        self.road.dispatcher.load().send(prepared, now);
+        self.outlet.send(prepared, now);
     }
 
     /// Puts the incidents that go on where the api finds them.
@@ -419,3 +440,6 @@ fn desk_document(id: &str, body: Vec<u8>) -> Document {
         body,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,4 +6,5 @@ pub mod journal;
 pub mod store;
 pub mod notify;
 pub mod api;
+pub mod catalog;
 pub mod telemetry;

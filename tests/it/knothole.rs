@@ -166,13 +166,30 @@ impl Knothole {
         })
     }
 
-    /// The events on standard output so far.
+    /// The anomalies and proposals on standard output so far.
     pub(crate) fn events(&self) -> Vec<serde_json::Value> {
+        let is_of_incidents = |event: &serde_json::Value| {
+            let name = event["type"].as_str().unwrap();
+            name.starts_with("knothole.incident") || name.starts_with("knothole.digest")
+        };
+        let mut events = self.all_events();
+        events.retain(|event| !is_of_incidents(event));
+        events
+    }
+
+    /// Everything on standard output so far.
+    pub(crate) fn all_events(&self) -> Vec<serde_json::Value> {
         let lines = self.process.stdout();
         lines
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
+    }
+
+    /// Status and body of a POST of JSON.
+    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
+        let (status, text) = post(self.api, path, body).expect("the API answers");
+        (status, serde_json::from_str(&text).unwrap_or_default())
     }
 
     /// Stops it as a service manager does.
@@ -199,6 +216,28 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, Stri
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((status.unwrap_or(0), body.to_owned()))
+}
+
+/// Status and body of a POST of JSON.
+pub(crate) fn post(
+    address: SocketAddr,
+    path: &str,
+    body: &serde_json::Value,
+) -> std::io::Result<(u16, String)> {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(SOON))?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

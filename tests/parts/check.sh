@@ -19,7 +19,7 @@ trap finish EXIT
 
 "$here/setup.sh" >"$work/parts"
 cat "$work/parts"
-[ "$(wc -l <"$work/parts")" -eq 4 ] || { echo "not all parts are there" >&2; exit 1; }
+[ "$(wc -l <"$work/parts")" -eq 5 ] || { echo "not all parts are there" >&2; exit 1; }
 while IFS='=' read -r name path; do export "$name=$path"; done <"$work/parts"
 
 free_ports() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build and install the real parts for the end-to-end tests. See README.md.
 #
-#     tests/parts/setup.sh [collector] [python] [node] [rotel]    (all of them if none is named)
+#     tests/parts/setup.sh [collector] [python] [node] [rotel] [alertmanager]    (all if none is named)
 #
 # Prints NAME=PATH on stdout for each part that is there; everything else goes to stderr.
 # A part that cannot be had is named as `skipped: PART: REASON`; with CI=true that is an error.
@@ -141,13 +141,22 @@ rotel() {
     echo "KNOTHOLE_ROTEL=$place/rotel"
 }
 
-[ $# -gt 0 ] || set -- collector python node rotel
+# Debian's package; its templates are at a path that is built in, so it is not unpacked but installed.
+alertmanager() {
+    local program
+    program=$(command -v prometheus-alertmanager) ||
+        { skip alertmanager "no prometheus-alertmanager: apt-get install prometheus-alertmanager"; return; }
+    echo "KNOTHOLE_ALERTMANAGER=$program"
+}
+
+[ $# -gt 0 ] || set -- collector python node rotel alertmanager
 for part in "$@"; do
     case $part in
         collector) collector ;;
         python) python_sdk ;;
         node) node_sdk ;;
         rotel) rotel ;;
+        alertmanager) alertmanager ;;
         *) say "unknown part: $part"; exit 2 ;;
     esac
 done

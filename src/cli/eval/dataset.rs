@@ -1,11 +1,13 @@
 //! What an evaluation works on: normal sequences to learn from, and labelled ones to score.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::detect::EventSequence;
-use crate::core::event::TemplateRef;
-use crate::core::record::{TemplateId, Timestamp};
+use crate::core::event::{Stack, TemplateRef};
+use crate::core::record::{Severity, StreamKey, TemplateId, Timestamp};
+use crate::core::topology::Topology;
 use crate::core::train::Corpus;
 
 /// Everything that was read of one or two folders.
@@ -29,8 +31,17 @@ pub(super) struct Part {
     pub(super) corpus: Corpus,
     /// The sequences to score, oldest first where times are known.
     pub(super) samples: Vec<Sample>,
-    /// Which logger writes a template, where the set tells causes by loggers.
-    pub(super) loggers: BTreeMap<TemplateId, Box<str>>,
+    /// Who writes a template, where the set tells causes by loggers.
+    pub(super) writers: BTreeMap<TemplateId, Writer>,
+    /// Who depends on whom, where the set has services that do.
+    pub(super) topology: Arc<Topology>,
+}
+
+/// Who writes a template.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    pub(super) service: StreamKey,
+    pub(super) logger: Box<str>,
 }
 
 /// A labelled sequence.
@@ -66,6 +77,24 @@ pub(super) struct Round {
     /// The first two segments of the module in which the fault was injected (`nova.compute`);
     /// `None` where none was.
     pub(super) component: Option<Box<str>>,
+    /// The first record of each template, in their order.
+    pub(super) said: Vec<Said>,
+}
+
+/// A record of a round.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    /// Its place among the records of the round.
+    pub(super) place: usize,
+    pub(super) service: StreamKey,
+    pub(super) severity: Severity,
+    pub(super) template: TemplateRef,
+    /// As it is quoted.
+    pub(super) text: Arc<str>,
+    /// The stack trace that came with it.
+    pub(super) stack: Option<Stack>,
+    /// It is a later line of a stack trace.
+    pub(super) is_stack_line: bool,
 }
 
 /// How much a sample of each class counts.
@@ -107,7 +136,7 @@ impl Dataset {
 }
 
 impl Part {
-    /// A part without a name, in which no loggers are known.
+    /// A part without a name, in which no writers are known.
     pub(super) fn new(corpus: Corpus, samples: Vec<Sample>) -> Self {
         Self {
             corpus,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::dataset::Part;
 use super::scored::Scored;
+use super::told::Told;
 use super::training::train_with_bar;
 use crate::core::detect::{Detector, EventSequence, VOICES, Why};
 use crate::core::model::Key;
@@ -37,6 +38,9 @@ pub(super) fn ensemble(part: &Part, settings: &TrainSettings) -> anyhow::Result<
         all.alarms.push(judged.is_alarm);
         all.first_alarms.push(judged.first_alarm);
         let bundle = detector.bundle();
+        let is_round = sample.is_abnormal() && sample.round.is_some() && judged.is_alarm;
+        all.told
+            .push(is_round.then(|| Told::of(part, sample, &judged, bundle)));
         let blamed = judged.opinions.iter().flat_map(|opinion| {
             let events = &sample.sequence.events;
             let record = opinion.surprise.blamed(events.len());

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! A layout gives the sequences to train on and the labelled ones to score; everything after is
-//! the same for all layouts but [`parsing`].
+//! the same for all layouts but [`parsing`] and [`alerts`].
 
+mod alerts;
 mod baselines;
 mod chance;
 mod dataset;
@@ -29,6 +30,7 @@ mod report;
 mod rounds;
 mod scored;
 mod seeds;
+mod told;
 mod training;
 
 use std::fmt::Display;
@@ -59,7 +61,7 @@ pub(crate) struct EvalArgs {
     /// How the folders are laid out
     #[arg(long, value_enum)]
     layout: Layout,
-    /// Folder with the sequences to train on; `parsing` has none
+    /// Folder with the sequences to train on; `parsing` and `alerts` have none
     #[arg(long, value_name = "DIR")]
     train: Option<PathBuf>,
     /// Folder with the sequences to score, or with the labelled lines; may be the same
@@ -128,7 +130,7 @@ datasets/README.md says which files each layout has, so that you can bring your 
 pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
     if matches!(
         args.layout,
-        Layout::Parsing | Layout::Thunderbird | Layout::Nezha
+        Layout::Parsing | Layout::Thunderbird | Layout::Alerts | Layout::Nezha
     ) && (args.inject || args.interleave.is_some())
     {
         let told = "this layout has no sequences that --inject or --interleave could change";
@@ -136,6 +138,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Outcome, Failure> {
     }
     match args.layout {
         Layout::Parsing => print(&parsing::measure(&args.test).or_use()?, args.json),
+        Layout::Alerts => print(&alerts::measure(&args.test).or_use()?, args.json),
         Layout::Thunderbird => {
             let train = train_folder(args).or_use()?;
             let found = incidents::measure(train, &args.test, &training(args, args.seed));

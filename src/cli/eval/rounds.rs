@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::dataset::{Class, Dataset, Part, Sample};
+use super::dataset::{Class, Dataset, Part, Sample, Writer};
 use super::delay::quantile;
 use super::metrics::Counts;
 use super::ranking::ratio;
 use super::scored::Scored;
+use super::told::Told;
 use crate::core::record::TemplateId;
 
 /// The figures of one detector. What cannot be told of it is left out.
@@ -27,6 +28,16 @@ pub(super) struct RoundFigures {
     /// that are blamed; failures without an injection are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cause_top3: Option<f64>,
+    /// The share of found failures that make one incident, not several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) one_incident: Option<f64>,
+    /// The share of found failures with an injection of which the incident's first sentence names the
+    /// component with the fault; what it quotes of the log does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_sentence: Option<f64>,
+    /// The same for the part that is suspected most alone: a sentence may also name who called it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_suspect: Option<f64>,
 }
 
 /// How many components may be named.
@@ -53,7 +64,20 @@ impl RoundFigures {
             .filter_map(|(place, sample, _)| delay(scored, place, sample))
             .collect();
         delays.sort_by(f64::total_cmp);
+        let told = || dataset.samples().zip(&scored.told);
+        let told = || told().filter_map(|(sample, told)| Some((sample, told.as_ref()?)));
+        let of_injected = |names: &dyn Fn(&Told, &str) -> bool| -> Vec<bool> {
+            let injected = told().filter_map(|(sample, told)| {
+                let component = sample.round.as_ref()?.component.as_ref()?;
+                Some(names(told, component))
+            });
+            injected.collect()
+        };
+        let is_one: Vec<bool> = told().map(|(_, told)| told.incidents == 1).collect();
         Some(Self {
+            one_incident: share(&is_one),
+            first_sentence: share(&of_injected(&Told::names)),
+            first_suspect: share(&of_injected(&Told::suspects)),
             f1_with_ambiguous: f1_with_ambiguous(scored, dataset),
             silent_recall: share(&silent),
             median_delay_s: quantile(&delays, 0.5),
@@ -105,8 +129,8 @@ fn causes_named(scored: &Scored, dataset: &Dataset) -> Vec<bool> {
 /// The first components that the blamed templates' loggers belong to.
 fn components<'a>(part: &'a Part, blamed: &[TemplateId]) -> Vec<&'a str> {
     let mut named: Vec<&str> = Vec::new();
-    for logger in blamed.iter().filter_map(|id| part.loggers.get(id)) {
-        let component = component_of(logger);
+    for writer in blamed.iter().filter_map(|id| part.writers.get(id)) {
+        let component = component_of(&writer.logger);
         if !named.contains(&component) {
             named.push(component);
         }
@@ -130,14 +154,15 @@ fn share(found: &[bool]) -> Option<f64> {
     (!found.is_empty()).then(|| ratio(part as f64, found.len() as f64))
 }
 
-/// The logger of each template that has one.
-pub(super) type Loggers = BTreeMap<TemplateId, Box<str>>;
+/// Who writes each template of which that is known.
+pub(super) type Writers = BTreeMap<TemplateId, Writer>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::eval::dataset::Round;
     use crate::core::detect::EventSequence;
+    use crate::core::record::StreamKey;
     use crate::core::record::Timestamp;
     use crate::core::train::Corpus;
 
@@ -155,6 +180,7 @@ mod tests {
             round: Some(Round {
                 silent,
                 component: component.map(Into::into),
+                said: Vec::new(),
             }),
             ..Sample::new(sequence, class)
         }
@@ -171,9 +197,13 @@ mod tests {
                 sample(Class::Ambiguous, true, Some("shop.cart")),
             ],
         );
-        part.loggers = Loggers::from([
-            (TemplateId(1), "shop.front.page".into()),
-            (TemplateId(2), "shop.cart.lock.keeper".into()),
+        let writer = |logger: &str| Writer {
+            service: StreamKey::named("shop"),
+            logger: logger.into(),
+        };
+        part.writers = Writers::from([
+            (TemplateId(1), writer("shop.front.page")),
+            (TemplateId(2), writer("shop.cart.lock.keeper")),
         ]);
         Dataset::of(part)
     }

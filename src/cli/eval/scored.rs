@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::dataset::Part;
+use super::told::Told;
 use crate::core::record::TemplateId;
 
 /// What one detector said about the samples of a part, or of all parts, in their order.
@@ -21,6 +22,8 @@ pub(super) struct Scored {
     pub(super) first_alarms: Vec<Option<usize>>,
     /// The templates blamed, most suspect first; empty where the detector blames none.
     pub(super) blamed: Vec<Vec<TemplateId>>,
+    /// What would be told of each failure of a round that was found; empty where nothing would.
+    pub(super) told: Vec<Option<Told>>,
     /// The share of normal sequences that may be alarmed on, where the detector goes by one; the
     /// mean over parts that go by several.
     pub(super) asked_rate: Option<f64>,
@@ -70,6 +73,7 @@ impl Scored {
         self.p_values.extend(next.p_values);
         self.first_alarms.extend(next.first_alarms);
         self.blamed.extend(next.blamed);
+        self.told.extend(next.told);
     }
 }
 

@@ -10,15 +10,19 @@
 //! its share of the time that is lost, and for what it uses up.
 
 mod changes;
+mod component;
 mod lift;
 mod rank;
 mod reasons;
 #[cfg(test)]
 mod tests;
+mod title;
 
 pub use changes::NEAR;
+pub use component::{Broke, COMPONENTS_MAX, Component, name_components, rank};
 pub use lift::{Counted, lifts};
 pub use rank::FINDINGS_MAX;
+pub use title::{TITLE_LEN_MAX, title};
 
 use std::sync::Arc;
 
@@ -43,5 +47,7 @@ pub struct CauseInput<'a> {
 
 /// What probably caused `incident`. The same input gives the same answer.
 pub fn cause(incident: &Incident, input: &CauseInput<'_>) -> Cause {
-    rank::cause(incident, input)
+    let mut cause = rank::cause(incident, input);
+    name_components(&mut cause, &incident.signs);
+    cause
 }

@@ -12,7 +12,7 @@ use crate::core::event::{Cause, Incident, Sign};
 use crate::core::record::{Change, Resource, StreamKey, Timestamp};
 use crate::core::topology::{LinkSource, Topology};
 use crate::core::traffic::{ATTRIBUTES, Traffic};
-use crate::core::witness::Witness;
+use crate::core::witness::{Finding, Witness};
 
 /// How long before an incident spans and metrics are looked at: what comes first is often seen before
 /// the first log record that is odd.
@@ -67,7 +67,8 @@ impl Evidence {
     /// What probably caused an incident.
     pub(super) fn cause(&self, incident: &Incident, now: Timestamp) -> Cause {
         let from = incident.began.minus(BEFORE);
-        let findings: Vec<_> = self.witness.findings(from, now).cloned().collect();
+        let findings = self.witness.findings(from, now);
+        let findings: Vec<Finding> = findings.into_iter().cloned().collect();
         let since = incident.began.minus(NEAR);
         let changes: Vec<Arc<Change>> = self.changes.since(since).cloned().collect();
         let counted = self.counted(incident);

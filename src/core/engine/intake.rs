@@ -149,7 +149,8 @@ fn level_word(message: &str) -> Severity {
     Severity::from_text(word).unwrap_or_default()
 }
 
-fn quotable(message: &Message<'_>) -> Arc<str> {
+/// What is kept of a record to be quoted: its beginning, and of one with a stack trace its end too.
+pub fn quotable(message: &Message<'_>) -> Arc<str> {
     let text = message.record();
     let has_trace = message.lane == Lane::Trace || !message.constant.is_empty();
     if !has_trace {

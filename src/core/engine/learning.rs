@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::outbox::Outbox;
 use super::stream::Stream;
 use super::{Output, Settings, State};
-use crate::core::record::Timestamp;
+use crate::core::record::{Resource, Timestamp};
+use crate::core::silence::Subject;
 use crate::core::train::Corpus;
 
 /// How long a stream waits after a training that came to nothing.
@@ -43,6 +44,16 @@ impl Stream {
             idle_timeout: Some(self.open.idle_timeout()),
             ..self.kept.corpus(&self.miner)
         }
+    }
+
+    /// Whether a maintenance window keeps the stream from learning at `time`.
+    pub(super) fn rests(&self, time: Timestamp, settings: &Settings) -> bool {
+        if settings.silences.windows().is_empty() {
+            return false;
+        }
+        let resource = Resource::default();
+        let subject = Subject::of_stream(&self.key, &resource, None);
+        settings.silences.verdict(&subject, time).no_learn
     }
 
     /// The training that was asked for came to nothing; it is asked for again after a while.

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::intake::quotable;
 pub use self::room::Room;
 pub use self::shard::Shard;
 pub use self::snapshot::{Lost, Saved, Snapshot, SnapshotError, Templates};
@@ -40,6 +41,7 @@ use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
 use crate::core::record::{StreamKey, Timestamp};
 use crate::core::redact::Redactor;
 use crate::core::sequence::{JournalLimits, KeyFinder};
+use crate::core::silence::Silences;
 use crate::core::train::Corpus;
 
 /// How streams are kept, learned and judged.
@@ -67,6 +69,8 @@ pub struct Settings {
     pub redactor: Arc<Redactor>,
     /// When a stream has learned enough.
     pub learn: Learn,
+    /// When nothing is learned: maintenance windows.
+    pub silences: Arc<Silences>,
     /// How many alarms a stream gives.
     pub alarms: Alarms,
     /// Whether time passes by the clock or by the records.
@@ -141,6 +145,7 @@ impl Settings {
             },
             hand: Arc::default(),
             redactor: Arc::default(),
+            silences: Arc::default(),
             learn: Learn::default(),
             alarms: Alarms::Rate(None),
             pace: Pace::Live,

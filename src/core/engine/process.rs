@@ -174,7 +174,7 @@ impl Stream {
 
     /// Keeps a normal sequence for the next training; `quiet_at` is when it was given up as ended.
     fn learn(&mut self, sequence: &Sequence<SequenceState>, quiet_at: Option<Timestamp>) {
-        if sequence.state.is_abnormal {
+        if sequence.state.is_abnormal || self.is_resting {
             return;
         }
         let bounded = sequence.key.is_bounded();
@@ -245,7 +245,7 @@ impl Stream {
         let begins = self.open.is_whole(id) && self.open.key_of(id)?.is_bounded();
         let events = self.open.cut(id, TAIL_LEN);
         let state = self.open.state_mut(id)?;
-        if !std::mem::take(&mut state.is_abnormal) {
+        if !std::mem::take(&mut state.is_abnormal) && !self.is_resting {
             self.kept.add(EventSequence {
                 begins,
                 ..event_sequence(&events, &self.journal)

@@ -100,6 +100,7 @@ impl Stream {
             return;
         }
         let hearing = match self.state() {
+            _ if self.is_resting => Hearing::Gap,
             State::Active => Hearing::Clear,
             State::Learning | State::Training => Hearing::Learning,
         };

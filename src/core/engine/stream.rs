@@ -54,6 +54,8 @@ pub(super) struct Stream {
     pub(super) upto: u64,
     /// When the newest record was released, by the clock.
     pub(super) heard: Timestamp,
+    /// Whether a maintenance window keeps it from learning.
+    pub(super) is_resting: bool,
 }
 
 impl Stream {
@@ -86,6 +88,7 @@ impl Stream {
             generation: 0,
             upto: 0,
             heard: Timestamp::ZERO,
+            is_resting: false,
         }
     }
 
@@ -137,6 +140,7 @@ impl Stream {
             Pace::Live => now,
             Pace::Replay => self.heard,
         };
+        self.is_resting = self.rests(self.stream_time(now), settings);
         loop {
             let chunk = chunk(|| self.hold.pop_due(now));
             if chunk.is_empty() {

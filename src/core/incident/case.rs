@@ -148,6 +148,16 @@ impl Case {
         }]);
     }
 
+    /// Counts a sign that comes anyway at a service that takes part. It keeps nothing going and is no
+    /// evidence.
+    pub(super) fn accompany(&mut self, sign: &Sign, at: When) {
+        self.sign_count += 1;
+        self.note_time(at);
+        if let Some(side) = self.parts.get_mut(&sign.stream) {
+            side.signs += 1;
+        }
+    }
+
     /// Takes in all of a case that began later.
     pub(super) fn merge(&mut self, other: &Self, relation: Relation) {
         self.opened = self.opened.min(other.opened);
@@ -249,7 +259,7 @@ impl Case {
             title: told.title.clone(),
             began: self.began.time,
             detected: told.detected,
-            last_seen: self.last.time,
+            last_seen: self.last.time.max(self.began.time),
             acknowledged: self.acknowledged.clone(),
             ended: self.ended.as_ref().map(|(_, mark)| mark.clone()),
             parts: self.told_parts(),
@@ -327,13 +337,7 @@ impl Case {
     }
 
     fn keep(&mut self, more: Vec<Kept>) {
-        for kept in &more {
-            let gravest = gravity::of_sign(&kept.sign);
-            if gravest > self.gravest || self.signs.is_empty() {
-                (self.gravest, self.class) = (gravest, kept.sign.class);
-            }
-            self.signs.push(kept.clone());
-        }
+        self.signs.extend(more);
         self.signs
             .sort_by(|a, b| (a.at, &a.sign.id).cmp(&(b.at, &b.sign.id)));
         while self.signs.len() > Incident::SIGNS_MAX {
@@ -343,6 +347,13 @@ impl Case {
             if let Some(place) = least.map(|(place, _)| place) {
                 self.signs.remove(place);
             }
+        }
+        let graver =
+            |a: &&Kept, b: &&Kept| gravity::of_sign(&a.sign).cmp(&gravity::of_sign(&b.sign));
+        // Of equally grave ones the first.
+        if let Some(gravest) = self.signs.iter().rev().max_by(graver) {
+            self.gravest = gravity::of_sign(&gravest.sign);
+            self.class = gravest.sign.class;
         }
     }
 }

@@ -10,10 +10,11 @@ use thiserror::Error;
 use super::Settings;
 use super::case::Case;
 use super::clock::Clock;
+use super::foreign::Foreign;
 use super::gravity::{self};
 use super::past::Past;
 use super::places::Places;
-use crate::core::event::{Incident, IncidentEvent, IncidentState, Mark, Relation, Sign, Stage};
+use crate::core::event::{Incident, IncidentEvent, IncidentState, Mark, Sign, Source, Stage};
 use crate::core::record::Timestamp;
 use crate::core::topology::Topology;
 
@@ -29,6 +30,7 @@ pub struct Correlator {
     pub(super) next_case: u64,
     pub(super) places: Places,
     pub(super) past: Past,
+    pub(super) foreign: Foreign,
     pub(super) history: VecDeque<Arc<Incident>>,
     pub(super) heard: Heard,
     pub(super) pending: VecDeque<Pending>,
@@ -75,6 +77,12 @@ pub(super) struct Heard {
     order: VecDeque<Box<str>>,
 }
 
+impl Default for Correlator {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
 impl Correlator {
     /// Most incidents that go on, or ended so lately that they may be opened again. When there are
     /// more, signs of further services join the one that began last.
@@ -88,6 +96,9 @@ impl Correlator {
     pub const STEP_MAX: Duration = Clock::STEP_MAX;
     /// Who ends an incident that went quiet.
     pub const OURSELVES: &str = "knothole";
+    /// How the note begins with which an incident ends that turned out to be part of another; the id
+    /// of that one follows.
+    pub const PART_OF: &str = "it is part of incident ";
 
     /// A correlator that has seen nothing.
     pub fn new(settings: Settings) -> Self {
@@ -98,6 +109,7 @@ impl Correlator {
             next_case: 0,
             places: Places::default(),
             past: Past::default(),
+            foreign: Foreign::default(),
             history: VecDeque::new(),
             heard: Heard::default(),
             pending: VecDeque::new(),
@@ -111,20 +123,16 @@ impl Correlator {
     }
 
     /// Takes a sign in, at the time `now`. One that came before keeps its incident going, and is not
-    /// counted again.
-    pub fn sign(&mut self, sign: Arc<Sign>, topology: &Topology, now: Timestamp) {
+    /// counted again. Gives the number of the case that it is part of, in this correlator, if it is
+    /// part of any.
+    pub fn sign(&mut self, sign: Arc<Sign>, topology: &Topology, now: Timestamp) -> Option<u64> {
         self.advance(now);
         let now = self.clock.now().moment;
         if self.heard.is_known(&sign.id) {
             self.counts.repeated += 1;
-            if let Some(case) = self
-                .places
-                .home(&sign, &self.cases)
-                .and_then(|home| self.cases.get_mut(&home))
-            {
-                case.heard = now;
-            }
-            return;
+            let home = self.places.home(&sign, &self.cases)?;
+            self.cases.get_mut(&home)?.heard = now;
+            return Some(home);
         }
         self.heard.push(&sign.id);
         if self
@@ -132,21 +140,13 @@ impl Correlator {
             .is_normal(&sign.fingerprint, gravity::of_sign(&sign), now)
         {
             self.counts.normal += 1;
-            return;
+            return None;
         }
-        self.counts.joined += 1;
         let at = self.clock.when(sign.first_seen);
-        let (home, relation) = match self.returned(&sign, at.moment) {
-            Some(home) => {
-                self.open_again(home);
-                (home, Relation::Time)
-            }
-            None => self.home(&sign, topology, at),
-        };
-        if let Some(case) = self.cases.get_mut(&home) {
-            case.push(&sign, at, now, relation);
-            self.places.enter(home, case, &sign);
+        if sign.source == Source::Alert {
+            return self.alert(&sign, topology, at);
         }
+        Some(self.join(&sign, topology, at))
     }
 
     /// Lets time pass until `now`: opens what has settled and ends what is quiet.
@@ -261,21 +261,16 @@ impl Correlator {
         mut route: impl FnMut(&mut Incident, Stage),
     ) -> Vec<IncidentEvent> {
         let mut told = Vec::new();
-        while let Some(Pending {
-            case,
-            stage,
-            at,
-            mut incident,
-        }) = self.pending.pop_front()
-        {
-            if let Some(known) = self.cases.get(&case).and_then(|case| case.told.as_ref()) {
-                incident.title.clone_from(&known.title);
-                incident.cause.clone_from(&known.cause);
+        while let Some(mut pending) = self.pending.pop_front() {
+            let case = self.cases.get(&pending.case);
+            if let Some(known) = case.and_then(|case| case.told.as_ref()) {
+                pending.incident.title.clone_from(&known.title);
+                pending.incident.cause.clone_from(&known.cause);
             }
-            if matches!(stage, Stage::Opened | Stage::Updated) {
-                cause(&mut incident);
+            if matches!(pending.stage, Stage::Opened | Stage::Updated) {
+                cause(&mut pending.incident);
             }
-            told.push(self.finish(case, stage, at, incident, &mut route));
+            told.push(self.finish(pending, &mut route));
         }
         for key in self.to_look_at() {
             if let Some(event) = self.update(key, &mut cause, &mut route) {

@@ -5,10 +5,82 @@ use std::sync::Arc;
 use super::case::Case;
 use super::clock::{Moment, When};
 use super::correlator::Correlator;
+use super::foreign::Weighed;
 use crate::core::event::{IncidentState, Relation, Sign, Source};
+use crate::core::record::Severity;
 use crate::core::topology::Topology;
 
 impl Correlator {
+    /// Puts a sign into the case that it belongs to, or into a new one. Gives the case.
+    pub(super) fn join(&mut self, sign: &Arc<Sign>, topology: &Topology, at: When) -> u64 {
+        let (home, relation) = match self.returned(sign, at.moment) {
+            Some(home) => {
+                self.open_again(home);
+                (home, Relation::Time)
+            }
+            None => self.home(sign, topology, at),
+        };
+        self.put(sign, at, (home, relation));
+        home
+    }
+
+    /// Another system's alert: it joins what goes on under its name, or what we see ourselves at its
+    /// service. Else it opens an incident if its system calls it an error, or if it is surprising;
+    /// what is not is counted, with the incident of its service if there is one.
+    pub(super) fn alert(&mut self, sign: &Arc<Sign>, topology: &Topology, at: When) -> Option<u64> {
+        let now = self.clock.now().moment;
+        let surprise = self.foreign.hear(sign, now);
+        let belongs = self.places.home(sign, &self.cases).is_some()
+            || self.returned(sign, at.moment).is_some()
+            || sign.severity >= Severity::Error;
+        if belongs {
+            return Some(self.join(sign, topology, at));
+        }
+        let room = (now, self.settings.alert_incidents_max);
+        match self.foreign.weigh(sign, surprise, at, room) {
+            Weighed::Joins(case) if self.cases.get(&case).is_some_and(Case::is_live) => {
+                self.put(sign, at, (case, Relation::Time));
+                Some(case)
+            }
+            Weighed::Opens(burst) => {
+                let first = burst.first().map_or(at, |(_, at)| *at);
+                let case = self.begin(first);
+                self.foreign.opened(case);
+                // Those before this one were counted when they came.
+                let before = burst.len().saturating_sub(1) as u64;
+                self.counts.background = self.counts.background.saturating_sub(before);
+                for (sign, at) in &burst {
+                    self.put(sign, *at, (case, Relation::Time));
+                }
+                Some(case)
+            }
+            Weighed::Joins(_) | Weighed::Waits => {
+                self.counts.background += 1;
+                None
+            }
+            Weighed::Background => {
+                let home = self.places.at_service(sign);
+                let case = home.and_then(|home| self.cases.get_mut(&home));
+                if let Some(case) = case {
+                    case.accompany(sign, at);
+                    self.counts.joined += 1;
+                } else {
+                    self.counts.background += 1;
+                }
+                home
+            }
+        }
+    }
+
+    fn put(&mut self, sign: &Arc<Sign>, at: When, (home, relation): (u64, Relation)) {
+        let now = self.clock.now().moment;
+        self.counts.joined += 1;
+        if let Some(case) = self.cases.get_mut(&home) {
+            case.push(sign, at, now, relation);
+            self.places.enter(home, case, sign);
+        }
+    }
+
     /// The case that has this very sign and is over, but not for long.
     pub(super) fn returned(&self, sign: &Sign, at: Moment) -> Option<u64> {
         let back = |case: &Case| {
@@ -91,7 +163,8 @@ impl Correlator {
     /// Makes one of two cases that are one trouble, the one that began first. Gives its key. If the
     /// other was told, it is resolved, with a note that names the one it is part of.
     pub(super) fn merge(&mut self, one: u64, other: u64, why: Relation) -> u64 {
-        let began = |key| self.cases.get(&key).map(|case: &Case| case.seniority());
+        let live = |key| self.cases.get(&key).filter(|case| case.is_live());
+        let began = |key| live(key).map(Case::seniority);
         let (Some(a), Some(b)) = (began(one), began(other)) else {
             return one;
         };
@@ -113,7 +186,7 @@ impl Correlator {
         if gone.told.is_some() && gone.is_live() {
             let into = self.cases.get(&older).and_then(|case| case.told.as_ref());
             let note = match into {
-                Some(told) => format!("it is part of incident {}", told.id),
+                Some(told) => format!("{}{}", Self::PART_OF, told.id),
                 None => "it is part of another incident".to_owned(),
             };
             self.cases.insert(younger, gone.emptied());

@@ -14,6 +14,7 @@ mod case;
 mod clock;
 mod correlator;
 mod ending;
+mod foreign;
 mod gravity;
 mod identity;
 mod joining;
@@ -22,9 +23,13 @@ mod past;
 mod places;
 mod settings;
 mod telling;
+mod times;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod properties;
 
 pub use correlator::{Correlator, Counts, IncidentError};
 pub use settings::Settings;
+pub use times::{Dora, Times};

@@ -46,6 +46,11 @@ impl Places {
         here.filter(ours).or_else(named)
     }
 
+    /// The case that goes on at the sign's service.
+    pub(super) fn at_service(&self, sign: &Sign) -> Option<u64> {
+        self.services.get(&sign.stream).copied()
+    }
+
     /// Where a sign belongs: to the case of its service, of its trace, of the nearest neighbour that
     /// broke lately. If several, they are one: always if they share a trace, and by neighbourhood if
     /// they began at about the same time.

@@ -28,6 +28,9 @@ pub struct Settings {
     /// So many times in seven days and an incident is a frequent one: it pages no more, unless it
     /// lasts longer than it mostly does.
     pub frequent: u64,
+    /// The most incidents in a day that warnings of other systems may open. Alerts that their system
+    /// calls errors are not counted.
+    pub alert_incidents_max: usize,
 }
 
 impl Default for Settings {
@@ -43,6 +46,7 @@ impl Default for Settings {
             reopen_within: Duration::from_mins(10),
             update_every: Duration::from_mins(5),
             frequent: 4,
+            alert_incidents_max: 10,
         }
     }
 }

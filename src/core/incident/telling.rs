@@ -8,7 +8,6 @@ use super::gravity::{self, Question};
 use super::identity::{self, ID_LEN};
 use super::past::Past;
 use crate::core::event::{Cause, Incident, IncidentEvent, Route, Stage};
-use crate::core::record::Timestamp;
 
 impl Correlator {
     /// The first word about a case that has settled.
@@ -72,14 +71,18 @@ impl Correlator {
         }
     }
 
+    /// Asks for the route of what is about to be told, and keeps what the shell found.
     pub(super) fn finish(
         &mut self,
-        key: u64,
-        stage: Stage,
-        at: Timestamp,
-        mut incident: Incident,
+        pending: Pending,
         route: &mut impl FnMut(&mut Incident, Stage),
     ) -> IncidentEvent {
+        let Pending {
+            case: key,
+            stage,
+            at,
+            mut incident,
+        } = pending;
         route(&mut incident, stage);
         if let Some(told) = self.cases.get_mut(&key).and_then(|case| case.told.as_mut()) {
             told.title.clone_from(&incident.title);
@@ -141,7 +144,13 @@ impl Correlator {
             if let Some(told) = self.cases.get_mut(&key).and_then(|case| case.told.as_mut()) {
                 told.revision = incident.revision;
             }
-            return Some(self.finish(key, Stage::Updated, at, incident, route));
+            let pending = Pending {
+                case: key,
+                stage: Stage::Updated,
+                at,
+                incident,
+            };
+            return Some(self.finish(pending, route));
         }
         let now = self.clock.now().moment;
         let told = self.cases.get_mut(&key)?.told.as_mut()?;

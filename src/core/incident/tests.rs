@@ -230,7 +230,7 @@ fn what_breaks_now_and_then_all_day_is_no_storm() {
     let mut world = World::new();
     for n in 0..400 {
         world.see(&format!("s{n}"));
-        world.wait(MINUTE / 2);
+        world.wait(MINUTE / 6);
     }
     let mut opened = world
         .told

@@ -86,7 +86,7 @@ impl Zone {
     pub(super) fn read(&self, local: DateTime) -> Option<Reading> {
         let read = self.0.to_ambiguous_timestamp(local);
         let offset = read.offset();
-        let later = read.clone().later().ok().and_then(ours)?;
+        let later = read.later().ok().and_then(ours)?;
         let earlier = || read.earlier().ok();
         Some(match offset {
             AmbiguousOffset::Unambiguous { .. } => Reading::Once(later),

@@ -55,6 +55,7 @@ impl Settings {
                 ..parse::Limits::default()
             },
             learn,
+            silences: Arc::new(self.silences(Timestamp::ZERO)),
             alarms: self.alarms(),
             ..engine::Settings::new(keys)
         })

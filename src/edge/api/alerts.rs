@@ -1,5 +1,4 @@
-//! Alerts of other systems, as Alertmanager's webhook sends them: they bear out what we saw, and
-//! open nothing that we would not open.
+//! Alerts of other systems, as Alertmanager's webhook sends them: signs that bear out what we saw.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -137,7 +137,7 @@ pub(super) async fn feedback(State(served): Shown, Extension(by): By, request: R
 
 pub(super) async fn silence(State(served): Shown, Extension(by): By, request: Request) -> Answer {
     let sent = Sent::of(request).await?;
-    let hint = "GET /v1/openapi.yaml describes a silence";
+    let hint = r#"send {"matchers": ["service=\"cart\""], "owner": "…", "reason": "…", "expires": "2026-11-23T08:00:00Z"}"#;
     let silence: Value = sent.json(hint)?;
     if !silence.is_object() {
         return Err(Problem::bad("a silence is a JSON object", hint));

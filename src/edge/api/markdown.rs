@@ -74,13 +74,12 @@ fn what(incident: &Incident, page: &mut String) {
 fn why(incident: &Incident, page: &mut String) {
     let cause = &incident.cause;
     push(page, "\n## Why\n\n");
-    match cause.verdict {
-        Verdict::NotEnoughEvidence => {
-            push(page, "There is not enough evidence to name a cause.\n\n")
-        }
-        Verdict::Possible => push(page, "A possible cause, the most suspicious first:\n\n"),
-        Verdict::Likely => push(page, "A likely cause, the most suspicious first:\n\n"),
-    }
+    let verdict = match cause.verdict {
+        Verdict::NotEnoughEvidence => "There is not enough evidence to name a cause.\n",
+        Verdict::Possible => "A possible cause, the most suspicious first:\n",
+        Verdict::Likely => "A likely cause, the most suspicious first:\n",
+    };
+    push(page, verdict);
     if !cause.suspects.is_empty() {
         push(page, "\n");
     }

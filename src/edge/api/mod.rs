@@ -16,6 +16,7 @@ mod desk;
 mod explain;
 mod feed;
 mod gate;
+mod listen;
 mod markdown;
 mod objects;
 mod query;

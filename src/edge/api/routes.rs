@@ -1,6 +1,5 @@
 //! Every path: who may call it, and what answers. The table is all there is.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -20,6 +19,7 @@ use tower::util::MapResponseLayer;
 
 use super::answer::Problem;
 use super::gate::{Denied, Knock};
+use super::listen::{Door, Peer};
 use super::{Applied, Caller, Desk, Feed, Gate, Order, Refusal, Role, View, changing, reading};
 use crate::core::record::Timestamp;
 
@@ -78,8 +78,8 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let is_local = listener.local_addr()?.ip().is_loopback();
     let served = Served::new(api.into(), is_local, shutdown.clone());
-    let service = router(served).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
+    let service = router(served).into_make_service_with_connect_info::<Peer>();
+    axum::serve(Door::new(listener), service)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
 }
@@ -198,9 +198,9 @@ pub(super) const ROUTES: &[Route] = &[
     route!(Get "/v1/anomalies", VIEWER, "The latest anomalies, newest first", reading::anomalies),
     route!(Get "/v1/anomalies/{id}", VIEWER, "One anomaly with its explanation", reading::anomaly),
     route!(Get "/v1/templates", VIEWER, "The templates of a service, the most frequent first", reading::templates),
-    route!(Get "/v1/silences", VIEWER, "Silences and maintenance windows", reading::silences),
-    route!(Post "/v1/silences", OPERATOR, "Silence something, or announce a maintenance window", changing::silence),
-    route!(Delete "/v1/silences/{id}", OPERATOR, "End a silence or a window", changing::end_silence),
+    route!(Get "/v1/silences", VIEWER, "Silences that hold, those of the settings file too", reading::silences),
+    route!(Post "/v1/silences", OPERATOR, "Silence something for a while", changing::silence),
+    route!(Delete "/v1/silences/{id}", OPERATOR, "End a silence that was made through this API", changing::end_silence),
     route!(Post "/v1/feedback", OPERATOR, "Say whether something was told rightly", changing::feedback),
     route!(Post "/v1/changes", OPERATOR, "Tell of a deployment: a CloudEvent, a CDEvent, or a few fields", changing::change),
     route!(Post "/v1/alerts", OPERATOR, "Take alerts of Alertmanager, as its webhook sends them", changing::alerts),
@@ -230,12 +230,12 @@ pub(super) fn router(served: Arc<Served>) -> Router {
 
 /// Lets those in who may do what takes the role `least`, and tells the handler who they are.
 async fn guarded(served: Arc<Served>, least: Role, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let knock = Knock {
         method: request.method(),
         uri: request.uri(),
         headers: request.headers(),
-        address: peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()),
+        address: peer.map(|ConnectInfo(Peer(peer))| peer.ip().to_canonical()),
     };
     match served.api.gate.admit(&knock, least, served.is_local) {
         Ok(caller) => {

@@ -119,7 +119,7 @@ impl View for World {
     }
 
     fn silences(&self) -> Vec<Value> {
-        vec![json!({ "id": "s1", "reason": "load test" })]
+        vec![silence()]
     }
 
     fn audit(&self, before: Option<u64>, limit: usize) -> Vec<AuditEntry> {
@@ -168,7 +168,7 @@ impl Desk for World {
             | Order::Resolve { .. }
             | Order::Accept { .. }
             | Order::Done { .. } => Applied::Incident(Box::new(Self::shown(&self.incidents[0]))),
-            Order::Silence(silence) => Applied::Silence(silence.clone()),
+            Order::Silence(_) => Applied::Silence(silence()),
             Order::Feedback(_) | Order::Change(_) | Order::Alerts(_) | Order::EndSilence { .. } => {
                 Applied::Taken { is_new: true }
             }
@@ -177,6 +177,13 @@ impl Desk for World {
         orders.push((order, by.clone()));
         Ok(applied)
     }
+}
+
+fn silence() -> Value {
+    json!({
+        "id": "s1", "matchers": ["service=\"cart\""], "owner": "anna", "reason": "load test",
+        "created": "2026-08-01T02:00:00Z", "expires": "2026-08-02T00:00:00Z", "made_in": "api",
+    })
 }
 
 /// An incident as sinks send it, without what is in its lists.

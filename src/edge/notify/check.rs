@@ -337,4 +337,47 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn problems_of_the_sinks_of_incidents_are_told_with_their_places() {
+        let sinks: Vec<SinkConfig> = serde_saphyr::from_str(
+            "
+- type: alertmanager
+  name: a
+  urls: ['http://10.0.0.1:9093', 'am:9093']
+  alertname: ''
+  resend_every: 0s
+  headers: {authorization: Bearer x}
+- {type: alertmanager, name: b, urls: []}
+- {type: pagerduty, name: c, routing_key: {env: K}, url: 'http://10.0.0.1', incident_url: ftp}
+- {type: slack, name: d, url: {env: K}, events: [anomaly]}
+- {type: grafana, name: e, url: 'https://g', token: {env: K}, panel_id: 3}
+- {type: cloudevents, name: f, url: 'https://u:p@h', source: ''}
+- {type: file, name: g, path: /, bytes_max: 10, files_kept: 5000}
+",
+        )
+        .unwrap();
+        let problems = check(&sinks);
+        let paths: Vec<&str> = problems.iter().map(|problem| &*problem.path).collect();
+        assert_eq!(
+            paths,
+            [
+                "sinks[0].urls[0]",
+                "sinks[0].urls[1]",
+                "sinks[0].alertname",
+                "sinks[0].resend_every",
+                "sinks[0].headers.authorization",
+                "sinks[1].urls",
+                "sinks[2].url",
+                "sinks[2].incident_url",
+                "sinks[3].events",
+                "sinks[4].panel_id",
+                "sinks[5].url",
+                "sinks[5].source",
+                "sinks[6].path",
+                "sinks[6].bytes_max",
+                "sinks[6].files_kept",
+            ]
+        );
+    }
 }

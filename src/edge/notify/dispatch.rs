@@ -68,6 +68,13 @@ impl Dispatcher {
         })
     }
 
+    /// Without any sink.
+    #[cfg(test)]
+    pub(crate) fn none(keeping: Arc<dyn Keeping>) -> Self {
+        let roads = Vec::new();
+        Self { roads, keeping }
+    }
+
     /// Hands `event` to every sink that asked for its kind. Never waits: what a sink cannot take
     /// now is folded, limited or dropped, and counted.
     #[cfg(test)]

@@ -34,8 +34,9 @@ pub enum Refusal {
 }
 
 /// How a name becomes addresses: by the system, or as a test says.
-type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
-type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+pub(super) type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
+/// Addresses to come.
+pub(super) type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// What the owner of the configuration allowed, for one URL.
 #[derive(Clone)]

@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::audience::Audience;
-use super::config::{AlertmanagerConfig, ContentMode, EventKind, Retry, SinkConfig};
+use super::config::{
+    AlertmanagerConfig, CloudeventsConfig, ContentMode, EventKind, OtlpConfig, Retry, SinkConfig,
+};
 use super::deliver::{Courier, Ledger, Manner, Message, Road, Sink};
 use super::dispatch::Context;
 use super::fold::{Decision, Fold};
@@ -75,19 +77,7 @@ impl SinkRoad {
                 let parts = (FileSink::new(file)?, batches(64, Retry::default()), lines());
                 Self::spawn(sink, parts, context)
             }
-            SinkConfig::Otlp(otlp) => {
-                let instance_id = Arc::clone(&context.instance_id);
-                let render: Renderer = Box::new(move |event, now| {
-                    let logs = render::otlp::resource_logs(event, &instance_id, now);
-                    Some(logs.encode_to_vec())
-                });
-                let parts = (
-                    OtlpSink::new(otlp, egress)?,
-                    batches(64, otlp.retry),
-                    render,
-                );
-                Self::spawn(sink, parts, context)
-            }
+            SinkConfig::Otlp(otlp) => Self::start_otlp(sink, otlp, context)?,
             SinkConfig::Webhook(hook) => {
                 let render: Renderer =
                     Box::new(|event, now| Some(render::webhook::body(event, now)));
@@ -101,22 +91,7 @@ impl SinkRoad {
                     context,
                 )
             }
-            SinkConfig::Cloudevents(events) => {
-                let usual = format!("/knothole/instance/{}", context.instance_id);
-                let source = events.source.clone().unwrap_or(usual);
-                let render: Renderer =
-                    Box::new(move |event, _| Some(render::cloudevents::body(event, &source)));
-                let most = match events.mode {
-                    ContentMode::Batch => BATCH_MAX,
-                    ContentMode::Binary | ContentMode::Structured => 1,
-                };
-                let parts = (
-                    CloudeventsSink::new(events, egress)?,
-                    batches(most, events.retry),
-                    render,
-                );
-                Self::spawn(sink, parts, context)
-            }
+            SinkConfig::Cloudevents(events) => Self::start_cloudevents(sink, events, context)?,
             SinkConfig::Alertmanager(alerts) => Self::start_alerts(sink, alerts, context)?,
             SinkConfig::Pagerduty(pager) => {
                 let render = looked_up(render::pagerduty::body, pager.incident_url.as_ref());
@@ -146,6 +121,45 @@ impl SinkRoad {
                 )
             }
         })
+    }
+
+    fn start_otlp(
+        sink: &SinkConfig,
+        otlp: &OtlpConfig,
+        context: &Context,
+    ) -> Result<Self, SendSetupError> {
+        let instance_id = Arc::clone(&context.instance_id);
+        let render: Renderer = Box::new(move |event, now| {
+            let logs = render::otlp::resource_logs(event, &instance_id, now);
+            Some(logs.encode_to_vec())
+        });
+        let far_end = OtlpSink::new(otlp, &context.egress)?;
+        Ok(Self::spawn(
+            sink,
+            (far_end, batches(64, otlp.retry), render),
+            context,
+        ))
+    }
+
+    fn start_cloudevents(
+        sink: &SinkConfig,
+        events: &CloudeventsConfig,
+        context: &Context,
+    ) -> Result<Self, SendSetupError> {
+        let usual = format!("/knothole/instance/{}", context.instance_id);
+        let source = events.source.clone().unwrap_or(usual);
+        let render: Renderer =
+            Box::new(move |event, _| Some(render::cloudevents::body(event, &source)));
+        let most = match events.mode {
+            ContentMode::Batch => BATCH_MAX,
+            ContentMode::Binary | ContentMode::Structured => 1,
+        };
+        let far_end = CloudeventsSink::new(events, &context.egress)?;
+        Ok(Self::spawn(
+            sink,
+            (far_end, batches(most, events.retry), render),
+            context,
+        ))
     }
 
     fn start_alerts(

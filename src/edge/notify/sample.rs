@@ -225,19 +225,6 @@ pub(super) fn told(stage: Stage, incident: Incident) -> IncidentEvent {
     }
 }
 
-/// The same incident when it is over.
-pub(super) fn resolved() -> IncidentEvent {
-    let mut incident = incident();
-    incident.revision = 2;
-    incident.state = IncidentState::Resolved;
-    incident.ended = Some(Mark {
-        at: incident.began.plus(Duration::from_secs(300)),
-        by: "knothole".into(),
-        note: None,
-    });
-    told(Stage::Resolved, incident)
-}
-
 /// A digest with [`incident`] in it.
 pub(super) fn digest() -> Digest {
     let mut quiet = incident();

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::render::alertmanager::{Alert, AlertNote};
+use super::render::alertmanager::{Alert, AlertNote, SEVERITY};
 use super::render::rfc3339;
 use crate::core::record::Timestamp;
 
@@ -22,6 +23,8 @@ const RESOLVED_FOR: Duration = Duration::from_secs(5 * 60);
 pub(crate) struct Standing {
     since: Timestamp,
     book: Mutex<Book>,
+    /// Something stands that nobody was told of by this sink.
+    restored: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +50,7 @@ impl Standing {
         Self {
             since,
             book: Mutex::default(),
+            restored: Notify::new(),
         }
     }
 
@@ -59,6 +63,12 @@ impl Standing {
                 .entry(incident)
                 .or_insert_with(|| Held::new(note, Instant::now()));
         }
+        self.restored.notify_one();
+    }
+
+    /// Ends when something was restored.
+    pub(crate) async fn restored(&self) {
+        self.restored.notified().await;
     }
 
     /// Takes `note` and gives the alerts to send at `now`, which is `tick`: its own, and
@@ -118,23 +128,30 @@ impl Held {
         }
     }
 
-    /// Goes over to `note`, unless a later one came before it. What had other labels is another
-    /// alert to whoever gets it, so it is resolved.
+    /// Goes over to `note`, unless a later one came before it. An alert with other labels is another
+    /// alert to whoever gets it, so the labels stay what they were at first. Only the severity
+    /// changes, since it decides who is told; then the alert with the old one is resolved.
     fn take(&mut self, note: AlertNote, now: Timestamp, tick: Instant) {
         if note.revision <= self.revision {
             return;
         }
-        let labels = &note.alert.labels;
-        self.replaced.retain(|(alert, _)| alert.labels != *labels);
         let until = tick + RESOLVED_FOR;
-        if self.alert.labels != *labels && self.alert.ends_at.is_none() {
+        let mut labels = self.alert.labels.clone();
+        if let Some(severity) = note.alert.labels.get(SEVERITY) {
+            labels.insert(SEVERITY.to_owned(), severity.clone());
+        }
+        self.replaced.retain(|(alert, _)| alert.labels != labels);
+        if self.alert.labels != labels && self.alert.ends_at.is_none() {
             let mut old = self.alert.clone();
             old.ends_at = Some(rfc3339(now));
             self.replaced.push((old, until));
         }
         self.revision = note.revision;
         self.until = (!note.is_live).then_some(until);
-        self.alert = note.alert;
+        self.alert = Alert {
+            labels,
+            ..note.alert
+        };
     }
 
     /// What it replaced, as long as that is said, and its own.
@@ -207,6 +224,25 @@ mod tests {
         let back = standing.note(note(3, "warning", true), at(3), t);
         assert_eq!(said(&back), [("critical", false), ("warning", true)]);
         assert_eq!(said(&standing.due(t + RESOLVED_FOR)), [("warning", true)]);
+    }
+
+    #[test]
+    fn an_incident_that_is_seen_otherwise_later_is_the_same_alert_to_its_end() {
+        let (standing, t) = (Standing::new(at(0)), Instant::now());
+        let named = |revision, service: &str, is_live| {
+            let mut note = note(revision, "error", is_live);
+            note.alert
+                .labels
+                .insert("service".to_owned(), service.to_owned());
+            note
+        };
+        let first = standing.note(named(1, "cart", true), at(1), t);
+        let second = standing.note(named(2, "payments", true), at(2), t);
+        let last = standing.note(named(3, "payments", false), at(3), t);
+        assert_eq!([second.len(), last.len()], [1, 1]);
+        assert_eq!(first[0].labels, second[0].labels);
+        assert_eq!(first[0].labels, last[0].labels);
+        assert!(last[0].ends_at.is_some());
     }
 
     #[test]

@@ -23,6 +23,13 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::TcpListenerStream;
 
+mod contracts;
+mod egress;
+mod golden;
+mod hostile;
+mod order;
+mod stub;
+
 use super::secret::SigningKey;
 use super::*;
 use crate::core::event::Event;
@@ -110,32 +117,39 @@ struct House {
     dispatcher: Dispatcher,
     registry: Registry,
     time: Arc<AtomicU64>,
+    kept: Arc<Kept>,
     _secrets: tempfile::TempDir,
 }
 
 impl House {
     /// One sink in YAML, its secret in a file, and a clock that stands still.
     fn new(yaml: &str) -> Self {
+        Self::with_secret(yaml, SECRET)
+    }
+
+    fn with_secret(yaml: &str, secret: &str) -> Self {
         let secrets = tempfile::tempdir().unwrap();
         let path = secrets.path().join("secret");
-        std::fs::write(&path, SECRET).unwrap();
+        std::fs::write(&path, secret).unwrap();
         let yaml = yaml.replace("SECRET", path.to_str().unwrap());
         let sinks: Vec<SinkConfig> = serde_saphyr::from_str(&yaml).unwrap();
         assert_eq!(check(&sinks), []);
         let mut registry = Registry::default();
         let time = Arc::new(AtomicU64::new(NOW.as_nanos()));
         let clock = Arc::clone(&time);
+        let kept = Arc::new(Kept::default());
         let context = Context {
             instance_id: "9f3c".into(),
             clock: Arc::new(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst))),
             metrics: Metrics::register(&mut registry),
-            keeping: Arc::new(Unkept),
+            keeping: kept.clone(),
             egress: Egress::default(),
         };
         Self {
             dispatcher: Dispatcher::start(&sinks, &context).unwrap(),
             registry,
             time,
+            kept,
             _secrets: secrets,
         }
     }
@@ -181,11 +195,21 @@ fn anomaly(n: usize) -> Event {
     Event::Anomaly(Arc::new(anomaly))
 }
 
-/// Keeps nothing.
-struct Unkept;
+/// Remembers what was given up.
+#[derive(Default)]
+struct Kept {
+    dead: Mutex<Vec<(String, String)>>,
+}
 
-impl Keeping for Unkept {
+impl Keeping for Kept {
     fn done(&self, _: &str, _: &str) {}
+
+    fn dead(&self, _: &str, id: &str, why: &str) {
+        self.dead
+            .lock()
+            .unwrap()
+            .push((id.to_owned(), why.to_owned()));
+    }
 }
 
 #[tokio::test]

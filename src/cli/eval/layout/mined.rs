@@ -1,10 +1,11 @@
 //! Raw lines → templates, times and values, by the same road as in `serve`: redactor, lane, miner, values.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::cli::eval::dataset::by_frequency;
 use crate::core::detect::EventSequence;
-use crate::core::engine::values_of;
+use crate::core::engine::{quotable, values_of};
 use crate::core::parse::{MASKS_VERSION, Miner, message};
 use crate::core::record::{TemplateId, Timestamp, Value};
 use crate::core::redact::Redactor;
@@ -24,6 +25,8 @@ pub(super) struct Told {
     pub(super) time: Timestamp,
     pub(super) template: TemplateId,
     pub(super) values: Vec<Value>,
+    /// As it is quoted.
+    pub(super) text: Arc<str>,
 }
 
 impl Reader {
@@ -40,6 +43,7 @@ impl Reader {
             time,
             template: parsed.id,
             values,
+            text: quotable(&message),
         }
     }
 
@@ -56,6 +60,12 @@ impl Reader {
         self.miner
             .resolve(template)
             .map_or(template, |template| template.id)
+    }
+
+    /// The text of a template.
+    pub(super) fn text_of(&self, template: TemplateId) -> Box<str> {
+        let template = self.miner.resolve(template);
+        template.map_or("", |template| &template.text).into()
     }
 
     /// What a model is trained on, of resolved sequences.

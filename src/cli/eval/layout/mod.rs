@@ -1,5 +1,6 @@
 //! How folders are laid out: one file for each family of layouts.
 
+pub(super) mod alerts;
 mod hdfs_own;
 mod ids;
 mod mined;
@@ -39,6 +40,9 @@ pub(super) enum Layout {
     Thunderbird,
     /// Traces of microservices, some minutes of them with a fault: logs.tsv.gz
     NezhaLogs,
+    /// Alerts of other systems, joined to incidents: NAME.csv or NAME.txt for each network, in a
+    /// folder or a .zip. Needs no --train
+    Alerts,
     /// Microservices with injected faults, each played as if sent to `serve`: logs.tsv.gz, spans.tsv.gz,
     /// metrics.csv.gz and faults.tsv. Tells whether each is one incident with its cause
     Nezha,
@@ -62,6 +66,7 @@ impl Layout {
             Self::Hadoop => "hadoop",
             Self::Thunderbird => "thunderbird",
             Self::NezhaLogs => "nezha-logs",
+            Self::Alerts => "alerts",
             Self::Nezha => "nezha",
             Self::Parsing => "parsing",
         }
@@ -76,7 +81,7 @@ impl Layout {
             Self::HdfsOwn => hdfs_own::read(train, test),
             Self::OpenstackFi => openstack_fi::read(train, test),
             Self::NezhaLogs => nezha_logs::read(train, test),
-            Self::Thunderbird | Self::Nezha | Self::Parsing => {
+            Self::Thunderbird | Self::Nezha | Self::Parsing | Self::Alerts => {
                 bail!("this layout has lines, not sequences")
             }
         }

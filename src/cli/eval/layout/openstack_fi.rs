@@ -1,20 +1,25 @@
 //! Rounds of fault injection into a running OpenStack: a round's records of all services are one
 //! sequence.
 
-use std::collections::BTreeMap;
+mod said;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 
+use self::said::Saying;
 use super::mined::{Reader, append};
 use super::table::{Table, cells};
 use super::{first, is_same};
-use crate::cli::eval::dataset::{Class, Dataset, Part, Round, Sample, Weights};
-use crate::cli::eval::rounds::{Loggers, component_of};
+use crate::cli::eval::dataset::{Class, Dataset, Part, Round, Sample, Weights, Writer};
+use crate::cli::eval::rounds::{Writers, component_of};
 use crate::core::detect::EventSequence;
 use crate::core::parse::read_head;
-use crate::core::record::Timestamp;
+use crate::core::record::{StreamKey, Timestamp};
+use crate::core::topology::{LinkSource, Topology};
 
 /// Into how many stretches of time the rounds of a campaign are parted where one folder is both.
 const FOLDS: usize = 5;
@@ -35,7 +40,7 @@ type AllFacts = BTreeMap<Box<str>, Facts>;
 #[derive(Default)]
 struct Campaign {
     rounds: Vec<Sample>,
-    loggers: Loggers,
+    writers: Writers,
 }
 
 /// One detector for each campaign, as for one deployment whose services it hears together; it is
@@ -65,8 +70,9 @@ pub(super) fn read(train: &Path, test: &Path) -> anyhow::Result<Dataset> {
             let normal = normal(trained.rounds.iter());
             let mut part = Part::new(reader.corpus(normal), tested.rounds);
             part.name = name.into();
-            part.loggers = trained.loggers;
-            part.loggers.extend(tested.loggers);
+            part.writers = trained.writers;
+            part.writers.extend(tested.writers);
+            part.topology = Arc::new(topology(&part.writers));
             parts.push(part);
         }
     }
@@ -87,7 +93,8 @@ fn folds(name: &str, campaign: &Campaign, reader: &Reader) -> Vec<Part> {
             let others = rounds[..from].iter().chain(&rounds[to..]);
             let mut part = Part::new(reader.corpus(normal(others)), rounds[from..to].to_vec());
             part.name = format!("{name} {} of {FOLDS}", fold + 1).into();
-            part.loggers = campaign.loggers.clone();
+            part.writers = campaign.writers.clone();
+            part.topology = Arc::new(topology(&part.writers));
             part
         })
         .collect()
@@ -104,10 +111,15 @@ impl Campaign {
     fn resolved(mut self, reader: &Reader) -> Self {
         for round in &mut self.rounds {
             round.sequence = reader.resolve(std::mem::take(&mut round.sequence));
+            let said = round.round.iter_mut().flat_map(|round| &mut round.said);
+            for one in said {
+                one.template.id = reader.today(one.template.id);
+                one.template.text = reader.text_of(one.template.id);
+            }
         }
-        let loggers = self.loggers.into_iter();
-        self.loggers = loggers
-            .map(|(template, logger)| (reader.today(template), logger))
+        let writers = self.writers.into_iter();
+        self.writers = writers
+            .map(|(template, writer)| (reader.today(template), writer))
             .collect();
         self
     }
@@ -134,19 +146,27 @@ fn campaigns(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
 }
 
 fn read_campaign(path: &Path, facts: &AllFacts, reader: &mut Reader) -> anyhow::Result<Campaign> {
-    let mut table = Table::open(path, &["round_id", "ts", "level", "line"])?;
+    let mut table = Table::open(path, &["round_id", "ts", "service", "level", "line"])?;
     let mut rounds: BTreeMap<Box<str>, Sample> = BTreeMap::new();
-    let mut loggers = Loggers::new();
+    let mut writers = Writers::new();
+    let mut saying = Saying::default();
     while let Some(row) = table.next_row()? {
-        let [id, time, level, line] = cells(&row);
+        let [id, time, service, level, line] = cells(&row);
         let Some(facts) = facts.get(id) else {
             continue;
         };
+        if saying.round() != id {
+            saying.end(&mut rounds);
+            saying = Saying::of(id);
+        }
         let round = rounds.entry(id.into()).or_insert_with(|| sample_of(facts));
         // A record of several lines is kept in one, with the line ends written out.
         let body = line.replace("\\n", "\n");
         let mut told = reader.read(&body, last_time(round));
         told.time = read_head(time, None).time.unwrap_or(told.time);
+        if round.is_abnormal() {
+            saying.add(round.sequence.events.len(), &told, (service, level));
+        }
         append(&mut round.sequence, &told);
         if ["ERROR", "CRITICAL"].contains(&level)
             && let Some(about) = &mut round.round
@@ -154,17 +174,57 @@ fn read_campaign(path: &Path, facts: &AllFacts, reader: &mut Reader) -> anyhow::
             about.silent = false;
         }
         if let Some(logger) = logger_of(line, level) {
-            loggers
-                .entry(told.template)
-                .or_insert_with(|| logger.into());
+            writers.entry(told.template).or_insert_with(|| Writer {
+                service: stream_of(service),
+                logger: logger.into(),
+            });
         }
     }
+    saying.end(&mut rounds);
     let mut rounds: Vec<Sample> = rounds.into_values().collect();
     rounds.sort_by_key(Sample::begun);
     if rounds.is_empty() {
         bail!("{} has no record of a round in split.tsv", path.display());
     }
-    Ok(Campaign { rounds, loggers })
+    Ok(Campaign { rounds, writers })
+}
+
+/// The systems of an OpenStack and those they depend on, as its operators would write it into their
+/// catalog. The services of one system depend on each other.
+const DEPENDS_ON: [(&str, &str); 9] = [
+    ("nova", "keystone"),
+    ("nova", "glance"),
+    ("nova", "cinder"),
+    ("nova", "neutron"),
+    ("cinder", "keystone"),
+    ("cinder", "glance"),
+    ("neutron", "keystone"),
+    ("neutron", "nova"),
+    ("glance", "keystone"),
+];
+
+/// The links between the services of `writers`, as a catalog gives them.
+fn topology(writers: &Writers) -> Topology {
+    let services: BTreeSet<&StreamKey> = writers.values().map(|writer| &writer.service).collect();
+    let mut topology = Topology::default();
+    for caller in &services {
+        for callee in services.iter().filter(|callee| *callee != caller) {
+            let (from, to) = (&*caller.namespace, &*callee.namespace);
+            if from == to || DEPENDS_ON.contains(&(from, to)) {
+                topology.link(caller, callee, Timestamp::ZERO, LinkSource::Catalog);
+            }
+        }
+    }
+    topology
+}
+
+/// `shop/cart` → the service `cart` in `shop`.
+fn stream_of(service: &str) -> StreamKey {
+    let (namespace, name) = service.split_once('/').unwrap_or(("", service));
+    StreamKey {
+        namespace: namespace.into(),
+        ..StreamKey::named(name)
+    }
 }
 
 fn sample_of(facts: &Facts) -> Sample {
@@ -174,6 +234,7 @@ fn sample_of(facts: &Facts) -> Sample {
         round: Some(Round {
             silent: true,
             component: facts.component.clone(),
+            said: Vec::new(),
         }),
         ..Sample::new(EventSequence::whole(Vec::new()), facts.class)
     }
@@ -322,11 +383,8 @@ mod tests {
         assert!(!about.silent);
         let trigger = faulty.fault_at.unwrap();
         assert_eq!(trigger.since(faulty.begun().unwrap()).as_millis(), 500);
-        let loggers: Vec<&str> = dataset.parts[0]
-            .loggers
-            .values()
-            .map(AsRef::as_ref)
-            .collect();
+        let writers = dataset.parts[0].writers.values();
+        let loggers: Vec<&str> = writers.map(|writer| writer.logger.as_ref()).collect();
         assert!(loggers.contains(&"shop.cart.lock"), "{loggers:?}");
     }
 }

@@ -156,22 +156,27 @@ impl Report {
         writeln!(
             f,
             "Rounds: F1 where unnoticed injections count as normal, recall of failures without an \
-             error record, delay from the trigger, cause among the first three components blamed:\n"
+             error record, delay from the trigger, cause among the first three components blamed; \
+             failures found that are one incident, those whose first sentence names the component \
+             that failed, and those whose first suspect is it:\n"
         )?;
         writeln!(
             f,
             "| detector | F1 with ambiguous | silent recall | median s from the trigger | cause in \
-             top 3 |"
+             top 3 | one incident | first sentence | first suspect |"
         )?;
-        writeln!(f, "|---|---|---|---|---|")?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
         for (detector, rounds) in rounds {
             writeln!(
                 f,
-                "| {detector} | {:.3} | {} | {} | {} |",
+                "| {detector} | {:.3} | {} | {} | {} | {} | {} | {} |",
                 rounds.f1_with_ambiguous,
                 shown(rounds.silent_recall, 3),
                 shown(rounds.median_delay_s, 1),
                 shown(rounds.cause_top3, 3),
+                shown(rounds.one_incident, 3),
+                shown(rounds.first_sentence, 3),
+                shown(rounds.first_suspect, 3),
             )?;
         }
         writeln!(f)

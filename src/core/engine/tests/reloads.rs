@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::engine::Alarms;
+use crate::core::silence::{Mode, Schedule, Silences, Window};
 
 fn asked(alarms: Alarms) -> Settings {
     Settings {
@@ -51,4 +52,27 @@ fn fewer_alerts_a_day_hold_for_rates_too_from_the_reload_on() {
     let with_few = fewest(few, few);
     assert!(with_few > fewest(many, many), "{with_few}");
     assert_eq!(fewest(many, few), with_few);
+}
+
+#[test]
+fn nothing_is_learned_in_a_window_that_says_so() {
+    let window = |mode| {
+        let until = Timestamp::ZERO.plus(Duration::from_secs(80 * 86_400));
+        let all = Schedule::once(Timestamp::from_millis(1), until).unwrap();
+        let matcher = format!("service={:?}", stream().name).parse().unwrap();
+        let window = Window::new("upgrade", vec![matcher], all, mode).unwrap();
+        Arc::new(Silences::new([], vec![window]))
+    };
+    let learned = |silences| {
+        let mut shard = Shard::new(Settings {
+            silences,
+            pace: Pace::Replay,
+            ..settings()
+        });
+        shard.push(batch(&normal(0..20)), Timestamp::ZERO);
+        shard.finish(Timestamp::ZERO);
+        shard.corpus(&stream()).unwrap().sequences.len()
+    };
+    assert_eq!(learned(window(Mode::NoLearn)), 0);
+    assert!(learned(window(Mode::Mute)) > 0);
 }

@@ -61,6 +61,8 @@ struct Section {
     thrown: Option<Box<str>>,
     modules: Vec<Box<str>>,
     order: Option<Order>,
+    /// It is quoted in a message: another process sent it along.
+    is_quoted: bool,
 }
 
 /// Reads a trace line by line.
@@ -77,6 +79,8 @@ struct Reader {
     in_traceback: bool,
     /// The next traceback came of the one before.
     is_chained: bool,
+    /// The line is quoted, with its ends written out.
+    is_quoted: bool,
     /// Only more of it would go on.
     is_over: bool,
     /// What may have been thrown, if frames follow.
@@ -95,7 +99,12 @@ impl Reader {
     fn read_record(&mut self, text: &str) -> bool {
         let mut is_of_trace = false;
         // In JSON, and where the trace of another process is quoted, line ends are written out.
-        for line in text.split('\n').flat_map(|line| line.split("\\n")) {
+        let quoted = |line: &'_ str| line.contains("\\n");
+        let lines = text
+            .split('\n')
+            .flat_map(|line| line.split("\\n").map(move |part| (part, quoted(line))));
+        for (line, is_quoted) in lines {
+            self.is_quoted = is_quoted;
             self.lines += 1;
             if self.lines > LINES_MAX {
                 break;
@@ -173,7 +182,11 @@ impl Reader {
             true => 0,
             false => self.sections.len(),
         };
-        self.sections.insert(self.current, Section::default());
+        let section = Section {
+            is_quoted: self.is_quoted,
+            ..Section::default()
+        };
+        self.sections.insert(self.current, section);
     }
 
     fn add(&mut self, frame: Frame) {
@@ -210,8 +223,10 @@ impl Reader {
         }
     }
 
-    fn finish(self) -> Option<Stack> {
+    fn finish(mut self) -> Option<Stack> {
         let mut stack = Stack::default();
+        // What another process sent along is what began it, also where it is quoted before the calls.
+        self.sections.sort_by_key(|section| section.is_quoted);
         for section in self.sections {
             let mut modules = section.modules;
             if section.order == Some(Order::InnermostFirst) {

@@ -32,6 +32,10 @@ pub(super) fn example(route: &Route) -> Call {
     let change = json!({ "service": "cart" });
     let body = match route.path {
         "/v1/incidents/{id}/done" => json!({ "action": "restart", "helped": true }),
+        "/v1/silences" => json!({
+            "matchers": ["service=\"cart\""], "owner": "anna", "reason": "load test",
+            "expires": "2026-08-02",
+        }),
         "/v1/feedback" => json!({ "incident": "9f3c9f3c", "verdict": "expected" }),
         "/v1/changes" => change,
         "/v1/alerts" => json!({ "version": "4", "alerts": [] }),

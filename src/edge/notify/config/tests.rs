@@ -90,3 +90,49 @@ fn a_header_in_plain_is_not_shown() {
     let sinks = read("[{type: otlp, name: o, endpoint: 'http://a:1', headers: {a: hunter2}}]");
     assert!(!format!("{sinks:?}").contains("hunter2"));
 }
+
+#[test]
+fn the_sinks_of_incidents_need_little_to_be_told() {
+    let sinks = read(
+        "
+- {type: alertmanager, name: alerts, urls: ['https://am-0.example.net', 'https://am-1.example.net']}
+- {type: pagerduty, name: pager, routing_key: {env: PAGERDUTY_KEY}}
+- {type: slack, name: chat, url: {file: /run/slack}}
+- {type: grafana, name: graphs, url: 'https://grafana.example.net', token: {env: GRAFANA_TOKEN}}
+- {type: cloudevents, name: bus, url: 'https://bus.example.net'}
+- {type: file, name: log, path: /var/log/knothole/events.jsonl}
+",
+    );
+    assert_eq!(check(&sinks), []);
+    let heard: Vec<&[EventKind]> = sinks.iter().map(|sink| sink.common().events).collect();
+    let incident = &[EventKind::Incident][..];
+    assert_eq!(heard[0..2], [incident, incident]);
+    assert_eq!(heard[2], [EventKind::Incident, EventKind::Digest]);
+    assert_eq!(heard[3], incident);
+    let pages_only: Vec<bool> = sinks.iter().map(SinkConfig::pages_only).collect();
+    assert_eq!(pages_only, [true, true, true, false, false, false]);
+    let SinkConfig::Pagerduty(pager) = &sinks[1] else {
+        panic!("the second is a pager")
+    };
+    assert_eq!(pager.url, "https://events.pagerduty.com/v2/enqueue");
+    let SinkConfig::Alertmanager(alerts) = &sinks[0] else {
+        panic!("the first is an Alertmanager")
+    };
+    assert_eq!(alerts.resend_every, Duration::from_secs(60));
+}
+
+#[test]
+fn a_misspelt_setting_of_any_sink_is_refused() {
+    for sink in [
+        "alertmanager, urls: ['https://a']",
+        "pagerduty, routing_key: {env: K}",
+        "slack, url: {env: K}",
+        "grafana, url: 'https://a', token: {env: K}",
+        "cloudevents, url: 'https://a'",
+        "file, path: /a",
+    ] {
+        read(&format!("[{{name: sink, type: {sink}}}]"));
+        let said = refused(&format!("[{{name: sink, type: {sink}, colour: red}}]"));
+        assert!(said.contains("colour"), "{sink}: {said}");
+    }
+}

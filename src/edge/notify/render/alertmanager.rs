@@ -1,7 +1,7 @@
 //! Alerts of the Alertmanager (API v2).
 //!
-//! The labels are the identity of an alert: what they hold changes only when the incident becomes
-//! another matter, and then the sink resolves the alert that had the old ones.
+//! The labels are the identity of an alert, so the sink keeps them from the first message on: see
+//! `standing`.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ use super::{inert, looked_up_at, rfc3339, shortened};
 use crate::core::event::{Event, Incident};
 use crate::core::record::Timestamp;
 
+/// The one label that may change.
+pub(crate) const SEVERITY: &str = "severity";
 /// Longest label, in characters.
 const LABEL_CHARS_MAX: usize = 200;
 /// Longest annotation, in characters.
@@ -85,7 +87,7 @@ fn labels(incident: &Incident, style: &AlertStyle) -> BTreeMap<String, String> {
     let kind = incident.signs.first().map(|sign| &*sign.kind);
     let all = [
         ("alertname", Some(style.alertname.as_str())),
-        ("severity", Some(incident.severity.name())),
+        (SEVERITY, Some(incident.severity.name())),
         ("class", Some(incident.class.name())),
         ("kind", kind),
         ("service", first.map(|part| &*part.stream.name)),

@@ -79,15 +79,8 @@ fn looked_up_at(incident_url: Option<&str>, incident: &Incident) -> Option<Strin
 
 fn incident_sentence(event: &IncidentEvent) -> String {
     let incident = &event.incident;
-    let (stage, gravity, title) = (
-        event.stage.name(),
-        incident.severity.name(),
-        &incident.title,
-    );
-    match incident.parts.first() {
-        Some(part) => format!("{gravity} incident {stage} in {}: {title}", part.stream),
-        None => format!("{gravity} incident {stage}: {title}"),
-    }
+    let (stage, gravity) = (event.stage.name(), incident.severity.name());
+    format!("{gravity} incident {stage}: {}", text::subject(incident))
 }
 
 fn digest_sentence(digest: &Digest) -> String {
@@ -96,7 +89,7 @@ fn digest_sentence(digest: &Digest) -> String {
         count => format!("{count} incidents"),
     };
     let (pages, most) = digest.pages;
-    let until = rfc3339(digest.to);
+    let until = text::moment(digest.to);
     let whose = match &digest.team {
         Some(team) => format!(" of {team}"),
         None => String::new(),

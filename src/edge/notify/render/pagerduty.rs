@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::json::bytes;
-use super::text::{cause_sentence, changes_sentence, first_sign, services_sentence};
+use super::text::{cause_sentence, changes_sentence, first_sign, services_sentence, subject};
 use super::{inert, looked_up_at, shortened};
 use crate::core::event::{Event, Incident, IncidentEvent, Stage};
 use crate::core::record::Timestamp;
@@ -82,12 +82,8 @@ fn payload(incident: &Incident) -> Payload<'_> {
     let name =
         |text: &str| Some(shortened(&inert(text), NAME_CHARS_MAX)).filter(|it| !it.is_empty());
     let text = |text: String| shortened(&text, TEXT_CHARS_MAX);
-    let summary = match first {
-        Some(part) => format!("{}: {}", part.stream, incident.title),
-        None => incident.title.to_string(),
-    };
     Payload {
-        summary: shortened(&inert(&summary), SUMMARY_CHARS_MAX),
+        summary: shortened(&subject(incident), SUMMARY_CHARS_MAX),
         source: first
             .and_then(|part| name(&part.stream.to_string()))
             .unwrap_or_else(|| "knothole".to_owned()),

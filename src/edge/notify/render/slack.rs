@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::json::bytes;
-use super::text::{before_sentence, cause_sentence, changes_sentence, services_sentence};
-use super::{inert, looked_up_at, rfc3339};
+use super::text::{
+    before_sentence, cause_sentence, changes_sentence, moment, services_sentence, subject,
+};
+use super::{inert, looked_up_at};
 use crate::core::event::{Digest, Event, Gravity, Incident, IncidentEvent, Sign, Stage};
 
 /// Longest header, in UTF-16 units, since nobody says what Slack counts.
@@ -60,10 +62,7 @@ fn headline(event: &IncidentEvent) -> String {
         (_, Gravity::Warning) => "🟠",
         (_, Gravity::Info) => "🔵",
     };
-    match incident.parts.first() {
-        Some(part) => format!("{mark} {}: {}", part.stream, inert(&incident.title)),
-        None => format!("{mark} {}", inert(&incident.title)),
-    }
+    format!("{mark} {}", subject(incident))
 }
 
 fn incident_blocks(event: &IncidentEvent, incident_url: Option<&str>) -> Vec<Value> {
@@ -84,7 +83,7 @@ fn incident_blocks(event: &IncidentEvent, incident_url: Option<&str>) -> Vec<Val
             .as_ref()
             .map(before_sentence)
             .unwrap_or_default(),
-        who.map(|mark| inert(&format!("By {} at {}.", mark.by, rfc3339(mark.at))))
+        who.map(|mark| inert(&format!("By {} at {}.", mark.by, moment(mark.at))))
             .unwrap_or_default(),
     ];
     let facts = facts.iter().filter(|fact| !fact.is_empty());
@@ -153,7 +152,10 @@ fn digest_blocks(digest: &Digest) -> Vec<Value> {
         let (severity, state) = (incident.severity.name(), incident.state.name());
         let service = incident.parts.first().map(|part| part.stream.to_string());
         let service = service.unwrap_or_default();
-        let text = format!("{severity}, {state}: {service}: {}", inert(&incident.title));
+        let text = inert(&format!(
+            "{severity}, {state}: {service}: {}",
+            incident.title
+        ));
         json!({ "type": "section", "text": plain(&text, SECTION_UNITS_MAX) })
     }));
     let more = digest

@@ -1,7 +1,10 @@
 //! Sentences about incidents for people. What a log contributed to them is inert, and on one line.
 
-use super::{inert, rfc3339};
+use std::time::Duration;
+
+use super::inert;
 use crate::core::event::{Before, Cause, Incident, Suspect, Verdict};
+use crate::core::record::Timestamp;
 
 /// Most services that a text names.
 const SERVICES_MAX: usize = 8;
@@ -23,6 +26,16 @@ pub(super) fn details(incident: &Incident) -> String {
     lines.join("\n")
 }
 
+/// What it is about: the title, behind the name of the first service where it does not say that.
+pub(super) fn subject(incident: &Incident) -> String {
+    match incident.parts.first() {
+        Some(part) if !incident.title.contains(&*part.stream.name) => {
+            inert(&format!("{}: {}", part.stream, incident.title))
+        }
+        _ => inert(&incident.title),
+    }
+}
+
 /// Where it is, the first service first.
 pub(super) fn services_sentence(incident: &Incident) -> String {
     let parts = incident.parts.iter();
@@ -31,7 +44,7 @@ pub(super) fn services_sentence(incident: &Incident) -> String {
         .map(|it| it.stream.to_string())
         .collect();
     let more = incident.parts.len().saturating_sub(SERVICES_MAX);
-    let since = rfc3339(incident.began);
+    let since = moment(incident.began);
     match (names.is_empty(), more) {
         (true, _) => String::new(),
         (false, 0) => inert(&format!("Since {since} in {}.", names.join(", "))),
@@ -92,9 +105,9 @@ pub(super) fn changes_sentence(cause: &Cause) -> String {
         (Some(from), None) => format!("away from {from}"),
         (None, None) => change.kind.name().to_owned(),
     };
-    let seconds = near.before.as_secs();
+    let before = span(near.before);
     inert(&format!(
-        "Changed {seconds} s before: {} {what}",
+        "Changed {before} before: {} {what}",
         change.stream
     ))
 }
@@ -115,5 +128,61 @@ pub(super) fn before_sentence(before: &Before) -> String {
             done.action, done.helped, done.times
         )),
         None => format!("Was there {times} before."),
+    }
+}
+
+/// A time to the second, as people write it.
+pub(super) fn moment(time: Timestamp) -> String {
+    let time = jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos()));
+    // A u64 of nanoseconds ends in the year 2554, well within what jiff can write.
+    time.map_or_else(
+        |_| String::new(),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
+/// A duration in the largest unit of which there are at least two.
+fn span(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::notify::sample;
+
+    #[test]
+    fn a_service_is_named_once() {
+        let mut incident = sample::incident();
+        assert_eq!(subject(&incident), &*incident.title);
+        incident.title = "payment retry 3 came".into();
+        assert_eq!(subject(&incident), "prod/shop/cart: payment retry 3 came");
+        incident.parts.clear();
+        assert_eq!(subject(&incident), "payment retry 3 came");
+    }
+
+    #[test]
+    fn times_and_durations_are_as_people_say_them() {
+        let moment = moment(Timestamp::from_millis(1_763_700_000_042));
+        assert_eq!(moment, "2025-11-21 04:40:00 UTC");
+        let span = |seconds| span(Duration::from_secs(seconds));
+        assert_eq!([span(90), span(150), span(7_300)], ["90 s", "2 min", "2 h"]);
+        assert_eq!(span(3 * 86_400), "3 days");
+    }
+
+    #[test]
+    fn without_evidence_no_cause_is_named() {
+        let mut incident = sample::incident();
+        incident.cause = Cause::default();
+        assert_eq!(
+            cause_sentence(&incident.cause),
+            "Not enough evidence for a cause."
+        );
+        assert_eq!(changes_sentence(&incident.cause), "");
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
@@ -90,13 +90,16 @@ impl Sink for AlertmanagerSink {
     }
 }
 
-/// Sends what stands every so often.
+/// Sends what stands every so often, and at once what stands from before the start.
 async fn resend(post: Arc<Post>, standing: Arc<Standing>, clock: Clock, every: Duration) {
-    let mut ticks = interval(every);
+    let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = standing.restored() => {}
+        }
         let alerts = standing.due(Instant::now());
         if alerts.is_empty() {
             continue;

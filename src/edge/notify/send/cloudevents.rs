@@ -58,12 +58,12 @@ impl Sink for CloudeventsSink {
                     .post(url, "application/cloudevents-batch+json", body)
             }
             ContentMode::Binary => {
-                let Some((attributes, data)) = taken_apart(&first.body) else {
+                let Some(form) = taken_apart(&first.body) else {
                     let why = "a stored message cannot be read".to_owned();
                     return Answer::Never { why };
                 };
-                let request = self.endpoint.post(url, "application/json", data);
-                attributes
+                let request = self.endpoint.post(url, "application/json", form.data);
+                form.headers
                     .into_iter()
                     .fold(request, |request, (name, value)| {
                         request.header(name, value)
@@ -83,9 +83,15 @@ fn listed(batch: &[Message]) -> Vec<u8> {
     [b"[", objects.join(&b","[..]).as_slice(), b"]"].concat()
 }
 
+/// An event in the binary form.
+pub(crate) struct BinaryForm {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) data: Vec<u8>,
+}
+
 /// The headers and the body that an event in the structured form is in the binary one. What says
 /// how the data is written goes into `content-type`, never into a header of its own.
-fn taken_apart(event: &[u8]) -> Option<(Vec<(String, String)>, Vec<u8>)> {
+pub(crate) fn taken_apart(event: &[u8]) -> Option<BinaryForm> {
     let Ok(Value::Object(mut event)) = serde_json::from_slice(event) else {
         return None;
     };
@@ -99,7 +105,10 @@ fn taken_apart(event: &[u8]) -> Option<(Vec<(String, String)>, Vec<u8>)> {
         let value = utf8_percent_encode(&value, ENCODED).to_string();
         (format!("ce-{name}"), value)
     });
-    Some((attributes.collect(), data))
+    Some(BinaryForm {
+        headers: attributes.collect(),
+        data,
+    })
 }
 
 #[cfg(test)]
@@ -111,14 +120,14 @@ mod tests {
         // The example of the HTTP protocol binding, and its rules for quotes and per cent.
         let event = r#"{"data": {}, "datacontenttype": "application/json",
             "a": "Euro \u20ac \ud83d\ude00", "b": "\"100%\"\r\nx: y", "n": 17}"#;
-        let (headers, body) = taken_apart(event.as_bytes()).unwrap();
+        let form = taken_apart(event.as_bytes()).unwrap();
         let expected = [
             ("ce-a", "Euro%20%E2%82%AC%20%F0%9F%98%80"),
             ("ce-b", "%22100%25%22%0D%0Ax:%20y"),
             ("ce-n", "17"),
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(headers, expected);
-        assert_eq!(body, b"{}");
+        assert_eq!(form.headers, expected);
+        assert_eq!(form.data, b"{}");
     }
 }

@@ -239,6 +239,21 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// One request to `url`; what it failed of.
+#[cfg(test)]
+pub(in crate::edge::notify) async fn knock(
+    guard: Guard,
+    url: Url,
+    timeout: Duration,
+) -> Result<(), String> {
+    let endpoint = Endpoint::behind(guard, url, timeout).map_err(|error| error.to_string())?;
+    match ask(endpoint.get(endpoint.url())).await {
+        Ok(_) => Ok(()),
+        Err(Answer::Later { why, .. } | Answer::Never { why }) => Err(why),
+        Err(Answer::Taken { .. } | Answer::Gone) => Err(String::new()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

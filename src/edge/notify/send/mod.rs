@@ -24,6 +24,11 @@ pub(crate) use webhook::WebhookSink;
 use std::io;
 use std::path::PathBuf;
 
+#[cfg(test)]
+pub(super) use cloudevents::taken_apart;
+#[cfg(test)]
+pub(super) use http::knock;
+
 use super::guard::Refusal;
 use super::secret::SecretError;
 

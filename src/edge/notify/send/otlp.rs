@@ -125,3 +125,29 @@ fn judge(status: &Status) -> Answer {
         Answer::Never { why }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_a_list_an_endpoint_has_to_be_in_it() {
+        let listed = Egress {
+            allow: vec!["otel.example.net".to_owned(), "10.1.0.0/16".to_owned()],
+        };
+        for endpoint in ["http://otel.example.net:4317", "http://10.1.2.3:4317"] {
+            assert!(check_listed(endpoint, &listed).is_ok(), "{endpoint}");
+        }
+        for endpoint in ["http://evil.example.net:4317", "http://10.2.0.1:4317"] {
+            let refused = check_listed(endpoint, &listed);
+            assert!(
+                matches!(refused, Err(SendSetupError::Refused(_))),
+                "{endpoint}"
+            );
+            assert!(
+                check_listed(endpoint, &Egress::default()).is_ok(),
+                "{endpoint}"
+            );
+        }
+    }
+}

@@ -85,6 +85,12 @@ fn a_trace_that_another_process_sent_along_is_the_inner_one() {
     assert_eq!(read(text).1, ["shop.api", "shop.stock.rows"]);
 }
 
+#[test]
+fn a_trace_that_is_quoted_before_the_calls_is_the_inner_one_too() {
+    let text = "call failed: [u'Traceback (most recent call last):\\n', u'  File \"/app/shop/stock/rows.py\", line 7, in get\\n    raise NoRow(7)\\n', u'NoRow: 7\\n']\nTraceback (most recent call last):\n  File \"/app/shop/api.py\", line 1, in call\n    return self.rpc(x)\nRemoteError: NoRow 7";
+    assert_eq!(read(text).1, ["shop.api", "shop.stock.rows"]);
+}
+
 const HEAD: &str = "812 ERROR shop.web [req-7] ";
 const LINES: [&str; 5] = [
     "812 ERROR shop.web [req-7] order 7 failed: NoRow: 7",
