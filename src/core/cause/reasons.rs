@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::changes::earliest;
 use super::{CauseInput, FINDINGS_MAX};
 use crate::core::event::{Evidence, Incident, Sign, Source, Suspect};
-use crate::core::record::{StreamKey, Timestamp};
+use crate::core::record::StreamKey;
 use crate::core::witness::{Finding, FindingKind};
 
 /// What sort of trouble a reason tells of.
@@ -104,12 +104,6 @@ impl Reasons {
         self.all.iter().fold(Duration::ZERO, |sum, reason| {
             sum.saturating_add(reason.excess)
         })
-    }
-
-    /// When trouble of one sort was first seen.
-    pub(super) fn first(&self, sort: Sort) -> Option<Timestamp> {
-        let of_sort = self.all.iter().filter(|reason| reason.sort == sort);
-        of_sort.map(|reason| reason.evidence.at).min()
     }
 
     /// How many sources say something of weight.
