@@ -164,7 +164,7 @@ impl World {
 
     /// Plays `items` and gives the incidents that were opened, each with what is said of it in the end.
     fn play(&mut self, items: &[Item], texts: &BTreeMap<TemplateId, Box<str>>) -> Vec<Incident> {
-        let mut opened = BTreeSet::new();
+        let mut opened: BTreeSet<Box<str>> = BTreeSet::new();
         let mut due = Timestamp::ZERO;
         let mut now = Timestamp::ZERO;
         for item in items {
@@ -184,7 +184,7 @@ impl World {
             self.correlate(Vec::new(), now, &mut opened);
         }
         let ids = opened.iter();
-        let incidents = ids.filter_map(|id: &Box<str>| self.correlator.get(id));
+        let incidents = ids.filter_map(|id| self.correlator.get(id));
         incidents
             .map(|incident| Incident {
                 cause: self.cause(&incident),

@@ -65,20 +65,20 @@ impl Town {
         let bank = 20 + jitter + odd.bank_work;
         let asked_bank = if odd.no_bank { 0 } else { bank + way };
         let shop = 5 + to_cart + cart_and_store + asked_bank;
-        self.span("gate", 0, None, "GET /", shop + way + 1);
-        self.span("gate", 1, Some(0), "call", shop + way);
-        self.span("shop", 2, Some(1), "POST /buy", shop);
-        self.span("shop", 3, Some(2), "call", cart_and_store + to_cart);
-        self.span("cart", 4, Some(3), "GET /cart", cart_and_store);
-        self.span("cart", 7, Some(4), "ask", 4 + 2 * odd.cart_packets);
-        self.span("store", 8, Some(7), "SELECT", 2);
+        self.span("gate", (0, None), "GET /", shop + way + 1);
+        self.span("gate", (1, Some(0)), "call", shop + way);
+        self.span("shop", (2, Some(1)), "POST /buy", shop);
+        self.span("shop", (3, Some(2)), "call", cart_and_store + to_cart);
+        self.span("cart", (4, Some(3)), "GET /cart", cart_and_store);
+        self.span("cart", (7, Some(4)), "ask", 4 + 2 * odd.cart_packets);
+        self.span("store", (8, Some(7)), "SELECT", 2);
         if !odd.no_bank {
-            self.span("shop", 5, Some(2), "call", asked_bank);
-            self.span("bank", 6, Some(5), "POST /pay", bank);
+            self.span("shop", (5, Some(2)), "call", asked_bank);
+            self.span("bank", (6, Some(5)), "POST /pay", bank);
         }
     }
 
-    fn span(&mut self, service: &str, span: u8, parent: Option<u8>, name: &str, millis: u64) {
+    fn span(&mut self, service: &str, (span, parent): (u8, Option<u8>), name: &str, millis: u64) {
         let (trace_id, span_id) = id(self.now, span);
         let pod = format!("{service}-1");
         let resource = Resource::new(vec![
