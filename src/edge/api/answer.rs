@@ -5,7 +5,7 @@ use std::io;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::ser::Formatter;
@@ -16,7 +16,16 @@ pub(super) struct Problem {
     status: StatusCode,
     error: String,
     hint: String,
-    header: Option<(HeaderName, HeaderValue)>,
+    more: Option<More>,
+}
+
+/// What its head says beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum More {
+    /// How one makes oneself known.
+    Bearer,
+    /// When to come again.
+    RetryAfter,
 }
 
 impl Problem {
@@ -29,7 +38,7 @@ impl Problem {
             status,
             error: error.into(),
             hint: hint.into(),
-            header: None,
+            more: None,
         }
     }
 
@@ -42,7 +51,7 @@ impl Problem {
     pub(super) fn unauthenticated() -> Self {
         let hint = "send the header Authorization: Bearer TOKEN with a token of api.tokens";
         Self {
-            header: Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            more: Some(More::Bearer),
             ..Self::new(
                 StatusCode::UNAUTHORIZED,
                 "this takes a token that is known",
@@ -54,7 +63,7 @@ impl Problem {
     /// The same may do a little later.
     pub(super) fn busy(error: impl Into<String>) -> Self {
         Self {
-            header: Some((RETRY_AFTER, HeaderValue::from_static("1"))),
+            more: Some(More::RetryAfter),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 error,
@@ -68,9 +77,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = json!({ "error": self.error, "hint": self.hint });
         let mut response = answer(self.status, &body);
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
-        }
+        let (name, value) = match self.more {
+            None => return response,
+            Some(More::Bearer) => (WWW_AUTHENTICATE, "Bearer"),
+            Some(More::RetryAfter) => (RETRY_AFTER, "1"),
+        };
+        let headers = response.headers_mut();
+        headers.insert(name, HeaderValue::from_static(value));
         response
     }
 }

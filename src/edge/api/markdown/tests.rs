@@ -22,10 +22,15 @@ fn seen(page: &str) -> (Vec<String>, String) {
             Event::Start(tag) => {
                 in_block |= matches!(tag, Tag::CodeBlock(_));
                 elements.push(format!("{tag:?}"));
+                text.push('\n');
             }
-            Event::End(_) => in_block = false,
+            Event::End(_) => {
+                in_block = false;
+                text.push('\n');
+            }
             Event::Text(words) if !in_block => text.push_str(&words),
-            Event::Text(_) | Event::Code(_) | Event::SoftBreak => {}
+            Event::Code(_) | Event::SoftBreak => text.push(' '),
+            Event::Text(_) => {}
             other => elements.push(format!("{other:?}")),
         }
     }

@@ -10,87 +10,90 @@ pub(super) fn complaints(document: &Value, schema: &Value, value: &Value) -> Vec
 }
 
 fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
-    for (keyword, rule) in schema.as_object().unwrap() {
-        let mut fail = |ok: bool| {
-            if !ok {
-                found.push(format!("{place}: {value} is not {keyword} {rule}"));
-            }
-        };
-        match keyword.as_str() {
-            "$ref" => {
-                let path = rule.as_str().unwrap().trim_start_matches('#');
-                let schema = document
-                    .pointer(path)
-                    .unwrap_or_else(|| panic!("no {path}"));
-                check(document, schema, value, place, found);
-            }
-            "type" => fail(listed(rule).iter().any(|kind| is(kind, value))),
-            "enum" => fail(rule.as_array().unwrap().contains(value)),
-            "const" => fail(rule == value),
-            "minimum" => fail(value.as_f64().is_none_or(|it| it >= rule.as_f64().unwrap())),
-            "pattern" => {
-                let regex = regex::Regex::new(rule.as_str().unwrap()).unwrap();
-                fail(value.as_str().is_none_or(|it| regex.is_match(it)));
-            }
-            "format" => {
-                let is_time = |it: &str| it.parse::<jiff::Timestamp>().is_ok();
-                fail(rule == "date-time" && value.as_str().is_none_or(is_time));
-            }
-            "anyOf" => {
-                let mut any = rule.as_array().unwrap().iter();
-                fail(any.any(|schema| complaints(document, schema, value).is_empty()));
-            }
-            "items" => {
-                for (at, item) in value.as_array().into_iter().flatten().enumerate() {
-                    check(document, rule, item, &format!("{place}/{at}"), found);
-                }
-            }
-            "minItems" => {
-                fail(
-                    value
-                        .as_array()
-                        .is_none_or(|it| it.len() as u64 >= rule.as_u64().unwrap()),
-                );
-            }
-            "maxItems" => {
-                fail(
-                    value
-                        .as_array()
-                        .is_none_or(|it| it.len() as u64 <= rule.as_u64().unwrap()),
-                );
-            }
-            "required" => {
-                let names = rule
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|it| it.as_str().unwrap());
-                for name in names {
-                    fail(value.as_object().is_none_or(|it| it.contains_key(name)));
-                }
-            }
-            "properties" => {
-                for (name, schema) in rule.as_object().unwrap() {
-                    if let Some(value) = value.get(name) {
-                        check(document, schema, value, &format!("{place}/{name}"), found);
-                    }
-                }
-            }
-            "additionalProperties" => {
-                let named = schema.get("properties").and_then(Value::as_object);
-                let is_named = |name: &String| named.is_some_and(|named| named.contains_key(name));
-                let all = value.as_object().into_iter().flatten();
-                let mut others = all.filter(|(name, _)| !is_named(name));
-                match rule {
-                    Value::Bool(allowed) => fail(*allowed || others.next().is_none()),
-                    schema => others.for_each(|(name, value)| {
-                        check(document, schema, value, &format!("{place}/{name}"), found);
-                    }),
-                }
-            }
-            "description" => {}
-            other => panic!("{place}: the keyword {other} is not known"),
+    // `true` takes anything, `false` nothing.
+    if let Value::Bool(taken) = schema {
+        if !taken {
+            found.push(format!("{place}: {value} is not described"));
         }
+        return;
+    }
+    for (keyword, rule) in schema.as_object().unwrap() {
+        match holds(document, keyword, rule, value) {
+            Some(true) => {}
+            Some(false) => found.push(format!("{place}: {value} is not {keyword} {rule}")),
+            None => {
+                for (name, schema, value) in inner(document, schema, keyword, value) {
+                    check(document, schema, value, &format!("{place}/{name}"), found);
+                }
+            }
+        }
+    }
+}
+
+/// Whether `value` keeps the rule; `None` where it is one for what is in it.
+fn holds(document: &Value, keyword: &str, rule: &Value, value: &Value) -> Option<bool> {
+    let count = value.as_array().map(|items| items.len() as u64);
+    Some(match keyword {
+        "$ref" | "items" | "properties" => return None,
+        "additionalProperties" => return None,
+        "description" => true,
+        "type" => listed(rule).iter().any(|kind| is(kind, value)),
+        "enum" => rule.as_array().unwrap().contains(value),
+        "const" => rule == value,
+        "minimum" => value.as_f64().is_none_or(|it| it >= rule.as_f64().unwrap()),
+        "minItems" => count.is_none_or(|count| count >= rule.as_u64().unwrap()),
+        "maxItems" => count.is_none_or(|count| count <= rule.as_u64().unwrap()),
+        "pattern" => {
+            let regex = regex::Regex::new(rule.as_str().unwrap()).unwrap();
+            value.as_str().is_none_or(|it| regex.is_match(it))
+        }
+        "format" => {
+            let is_time = |it: &str| it.parse::<jiff::Timestamp>().is_ok();
+            rule == "date-time" && value.as_str().is_none_or(is_time)
+        }
+        "anyOf" => {
+            let mut any = rule.as_array().unwrap().iter();
+            any.any(|schema| complaints(document, schema, value).is_empty())
+        }
+        "required" => value.as_object().is_none_or(|it| {
+            let names = rule.as_array().unwrap();
+            names
+                .iter()
+                .all(|name| it.contains_key(name.as_str().unwrap()))
+        }),
+        other => panic!("the keyword {other} is not known"),
+    })
+}
+
+/// What is in `value` that `keyword` has a schema for, with its name.
+fn inner<'a>(
+    document: &'a Value,
+    schema: &'a Value,
+    keyword: &str,
+    value: &'a Value,
+) -> Vec<(String, &'a Value, &'a Value)> {
+    let rule = &schema[keyword];
+    let fields = value.as_object().into_iter().flatten();
+    match keyword {
+        "$ref" => {
+            let path = rule.as_str().unwrap().trim_start_matches('#');
+            let schema = document.pointer(path);
+            let schema = schema.unwrap_or_else(|| panic!("there is no {path}"));
+            vec![(String::new(), schema, value)]
+        }
+        "items" => {
+            let items = value.as_array().into_iter().flatten().enumerate();
+            items
+                .map(|(at, item)| (at.to_string(), rule, item))
+                .collect()
+        }
+        "properties" => fields
+            .filter_map(|(name, value)| Some((name.clone(), rule.get(name)?, value)))
+            .collect(),
+        _ => fields
+            .filter(|(name, _)| schema["properties"].get(name.as_str()).is_none())
+            .map(|(name, value)| (name.clone(), rule, value))
+            .collect(),
     }
 }
 
