@@ -13,6 +13,7 @@ mod lines;
 mod model_show;
 mod offline;
 mod otlp_check;
+mod outbox;
 mod progress;
 mod replay;
 mod scratch;
@@ -37,6 +38,7 @@ use failure::{Failure, Outcome};
 use incidents::IncidentsArgs;
 use model_show::ModelArgs;
 use otlp_check::OtlpCheckArgs;
+use outbox::OutboxArgs;
 use replay::ReplayArgs;
 use silence::SilenceArgs;
 use templates::TemplatesArgs;
@@ -94,6 +96,8 @@ enum Command {
     Model(ModelArgs),
     /// Try silences and maintenance windows
     Silence(SilenceArgs),
+    /// See what waits for a sink and what no sink would take, and send it again
+    Outbox(OutboxArgs),
     /// Check a settings file
     CheckConfig(CheckConfigArgs),
     /// See how well any OTLP receiver keeps to the specification
@@ -135,6 +139,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
+        Command::Outbox(args) => outbox::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::OtlpCheck(args) => otlp_check::run(args),
     }

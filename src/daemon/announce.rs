@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::board::Board;
+use super::clock;
 use super::running::Watcher;
 use super::scribe::Scribe;
 use super::trainer::{Job, TrainerHandle};
@@ -29,6 +30,16 @@ pub(super) struct Road {
     pub(super) feed: Feed,
     pub(super) trainer: TrainerHandle,
     pub(super) watcher: Option<Watcher>,
+}
+
+impl Road {
+    /// Tells the sinks which incidents go on, for those that tell so again and again.
+    pub(super) fn stand(&self) {
+        let live = self.board.live("");
+        let told = live.into_iter().filter(|it| it.route.muted_by.is_none());
+        let dispatcher = self.dispatcher.load();
+        dispatcher.standing(told.collect(), clock::now());
+    }
 }
 
 impl std::fmt::Debug for Announcer {

@@ -305,6 +305,17 @@ impl Counts {
             "Secrets and personal data taken out of records, by kind",
             self.redacted.clone(),
         );
+        self.register_incidents(registry);
+        registry.register(
+            "knothole_memory_resident_bytes",
+            "Memory that the process holds",
+            self.resident.clone(),
+        );
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("knothole_build", "The knothole that runs", build);
+    }
+
+    fn register_incidents(&self, registry: &mut Registry) {
         registry.register(
             "knothole_incidents",
             "What became of incidents, by severity",
@@ -339,13 +350,6 @@ impl Counts {
             "What people said of anomalies and incidents, by verdict",
             self.feedback.clone(),
         );
-        registry.register(
-            "knothole_memory_resident_bytes",
-            "Memory that the process holds",
-            self.resident.clone(),
-        );
-        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("knothole_build", "The knothole that runs", build);
     }
 }
 

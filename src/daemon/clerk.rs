@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::announce::Road;
 use super::orders::{self, silence_json, silence_of};
-use super::scribe::{Note, Seen};
+use super::scribe::{Note, Seen, send_again};
 use super::showing::said;
 use crate::core::desk::{Desk, DeskSettings, Told};
 use crate::core::event::{Anomaly, Event, Incident, IncidentEvent};
@@ -26,6 +26,8 @@ use crate::edge::store::{Control, Document, Kind, OutboxRow, ToldEvent};
 
 /// How often what spans, metrics and traffic show is written.
 const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
+/// How often is looked for messages that somebody wants sent again.
+const RAISED_EVERY: Duration = Duration::from_secs(2);
 /// How often is looked for stale silences.
 const STALE_EVERY: Duration = Duration::from_secs(5 * 60);
 /// The ids of the parts of a desk, as documents.
@@ -71,14 +73,18 @@ pub(super) struct Clerk {
     changed: BTreeMap<Box<str>, Arc<Incident>>,
     evidence_due: Timestamp,
     stale_due: Timestamp,
+    raised_due: Timestamp,
 }
+
+/// What becomes of an order.
+type Answer = Result<Applied, Refusal>;
 
 /// The notes of one turn that are answered when it is written.
 #[derive(Default)]
 struct Waiting {
     done: Vec<(Box<str>, Box<str>)>,
     dead: Vec<(Box<str>, Box<str>, Box<str>)>,
-    orders: Vec<(Result<Applied, Refusal>, Sender<Result<Applied, Refusal>>)>,
+    orders: Vec<(Answer, Sender<Answer>)>,
     flushed: Vec<Sender<()>>,
 }
 
@@ -104,6 +110,7 @@ impl Clerk {
             changed: BTreeMap::new(),
             evidence_due: Timestamp::ZERO,
             stale_due: Timestamp::ZERO,
+            raised_due: Timestamp::ZERO,
         };
         clerk.reconfigure(now);
         clerk.show();
@@ -199,6 +206,17 @@ impl Clerk {
 
     /// What is done every minute or so.
     fn look_around(&mut self, now: Timestamp) {
+        if now >= self.raised_due {
+            self.raised_due = now.plus(RAISED_EVERY);
+            let raised = said(self.control.raised());
+            if !raised.is_empty() {
+                tracing::info!(
+                    count = raised.len(),
+                    "Messages that were given up are sent again."
+                );
+                send_again(&self.road, raised, now);
+            }
+        }
         if now >= self.stale_due {
             self.stale_due = now.plus(STALE_EVERY);
             // Nobody tells who is there.

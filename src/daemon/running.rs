@@ -34,7 +34,7 @@ use crate::edge::journal::{self, Journal, JournalError, Seq};
 use crate::edge::receive::{
     self, Access, Receiver, ServeError, Tls, TlsError, TokenError, serve_grpc, serve_http,
 };
-use crate::edge::store::{ControlSettings, Part, Store, StoreError, StoredStream};
+use crate::edge::store::{Control, ControlSettings, Part, Store, StoreError, StoredStream};
 use crate::edge::{api, notify};
 
 /// How long requests that are running may take to end at a stop.
@@ -141,27 +141,12 @@ impl Daemon {
         let memory = Arc::new(Memory::default());
         let board = Board::new(settings.shard_count().get(), Arc::clone(&memory));
         let board = Arc::new(board);
-        let (scribe, inbox) = scribe::scribe();
-        let notify_context = notify_context(settings, &store, &board, &scribe);
-        let (trainer, jobs) = trainer::queue();
-        let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
-        let road = Arc::new(Road {
-            dispatcher: ArcSwap::from_pointee(dispatcher),
-            rules: ArcSwap::from_pointee(settings.rules()),
-            board: Arc::clone(&board),
-            feed: Feed::new(),
-            trainer,
-            watcher,
-        });
-        let announcer = Announcer { road, scribe };
-        let control = Arc::new(store.control(ControlSettings::default())?);
-        let clerk = Clerk::new(
-            settings.desk(clock::now()),
-            Arc::clone(&settings.redact.redactor),
-            (Arc::clone(&announcer.road), Arc::clone(&control)),
-            clock::now(),
-        );
-        scribe::spawn(inbox, clerk)?;
+        let (telling, jobs) = Telling::start(settings, &store, &board, watcher)?;
+        let Telling {
+            announcer,
+            notify_context,
+            control,
+        } = telling;
         let stopping = Arc::new(AtomicBool::new(false));
         let ration = Ration::of(settings);
         let (shards, upto) = spawn_shards(settings, &store, &announcer, (&stopping, ration.room))?;
@@ -180,7 +165,6 @@ impl Daemon {
             stop: Arc::clone(&stopping),
         };
         trainer::spawn(jobs, tools)?;
-        scribe::restore(&announcer.road, &control);
         let stop = CancellationToken::new();
         tokio::spawn(memory::watch(memory, ration.limit, stop.clone()));
         let books = Books::new(store, control, &announcer.scribe);
@@ -195,24 +179,11 @@ impl Daemon {
         );
         let addresses = listeners.addresses()?;
         let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
-        let gate = Gate::new(&settings.api_tokens())?;
+        let api = api_of(settings, &books.control, &router, &announcer)?;
         tokio::spawn(
             stop.clone()
-                .run_until_cancelled_owned(gate.clone().follow_files()),
+                .run_until_cancelled_owned(api.gate.clone().follow_files()),
         );
-        let api = Api {
-            view: Arc::new(Showing {
-                board: Arc::clone(&board),
-                control: Arc::clone(&books.control),
-                router: Arc::clone(&router),
-            }),
-            desk: Arc::new(Orders {
-                scribe: announcer.scribe.clone(),
-            }),
-            gate: gate.clone(),
-            feed: announcer.road.feed.clone(),
-            clock: clock::now,
-        };
         let servers = listeners.serve(receiver, api, &stop);
         board.set_ready(true);
         Ok(Self {
@@ -292,6 +263,7 @@ impl Daemon {
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &self.notify_context)?;
         let road = &self.announcer.road;
         let before = road.dispatcher.swap(Arc::new(dispatcher));
+        road.stand();
         road.rules.store(Arc::new(settings.rules()));
         self.router.redact_by(Arc::clone(&engine.redactor));
         let redactor = Arc::clone(&settings.redact.redactor);
@@ -360,6 +332,76 @@ impl Daemon {
         }
         written
     }
+}
+
+/// How what is found is told.
+struct Telling {
+    announcer: Announcer,
+    notify_context: notify::Context,
+    control: Arc<Control>,
+}
+
+impl Telling {
+    /// Starts the sinks and the scribe; what no sink had taken when the last daemon ended goes out. With
+    /// it the trainings that will be asked for.
+    fn start(
+        settings: &Settings,
+        store: &Store,
+        board: &Arc<Board>,
+        watcher: Option<Watcher>,
+    ) -> Result<(Self, mpsc::Receiver<trainer::Job>), StartError> {
+        let (scribe, inbox) = scribe::scribe();
+        let notify_context = notify_context(settings, store, board, &scribe);
+        let (trainer, jobs) = trainer::queue();
+        let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
+        let road = Arc::new(Road {
+            dispatcher: ArcSwap::from_pointee(dispatcher),
+            rules: ArcSwap::from_pointee(settings.rules()),
+            board: Arc::clone(board),
+            feed: Feed::new(),
+            trainer,
+            watcher,
+        });
+        let control = Arc::new(store.control(ControlSettings::default())?);
+        let clerk = Clerk::new(
+            settings.desk(clock::now()),
+            Arc::clone(&settings.redact.redactor),
+            (Arc::clone(&road), Arc::clone(&control)),
+            clock::now(),
+        );
+        // The incidents that go on are known now.
+        road.stand();
+        scribe::restore(&road, &control);
+        scribe::spawn(inbox, clerk)?;
+        let telling = Self {
+            announcer: Announcer { road, scribe },
+            notify_context,
+            control,
+        };
+        Ok((telling, jobs))
+    }
+}
+
+/// What the api shows and does.
+fn api_of(
+    settings: &Settings,
+    control: &Arc<Control>,
+    router: &Arc<Router>,
+    announcer: &Announcer,
+) -> Result<Api, StartError> {
+    Ok(Api {
+        view: Arc::new(Showing {
+            board: Arc::clone(&announcer.road.board),
+            control: Arc::clone(control),
+            router: Arc::clone(router),
+        }),
+        desk: Arc::new(Orders {
+            scribe: announcer.scribe.clone(),
+        }),
+        gate: Gate::new(&settings.api_tokens())?,
+        feed: announcer.road.feed.clone(),
+        clock: clock::now,
+    })
 }
 
 impl Listeners {

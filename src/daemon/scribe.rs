@@ -188,14 +188,23 @@ pub(super) fn spawn(inbox: Inbox, mut clerk: Clerk) -> std::io::Result<()> {
 /// Gives the sinks what no sink had taken when the daemon ended.
 pub(super) fn restore(road: &Road, control: &Control) {
     match control.pending() {
-        Ok(rows) => send_again(road, rows),
+        Ok(rows) => restore_rows(road, rows),
         Err(error) => tracing::error!(%error, "Undelivered notifications cannot be read."),
     }
 }
 
-/// Gives the sinks messages that were written down before.
-pub(super) fn send_again(road: &Road, rows: Vec<OutboxRow>) {
+/// Gives the sinks messages that were given up, as if they were offered at `now`.
+pub(super) fn send_again(road: &Road, rows: Vec<OutboxRow>, now: Timestamp) {
+    let again = undelivered(rows).map(|it| it.again(now)).collect();
+    road.dispatcher.load().restore(again, now);
+}
+
+fn restore_rows(road: &Road, rows: Vec<OutboxRow>) {
+    let rows = undelivered(rows).collect();
+    road.dispatcher.load().restore(rows, clock::now());
+}
+
+fn undelivered(rows: Vec<OutboxRow>) -> impl Iterator<Item = Undelivered> {
     let read = |row: OutboxRow| Undelivered::from_parts(&row.sink, &row.kind, &row.message);
-    let undelivered: Vec<Undelivered> = rows.into_iter().filter_map(read).collect();
-    road.dispatcher.load().restore(undelivered, clock::now());
+    rows.into_iter().filter_map(read)
 }

@@ -22,7 +22,7 @@ use evidence::Evidence;
 
 use crate::core::budget::{Budget, BudgetSettings};
 use crate::core::cause::title;
-use crate::core::event::{Anomaly, Digest, Incident, IncidentEvent, Mark, Sign, Stage};
+use crate::core::event::{Anomaly, Digest, Incident, IncidentEvent, Mark, Sign, Source, Stage};
 use crate::core::incident::{self, Correlator, IncidentError};
 use crate::core::record::{Change, Metric, Resource, Spans, StreamKey, Timestamp};
 use crate::core::silence::{Labels, Silences, StaleAfter, Subject, Teams, Warning, Watch};
@@ -224,6 +224,10 @@ impl Desk {
                     incident.route.why = format!("muted by {by}").into();
                 }
                 None => {
+                    if incident.signs.iter().all(|it| it.source == Source::Alert) {
+                        incident.route.pages = false;
+                        incident.route.why = "another system told of it already".into();
+                    }
                     let day = settings.teams.day(incident.route.team.as_deref());
                     budget.decide(incident, day.number(now), now);
                 }

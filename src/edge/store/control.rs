@@ -26,6 +26,8 @@ use crate::core::record::Timestamp;
 /// Raised when the tables change.
 const FORMAT: i32 = 2;
 const FILE_NAME: &str = "control.db";
+/// How long one process waits for another that writes: `knothole outbox` beside the daemon.
+const BUSY_MAX: Duration = Duration::from_secs(5);
 const OUTBOX_NAME: &str = "outbox.json";
 
 const TABLES: &str = "
@@ -48,6 +50,7 @@ const TABLES: &str = "
         id TEXT NOT NULL, message BLOB NOT NULL, at INTEGER NOT NULL, died INTEGER NOT NULL,
         why TEXT NOT NULL, sum INTEGER NOT NULL, UNIQUE (sink, kind, id)
     ) STRICT;
+    CREATE TABLE IF NOT EXISTS raised (sink TEXT NOT NULL, id TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS document (
         nth INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL,
         at INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, UNIQUE (kind, id)
@@ -136,6 +139,24 @@ impl Control {
         control.remove_damaged()?;
         control.take_over(&root.join(OUTBOX_NAME))?;
         Ok(control)
+    }
+
+    /// Opens the database of a state folder that a daemon may be running on.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged or of another version.
+    pub fn beside(root: &Path) -> Result<Self, StoreError> {
+        let path = root.join(FILE_NAME);
+        if !path.is_file() {
+            let none = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
+            return Err(StoreError::of("open", &path, none));
+        }
+        let connection = connect(&path).map_err(|refused| refused.into_error(&path))?;
+        Ok(Self {
+            path,
+            settings: ControlSettings::default(),
+            connection: Mutex::new(connection),
+        })
     }
 
     /// For each id, whether it was told before.
@@ -422,6 +443,7 @@ fn connect(path: &Path) -> Result<Connection, Refused> {
     disk::open_private(path)
         .map_err(|error| Refused::Failed(rusqlite::Error::ToSqlConversionFailure(error.into())))?;
     let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_MAX)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "trusted_schema", false)?;

@@ -61,7 +61,7 @@ impl Control {
     }
 
     /// Makes messages pending again: those for `sink`, or for all, with this `id`, or all. How many
-    /// there were.
+    /// there were. A daemon that runs on the database finds them by [`raised`](Self::raised).
     ///
     /// # Errors
     /// It could not be written; they are dead still.
@@ -75,12 +75,42 @@ impl Control {
             let rows = select.query_map(params![sink, id], outbox_row)?;
             let mut count = 0;
             for row in rows {
-                insert_row(transaction, &row?)?;
+                let row = row?;
+                insert_row(transaction, &row)?;
+                let sql = "INSERT INTO raised (sink, id) VALUES (?1, ?2)";
+                transaction.execute(sql, params![row.sink, row.id])?;
                 count += 1;
             }
             let delete = format!("DELETE FROM dead WHERE {chosen}");
             transaction.execute(&delete, params![sink, id])?;
             Ok(count)
+        })
+    }
+
+    /// The messages that were made pending again since the last call.
+    ///
+    /// # Errors
+    /// They cannot be read; they are given the next time.
+    pub fn raised(&self) -> Result<Vec<OutboxRow>, StoreError> {
+        let is_any = {
+            let connection = self.connection();
+            let mut query = connection
+                .prepare_cached("SELECT 1 FROM raised")
+                .map_err(|error| self.failed("read", error))?;
+            let is_any = query.exists([]);
+            is_any.map_err(|error| self.failed("read", error))?
+        };
+        if !is_any {
+            return Ok(Vec::new());
+        }
+        self.write(|transaction| {
+            let sql = "SELECT nth, sink, kind, id, message, at FROM outbox
+                WHERE (sink, id) IN (SELECT sink, id FROM raised) ORDER BY nth";
+            let mut select = transaction.prepare_cached(sql)?;
+            let rows: rusqlite::Result<Vec<OutboxRow>> =
+                select.query_map([], outbox_row)?.collect();
+            transaction.execute("DELETE FROM raised", [])?;
+            rows
         })
     }
 
