@@ -35,8 +35,8 @@ An OpenTelemetry Collector sends to it with:
 Security:
   It listens on loopback only. To take logs from other hosts, put a Collector on this host; or give
   the OTLP ports tokens (receive.tenants) or client certificates (receive.tls.client_ca); or set
-  listen.allow_non_loopback: true where a network policy or a proxy guards the ports. The API has no
-  authentication yet.
+  listen.allow_non_loopback: true where a network policy or a proxy guards the ports. The API takes
+  tokens with roles (api.tokens); without any it lets in who is on this host.
 
 Crashes:
   A request is acknowledged when it is on disk, in the state folder's journal; after a crash or a

@@ -94,6 +94,7 @@ fn blame(error: StartError) -> Failure {
         | StartError::Model(_)
         | StartError::Tls(_)
         | StartError::ApiToken(_)
+        | StartError::Catalog(_)
         | StartError::Token(_) => Failure::Use(error.into()),
     }
 }

@@ -15,11 +15,13 @@ use super::scribe::{Note, Seen, send_again};
 use super::showing::said;
 use crate::core::desk::{Desk, DeskSettings, Told};
 use crate::core::event::{Anomaly, Event, Incident, IncidentEvent};
-use crate::core::record::{Change, Timestamp};
+use crate::core::record::{Change, StreamKey, Timestamp};
 use crate::core::redact::{Redaction, Redactor};
 use crate::core::respond::propose;
 use crate::core::silence::{SILENCES_MAX, Silence, Silences};
+use crate::core::topology::LinkSource;
 use crate::edge::api::{Applied, Refusal};
+use crate::edge::catalog::Listing;
 use crate::edge::notify::{Undelivered, event_json};
 use crate::edge::receive::Observed;
 use crate::edge::store::{Control, Document, Kind, OutboxRow, ToldEvent};
@@ -63,6 +65,8 @@ pub(super) struct Clerk {
     pub(super) settings: DeskSettings,
     /// Silences that were made through the api.
     pub(super) silences: Vec<Silence>,
+    /// What a catalog says.
+    listing: Arc<Listing>,
     redactor: Arc<Redactor>,
     redaction: Redaction,
     /// The number of the last entry of the audit.
@@ -104,6 +108,7 @@ impl Clerk {
             outlet: Box::new(Arc::clone(&road)),
             road,
             control,
+            listing: Arc::default(),
             redactor,
             redaction: Redaction::default(),
             documents: Vec::new(),
@@ -160,6 +165,7 @@ impl Clerk {
                     let applied = orders::apply(self, order, &caller, now);
                     waiting.orders.push((applied, reply));
                 }
+                Note::Listed(listing) => self.listing = listing,
                 Note::Configure(settings) => {
                     let (desk, redactor) = *settings;
                     self.settings = desk;
@@ -224,11 +230,27 @@ impl Clerk {
         }
         if now >= self.evidence_due {
             self.evidence_due = now.plus(EVIDENCE_EVERY);
+            self.look_up(now);
             match self.desk.saved_evidence() {
                 Ok(body) => self.documents.push(desk_document(EVIDENCE, body)),
                 Err(error) => tracing::error!(%error, "Evidence cannot be written."),
             }
         }
+    }
+
+    /// Has the desk know what the catalog says of the services there are.
+    fn look_up(&mut self, now: Timestamp) {
+        let known = self.road.board.status().into_iter().map(|it| it.stream);
+        let known: Vec<StreamKey> = known.collect();
+        for link in self.listing.dependencies(&known) {
+            let topology = self.desk.topology_mut();
+            topology.link(&link.caller, &link.callee, now, LinkSource::Catalog);
+        }
+        let owners = known.into_iter().filter_map(|stream| {
+            let owner = self.listing.owner_of(&stream)?.into();
+            Some((stream, owner))
+        });
+        self.desk.set_owners(owners.collect());
     }
 
     /// Judges what was found with all else that is known, writes what is to be told, and tells it.

@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod config;
 mod announce;
+mod cataloging;
 mod clerk;
 mod board;
 mod keeper;

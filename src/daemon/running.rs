@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::announce::{Announcer, Road};
 use super::board::Board;
+use super::cataloging::{self, CatalogSetupError};
 use super::clerk::Clerk;
 use super::config::Settings;
 use super::door::Door;
@@ -90,6 +91,9 @@ pub enum StartError {
     /// A token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The catalog.
+    #[error(transparent)]
+    Catalog(#[from] CatalogSetupError),
     /// A token of the API.
     #[error(transparent)]
     ApiToken(#[from] api::TokenError),
@@ -184,6 +188,7 @@ impl Daemon {
             stop.clone()
                 .run_until_cancelled_owned(api.gate.clone().follow_files()),
         );
+        cataloging::start(settings, &announcer.scribe, &stop)?;
         let servers = listeners.serve(receiver, api, &stop);
         board.set_ready(true);
         Ok(Self {

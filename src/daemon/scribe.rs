@@ -19,6 +19,7 @@ use crate::core::event::Anomaly;
 use crate::core::record::{Resource, StreamKey, Timestamp};
 use crate::core::redact::Redactor;
 use crate::edge::api::{Applied, Caller, Order, Refusal};
+use crate::edge::catalog::Listing;
 use crate::edge::notify::{Keeping, Undelivered};
 use crate::edge::receive::Observed;
 use crate::edge::store::{Control, OutboxRow};
@@ -40,6 +41,8 @@ pub(super) enum Note {
     Seen(Vec<Seen>),
     /// Somebody wants something done.
     Order(Box<(Order, Caller)>, Sender<Result<Applied, Refusal>>),
+    /// A catalog says something new.
+    Listed(Arc<Listing>),
     /// How things are done from now on.
     Configure(Box<(DeskSettings, Arc<Redactor>)>),
     /// A sink is done with a message: name of the sink and id.
@@ -92,6 +95,11 @@ impl Scribe {
     /// Takes notice of traffic, if there is room for it.
     pub(super) fn seen(&self, seen: Vec<Seen>) {
         self.offer(Note::Seen(seen));
+    }
+
+    /// Takes what a catalog says.
+    pub(super) fn listed(&self, listing: Arc<Listing>) {
+        self.offer(Note::Listed(listing));
     }
 
     /// Has something done, and waits until it is.

@@ -13,7 +13,7 @@
 mod evidence;
 mod saved;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use saved::SavedError;
@@ -97,6 +97,8 @@ pub struct Desk {
     correlator: Correlator,
     budget: Budget,
     watch: Watch,
+    /// Whose each service is, by a catalog.
+    owners: BTreeMap<StreamKey, Box<str>>,
     /// The incidents that somebody outside was told of and that go on.
     outside: BTreeSet<Box<str>>,
     /// The incidents that are muted and go on.
@@ -114,6 +116,7 @@ impl Desk {
             correlator: Correlator::new(settings.incidents.clone()),
             budget: Budget::new(settings.budget()),
             watch: Watch::default(),
+            owners: BTreeMap::new(),
             outside: BTreeSet::new(),
             muted: BTreeSet::new(),
             evidence: Evidence::default(),
@@ -188,6 +191,11 @@ impl Desk {
         }
     }
 
+    /// Whose each service is, by a catalog: of services that the settings give to no team.
+    pub fn set_owners(&mut self, owners: BTreeMap<StreamKey, Box<str>>) {
+        self.owners = owners;
+    }
+
     /// Lets time pass until `now`.
     pub fn advance(&mut self, now: Timestamp) {
         for sign in self.evidence.advance(now) {
@@ -205,6 +213,7 @@ impl Desk {
             budget,
             watch,
             evidence,
+            owners,
             ..
         } = self;
         let explain = |incident: &mut Incident| {
@@ -212,7 +221,7 @@ impl Desk {
             incident.title = title(incident).into();
         };
         let route = |incident: &mut Incident, _: Stage| {
-            incident.route.team = team_of(&settings.teams, incident);
+            incident.route.team = team_of(&settings.teams, owners, incident);
             let verdict = settings
                 .silences
                 .verdict(&Subject::of_incident(incident), now);
@@ -346,12 +355,17 @@ impl Desk {
     }
 }
 
-/// The team of the first service that has one.
-fn team_of(teams: &Teams, incident: &Incident) -> Option<Box<str>> {
+/// The team of the first service that has one, by the settings or by a catalog.
+fn team_of(
+    teams: &Teams,
+    owners: &BTreeMap<StreamKey, Box<str>>,
+    incident: &Incident,
+) -> Option<Box<str>> {
     let parts = incident.parts.iter();
     let mut found = parts.filter_map(|part| {
         let labels = Labels::of_stream(&part.stream, &part.resource, None);
-        teams.team_of(&labels).map(Into::into)
+        let team = teams.team_of(&labels).map(Into::into);
+        team.or_else(|| owners.get(&part.stream).cloned())
     });
     found.next()
 }

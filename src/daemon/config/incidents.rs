@@ -65,6 +65,30 @@ pub struct ApiToken {
     pub token_env: Option<String>,
 }
 
+/// A Backstage catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogEntry {
+    /// The backend: `https://backstage.example.net`.
+    pub url: String,
+    /// The file with a static token of `backend.auth.externalAccess`.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// Or the environment variable with it.
+    #[serde(default)]
+    pub token_env: Option<String>,
+    /// How long what it said holds.
+    #[serde(default = "quarter_of_an_hour")]
+    pub refresh: Period,
+    /// Whether `url` may lead to a private address.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+fn quarter_of_an_hour() -> Period {
+    Period::from(std::time::Duration::from_secs(15 * 60))
+}
+
 /// Where notifications may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -109,6 +133,25 @@ impl Settings {
     }
 }
 
+impl CatalogEntry {
+    /// The token, where one is set.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn token(&self) -> Result<Option<String>, String> {
+        if let Some(file) = &self.token_file {
+            let read = std::fs::read_to_string(file);
+            let text = read.map_err(|error| format!("{}: {error}", file.display()))?;
+            return Ok(Some(text.trim().to_owned()));
+        }
+        let Some(name) = &self.token_env else {
+            return Ok(None);
+        };
+        let found = std::env::var(name);
+        found.map(Some).map_err(|_| format!("{name} is not set"))
+    }
+}
+
 impl ApiToken {
     fn source(&self) -> Option<TokenSource> {
         match (&self.token_file, &self.token_env) {
@@ -138,6 +181,11 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
         && let Err(error) = Gate::new(&settings.api_tokens())
     {
         findings.push(("api.tokens".to_owned(), error.to_string()));
+    }
+    if let Some(catalog) = &settings.catalog
+        && let Err(error) = catalog.token()
+    {
+        findings.push(("catalog".to_owned(), error));
     }
     findings.extend(settings.egress().check().into_iter().map(|problem| {
         let said = format!("{}; {}", problem.message, problem.hint);

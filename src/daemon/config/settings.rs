@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::incidents::{ApiSettings, EgressSettings, IncidentSettings};
+use super::incidents::{ApiSettings, CatalogEntry, EgressSettings, IncidentSettings};
 use super::silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
 use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::event::{ActionKind, AnomalyKind};
@@ -64,6 +64,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// Where notifications may go.
     pub egress: EgressSettings,
+    /// Who knows which service depends on which, and whose it is.
+    pub catalog: Option<CatalogEntry>,
     /// Who does not want to hear of what, until when and why.
     pub silences: Vec<SilenceEntry>,
     /// When what is odd is no news.
@@ -99,6 +101,7 @@ impl Default for Settings {
             incidents: IncidentSettings::default(),
             api: ApiSettings::default(),
             egress: EgressSettings::default(),
+            catalog: None,
             silences: Vec::new(),
             windows: Vec::new(),
             teams: Vec::new(),

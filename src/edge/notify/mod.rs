@@ -46,5 +46,5 @@ pub use guard::Refusal;
 pub use metrics::Metrics;
 pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, event_json, incident_json, json_line, rfc3339};
 pub use secret::SecretError;
-pub use send::SendSetupError;
+pub use send::{SendSetupError, guarded_client};
 pub use undelivered::Undelivered;

@@ -21,6 +21,24 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Most characters of an answer that are told.
 const WHY_CHARS_MAX: usize = 200;
 
+/// A client for whoever is to be asked at `url`, within the same bounds as sinks: with the list of where
+/// notifications may go, and whether a private address will do.
+///
+/// # Errors
+/// The address is none, or is not to be reached.
+pub fn guarded_client(
+    url: &str,
+    (egress, allow_private): (&Egress, bool),
+    timeout: Duration,
+) -> Result<Client, SendSetupError> {
+    let reach = Reach {
+        timeout,
+        allow_private,
+        egress,
+    };
+    Ok(Endpoint::new(url, &reach)?.client)
+}
+
 /// One address, and the client that may reach it.
 pub(super) struct Endpoint {
     client: Client,

@@ -11,6 +11,8 @@ mod slack;
 mod stdout;
 mod webhook;
 
+pub use http::guarded_client;
+
 pub(crate) use alertmanager::AlertmanagerSink;
 pub(crate) use cloudevents::{BATCH_MAX, CloudeventsSink};
 pub(crate) use file::FileSink;
