@@ -102,7 +102,10 @@ mod tests {
         }
         assert!(!changes.add(change("a", "cart", 50)), "posted again");
         assert_eq!(near(&changes, &["cart"], 100), ["through", "b", "a"]);
-        assert_eq!(near(&changes, &["stock", "cart"], 98), ["other", "b", "a"]);
+        assert_eq!(
+            near(&changes, &["stock", "cart"], 98),
+            ["other", "b", "a", "old"]
+        );
         assert_eq!(near(&changes, &["pay"], 100), [""; 0]);
     }
 

@@ -140,18 +140,19 @@ impl Stream {
             Pace::Live => now,
             Pace::Replay => self.heard,
         };
-        self.is_resting = self.rests(self.stream_time(now), settings);
         loop {
             let chunk = chunk(|| self.hold.pop_due(now));
-            if chunk.is_empty() {
+            let Some((time, _)) = chunk.last() else {
                 break;
-            }
+            };
+            self.is_resting = self.rests(*time, settings);
             self.process(chunk, now, settings, out);
             if settings.pace == Pace::Live && !self.hold.is_over() {
                 break;
             }
         }
         let stream_time = self.stream_time(now);
+        self.is_resting = self.rests(stream_time, settings);
         self.end_quiet(stream_time, out);
         self.tell_rates(stream_time, out);
         self.consider_training(now, settings, out);
