@@ -56,6 +56,8 @@ fn a_trouble_is_one_incident_that_people_work_on_and_that_outlives_a_restart() {
     let incident = until(SOON, "the incident", || incidents(&first, "").pop());
     assert_eq!(incidents(&first, "").len(), 1);
     assert_eq!(incident["state"], "open");
+    // Whoever sent the alert wakes people for it.
+    assert_eq!(incident["pages"], false, "{incident}");
     let id = incident["id"].as_str().unwrap();
     let path = |rest: &str| format!("/v1/incidents/{id}{rest}");
     let note = json!({ "note": "on it" });

@@ -283,13 +283,13 @@ impl Correlator {
     /// The incidents that go on and were told, as they are now, oldest first.
     pub fn live(&self) -> impl Iterator<Item = Incident> {
         let live = self.cases.values().filter(|case| case.is_live());
-        live.filter_map(|case| self.incident(case))
+        live.filter_map(|case| self.known(case))
     }
 
     /// The incident with this id, as it is now, if it goes on or is kept.
     pub fn get(&self, id: &str) -> Option<Incident> {
         let case = self.case(id).ok().and_then(|key| self.cases.get(&key));
-        case.and_then(|case| self.incident(case)).or_else(|| {
+        case.and_then(|case| self.known(case)).or_else(|| {
             let kept = self
                 .history
                 .iter()

@@ -50,7 +50,7 @@ impl Correlator {
         let Some(case) = self.cases.get(&key) else {
             return;
         };
-        if let Some(incident) = self.incident(case) {
+        if let Some(incident) = self.known(case) {
             // What became part of another incident was not a trouble of its own.
             if !case.keys.is_empty() {
                 self.past.learn(&Over {

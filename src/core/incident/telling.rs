@@ -160,11 +160,17 @@ impl Correlator {
 
     /// A case as it is to be told, with what is known of the times before.
     pub(super) fn incident(&self, case: &Case) -> Option<Incident> {
-        let mut incident = case.incident()?;
-        incident.before = self.past.before(&incident.fingerprint);
+        let mut incident = self.known(case)?;
         let (pages, why) = self.pages(case);
         incident.route.pages = pages;
         incident.route.why = why;
+        Some(incident)
+    }
+
+    /// A case as the world knows it, with the route that it was last told by.
+    pub(super) fn known(&self, case: &Case) -> Option<Incident> {
+        let mut incident = case.incident()?;
+        incident.before = self.past.before(&incident.fingerprint);
         Some(incident)
     }
 
