@@ -88,14 +88,12 @@ fn a_trouble_is_one_incident_that_people_work_on_and_that_outlives_a_restart() {
     assert_eq!(incidents(&second, "?state=resolved").len(), 1);
     let (_, audit) = second.get("/v1/audit");
     let audit: Value = serde_json::from_str(&audit).unwrap();
-    let done: Vec<&str> = audit["entries"]
-        .as_array()
-        .map_or_else(Vec::new, |entries| {
-            entries
-                .iter()
-                .filter_map(|it| it["action"].as_str())
-                .collect()
-        });
+    let done: Vec<&str> = audit["audit"].as_array().map_or_else(Vec::new, |entries| {
+        entries
+            .iter()
+            .filter_map(|it| it["action"].as_str())
+            .collect()
+    });
     assert_eq!(done[0], "resolve", "{audit}");
     assert!(
         done.contains(&"acknowledge") && done.contains(&"change"),
