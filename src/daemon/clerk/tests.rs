@@ -24,6 +24,8 @@ const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// The world outside: what arrived there, and the disk at each moment it might have been killed.
 struct World {
     folder: tempfile::TempDir,
+    /// Sent and not there yet: a death loses them.
+    under_way: Vec<Undelivered>,
     arrived: Vec<Arrived>,
     deaths: Vec<Death>,
 }
@@ -42,7 +44,7 @@ struct Death {
     step: u64,
 }
 
-/// Delivers at once, and takes a picture of the disk before and after.
+/// Takes messages to deliver them in the next step, and a picture of the disk before and after.
 struct Outside {
     world: Arc<Mutex<World>>,
     step: Arc<Mutex<u64>>,
@@ -69,7 +71,7 @@ impl Outlet for Outside {
         let step = *self.step.lock().unwrap();
         let mut world = self.world.lock().unwrap();
         world.may_die(step);
-        world.arrive(&prepared);
+        world.under_way.extend(prepared);
         world.may_die(step);
     }
 }
@@ -78,6 +80,7 @@ impl World {
     fn new() -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
             folder: tempfile::tempdir().unwrap(),
+            under_way: Vec::new(),
             arrived: Vec::new(),
             deaths: Vec::new(),
         }))
@@ -145,24 +148,28 @@ impl Alive {
         let pending = alive.control.pending().unwrap();
         let read = |row: OutboxRow| Undelivered::from_parts(&row.sink, &row.kind, &row.message);
         let pending: Vec<Undelivered> = pending.into_iter().filter_map(read).collect();
-        alive.world.lock().unwrap().arrive(&pending);
-        alive.settle();
+        alive.world.lock().unwrap().under_way.extend(pending);
         alive
     }
 
     /// One step of a script: what is found, what is ordered, and time that passes.
     fn step(&mut self, script: u64, step: u64) {
         *self.step.lock().unwrap() = step;
+        self.deliver();
         self.world.lock().unwrap().may_die(step);
         let now = START.plus(Duration::from_secs(step * 40));
         self.clerk.work_off(notes(script, step, now), now);
-        self.settle();
         self.world.lock().unwrap().may_die(step);
     }
 
-    fn settle(&self) {
-        let pending = self.control.pending().unwrap();
-        let done: Vec<(&str, &str)> = pending.iter().map(|it| (&*it.sink, &*it.id)).collect();
+    /// What is under way arrives, and is known to have.
+    fn deliver(&self) {
+        let step = *self.step.lock().unwrap();
+        let mut world = self.world.lock().unwrap();
+        let delivered = std::mem::take(&mut world.under_way);
+        world.arrive(&delivered);
+        world.may_die(step);
+        let done: Vec<(&str, &str)> = delivered.iter().map(|it| (it.sink(), it.id())).collect();
         self.control.settled(&done).unwrap();
     }
 }
@@ -232,6 +239,7 @@ fn run(world: &Arc<Mutex<World>>, script: u64, from: u64) {
     for step in from..STEPS {
         alive.step(script, step);
     }
+    alive.deliver();
 }
 
 fn ids(arrived: &[Arrived]) -> BTreeMap<&str, u64> {
