@@ -54,9 +54,14 @@ impl Evidence {
         is_new
     }
 
-    /// What spans and metrics show by now.
-    pub(super) fn advance(&mut self, now: Timestamp) -> Vec<Sign> {
-        let signs = self.witness.advance(now);
+    /// What spans and metrics show by now; nothing while they are only learned from.
+    pub(super) fn advance(&mut self, now: Timestamp, warm_up: Duration) -> Vec<Sign> {
+        let is_learning = self.witness.age() < warm_up;
+        self.witness.learn_all(is_learning);
+        let mut signs = self.witness.advance(now);
+        if is_learning {
+            signs.clear();
+        }
         for link in self.witness.take_links() {
             self.topology
                 .link(&link.caller, &link.callee, link.at, LinkSource::Span);

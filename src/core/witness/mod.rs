@@ -50,8 +50,10 @@ use self::traces::{PATIENCE, Placed, Traces};
 use self::uptime::Uptime;
 use self::ways::Ways;
 use crate::core::event::Sign;
-use crate::core::record::{Metric, SpanId, Spans, StreamKey, TemplateId, Timestamp, TraceId};
+use crate::core::record::{Metric, Spans, StreamKey, TemplateId, Timestamp, Trail};
 
+/// How long spans, metrics and flows are only learned from, unless somebody says otherwise.
+pub const WARM_UP: Duration = Duration::from_secs(3_600);
 /// What is counted is held against the past after so long.
 const STRETCH: Duration = Duration::from_secs(120);
 /// It is looked at so often, also before a stretch is over.
@@ -93,21 +95,9 @@ pub struct Witness {
     /// The services whose records came in this stretch, and in the one before.
     #[serde(skip)]
     writers: [BTreeSet<Arc<StreamKey>>; 2],
-}
-
-/// A log record of a trace.
-#[derive(Clone, Copy, Debug)]
-pub struct Noted<'a> {
-    /// The service.
-    pub stream: &'a StreamKey,
-    /// The trace.
-    pub trace: TraceId,
-    /// The span that it was written in.
-    pub span: Option<SpanId>,
-    /// Its template.
-    pub template: TemplateId,
-    /// The template's text.
-    pub text: &'a str,
+    /// Until when, in uptime, records that are not there may still be on their way.
+    #[serde(skip)]
+    records_late_until: Duration,
 }
 
 /// A service that was seen to call another.
@@ -136,25 +126,50 @@ impl Witness {
         }
     }
 
-    /// Takes a log record that is part of a trace: what an operation writes belongs to what it does.
-    pub fn record(&mut self, noted: &Noted<'_>, now: Timestamp) {
+    /// Takes log records that are part of traces: what an operation writes belongs to what it does.
+    pub fn trail(&mut self, trail: &Trail, now: Timestamp) {
         let uptime = self.uptime.at(now);
-        let stream = self.stream(noted.stream);
-        if !self.texts.contains_key(&noted.template) && self.texts.len() < TEXTS_MAX {
-            let text = noted.text.chars().take(TEXT_LEN_MAX).collect::<String>();
-            self.texts.insert(noted.template, text.into());
+        let stream = self.stream(&trail.stream);
+        for (from, to) in &trail.moved {
+            self.follow(&stream, *from, *to);
+        }
+        for (event, name) in &trail.names {
+            if self.texts.len() < TEXTS_MAX || self.texts.contains_key(event) {
+                let text = name.chars().take(TEXT_LEN_MAX).collect::<String>();
+                self.texts.insert(*event, text.into());
+            }
+        }
+        if trail.steps.is_empty() {
+            return;
         }
         let [writers, _] = &mut self.writers;
-        if !writers.contains(&stream) {
-            writers.insert(Arc::clone(&stream));
+        writers.insert(Arc::clone(&stream));
+        for step in &trail.steps {
+            let noted = traces::Noted {
+                stream: Arc::clone(&stream),
+                span: step.span,
+                template: step.event,
+            };
+            self.traces.note(step.trace, noted, uptime);
         }
-        let (span, template) = (noted.span, noted.template);
-        let kept = traces::Noted {
-            stream,
-            span,
-            template,
-        };
-        self.traces.note(noted.trace, kept, uptime);
+    }
+
+    /// Records come too late to be seen with the spans that they were written in: none is missed in
+    /// this stretch of time, nor is anything learned.
+    pub fn records_are_late(&mut self) {
+        self.records_late_until = self.uptime.now().saturating_add(STRETCH);
+    }
+
+    /// Some spans or records were let go on their way here: what the traces that are open now lack says
+    /// nothing.
+    pub fn some_is_lost(&mut self) {
+        let uptime = self.uptime.now();
+        self.traces.start_over(uptime);
+    }
+
+    /// How long there was something to see.
+    pub const fn age(&self) -> Duration {
+        self.uptime.now()
     }
 
     /// Takes points of a metric; those without a time are of `now`.
@@ -266,9 +281,23 @@ impl Witness {
         let share = writers.len() as f64 / before.len().max(1) as f64;
         HeardNow {
             services,
-            has_records: share >= WRITERS_SHARE_MIN,
+            has_records: share >= WRITERS_SHARE_MIN && !self.are_records_late(),
             texts: &self.texts,
         }
+    }
+
+    fn are_records_late(&self) -> bool {
+        self.uptime.now() < self.records_late_until
+    }
+
+    /// What `from` was is `to` from now on, wherever `stream` writes it.
+    fn follow(&mut self, stream: &Arc<StreamKey>, from: TemplateId, to: TemplateId) {
+        let first = (Arc::clone(stream), Arc::from(""));
+        let of_stream = self.operations.range_mut(first..);
+        for (_, operation) in of_stream.take_while(|((owner, _), _)| owner == stream) {
+            operation.follow(from, to);
+        }
+        self.traces.follow(stream, from, to);
     }
 
     fn next_stretch(&mut self, uptime: Duration) {
@@ -288,8 +317,10 @@ impl Witness {
                 }
             }
         }
+        let is_late = self.are_records_late();
         for (key, operation) in &mut self.operations {
-            operation.fold(self.learns_all || !operations.contains(key));
+            let is_normal = self.learns_all || !operations.contains(key);
+            operation.fold(is_normal && !is_late);
         }
         let learns_all = self.learns_all;
         self.ways.fold(|end| learns_all || !streams.contains(end));

@@ -172,6 +172,18 @@ impl Operation {
         self.pods.clear();
     }
 
+    /// What is known of records of one template goes to the one that it became.
+    pub(super) fn follow(&mut self, from: TemplateId, to: TemplateId) {
+        let Some(old) = self.parts.remove(&Part::Record(from)) else {
+            return;
+        };
+        let new = self.parts.entry(Part::Record(to)).or_default();
+        // A visit that wrote both counts twice; no share is above one.
+        new.past = (new.past + old.past).min(self.past.of);
+        new.now = (new.now + old.now).min(self.now.of);
+        new.odd = new.odd.take().or(old.odd);
+    }
+
     pub(super) const fn is_touched(&self) -> bool {
         self.now.of > 0
     }
