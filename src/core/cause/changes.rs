@@ -23,8 +23,7 @@ pub(super) fn near(
     is_named: impl Fn(&StreamKey) -> bool,
 ) -> Vec<NearChange> {
     let latest = incident.began.plus(AFTER_MAX);
-    let is_near =
-        |change: &Change| change.at <= latest && incident.began.since(change.at) <= NEAR;
+    let is_near = |change: &Change| change.at <= latest && incident.began.since(change.at) <= NEAR;
     let may_be = |change: &Change| change.kind == ChangeKind::Posted || reach.has(&change.stream);
     let mut near: Vec<NearChange> = changes
         .iter()

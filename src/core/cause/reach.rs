@@ -21,7 +21,9 @@ impl<'a> Reach<'a> {
     pub(super) fn of(incident: &'a Incident, topology: &'a Topology) -> Self {
         let parts: BTreeSet<&StreamKey> = incident.parts.iter().map(|part| &part.stream).collect();
         let mut within = spread(&parts, u32::MAX, |stream| topology.callees(stream));
-        within.extend(spread(&parts, CALLERS_HOPS, |stream| topology.callers(stream)));
+        within.extend(spread(&parts, CALLERS_HOPS, |stream| {
+            topology.callers(stream)
+        }));
         Self {
             topology,
             within: (!parts.is_empty()).then_some(within),
@@ -36,7 +38,10 @@ impl<'a> Reach<'a> {
     }
 
     fn is_stranger(&self, stream: &StreamKey) -> bool {
-        let mut links = self.topology.callees(stream).chain(self.topology.callers(stream));
+        let mut links = self
+            .topology
+            .callees(stream)
+            .chain(self.topology.callers(stream));
         links.next().is_none()
     }
 }

@@ -232,20 +232,31 @@ fn an_alert_of_another_system_alone_wakes_nobody_and_with_our_own_sign_it_does()
 }
 
 #[test]
-fn a_restart_forgets_neither_pages_nor_who_was_told_nor_what_is_muted() {
-    // One page a day: it is used up.
+fn a_restart_forgets_no_page_of_the_day() {
     let mut office = Office::new(budget(1));
     office.see("cart");
     office.wait(MINUTE);
     office.restart();
     office.see("mail");
     office.wait(MINUTE);
-    assert_eq!(office.sent(), [(Stage::Opened, true), (Stage::Opened, false)]);
-    // Whoever was told that it began is told that it is over.
+    assert_eq!(
+        office.sent(),
+        [(Stage::Opened, true), (Stage::Opened, false)]
+    );
+}
+
+#[test]
+fn whoever_was_told_that_it_began_is_told_after_a_restart_that_it_is_over() {
+    let mut office = Office::new(DeskSettings::default());
+    office.see("cart");
+    office.wait(MINUTE);
     office.restart();
     office.wait(30 * MINUTE);
-    assert_eq!(office.stages()[2..], [Stage::Resolved, Stage::Resolved]);
-    // What was muted is told when it is not any more.
+    assert_eq!(office.stages(), [Stage::Opened, Stage::Resolved]);
+}
+
+#[test]
+fn what_was_muted_before_a_restart_is_told_when_it_is_not_any_more() {
     let mut office = Office::new(silenced("cart", 10 * MINUTE));
     office.see("cart");
     office.wait(MINUTE);

@@ -76,7 +76,9 @@ impl World {
     /// Writes what changed. Gives how many bytes that are.
     pub(super) fn keep(&mut self) -> usize {
         let parts = self.correlator.changed_parts().unwrap();
-        let len = parts.iter().filter_map(|part| Some(part.body.as_ref()?.len()));
+        let len = parts
+            .iter()
+            .filter_map(|part| Some(part.body.as_ref()?.len()));
         let len = len.sum();
         for part in parts {
             self.kept.insert(part.name.clone(), part);
@@ -306,8 +308,11 @@ fn it_comes_back_until_the_time_to_come_back_is_over() {
         world.wait(pause);
         world.see("cart");
         world.wait(MINUTE);
-        let ids: std::collections::BTreeSet<_> =
-            world.told.iter().map(|event| event.incident.id.clone()).collect();
+        let ids: std::collections::BTreeSet<_> = world
+            .told
+            .iter()
+            .map(|event| event.incident.id.clone())
+            .collect();
         assert_eq!(ids.len() == 1, is_back, "after {pause:?}");
     }
 }
@@ -324,7 +329,11 @@ fn what_goes_on_after_somebody_said_that_it_is_over_is_told_again() {
     world.take();
     world.wait(MINUTE);
     world.hear(finding.clone());
-    assert_eq!(world.stages()[1..], [Stage::Resolved], "sent again: nothing new was seen");
+    assert_eq!(
+        world.stages()[1..],
+        [Stage::Resolved],
+        "sent again: nothing new was seen"
+    );
     finding.last_seen = world.now;
     world.hear(finding);
     assert_eq!(world.stages()[2..], [Stage::Updated]);
@@ -349,7 +358,10 @@ fn a_sign_that_comes_late_opens_nothing_that_somebody_closed() {
     world.wait(MINUTE);
     assert_eq!(world.stages(), [Stage::Opened, Stage::Resolved]);
     let counted = world.correlator.get(&id).unwrap();
-    assert_eq!((counted.sign_count, counted.state), (2, IncidentState::Resolved));
+    assert_eq!(
+        (counted.sign_count, counted.state),
+        (2, IncidentState::Resolved)
+    );
     // What is graver than all that was known is news.
     world.hear(grave);
     world.wait(MINUTE);
@@ -428,9 +440,10 @@ fn what_two_suspects_swap_without_evidence_is_no_news() {
         );
         world.told.extend(told);
     }
-    let before = world.told.iter().filter(|event| {
-        event.incident.cause.verdict == Verdict::NotEnoughEvidence
-    });
+    let before = world
+        .told
+        .iter()
+        .filter(|event| event.incident.cause.verdict == Verdict::NotEnoughEvidence);
     assert_eq!(before.count(), 1);
     assert!(world.told.len() > 1, "a verdict is");
 }

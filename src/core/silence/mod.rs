@@ -151,7 +151,10 @@ impl Silences {
             let fits: Vec<bool> = facets.iter().map(|labels| labels.fit(matchers)).collect();
             fits.contains(&true).then_some(fits)
         };
-        let silences = self.silences.iter().filter(move |silence| !silence.is_over(now));
+        let silences = self
+            .silences
+            .iter()
+            .filter(move |silence| !silence.is_over(now));
         let silences =
             silences.filter_map(move |silence| Some((By::from(silence), fits(&silence.matchers)?)));
         let windows = self.windows.iter().filter_map(move |window| {

@@ -493,11 +493,22 @@ fn a_silence_for_everything_or_without_owner_reason_or_end_is_refused() {
     );
     let nights = || weekly("Sat 22:00-02:00");
     // Who learns knows whole services: of a pod or a team it would not notice the window.
-    for label in ["class", "template", "team", "pod", "node", "version", "cloud.zone"] {
+    for label in [
+        "class",
+        "template",
+        "team",
+        "pod",
+        "node",
+        "version",
+        "cloud.zone",
+    ] {
         for mode in [Mode::NoLearn, Mode::Both] {
             let text = format!("service=\"a\",{label}=\"b\"");
             let refused = Window::new("w", matchers(&text), nights(), mode);
-            assert!(matches!(refused, Err(WindowError::NotOfServices(_))), "{label}");
+            assert!(
+                matches!(refused, Err(WindowError::NotOfServices(_))),
+                "{label}"
+            );
         }
     }
     let of_services = r#"service="a",namespace="b",environment="c""#;

@@ -188,7 +188,11 @@ fn a_service_that_fails_more_often_is_told_of_with_how_often() {
     town.live(150, odd);
     assert_eq!(town.blamed(FindingKind::Errors), ["bank"]);
     let errors = FindingKind::Errors.name();
-    let told = town.signs.iter().find(|sign| *sign.kind == *errors).unwrap();
+    let told = town
+        .signs
+        .iter()
+        .find(|sign| *sign.kind == *errors)
+        .unwrap();
     assert!(told.says.contains("“POST /pay” fails in"), "{}", told.says);
     assert_eq!((told.severity, told.class), (Severity::Error, Class::Error));
 }

@@ -24,8 +24,13 @@ impl<'a> Code<'a> {
             let names = modules(sign).chain(logger).map(Name::of);
             own.extend(names.filter_map(|name| name.named_after(&words)));
             let top = |name| Name::of(name).top();
-            tops.entry(&sign.stream).or_default().extend(modules(sign).map(top));
-            logging.entry(&sign.stream).or_default().extend(logger.map(top));
+            tops.entry(&sign.stream)
+                .or_default()
+                .extend(modules(sign).map(top));
+            logging
+                .entry(&sign.stream)
+                .or_default()
+                .extend(logger.map(top));
         }
         for (stream, own) in roots.iter_mut().filter(|(_, own)| own.is_empty()) {
             let (Some(tops), Some(logging)) = (tops.get(stream), logging.get(stream)) else {

@@ -75,7 +75,10 @@ fn a_habit_that_is_broken_is_told_soon_and_once_a_minute_while_that_lasts() {
         .iter()
         .filter(|(_, it)| it.after == Some(CHECK))
         .collect();
-    let at: Vec<u64> = after_check.iter().map(|(second, _)| *second - 600).collect();
+    let at: Vec<u64> = after_check
+        .iter()
+        .map(|(second, _)| *second - 600)
+        .collect();
     assert!((20..60).contains(&at[0]), "{at:?}");
     assert!(at.windows(2).all(|two| two[1] - two[0] >= 60), "{at:?}");
     assert!((4..=5).contains(&at.len()), "{at:?}");
@@ -85,7 +88,9 @@ fn a_habit_that_is_broken_is_told_soon_and_once_a_minute_while_that_lasts() {
     let (times, of) = first.before;
     assert!(of >= 600 && of - times <= 1, "{times} of {of}");
     assert_eq!(first.now.0, 0);
-    let since = first.first_seen.since(play.now.minus(Duration::from_secs(300)));
+    let since = first
+        .first_seen
+        .since(play.now.minus(Duration::from_secs(300)));
     assert!(since <= Duration::from_secs(3), "{since:?}");
     play.told.clear();
     play.live(300, &[TAKE, CHECK, GIVE]);
@@ -115,7 +120,11 @@ fn a_rest_forgets_what_goes_on_and_keeps_what_was_learned() {
     play.flow.rest();
     play.told.clear();
     play.live(240, &[TAKE, CHECK, GIVE]);
-    assert_eq!(play.habits(), [], "what was broken before the rest is no news");
+    assert_eq!(
+        play.habits(),
+        [],
+        "what was broken before the rest is no news"
+    );
     play.live(120, &[TAKE, CHECK, FAIL]);
     assert!(play.habits().contains(&(Some(CHECK), Some(GIVE))));
 }
@@ -151,7 +160,11 @@ fn a_trace_that_stops_half_way_is_told_when_it_has_been_quiet() {
     assert_eq!((broken.then, broken.instead), (Some(GIVE), None));
     let (stream, resource) = (Default::default(), Default::default());
     let sign = broken.sign(&stream, &resource, |id| format!("line {}", id.0).into());
-    assert!(sign.says.contains("after “line 2” came “line 3”"), "{}", sign.says);
+    assert!(
+        sign.says.contains("after “line 2” came “line 3”"),
+        "{}",
+        sign.says
+    );
     assert_eq!(sign.trace, Some(broken.trace));
 }
 
@@ -160,7 +173,12 @@ fn clocks_that_jump_break_no_habit() {
     let mut play = Play::new();
     play.live(600, &[TAKE, CHECK, GIVE]);
     let days = Duration::from_hours(400 * 24);
-    for now in [play.now.plus(days), play.now, play.now.minus(days), play.now] {
+    for now in [
+        play.now.plus(days),
+        play.now,
+        play.now.minus(days),
+        play.now,
+    ] {
         play.now = now;
         play.live(130, &[TAKE, CHECK, GIVE]);
     }

@@ -75,7 +75,10 @@ fn a_caller_that_only_calls_waits_all_the_time_and_the_rest_is_the_way() {
     let (found, passages) = cut(&whole(&call));
     let own: Vec<u128> = found.iter().map(|visit| visit.own.as_millis()).collect();
     assert_eq!(own, [20, 60]);
-    let gaps: Vec<_> = passages.iter().map(|passage: &Passage| passage.gap).collect();
+    let gaps: Vec<_> = passages
+        .iter()
+        .map(|passage: &Passage| passage.gap)
+        .collect();
     assert_eq!(gaps, [Some(Duration::from_millis(20))]);
 }
 
@@ -93,9 +96,17 @@ fn of_calls_at_once_the_way_of_none_is_told() {
 #[test]
 fn what_has_lost_its_way_to_the_beginning_is_not_looked_at() {
     let own = |drawn: &[Drawn]| visits(drawn).len();
-    assert_eq!(own(&[(1, Some(0), "shop", 0, 5)]), 0, "the parent did not come");
+    assert_eq!(
+        own(&[(1, Some(0), "shop", 0, 5)]),
+        0,
+        "the parent did not come"
+    );
     assert_eq!(own(&[(1, Some(1), "shop", 0, 5)]), 0, "its own parent");
-    let circle = [(0, Some(2), "a", 0, 5), (1, Some(0), "a", 0, 5), (2, Some(1), "a", 0, 5)];
+    let circle = [
+        (0, Some(2), "a", 0, 5),
+        (1, Some(0), "a", 0, 5),
+        (2, Some(1), "a", 0, 5),
+    ];
     assert_eq!(own(&circle), 0);
     // Of a circle through services each seems to be called by the one before.
     let circle = [(0, Some(1), "a", 0, 5), (1, Some(0), "b", 0, 5)];
@@ -137,9 +148,15 @@ fn what_is_done_in_a_visit_is_told_apart_up_to_the_fourth_time() {
         noted("gate", Some(99), 4),
     ];
     let (found, _) = cut(&trace);
-    let gate = found.iter().find(|visit| &*visit.operation == "gate/0").unwrap();
+    let gate = found
+        .iter()
+        .find(|visit| &*visit.operation == "gate/0")
+        .unwrap();
     let mut expected: Vec<Part> = (1..=4).map(|nth| Part::Step("ask".into(), nth)).collect();
-    expected.push(Part::Call(Arc::new(StreamKey::named("shop")), "shop/20".into()));
+    expected.push(Part::Call(
+        Arc::new(StreamKey::named("shop")),
+        "shop/20".into(),
+    ));
     // What another service wrote, or nobody knows where, is no part of it.
     expected.push(Part::Record(TemplateId(1)));
     assert_eq!(gate.parts.iter().cloned().collect::<Vec<_>>(), expected);
