@@ -15,6 +15,7 @@ use super::scribe::{Note, Seen, send_again};
 use super::showing::said;
 use crate::core::desk::{Desk, DeskSettings, Told};
 use crate::core::event::{Anomaly, Event, Incident, IncidentEvent};
+use crate::core::incident::{SavedError, SavedPart};
 use crate::core::record::{Change, StreamKey, Timestamp};
 use crate::core::redact::{Redaction, Redactor};
 use crate::core::respond::propose;
@@ -34,9 +35,8 @@ const RAISED_EVERY: Duration = Duration::from_secs(2);
 const STALE_EVERY: Duration = Duration::from_secs(5 * 60);
 /// Records that are judged so long after they came are too late to be seen with their spans.
 const RECORDS_LATE: Duration = Duration::from_secs(8);
-/// The ids of the parts of a desk, as documents.
-const BOOKS: &str = "books";
-const EVIDENCE: &str = "evidence";
+/// Most parts of a desk: its incidents, what was heard of late, and some more.
+const PARTS_MAX: usize = 4_096;
 
 /// Where messages go that are written down.
 pub(super) trait Outlet: Send {
@@ -162,7 +162,7 @@ impl Clerk {
                 Note::Observed(observed) => self.observe(observed, now),
                 Note::Trail(waiting) => self.desk.trail(waiting.trail(), now),
                 Note::Lost => self.desk.some_is_lost(),
-                Note::Seen(seen) => self.see(seen),
+                Note::Seen(seen) => self.see(seen, now),
                 Note::Order(order, reply) => {
                     // What came before it counts for it.
                     self.tell(std::mem::take(&mut found), now);
@@ -210,11 +210,11 @@ impl Clerk {
         drop(hold);
     }
 
-    fn see(&mut self, seen: Vec<Seen>) {
+    fn see(&mut self, seen: Vec<Seen>, now: Timestamp) {
         for seen in seen {
             let resource = self.redaction.shared(&self.redactor, &seen.resource);
             self.desk
-                .seen((&seen.stream, &resource), seen.records, seen.at);
+                .seen((&seen.stream, &resource), seen.records, seen.at, now);
         }
     }
 
@@ -240,7 +240,7 @@ impl Clerk {
             self.evidence_due = now.plus(EVIDENCE_EVERY);
             self.look_up(now);
             match self.desk.saved_evidence() {
-                Ok(body) => self.documents.push(desk_document(EVIDENCE, body)),
+                Ok(part) => self.documents.push(desk_document(part)),
                 Err(error) => tracing::error!(%error, "Evidence cannot be written."),
             }
         }
@@ -332,7 +332,7 @@ impl Clerk {
         documents.extend(self.changed.values().filter_map(|it| incident_document(it)));
         if self.desk.is_dirty() {
             match self.desk.saved() {
-                Ok(body) => documents.push(desk_document(BOOKS, body)),
+                Ok(parts) => documents.extend(parts.into_iter().map(desk_document)),
                 Err(error) => tracing::error!(%error, "The incidents cannot be written."),
             }
         }
@@ -399,23 +399,28 @@ impl Clerk {
 
 /// A desk as it was left, or a new one.
 fn restored(settings: DeskSettings, control: &Control) -> Desk {
-    let read = |id| match control.document(Kind::Desk, id) {
-        Ok(found) => found.map(|found| found.document.body),
+    let found = said(control.beginning(Kind::Desk, "", PARTS_MAX));
+    let parts = found.into_iter().map(|document| SavedPart {
+        name: document.id,
+        body: Some(document.body),
+    });
+    let parts: Vec<SavedPart> = parts.collect();
+    let mut desk = match Desk::restored(settings.clone(), &parts) {
+        Ok(desk) => desk,
+        Err(SavedError::Missing(_)) if parts.is_empty() => Desk::new(settings),
         Err(error) => {
-            tracing::error!(%error, "What is known of incidents cannot be read.");
-            None
-        }
-    };
-    let mut desk = match read(BOOKS).map(|saved| Desk::restored(settings.clone(), &saved)) {
-        Some(Ok(desk)) => desk,
-        Some(Err(error)) => {
             tracing::error!(%error, "What is known of incidents cannot be used; those that go on are opened anew.");
+            // Or it would be taken for a part of what is written from now on.
+            for part in parts.iter().filter(|part| !Desk::is_evidence(part)) {
+                said(control.remove(Kind::Desk, &part.name));
+            }
             Desk::new(settings)
         }
-        None => Desk::new(settings),
     };
-    if let Some(Err(error)) = read(EVIDENCE).map(|saved| desk.restore_evidence(&saved)) {
-        tracing::warn!(%error, "What spans and metrics showed cannot be used; it is learned again.");
+    for part in parts.iter().filter(|part| Desk::is_evidence(part)) {
+        if let Err(error) = desk.restore_evidence(part) {
+            tracing::warn!(%error, "What spans and metrics showed cannot be used; it is learned again.");
+        }
     }
     desk
 }
@@ -480,12 +485,13 @@ fn change_document(change: &Change) -> Option<Document> {
     })
 }
 
-fn desk_document(id: &str, body: Vec<u8>) -> Document {
+fn desk_document(part: SavedPart) -> Document {
     Document {
         kind: Kind::Desk,
-        id: id.into(),
+        id: part.name,
         at: Timestamp::ZERO,
-        body,
+        // What is empty is removed.
+        body: part.body.unwrap_or_default(),
     }
 }
 

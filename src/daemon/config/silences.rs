@@ -24,7 +24,7 @@ pub struct SilenceEntry {
     pub reason: String,
     /// Until when: a date or a time, in UTC unless it has an offset.
     pub expires: String,
-    /// Since when; left out, since the file is read.
+    /// When it was made; left out, when the file is read.
     #[serde(default)]
     pub created: Option<String>,
 }
@@ -186,7 +186,10 @@ impl Reader {
         let matchers = self.matchers(&path, &entry.matchers);
         let expires = self.take(format!("{path}.expires"), Zone::UTC.moment(&entry.expires));
         let created = match &entry.created {
-            Some(text) => self.take(format!("{path}.created"), Zone::UTC.moment(text)),
+            // What is dated ahead is there already, and ends no later for it.
+            Some(text) => self
+                .take(format!("{path}.created"), Zone::UTC.moment(text))
+                .map(|created| created.min(now)),
             None => Some(now),
         };
         let silence = Silence::new(matchers?, &entry.owner, &entry.reason, created?, expires?);
@@ -424,7 +427,7 @@ budget: { pages_per_day: 7, digest_at: 10:00 }
   - { matchers: ['service=~".*"'], owner: ana, reason: x, expires: 2026-12-01 }
   - { matchers: [service=a], owner: '', reason: x, expires: 2026-12-01 }
   - { matchers: [service=a], owner: ana, reason: ' ', expires: 2026-12-01 }
-  - { matchers: [service=a], owner: ana, reason: x, created: 2026-11-01, expires: 2027-12-01 }
+  - { matchers: [service=a], owner: ana, reason: x, created: 2027-11-01, expires: 2027-12-01 }
   - { matchers: [service=a], owner: ana, reason: x }
 windows:
   - { name: w, matchers: [service=a], every: Sat 22-02, time_zone: UTC }
@@ -454,7 +457,7 @@ budget: { pages_per_day: many, time_zone: Mars }
             r#"13:74  windows[1].time_zone: "Berlin" is no time zone; write one of the IANA"#,
             r#"14:45  windows[2].cron: "0 22 * *" is no cron expression: it has 4 fields and not five"#,
             "15:5  windows[3]: say once when it is: every: Sat 22:00-02:00, or cron",
-            "16:26  windows[4].matchers: learning stops for a whole service or instance",
+            "16:26  windows[4].matchers: learning stops for whole services",
             r#"17:69  windows[5].mode: unknown value "quiet"; known here: mute, no_learn, both"#,
             "18:64  windows[6].until: the window would end before it begins",
             r#"20:41  teams[0].digest_at: "9 am" is no time of a day; write "09:00""#,

@@ -21,7 +21,7 @@ pub enum Kind {
     Audit,
     /// A silence that was made through the API.
     Silence,
-    /// What incidents are made up from; one document for each part.
+    /// What incidents are made up from; one document for each part of it.
     Desk,
 }
 
@@ -44,7 +44,7 @@ impl Kind {
             Self::Incident | Self::Anomaly | Self::Change | Self::Verdict => 10_000,
             Self::Audit => 100_000,
             Self::Silence => 1_000,
-            Self::Desk => 16,
+            Self::Desk => 4_096,
         }
     }
 }
@@ -58,7 +58,7 @@ pub struct Document {
     pub id: Box<str>,
     /// The time by which they are listed.
     pub at: Timestamp,
-    /// What its owner wrote.
+    /// What its owner wrote. Nothing stands for a document that is to be removed.
     pub body: Vec<u8>,
 }
 
@@ -72,7 +72,8 @@ pub struct Numbered {
 }
 
 impl Control {
-    /// Writes documents; one with the id of another of its kind takes its place.
+    /// Writes documents; one with the id of another of its kind takes its place, and one without a body
+    /// removes it.
     ///
     /// # Errors
     /// Nothing of it could be written.
@@ -159,6 +160,12 @@ pub(super) fn put(transaction: &Transaction<'_>, documents: &[Document]) -> rusq
         ON CONFLICT (kind, id) DO UPDATE SET at = ?3, body = ?4, sum = ?5";
     let mut insert = transaction.prepare_cached(sql)?;
     for document in documents {
+        if document.body.is_empty() {
+            let sql = "DELETE FROM document WHERE kind = ?1 AND id = ?2";
+            let mut delete = transaction.prepare_cached(sql)?;
+            delete.execute([document.kind.name(), &*document.id])?;
+            continue;
+        }
         let at = number(document.at);
         let sum = sum_of(document);
         insert.execute(params![
