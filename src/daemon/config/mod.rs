@@ -8,6 +8,7 @@ mod hand;
 mod memory;
 mod problem;
 mod read;
+mod restart;
 mod settings;
 mod silence_tests;
 mod incidents;

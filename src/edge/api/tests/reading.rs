@@ -168,7 +168,10 @@ async fn templates_are_those_of_one_service() {
     assert_eq!(body["templates"].as_array().unwrap().len(), 1);
     assert_eq!(body["total"], 2);
     assert_eq!(body["templates"][0]["text"], "order <num> taken");
-    assert_eq!(get("/v1/templates?service=nobody").await.status, 404);
+    for (service, status) in [("nobody", 404), ("twice", 409), ("busy", 503)] {
+        let path = format!("/v1/templates?service={service}");
+        assert_eq!(get(&path).await.status, status, "{service}");
+    }
 }
 
 #[tokio::test]
