@@ -142,7 +142,11 @@ fn meaning(state: State) -> &'static str {
     }
 }
 
-async fn reload(daemon: &Daemon, args: &ServeArgs, (started, log_level): (&Settings, Option<&str>)) {
+async fn reload(
+    daemon: &Daemon,
+    args: &ServeArgs,
+    (started, log_level): (&Settings, Option<&str>),
+) {
     let settings = match settings(args, log_level) {
         Ok(settings) => settings,
         Err(Failure::Told) => return say("the settings stay as they were"),

@@ -54,13 +54,14 @@ impl Cataloging {
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         asking.cancel();
         *asking = self.stop.child_token();
-        self.is_asked.store(catalog.is_some(), Ordering::Relaxed);
+        let was_asked = self.is_asked.swap(catalog.is_some(), Ordering::Relaxed);
         match catalog {
             Some(catalog) => {
                 let following = follow(catalog, self.scribe.clone());
                 tokio::spawn(asking.clone().run_until_cancelled_owned(following));
             }
-            None => self.scribe.listed(Arc::default()),
+            None if was_asked => self.scribe.listed(Arc::default()),
+            None => {}
         }
     }
 }

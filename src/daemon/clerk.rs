@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -23,13 +22,15 @@ use crate::core::redact::{Redaction, Redactor};
 use crate::core::respond::propose;
 use crate::core::silence::{Silence, Silences};
 use crate::core::topology::LinkSource;
-use crate::edge::api::{Applied, Refusal};
 use crate::edge::notify::{Undelivered, event_json};
 use crate::edge::receive::Observed;
 use crate::edge::store::{Control, Filing, OutboxRow, ToldEvent};
 
 mod restored;
 mod rows;
+mod waiting;
+
+use waiting::Waiting;
 
 /// How often what spans, metrics and traffic show is written.
 const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
@@ -99,18 +100,6 @@ pub(super) struct Clerk {
     raised_due: Timestamp,
 }
 
-/// What becomes of an order.
-type Answer = Result<Applied, Refusal>;
-
-/// The notes of one turn that are answered when it is written.
-#[derive(Default)]
-struct Waiting {
-    done: Vec<(Box<str>, Box<str>)>,
-    dead: Vec<(Box<str>, Box<str>, Box<str>)>,
-    orders: Vec<(Answer, Sender<Answer>)>,
-    flushed: Vec<Sender<()>>,
-}
-
 impl Clerk {
     /// A clerk who goes on where the last one stopped.
     pub(super) fn new(settings: DeskSettings, desktop: Desktop, now: Timestamp) -> Self {
@@ -151,9 +140,8 @@ impl Clerk {
         let of_file = &self.settings.silences;
         let all = of_file.silences().iter().chain(&self.silences).cloned();
         let silences = Silences::new(all, of_file.windows().to_vec());
-        let shown = |made_in| {
-            move |silence: &Silence| (silence.expires, silence_json(silence, made_in))
-        };
+        let shown =
+            |made_in| move |silence: &Silence| (silence.expires, silence_json(silence, made_in));
         let own = self.silences.iter().map(shown("api"));
         let shown = of_file.silences().iter().map(shown("file")).chain(own);
         self.road.board.set_silences(shown.collect());
@@ -207,7 +195,7 @@ impl Clerk {
         }
         self.look_around(now);
         self.tell(found, now);
-        self.answer(waiting, now);
+        waiting.answer(&self.control, now);
     }
 
     fn observe(&mut self, observed: Observed, now: Timestamp) {
@@ -392,7 +380,8 @@ impl Clerk {
                 _ => None,
             }));
         let changed = self.changed.values();
-        self.filings.extend(changed.filter_map(|it| rows::incident(it)));
+        self.filings
+            .extend(changed.filter_map(|it| rows::incident(it)));
         if self.desk.is_dirty() {
             match self.desk.saved() {
                 Ok(body) => self.filings.push(rows::desk(BOOKS, body)),
@@ -426,32 +415,6 @@ impl Clerk {
     fn show(&mut self) {
         let live = self.desk.live().map(Arc::new).collect();
         self.road.board.set_live(live);
-    }
-
-    fn answer(&self, waiting: Waiting, now: Timestamp) {
-        if !waiting.done.is_empty() {
-            let done = waiting.done.iter().map(|(sink, id)| (&**sink, &**id));
-            let done: Vec<(&str, &str)> = done.collect();
-            if let Err(error) = self.control.settled(&done) {
-                tracing::warn!(%error, "Deliveries could not be written down; they are sent again after the next start.");
-            }
-        }
-        if !waiting.dead.is_empty() {
-            let dead = waiting.dead.iter();
-            let dead: Vec<(&str, &str, &str)> = dead
-                .map(|(sink, id, why)| (&**sink, &**id, &**why))
-                .collect();
-            if let Err(error) = self.control.bury(&dead, now) {
-                tracing::warn!(%error, "Messages that were given up could not be put aside; they are tried again after the next start.");
-            }
-        }
-        for (answer, reply) in waiting.orders {
-            // Whoever asked may have given up.
-            let _ = reply.send(answer);
-        }
-        for reply in waiting.flushed {
-            let _ = reply.send(());
-        }
     }
 }
 

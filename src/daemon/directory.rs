@@ -43,8 +43,13 @@ impl Directory {
 
     /// The catalog says this. It is told again and again, and mostly it is the same.
     pub(super) fn listed(&mut self, listing: Arc<Listing>) {
-        self.is_due |= !Arc::ptr_eq(&self.listing, &listing);
+        if Arc::ptr_eq(&self.listing, &listing) {
+            return;
+        }
+        let entities = listing.entities().len();
+        tracing::info!(entities, "The catalog was read.");
         self.listing = listing;
+        self.is_due = true;
     }
 
     /// A service came up.
@@ -86,7 +91,9 @@ impl Directory {
             return true;
         }
         let name = name.trim();
-        let is_team = teams.iter().any(|team| team.name.eq_ignore_ascii_case(name));
+        let is_team = teams
+            .iter()
+            .any(|team| team.name.eq_ignore_ascii_case(name));
         is_team || self.gate.knows(name) || self.listing.has_person(name)
     }
 }

@@ -71,4 +71,3 @@ async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, St
         source,
     })
 }
-

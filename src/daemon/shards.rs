@@ -130,7 +130,10 @@ fn configured_models(settings: &Settings) -> Result<Vec<(StreamKey, Arc<Bundle>)
 ///
 /// # Errors
 /// A pattern of the settings does not compile.
-pub(super) fn engine_settings(settings: &Settings, room: Room) -> Result<engine::Settings, PatternError> {
+pub(super) fn engine_settings(
+    settings: &Settings,
+    room: Room,
+) -> Result<engine::Settings, PatternError> {
     Ok(engine::Settings {
         room,
         ..settings.engine()?

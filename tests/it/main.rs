@@ -18,6 +18,7 @@ mod raw;
 mod shapes;
 
 mod bounds;
+mod catalog;
 mod clients;
 mod collectors;
 mod conformance;
@@ -34,4 +35,5 @@ mod rotel;
 mod sinks;
 mod streams;
 mod templates;
+mod terminal;
 mod webhooks;

@@ -288,11 +288,6 @@ impl Served {
                     Problem::bad(error, "GET /v1/openapi.yaml describes what is taken")
                 }
                 Refusal::Busy(_) => Problem::busy(error),
-                Refusal::Broken(_) => Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    error,
-                    "nothing was changed; the log of knothole says more",
-                ),
             }
         })
     }

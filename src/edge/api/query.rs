@@ -28,8 +28,9 @@ impl IncidentQuery {
 
     /// Whether only incidents that go on are asked for.
     pub fn is_of_live(&self) -> bool {
-        let is_live =
-            |state: &IncidentState| matches!(state, IncidentState::Open | IncidentState::Acknowledged);
+        let is_live = |state: &IncidentState| {
+            matches!(state, IncidentState::Open | IncidentState::Acknowledged)
+        };
         !self.states.is_empty() && self.states.iter().all(is_live)
     }
 

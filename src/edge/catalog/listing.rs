@@ -109,7 +109,10 @@ impl Listing {
     }
 
     /// The entities that `stream` may be, by reference.
-    fn of<'a, 's>(&'a self, stream: &'s StreamKey) -> impl Iterator<Item = &'a Entity> + use<'a, 's> {
+    fn of<'a, 's>(
+        &'a self,
+        stream: &'s StreamKey,
+    ) -> impl Iterator<Item = &'a Entity> + use<'a, 's> {
         let named = self.by_name.get(&lower(&stream.name));
         let entities = named.into_iter().flatten();
         let entities = entities.filter_map(|index| self.entities.get(*index));

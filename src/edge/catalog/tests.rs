@@ -226,7 +226,13 @@ async fn a_group_is_no_service_and_its_members_are_known() {
     let (_, url) = stub(shop()).await;
     let listing = catalog(settings(&url)).fetch().await.unwrap();
     assert_eq!(listing.owner_of(&StreamKey::named("shop")), None);
-    for known in ["shop", "SHOP", "group:default/shop", " ana ", "user:default/ana"] {
+    for known in [
+        "shop",
+        "SHOP",
+        "group:default/shop",
+        " ana ",
+        "user:default/ana",
+    ] {
         assert!(listing.has_person(known), "{known}");
     }
     for nobody in ["", "cart", "bob", "user:other/ana"] {
@@ -273,7 +279,11 @@ async fn what_it_last_said_holds_while_it_is_down_and_until_it_is_too_old() {
     assert!(!catalog.refresh(at(1_860)).await.unwrap());
     assert_eq!(asked(), 10);
     assert!(!catalog.refresh(at(5)).await.unwrap());
-    assert_eq!(asked(), 13, "a clock that was put back is no reason to wait");
+    assert_eq!(
+        asked(),
+        13,
+        "a clock that was put back is no reason to wait"
+    );
 }
 
 #[tokio::test]

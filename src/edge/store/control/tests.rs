@@ -369,7 +369,9 @@ fn what_was_written_first_goes_first_whatever_its_time_says() {
     let future = (0..10_000).map(|number| silence(number, 9_000_000_000).into());
     let future: Vec<Filing> = future.collect();
     control.tell(&[], &[], &future).unwrap();
-    control.tell(&[], &[], &[silence(20_000, 1).into()]).unwrap();
+    control
+        .tell(&[], &[], &[silence(20_000, 1).into()])
+        .unwrap();
     let ids = |before, limit| -> Vec<String> {
         let found = control.last(Kind::Silence, before, limit).unwrap();
         found.iter().map(|it| it.id.to_string()).collect()
