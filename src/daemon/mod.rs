@@ -13,6 +13,7 @@ mod running;
 mod listeners;
 mod intake;
 mod door;
+mod evidence;
 mod router;
 mod shares;
 mod shards;

@@ -18,6 +18,7 @@ mod raw;
 mod shapes;
 
 mod bounds;
+mod calm;
 mod catalog;
 mod clients;
 mod collectors;
