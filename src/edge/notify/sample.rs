@@ -283,6 +283,39 @@ pub(super) fn hostile_incident(text: &str) -> Incident {
     incident
 }
 
+/// A digest with `text` wherever a sender has a say.
+pub(super) fn hostile_digest(text: &str) -> Digest {
+    Digest {
+        team: Some(text.into()),
+        incidents: vec![Arc::new(hostile_incident(text))],
+        ..digest()
+    }
+}
+
+/// An anomaly with `text` wherever a sender has a say.
+pub(super) fn hostile_anomaly(text: &str) -> Anomaly {
+    let mut anomaly = anomaly();
+    anomaly.stream = StreamKey::named(text);
+    anomaly.sequence = text.into();
+    anomaly.sent_template = Some(text.into());
+    anomaly.resource = Arc::new(Resource::new(vec![("service.name".into(), text.into())]));
+    let explanation = &mut anomaly.explanation;
+    explanation.reason = text.into();
+    explanation.observed = Observed::Record(text.into());
+    for line in &mut explanation.context {
+        line.text = text.into();
+    }
+    for opinion in &mut explanation.opinions {
+        opinion.says = text.into();
+    }
+    let expected = explanation.expected.iter_mut();
+    let expected = expected.filter_map(|it| it.template.as_mut());
+    for template in expected.chain(&mut anomaly.template) {
+        template.text = text.into();
+    }
+    anomaly
+}
+
 /// An anomaly with hostile text wherever a sender has a say.
 pub(super) fn hostile() -> Event {
     let mut anomaly = anomaly();

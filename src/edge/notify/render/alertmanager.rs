@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::json::bytes;
 use super::text::{cause_sentence, changes_sentence, details};
 use super::{inert, looked_up_at, rfc3339, shortened};
 use crate::core::event::{Event, Incident};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 
 /// The one label that may change.
 pub(crate) const SEVERITY: &str = "severity";
@@ -55,7 +54,7 @@ pub(crate) struct AlertStyle {
 /// The body of the message for `event`; `None` for what is no alert.
 pub(crate) fn body(event: &Event, style: &AlertStyle, now: Timestamp) -> Option<Vec<u8>> {
     match event {
-        Event::Incident(event) => Some(bytes(&note(&event.incident, style, now))),
+        Event::Incident(event) => Some(inert_json(&note(&event.incident, style, now))),
         Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) => None,
     }
 }

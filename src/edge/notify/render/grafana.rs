@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::json::bytes;
 use super::text::cause_sentence;
 use super::{inert, looked_up_at, shortened};
 use crate::core::event::{Event, Incident, IncidentEvent, Stage};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 
 /// Longest text that is not ours, in characters.
 const TEXT_CHARS_MAX: usize = 1000;
@@ -36,7 +35,7 @@ pub(crate) struct Annotation {
 pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>> {
     match event {
         Event::Incident(event) if event.stage == Stage::Acknowledged => None,
-        Event::Incident(event) => Some(bytes(&note(event, incident_url))),
+        Event::Incident(event) => Some(inert_json(&note(event, incident_url))),
         Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) => None,
     }
 }

@@ -348,7 +348,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::edge::notify::render::is_deceptive;
+    use crate::core::record::is_deceptive;
     use crate::edge::notify::sample;
 
     const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_350);

@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
-use super::json::bytes;
 use super::text::{cause_sentence, changes_sentence, first_sign, services_sentence, subject};
 use super::{inert, looked_up_at, shortened};
 use crate::core::event::{Event, Incident, IncidentEvent, Stage};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 
 /// Longest summary, in characters.
 pub(crate) const SUMMARY_CHARS_MAX: usize = 1024;
@@ -55,7 +54,7 @@ struct Details<'a> {
 /// The body of the message for `event`; `None` for what is no event there.
 pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>> {
     match event {
-        Event::Incident(event) => Some(bytes(&object(event, incident_url))),
+        Event::Incident(event) => Some(inert_json(&object(event, incident_url))),
         Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) => None,
     }
 }

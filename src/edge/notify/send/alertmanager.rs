@@ -10,13 +10,12 @@ use tracing::{debug, info, warn};
 
 use super::SendSetupError;
 use super::http::{Endpoint, Reach, ask, unreadable};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::AlertmanagerConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
 use crate::edge::notify::dispatch::Clock;
 use crate::edge::notify::egress::Egress;
 use crate::edge::notify::render::alertmanager::{Alert, AlertNote};
-use crate::edge::notify::render::json::bytes;
 use crate::edge::notify::render::rfc3339;
 use crate::edge::notify::standing::Standing;
 
@@ -134,7 +133,7 @@ impl Post {
             .collect();
         let mut best = Answer::Taken { refused: 0 };
         for chunk in alerts.chunks(ALERTS_MAX) {
-            let body = bytes(&chunk);
+            let body = inert_json(&chunk);
             let mut answers = Vec::with_capacity(self.endpoints.len());
             for endpoint in &self.endpoints {
                 answers.push(self.attempt(endpoint, body.clone()).await);

@@ -9,11 +9,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 
 use super::SendSetupError;
+use crate::core::record::inert;
 use crate::edge::notify::config::{HeaderConfig, SecretRef};
 use crate::edge::notify::deliver::Answer;
 use crate::edge::notify::egress::Egress;
 use crate::edge::notify::guard::Guard;
-use crate::edge::notify::render::{inert, shortened};
+use crate::edge::notify::render::shortened;
 use crate::edge::notify::secret;
 
 /// Most bytes of an answer that are read.

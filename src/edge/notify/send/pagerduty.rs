@@ -7,11 +7,10 @@ use serde_json::Value;
 
 use super::SendSetupError;
 use super::http::{Endpoint, Reach, ask, unreadable};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::PagerdutyConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
 use crate::edge::notify::egress::Egress;
-use crate::edge::notify::render::json::bytes;
 use crate::edge::notify::secret;
 
 /// How long to wait after too many requests where PagerDuty does not say.
@@ -44,7 +43,7 @@ impl PagerdutySink {
         };
         let key = Value::String(self.routing_key.clone());
         event.insert("routing_key".to_owned(), key);
-        Some(bytes(&event))
+        Some(inert_json(&event))
     }
 }
 
