@@ -265,9 +265,11 @@ impl Daemon {
     /// If a sink cannot be set up or a pattern does not compile; then everything stays as it was.
     pub async fn reload(&self, settings: &Settings) -> Result<(), StartError> {
         let engine = engine_settings(settings, self.room)?;
-        let dispatcher = notify::Dispatcher::start(&settings.sinks, &self.notify_context)?;
         let road = &self.announcer.road;
-        let before = road.dispatcher.swap(Arc::new(dispatcher));
+        let before = road.dispatcher.load_full();
+        let dispatcher = before.successor(&settings.sinks, &self.notify_context)?;
+        let dispatcher = Arc::new(dispatcher);
+        road.dispatcher.store(Arc::clone(&dispatcher));
         road.stand();
         road.rules.store(Arc::new(settings.rules()));
         self.router.redact_by(Arc::clone(&engine.redactor));
@@ -278,7 +280,7 @@ impl Daemon {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }
         let undelivered = before.close(Duration::ZERO).await;
-        road.dispatcher.load().restore(undelivered, clock::now());
+        dispatcher.inherit(undelivered, clock::now());
         Ok(())
     }
 

@@ -181,7 +181,7 @@ impl Default for Limit {
 }
 
 /// When a failed delivery is tried again: after `initial`, then twice as long each time up to
-/// `max`, until the event is `give_up_after` old.
+/// `max`, for as long as `give_up_after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retry {
@@ -191,7 +191,8 @@ pub struct Retry {
     /// The longest wait.
     #[serde(deserialize_with = "duration")]
     pub max: Duration,
-    /// An event that failed once and is older than this is counted as dead and no longer sent.
+    /// An event that was tried for so long is counted as dead and no longer sent. A restart gives it
+    /// as long again.
     #[serde(deserialize_with = "duration")]
     pub give_up_after: Duration,
 }

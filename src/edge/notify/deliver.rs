@@ -40,14 +40,6 @@ pub(crate) struct Message {
     pub(crate) lane: Option<Lane>,
 }
 
-impl Message {
-    /// Oldest first, and each incident in its order.
-    pub(crate) fn order(&self) -> (Timestamp, u64, &str) {
-        let revision = self.lane.as_ref().map_or(0, |lane| lane.revision);
-        (self.offered_at, revision, &self.id)
-    }
-}
-
 /// What a sink made of a batch.
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -58,7 +50,7 @@ pub(crate) enum Answer {
         why: String,
         after: Option<Duration>,
     },
-    /// It will never take this batch.
+    /// It will never take this batch. Of several messages one may be to blame: each is tried alone.
     Never { why: String },
     /// It wants no message any more.
     Gone,
@@ -131,6 +123,9 @@ impl Ledger {
 #[derive(Clone, Debug)]
 struct Delivery {
     batch: Arc<Vec<Message>>,
+    /// When it left the queue: how long it is tried must not depend on what time of day it is said
+    /// to be.
+    since: Instant,
     attempts: u32,
     /// What the last attempt failed of.
     why: String,
@@ -140,6 +135,7 @@ impl Delivery {
     fn first(batch: Vec<Message>) -> Self {
         Self {
             batch: Arc::new(batch),
+            since: Instant::now(),
             attempts: 0,
             why: String::new(),
         }
@@ -275,15 +271,21 @@ impl<S: Sink> Courier<S> {
             self.settle(Outcome::Disabled, &delivery.batch, GONE);
             return None;
         }
-        let give_up_after = self.manner.retry.give_up_after;
-        let is_late = |message: &Message| message.expires_at.is_some_and(|end| end <= now);
-        let is_dead = |message: &Message| {
-            delivery.attempts > 0 && now.since(message.offered_at) >= give_up_after
+        let tried_for = delivery.since.elapsed();
+        let is_dead = delivery.attempts > 0 && tried_for >= self.manner.retry.give_up_after;
+        let is_late = |message: &Message| {
+            message.expires_at.is_some_and(|end| {
+                // A clock that was put back must not make it good for longer.
+                end <= now || tried_for >= end.since(message.offered_at)
+            })
         };
         let all = delivery.batch.iter().cloned();
         let (late, others): (Vec<Message>, Vec<Message>) = all.partition(|m| is_late(m));
-        let (dead, kept): (Vec<Message>, Vec<Message>) =
-            others.into_iter().partition(|m| is_dead(m));
+        let (dead, kept) = if is_dead {
+            (others, vec![])
+        } else {
+            (vec![], others)
+        };
         if !dead.is_empty() {
             warn!(
                 sink = self.name,
@@ -330,6 +332,7 @@ impl<S: Sink> Courier<S> {
                 }
             }
             Answer::Later { why, after } => self.postpone(delivery, why, after),
+            Answer::Never { .. } if count > 1 => self.try_each_alone(&delivery),
             Answer::Never { why } => {
                 warn!(
                     sink = self.name,
@@ -338,6 +341,16 @@ impl<S: Sink> Courier<S> {
                 self.settle(Outcome::Rejected, &delivery.batch, &why);
             }
             Answer::Gone => self.give_in(&delivery),
+        }
+    }
+
+    fn try_each_alone(&mut self, delivery: &Delivery) {
+        for message in delivery.batch.iter() {
+            let alone = Delivery {
+                batch: Arc::new(vec![message.clone()]),
+                ..delivery.clone()
+            };
+            self.wait(Instant::now(), alone);
         }
     }
 
@@ -408,8 +421,8 @@ impl<S: Sink> Courier<S> {
         }
     }
 
-    /// What was not delivered, oldest first. An attempt that is cut short here may have arrived; the
-    /// id tells the receiver.
+    /// What was not delivered. An attempt that is cut short here may have arrived; the id tells the
+    /// receiver.
     fn left_over(mut self) -> Vec<Message> {
         self.road.flights.abort_all();
         let waiting = self.road.waiting.into_values();
@@ -419,7 +432,6 @@ impl<S: Sink> Courier<S> {
             left.push(message);
         }
         left.extend(self.road.lanes.drain());
-        left.sort_by(|a, b| a.order().cmp(&b.order()));
         self.ledger.leave(left.len());
         left
     }

@@ -141,3 +141,22 @@ async fn too_many_requests_get_a_pause_also_where_none_is_named() {
     assert_eq!(left.len(), 1);
     assert!(stub.is_quiet());
 }
+
+#[tokio::test]
+async fn whoever_was_paged_hears_the_end_also_when_settings_were_read_again() {
+    let mut stub = Stub::start(answer).await;
+    let house = house(&stub);
+    let [first, .., last] = life();
+    house.dispatcher.offer(&first, NOW);
+    assert_eq!(stub.taken().await.json()["event_action"], "trigger");
+    let next = house.dispatcher.successor(&house.sinks, &house.context);
+    let next = next.unwrap();
+    next.inherit(house.close().await, NOW);
+    let crate::core::event::Event::Incident(last) = last else {
+        unreachable!()
+    };
+    let mut last = std::sync::Arc::unwrap_or_clone(last);
+    std::sync::Arc::make_mut(&mut last.incident).route.pages = false;
+    next.offer(&crate::core::event::Event::Incident(last.into()), NOW);
+    assert_eq!(stub.taken().await.json()["event_action"], "resolve");
+}
