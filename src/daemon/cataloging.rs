@@ -40,8 +40,8 @@ pub(super) fn start(
         return Ok(());
     };
     let asked = settings_of(entry)?;
-    let egress = settings.egress();
-    let client = guarded_client(&entry.url, (&egress, entry.allow_private), asked.timeout)?;
+    let reach = (&settings.egress, entry.allow_private);
+    let client = guarded_client(&entry.url, reach, asked.timeout)?;
     let following = follow(Catalog::new(asked, client)?, scribe.clone());
     tokio::spawn(stop.clone().run_until_cancelled_owned(following));
     Ok(())

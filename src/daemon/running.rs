@@ -541,7 +541,7 @@ fn notify_context(
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),
         keeping: Arc::new(scribe.clone()),
-        egress: settings.egress(),
+        egress: settings.egress.clone(),
     }
 }
 

@@ -135,7 +135,7 @@ impl House {
         std::fs::write(&path, secret).unwrap();
         let yaml = yaml.replace("SECRET", path.to_str().unwrap());
         let sinks: Vec<SinkConfig> = serde_saphyr::from_str(&yaml).unwrap();
-        assert_eq!(check(&sinks), []);
+        assert_eq!(check(&sinks, &Egress::default()), []);
         let mut registry = Registry::default();
         let time = Arc::new(AtomicU64::new(NOW.as_nanos()));
         let clock = Arc::clone(&time);

@@ -44,12 +44,17 @@ fn note(event: &IncidentEvent, incident_url: Option<&str>) -> AnnotationNote {
     let incident = &event.incident;
     let found_by = format!("incident:{}", incident.id);
     let began = incident.began;
-    let ended = incident.ended.as_ref().map(|mark| mark.at.max(began));
-    let is_over = !incident.is_live();
+    let ended = incident.ended.as_ref().map_or(event.at, |mark| mark.at);
+    // One that goes on has no length yet, also where it had one and came back.
+    let time_end = match (incident.is_live(), event.stage) {
+        (true, Stage::Opened) => None,
+        (true, _) => Some(began),
+        (false, _) => Some(ended.max(began)),
+    };
     AnnotationNote {
         annotation: Annotation {
             time: millis(began),
-            time_end: is_over.then(|| millis(ended.unwrap_or(event.at).max(began))),
+            time_end: time_end.map(millis),
             text: text(incident, incident_url),
             tags: tags(incident, &found_by),
         },
