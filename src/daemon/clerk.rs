@@ -255,7 +255,7 @@ impl Clerk {
 
     /// Judges what was found with all else that is known, writes what is to be told, and tells it.
     fn tell(&mut self, found: Vec<Arc<Anomaly>>, now: Timestamp) {
-        let news = self.news(found);
+        let news = self.untold(found, |anomaly: &Anomaly| &anomaly.id);
         let mut events: Vec<Event> = Vec::new();
         let rules = self.road.rules.load();
         for anomaly in news {
@@ -265,9 +265,11 @@ impl Clerk {
             events.extend(proposals.map(|proposal| Event::Proposal(Arc::new(proposal))));
         }
         self.desk.advance(now);
-        for change in self.desk.take_changes() {
-            self.documents.extend(change_document(&change));
-        }
+        let changes = self.desk.take_changes();
+        let documents = changes.iter().filter_map(|change| change_document(change));
+        self.documents.extend(documents);
+        let changes = self.untold(changes, |change: &Change| &change.id);
+        events.extend(changes.into_iter().map(Event::Change));
         let mut shown = Vec::new();
         for told in self.desk.take(now) {
             match told {
@@ -291,18 +293,18 @@ impl Clerk {
         }
     }
 
-    /// What was not told before.
-    fn news(&self, found: Vec<Arc<Anomaly>>) -> Vec<Arc<Anomaly>> {
-        let ids: Vec<&str> = found.iter().map(|anomaly| &*anomaly.id).collect();
-        // Known before anything is prepared: what was told must not use up the share of what is new.
+    /// Those of `found` that were not told before, each once. Known before anything is prepared: what was
+    /// told must not use up the share of what is new.
+    fn untold<T>(&self, found: Vec<Arc<T>>, id: impl Fn(&T) -> &str) -> Vec<Arc<T>> {
+        let ids: Vec<&str> = found.iter().map(|it| id(it)).collect();
         let were_told = self.control.were_told(&ids).unwrap_or_else(|error| {
             tracing::error!(%error, "What was told before cannot be read; some may be told again.");
             vec![false; ids.len()]
         });
         let mut seen = HashSet::new();
-        let news = found.into_iter().zip(were_told);
-        let news = news.filter(|(it, was_told)| !was_told && seen.insert(it.id.clone()));
-        news.map(|(anomaly, _)| anomaly).collect()
+        let all = found.iter().zip(were_told);
+        let untold = all.filter(|(it, was_told)| !was_told && seen.insert(id(it).to_owned()));
+        untold.map(|(it, _)| Arc::clone(it)).collect()
     }
 
     fn write_and_send(&mut self, events: &[Event], shown: &[Arc<IncidentEvent>], now: Timestamp) {
@@ -343,7 +345,7 @@ impl Clerk {
                     self.road.board.count_anomaly(anomaly.kind.name());
                     self.road.board.recent.push(object);
                 }
-                Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) => {}
+                Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => {}
             }
         }
         for event in shown {

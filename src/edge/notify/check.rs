@@ -212,7 +212,7 @@ fn check_common(common: &Common<'_>, report: &mut Report<'_>) {
         report.add("name", message, hint);
     }
     if common.events.is_empty() {
-        let hint = "list some of anomaly, action, incident and digest, or leave it out";
+        let hint = "list some of anomaly, action, incident, digest and change, or leave it out";
         report.add("events", "is empty, so nothing is sent".to_owned(), hint);
     }
     report.range(

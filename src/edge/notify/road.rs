@@ -289,7 +289,10 @@ impl SinkRoad {
                 offered_at: now,
                 expires_at: match &event {
                     Event::Proposal(proposal) => Some(proposal.expires_at),
-                    Event::Anomaly(_) | Event::Incident(_) | Event::Digest(_) => None,
+                    Event::Anomaly(_)
+                    | Event::Incident(_)
+                    | Event::Digest(_)
+                    | Event::Change(_) => None,
                 },
                 lane: lane(&event),
             },
@@ -373,7 +376,7 @@ fn lane(event: &Event) -> Option<Lane> {
             about: digest.id.clone(),
             revision: 0,
         }),
-        Event::Anomaly(_) | Event::Proposal(_) => None,
+        Event::Anomaly(_) | Event::Proposal(_) | Event::Change(_) => None,
     }
 }
 

@@ -113,6 +113,11 @@ impl<'a> About<'a> {
                 time: digest.to,
                 ..nothing
             },
+            Event::Change(change) => Self {
+                subject: Some(change.stream.to_string()),
+                time: change.at,
+                ..nothing
+            },
         }
     }
 }
@@ -129,5 +134,6 @@ fn type_name(event: &Event) -> &'static str {
             Stage::Accepted => "dev.knothole.incident.accepted.v1",
         },
         Event::Digest(_) => "dev.knothole.digest.sent.v1",
+        Event::Change(_) => "dev.knothole.change.seen.v1",
     }
 }

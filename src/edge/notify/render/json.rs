@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::incident::{DigestObject, EventObject, IncidentObject};
+use super::incident::{ChangeObject, DigestObject, EventObject, IncidentObject};
 use super::{rfc3339, shortened, type_name};
 use crate::core::event::{Anomaly, Event, Explanation, Incident, Observed, Proposal, TemplateRef};
 use crate::core::record::{Severity, inert, inert_json};
@@ -106,6 +106,7 @@ pub(super) enum Data {
     Proposal(Box<ProposalObject>),
     Incident(Box<EventObject>),
     Digest(Box<DigestObject>),
+    Change(Box<ChangeObject>),
 }
 
 impl Data {
@@ -117,6 +118,7 @@ impl Data {
             }
             Event::Incident(event) => Self::Incident(Box::new(EventObject::of(event, room))),
             Event::Digest(digest) => Self::Digest(Box::new(DigestObject::of(digest, room))),
+            Event::Change(change) => Self::Change(Box::new(ChangeObject::of(change, room))),
         }
     }
 }

@@ -37,6 +37,7 @@ pub(super) fn type_name(event: &Event) -> &'static str {
             Stage::Accepted => "knothole.incident.accepted",
         },
         Event::Digest(_) => "knothole.digest.sent",
+        Event::Change(_) => "knothole.change.seen",
     }
 }
 
@@ -68,6 +69,7 @@ pub(super) fn sentence(event: &Event) -> String {
         }
         Event::Incident(event) => incident_sentence(event),
         Event::Digest(digest) => digest_sentence(digest),
+        Event::Change(change) => text::change_sentence(change),
     };
     inert(&shortened(&text, SENTENCE_CHARS_MAX))
 }

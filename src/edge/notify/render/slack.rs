@@ -42,7 +42,7 @@ pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>>
             super::sentence(&Event::Digest(digest.clone())),
             digest_blocks(digest),
         ),
-        Event::Anomaly(_) | Event::Proposal(_) => return None,
+        Event::Anomaly(_) | Event::Proposal(_) | Event::Change(_) => return None,
     };
     Some(inert_json(&Message {
         text: escaped(&unmarked(&text), SECTION_UNITS_MAX),

@@ -154,8 +154,12 @@ fn digest(text: &str) -> Event {
     Event::Digest(Arc::new(sample::hostile_digest(text)))
 }
 
+fn change(text: &str) -> Event {
+    Event::Change(Arc::new(sample::hostile_change(text)))
+}
+
 /// What sinks for machines are told.
-const ALL: &[Makes] = &[incident, anomaly, digest];
+const ALL: &[Makes] = &[incident, anomaly, digest, change];
 
 /// The object in `bytes`, in which no character acts.
 fn parsed(bytes: &[u8]) -> Value {
@@ -203,6 +207,12 @@ fn assert_object(data: &Value, event: &Event, text: &str) {
             holds(&data["team"], text, is_cut(data));
             holds(&data["incidents"][0]["title"], text, is_cut(data));
         }
+        Event::Change(_) => {
+            assert_eq!(
+                (&data["from"], &data["reference"]),
+                (&text.into(), &text.into())
+            );
+        }
         Event::Proposal(_) => unreachable!("it quotes nothing"),
     }
 }
@@ -217,7 +227,8 @@ fn a_json_line_holds_the_text_and_is_one_line() {
         let keys = match event {
             Event::Incident(_) => 5,
             Event::Anomaly(_) => 20,
-            Event::Digest(_) | Event::Proposal(_) => 8,
+            Event::Digest(_) => 8,
+            Event::Change(_) | Event::Proposal(_) => 9,
         };
         assert_eq!(value.as_object().unwrap().len(), keys);
     });
@@ -281,6 +292,7 @@ fn an_otlp_event_holds_the_text() {
                 assert_eq!(value("log.record.template"), text);
             }
             Event::Digest(_) => assert_eq!(value("knothole.digest.team"), text),
+            Event::Change(_) => assert_eq!(value("knothole.change.reference"), text),
             Event::Proposal(_) => unreachable!("it quotes nothing"),
         }
     });
@@ -313,20 +325,31 @@ fn an_alert_holds_the_text_in_the_places_for_it() {
 
 #[test]
 fn a_page_holds_the_text() {
-    for_each_text(&[incident], |text, event| {
+    let said = |value: &Value, whole: &str| {
+        let said = value.as_str().unwrap();
+        assert!(!said.contains(is_deceptive), "{said:?}");
+        assert!(said.ends_with('…') || said.ends_with(whole), "{said:?}");
+    };
+    for_each_text(&[incident, change], |text, event| {
         let value = parsed(&render::pagerduty::body(event, None).unwrap());
-        let payload = &value["payload"];
-        let service = format!("{0}/{0}", inert(text));
-        let summary = payload["summary"].as_str().unwrap();
-        assert!(
-            summary.ends_with('…') || summary.ends_with(&inert(text)),
-            "{service} {summary}"
-        );
-        assert!(!summary.contains(is_deceptive));
-        assert_eq!(value["event_action"], "trigger");
-        assert_eq!(value.as_object().unwrap().len(), 4);
-        let first = payload["custom_details"]["first_sign"].as_str().unwrap();
-        assert!(first.ends_with('…') || first.ends_with(&inert(text)));
+        let (payload, details) = (&value["payload"], &value["payload"]["custom_details"]);
+        said(&payload["summary"], &inert(text));
+        match event {
+            Event::Change(_) => {
+                let keys = value.as_object().unwrap().keys();
+                let is_known = |key: &String| matches!(key.as_str(), "payload" | "links");
+                assert!(keys.into_iter().all(is_known));
+                said(&details["reference"], &inert(text));
+                if let Some(link) = value["links"].get(0) {
+                    assert!(link["href"].as_str().unwrap().starts_with("http"));
+                }
+            }
+            _ => {
+                assert_eq!(value["event_action"], "trigger");
+                assert_eq!(value.as_object().unwrap().len(), 4);
+                said(&details["first_sign"], &inert(text));
+            }
+        }
     });
 }
 
