@@ -50,7 +50,10 @@ pub(crate) fn run(args: &DetectArgs) -> Result<Outcome, Failure> {
                     learn(shard, &corpus, &training)?;
                 }
                 Output::Unjudged { reason, .. } => say(&format!("not judged: {reason}")),
-                Output::TrainingDue { .. } | Output::State { .. } => {}
+                Output::TrainingDue { .. }
+                | Output::State { .. }
+                | Output::Sign(_)
+                | Output::Trail(_) => {}
             }
         }
         Ok(())

@@ -11,12 +11,14 @@ mod change;
 mod inert;
 mod metric;
 mod span;
+mod trail;
 
 pub use batch::Batch;
 pub use change::{Change, ChangeKind};
 pub use inert::{Inert, inert, inert_json, is_deceptive};
 pub use metric::{Metric, Point, Reading};
 pub use span::{Span, Spans};
+pub use trail::{Step, Trail};
 
 /// Nanoseconds since the Unix epoch, UTC.
 #[derive(
@@ -225,7 +227,7 @@ impl fmt::Display for TemplateId {
 
 /// A stream is a service, never a pod: templates and model belong to it, and the sequences of
 /// one service meet in one shard even when a request crosses pods.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamKey {
     /// `deployment.environment.name`, or empty.
     pub environment: Box<str>,

@@ -58,6 +58,8 @@ impl Announcer {
             }
             match output {
                 Output::Anomaly(anomaly) => self.scribe.found(anomaly),
+                Output::Sign(sign) => self.scribe.sign(sign),
+                Output::Trail(trail) => self.scribe.trail(trail),
                 Output::State { stream, state } => {
                     tracing::debug!(%stream, %state, "A service changed its state.");
                 }

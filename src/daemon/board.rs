@@ -40,6 +40,8 @@ pub(super) struct Board {
     shards: Vec<Report>,
     counts: Counts,
     ready: AtomicBool,
+    /// In nanoseconds, the longest of late.
+    lag: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +134,7 @@ impl Board {
             shards: reports,
             counts,
             ready: AtomicBool::new(false),
+            lag: AtomicU64::new(0),
         }
     }
 
@@ -155,6 +158,17 @@ impl Board {
         if repeated > 0 {
             self.received.suppress("repeated", repeated);
         }
+    }
+
+    /// A shard judges records so long after they came.
+    pub(super) fn tell_lag(&self, lag: Duration) {
+        let nanos = u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX);
+        self.lag.fetch_max(nanos, Ordering::Relaxed);
+    }
+
+    /// How long after they came records were judged at most since the last call.
+    pub(super) fn take_lag(&self) -> Duration {
+        Duration::from_nanos(self.lag.swap(0, Ordering::Relaxed))
     }
 
     /// A shard's ledger moved on, and its streams may have; `status` is asked when what is shown

@@ -32,6 +32,8 @@ const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
 const RAISED_EVERY: Duration = Duration::from_secs(2);
 /// How often is looked for stale silences.
 const STALE_EVERY: Duration = Duration::from_secs(5 * 60);
+/// Records that are judged so long after they came are too late to be seen with their spans.
+const RECORDS_LATE: Duration = Duration::from_secs(8);
 /// The ids of the parts of a desk, as documents.
 const BOOKS: &str = "books";
 const EVIDENCE: &str = "evidence";
@@ -156,7 +158,10 @@ impl Clerk {
         for note in notes {
             match note {
                 Note::Found(anomaly) => found.push(anomaly),
+                Note::Sign(sign) => self.desk.sign(sign, now),
                 Note::Observed(observed) => self.observe(observed, now),
+                Note::Trail(waiting) => self.desk.trail(waiting.trail(), now),
+                Note::Lost => self.desk.some_is_lost(),
                 Note::Seen(seen) => self.see(seen),
                 Note::Order(order, reply) => {
                     // What came before it counts for it.
@@ -179,6 +184,9 @@ impl Clerk {
                 Note::Save => self.evidence_due = Timestamp::ZERO,
                 Note::End => {}
             }
+        }
+        if self.road.board.take_lag() > RECORDS_LATE {
+            self.desk.records_are_late();
         }
         self.look_around(now);
         self.tell(found, now);

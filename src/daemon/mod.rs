@@ -17,6 +17,7 @@ mod keeper;
 mod memory;
 pub(crate) mod models;
 mod door;
+mod evidence;
 mod router;
 mod scribe;
 mod orders;

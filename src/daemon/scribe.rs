@@ -14,9 +14,10 @@ use std::time::Duration;
 use super::announce::Road;
 use super::clerk::Clerk;
 use super::clock;
+use super::evidence::{Transit, Waiting};
 use crate::core::desk::DeskSettings;
-use crate::core::event::Anomaly;
-use crate::core::record::{Resource, StreamKey, Timestamp};
+use crate::core::event::{Anomaly, Sign};
+use crate::core::record::{Resource, StreamKey, Timestamp, Trail};
 use crate::core::redact::Redactor;
 use crate::edge::api::{Applied, Caller, Order, Refusal};
 use crate::edge::catalog::Listing;
@@ -35,8 +36,14 @@ const TICK: Duration = Duration::from_millis(500);
 pub(super) enum Note {
     /// Something was found.
     Found(Arc<Anomaly>),
+    /// What follows what within traces is not as it was.
+    Sign(Arc<Sign>),
     /// Spans and metrics came.
     Observed(Observed),
+    /// Records within traces came.
+    Trail(Waiting),
+    /// Some evidence was let go.
+    Lost,
     /// Records came.
     Seen(Vec<Seen>),
     /// Somebody wants something done.
@@ -69,15 +76,28 @@ pub(super) struct Seen {
 #[derive(Clone, Debug)]
 pub(super) struct Scribe {
     notes: SyncSender<Note>,
+    transit: Arc<Transit>,
 }
 
 /// The notes that nobody reads yet.
-pub(super) struct Inbox(Receiver<Note>);
+pub(super) struct Inbox {
+    notes: Receiver<Note>,
+    transit: Arc<Transit>,
+}
 
 /// A scribe whose thread is still to be started; the sinks need one before there is a road to them.
 pub(super) fn scribe() -> (Scribe, Inbox) {
     let (notes, inbox) = sync_channel(NOTES_MAX);
-    (Scribe { notes }, Inbox(inbox))
+    let transit = Arc::<Transit>::default();
+    let scribe = Scribe {
+        notes,
+        transit: Arc::clone(&transit),
+    };
+    let inbox = Inbox {
+        notes: inbox,
+        transit,
+    };
+    (scribe, inbox)
 }
 
 impl Scribe {
@@ -87,8 +107,24 @@ impl Scribe {
         let _ = self.notes.send(Note::Found(anomaly));
     }
 
+    /// Takes what is told of together with anomalies.
+    pub(super) fn sign(&self, sign: Arc<Sign>) {
+        // Once it has ended, nothing that is found is lost: the journal has it.
+        let _ = self.notes.send(Note::Sign(sign));
+    }
+
+    /// Takes records within traces, if there is room for them.
+    pub(super) fn trail(&self, trail: Trail) {
+        if let Some(waiting) = self.transit.admit(trail) {
+            self.offer(Note::Trail(waiting));
+        }
+    }
+
     /// Takes evidence, if there is room for it.
     pub(super) fn observed(&self, observed: Observed) {
+        if !observed.spans.is_empty() {
+            self.transit.see_spans();
+        }
         self.offer(Note::Observed(observed));
     }
 
@@ -139,6 +175,7 @@ impl Scribe {
 
     fn offer(&self, note: Note) {
         if let Err(TrySendError::Full(_)) = self.notes.try_send(note) {
+            self.transit.lose();
             tracing::debug!("Evidence came faster than it could be taken; some was let go.");
         }
     }
@@ -176,13 +213,14 @@ pub(super) fn spawn(inbox: Inbox, mut clerk: Clerk) -> std::io::Result<()> {
         loop {
             let now = clock::now();
             let due = clerk.next_deadline().map_or(TICK, |due| due.since(now));
-            let first = match inbox.0.recv_timeout(due.min(TICK)) {
+            let first = match inbox.notes.recv_timeout(due.min(TICK)) {
                 Ok(first) => Some(first),
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let more = inbox.0.try_iter().take(WRITE_MAX - 1);
-            let notes: Vec<Note> = first.into_iter().chain(more).collect();
+            let more = inbox.notes.try_iter().take(WRITE_MAX - 1);
+            let lost = inbox.transit.take_lost().then_some(Note::Lost);
+            let notes: Vec<Note> = lost.into_iter().chain(first).chain(more).collect();
             let is_over = notes.iter().any(|note| matches!(note, Note::End));
             clerk.work_off(notes, clock::now());
             if is_over {

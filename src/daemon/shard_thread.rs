@@ -180,6 +180,7 @@ impl Worker {
                         .tell_ledger(self.index, self.shard.ledger());
                     self.reports.queued.fetch_sub(records, Ordering::AcqRel);
                 }
+                self.reports.board.tell_lag(self.lag(received_at));
                 drop(room);
             }
             Command::Install { stream, bundle } => self.shard.install(&stream, bundle, now),
@@ -199,6 +200,16 @@ impl Worker {
             // Handled where the thread ends.
             Command::Stop(ask) => drop(ask.reply.send(Vec::new())),
         }
+    }
+
+    /// How long after it came a record is judged of which the batch came at `received_at`.
+    fn lag(&self, received_at: Timestamp) -> Duration {
+        let now = clock::now();
+        // The epoch stands for the rest of a stretch of work, of which it is not known how old it is.
+        let due = self.shard.next_deadline();
+        let due = due.filter(|due| *due > Timestamp::ZERO);
+        let overdue = due.map_or(Duration::ZERO, |due| now.since(due));
+        now.since(received_at) + overdue + self.shard.reorder_delay()
     }
 
     fn answer(&mut self, ask: &Ask) {

@@ -4,20 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
 use serde::Serialize;
 
 use super::layout::is_same;
-use super::layout::nezha::{Fault, Folder, Item, Reader, What};
-use crate::core::cause::{CauseInput, cause};
-use crate::core::event::{Cause, Incident, Sign, Stage};
-use crate::core::incident::{Correlator, Settings};
-use crate::core::record::{Resource, StreamKey, TemplateId, Timestamp};
-use crate::core::topology::{LinkSource, Topology};
-use crate::core::witness::{Finding, Flow, Noted, Witness};
+use super::layout::nezha::{Fault, Folder, Item, Reader};
+use crate::core::desk::{Desk, DeskSettings, Told};
+use crate::core::engine::{self, Learn, Output, Saved, Shard, Templates};
+use crate::core::event::{Incident, Stage};
+use crate::core::record::{StreamKey, Timestamp};
+use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
+use crate::edge::receive::{self, Reopen};
 
 /// The written time of an injection is up to so much later than its first effects, so what came in this
 /// time before it counts as neither normal nor free of the fault: it is played.
@@ -28,10 +27,10 @@ const METRICS_APART: Duration = Duration::from_secs(600);
 const METRICS_AFTER: Duration = Duration::from_secs(15);
 /// The core is told what time it is this often.
 const TICK: Duration = Duration::from_secs(1);
-/// Incidents that are settling at the end of a run are waited for.
-const SETTLED: Duration = Duration::from_secs(30);
-/// What differed shortly before an incident belongs to it.
-const LEAD: Duration = Duration::from_secs(120);
+/// Traces that are open at the end of a run, and incidents that are settling, are waited for.
+const SETTLED: Duration = Duration::from_secs(60);
+/// Between two stretches nothing comes for so long.
+const PAUSE: Duration = Duration::from_secs(300);
 /// Of fault-free stretches every so-manieth is left out and played, in turn.
 const FOLDS: usize = 5;
 /// Suspects up to this place count for `top3`.
@@ -99,21 +98,19 @@ pub(super) fn measure(train: &Path, test: &Path) -> anyhow::Result<NezhaReport> 
     let stretches: Vec<Vec<Item>> = folders.iter().flat_map(|folder| normal(folder)).collect();
     ensure!(!stretches.is_empty(), "nothing is fault-free");
     let metrics = fault_free_metrics(&folders);
-    let texts = &reader.texts;
     eprintln!("learning from {} fault-free stretches", stretches.len());
-    let learned = World::learn(stretches.iter(), &metrics, texts);
+    let learned = World::learn(stretches.iter(), &metrics)?;
     eprintln!("playing {} faults", tested.faults.len());
     let played = tested.faults.iter().map(|fault| {
-        let mut world = learned.clone();
-        let incidents = world.play(&of_fault(fault, &tested.metrics), texts);
-        Played::new(fault, &incidents)
+        let incidents = World::of(&learned)?.play(&of_fault(fault, &tested.metrics))?;
+        Ok(Played::new(fault, &incidents))
     });
-    let played: Vec<Played> = played.collect();
+    let played = played.collect::<anyhow::Result<Vec<Played>>>()?;
     eprintln!("playing what is fault-free");
-    let false_incidents = false_incidents(&stretches, texts);
+    let false_incidents = false_incidents(&stretches)?;
     let later = metrics.split_at(metrics.len() / 2);
-    let mut world = World::learn([].iter(), later.0, texts);
-    let false_incidents_metrics = world.play(later.1, texts).len();
+    let learned = World::learn([].iter(), later.0)?;
+    let false_incidents_metrics = World::of(&learned)?.play(later.1)?.len();
     Ok(NezhaReport {
         false_incidents,
         false_incidents_of: stretches.len(),
@@ -123,170 +120,161 @@ pub(super) fn measure(train: &Path, test: &Path) -> anyhow::Result<NezhaReport> 
     })
 }
 
-/// The core as `serve` puts it together, without its shards: flows stand for the log detectors.
-#[derive(Clone)]
+/// The core as `serve` puts it together, told by OTLP requests and by what time it is. No model is
+/// trained: there are minutes of records to learn from.
 struct World {
-    witness: Witness,
-    flows: BTreeMap<Arc<StreamKey>, (Flow, Arc<Resource>)>,
-    topology: Topology,
-    correlator: Correlator,
-    learns: bool,
+    open: Reopen,
+    shard: Shard,
+    desk: Desk,
+    now: Timestamp,
+}
+
+/// What a world knows, as a daemon would find it in its state folder.
+struct Learned {
+    streams: BTreeMap<StreamKey, Saved>,
+    books: Vec<u8>,
+    evidence: Vec<u8>,
+}
+
+/// Whether everything is learned from and nothing told.
+#[derive(Clone, Copy)]
+enum Warm {
+    Up,
+    Enough,
 }
 
 impl World {
-    /// A world that has seen all of `metrics` and then `stretches`, one after the other.
+    fn new(warm: Warm) -> anyhow::Result<Self> {
+        let warm_up = match warm {
+            Warm::Up => Duration::MAX,
+            Warm::Enough => Duration::ZERO,
+        };
+        let settings = engine::Settings::new(KeyFinder::new(DEFAULT_BODY_IDS)?);
+        let learn = Learn {
+            sequences_min: usize::MAX,
+            warm_up,
+            ..settings.learn.clone()
+        };
+        Ok(Self {
+            open: Reopen::of_anybody(receive::Settings::of_instance("eval")),
+            shard: Shard::new(engine::Settings { learn, ..settings }),
+            desk: Desk::new(desk_settings(warm_up)),
+            now: Timestamp::ZERO,
+        })
+    }
+
+    /// What there is to know after all of `metrics` and then `stretches`, one after the other.
     fn learn<'a>(
         stretches: impl Iterator<Item = &'a Vec<Item>>,
-        metrics: &[Item],
-        texts: &BTreeMap<TemplateId, Box<str>>,
-    ) -> Self {
-        let mut world = Self {
-            witness: Witness::default(),
-            flows: BTreeMap::new(),
-            topology: Topology::default(),
-            correlator: Correlator::new(Settings::default()),
-            learns: true,
-        };
-        world.witness.learn_all(true);
-        world.play(metrics, texts);
-        world.rest();
-        for stretch in stretches {
-            world.play(stretch, texts);
-            world.rest();
+        metrics: &'a [Item],
+    ) -> anyhow::Result<Learned> {
+        let mut world = Self::new(Warm::Up)?;
+        for stretch in [metrics].into_iter().chain(stretches.map(Vec::as_slice)) {
+            world.play(stretch)?;
+            world.pass(PAUSE);
         }
-        world.learns = false;
-        world.witness.learn_all(false);
-        for (flow, _) in world.flows.values_mut() {
-            flow.learn_all(false);
-        }
-        world
+        let streams = world.shard.status().into_iter().map(|it| it.stream);
+        let snapshots = world.shard.snapshots(&streams.collect());
+        let streams = snapshots.into_iter().map(|snapshot| {
+            let templates = match snapshot.templates {
+                Templates::Whole(bytes) | Templates::Changes(bytes) => vec![bytes],
+                Templates::Unchanged => Vec::new(),
+            };
+            let rest = Some(snapshot.rest);
+            (snapshot.stream, Saved { templates, rest })
+        });
+        Ok(Learned {
+            streams: streams.collect(),
+            books: world.desk.saved()?,
+            evidence: world.desk.saved_evidence()?,
+        })
     }
 
-    /// Plays `items` and gives the incidents that were opened, each with what is said of it in the end.
-    fn play(&mut self, items: &[Item], texts: &BTreeMap<TemplateId, Box<str>>) -> Vec<Incident> {
+    /// A world that knows this, as after a restart.
+    fn of(learned: &Learned) -> anyhow::Result<Self> {
+        let mut world = Self::new(Warm::Enough)?;
+        for (stream, saved) in &learned.streams {
+            let shard = &mut world.shard;
+            shard.restore(stream, saved, None, Timestamp::ZERO)?;
+        }
+        world.desk = Desk::restored(desk_settings(Duration::ZERO), &learned.books)?;
+        world.desk.restore_evidence(&learned.evidence)?;
+        Ok(world)
+    }
+
+    /// Plays `items` and gives the incidents that were opened, each with what is known of it in the end.
+    fn play(&mut self, items: &[Item]) -> anyhow::Result<Vec<Incident>> {
         let mut opened: BTreeSet<Box<str>> = BTreeSet::new();
-        let mut due = Timestamp::ZERO;
-        let mut now = Timestamp::ZERO;
+        if let Some(first) = items.first() {
+            self.now = first.at;
+        }
         for item in items {
-            now = now.max(item.at);
-            if now >= due {
-                due = now.plus(TICK);
-                let signs = self.signs(now, texts);
-                self.correlate(signs, now, &mut opened);
+            let due = item.at.since(self.now);
+            if due >= TICK {
+                opened.extend(self.pass(due));
             }
-            self.take(item, now);
+            self.take(item)?;
         }
-        let signs = self.last_signs(texts);
-        self.correlate(signs, now, &mut opened);
-        let end = now.plus(SETTLED);
-        while now < end {
-            now = now.plus(TICK);
-            self.correlate(Vec::new(), now, &mut opened);
-        }
+        opened.extend(self.pass(SETTLED));
         let ids = opened.iter();
-        let incidents = ids.filter_map(|id| self.correlator.get(id));
-        incidents
-            .map(|incident| Incident {
-                cause: self.cause(&incident),
-                ..incident
-            })
-            .collect()
+        Ok(ids
+            .filter_map(|id| self.desk.explained(id, self.now))
+            .collect())
     }
 
-    fn take(&mut self, item: &Item, now: Timestamp) {
-        match &item.what {
-            What::Spans(spans) => self.witness.spans(spans, now),
-            What::Metric(metric) => self.witness.metric(metric, now),
-            What::Record(stream, resource, heard, span) => {
-                let learns = self.learns;
-                let (flow, _) = self.flows.entry(Arc::clone(stream)).or_insert_with(|| {
-                    let mut flow = Flow::default();
-                    flow.learn_all(learns);
-                    (flow, Arc::clone(resource))
-                });
-                flow.hear(*heard);
-                let noted = Noted {
-                    stream,
-                    trace: heard.trace,
-                    span: *span,
-                    template: heard.template,
-                    text: "",
-                };
-                self.witness.record(&noted, now);
-            }
+    fn take(&mut self, item: &Item) -> anyhow::Result<()> {
+        let decoded = self.open.open(&item.request).map_err(anyhow::Error::msg)?;
+        for spans in &decoded.spans {
+            self.desk.spans(spans, item.at);
         }
+        for metric in &decoded.metrics {
+            self.desk.metric(metric, item.at);
+        }
+        for batch in decoded.batches {
+            self.shard.push(batch, item.at);
+        }
+        Ok(())
     }
 
-    fn signs(&mut self, now: Timestamp, texts: &BTreeMap<TemplateId, Box<str>>) -> Vec<Sign> {
-        let mut signs = self.witness.advance(now);
-        for (stream, (flow, resource)) in &mut self.flows {
-            let broken = flow.advance(now);
-            signs.extend(
-                broken
-                    .iter()
-                    .map(|broken| broken.sign(stream, resource, text_of(texts))),
+    /// Lets time pass and gives the incidents that were opened meanwhile.
+    fn pass(&mut self, time: Duration) -> Vec<Box<str>> {
+        let end = self.now.plus(time);
+        let mut opened = Vec::new();
+        while self.now < end {
+            self.now = self.now.plus(TICK).min(end);
+            let now = self.now;
+            self.shard.tick(now);
+            for output in self.shard.take_outputs() {
+                match output {
+                    Output::Anomaly(anomaly) => self.desk.anomaly(&anomaly, now),
+                    Output::Sign(sign) => self.desk.sign(sign, now),
+                    Output::Trail(trail) => self.desk.trail(&trail, now),
+                    Output::State { .. } | Output::TrainingDue { .. } | Output::Unjudged { .. } => {
+                    }
+                }
+            }
+            self.desk.advance(now);
+            opened.extend(
+                self.desk
+                    .take(now)
+                    .into_iter()
+                    .filter_map(|told| match told {
+                        Told::Incident { event, .. } if event.stage == Stage::Opened => {
+                            Some(event.incident.id.clone())
+                        }
+                        _ => None,
+                    }),
             );
         }
-        signs
-    }
-
-    fn last_signs(&mut self, texts: &BTreeMap<TemplateId, Box<str>>) -> Vec<Sign> {
-        let mut signs = self.witness.finish();
-        for (stream, (flow, resource)) in &mut self.flows {
-            let broken = flow.finish();
-            signs.extend(
-                broken
-                    .iter()
-                    .map(|broken| broken.sign(stream, resource, text_of(texts))),
-            );
-        }
-        signs
-    }
-
-    fn correlate(&mut self, signs: Vec<Sign>, now: Timestamp, opened: &mut BTreeSet<Box<str>>) {
-        for link in self.witness.take_links() {
-            let by = LinkSource::Span;
-            self.topology.link(&link.caller, &link.callee, link.at, by);
-        }
-        if self.learns {
-            return;
-        }
-        for sign in signs {
-            self.correlator.sign(Arc::new(sign), &self.topology, now);
-        }
-        self.correlator.advance(now);
-        for event in self.correlator.take(|_| (), |_, _| ()) {
-            if event.stage == Stage::Opened {
-                opened.insert(event.incident.id.clone());
-            }
-        }
-    }
-
-    fn cause(&self, incident: &Incident) -> Cause {
-        let from = incident.began.minus(LEAD);
-        let findings = self.witness.findings(from, incident.last_seen);
-        let findings: Vec<Finding> = findings.cloned().collect();
-        let input = CauseInput {
-            findings: &findings,
-            topology: &self.topology,
-            changes: &[],
-            counted: &[],
-        };
-        cause(incident, &input)
-    }
-
-    /// Forgets what went on and keeps what was learned.
-    fn rest(&mut self) {
-        self.witness.rest();
-        for (flow, _) in self.flows.values_mut() {
-            flow.rest();
-        }
-        self.correlator = Correlator::new(Settings::default());
+        opened
     }
 }
 
-fn text_of(texts: &BTreeMap<TemplateId, Box<str>>) -> impl Fn(TemplateId) -> Box<str> {
-    |id| texts.get(&id).cloned().unwrap_or_default()
+fn desk_settings(warm_up: Duration) -> DeskSettings {
+    DeskSettings {
+        warm_up,
+        ..DeskSettings::default()
+    }
 }
 
 /// The fault-free stretches of a folder: its fault-free minute, and what came before each fault.
@@ -332,17 +320,17 @@ fn of_fault(fault: &Fault, metrics: &[Item]) -> Vec<Item> {
 }
 
 /// How many incidents there are in stretches that were left out of what was learned.
-fn false_incidents(stretches: &[Vec<Item>], texts: &BTreeMap<TemplateId, Box<str>>) -> usize {
-    let folds = (0..FOLDS).map(|fold| {
+fn false_incidents(stretches: &[Vec<Item>]) -> anyhow::Result<usize> {
+    let mut opened = 0;
+    for fold in 0..FOLDS {
         let placed = stretches.iter().enumerate();
         let (left_out, others): (Vec<_>, Vec<_>) = placed.partition(|(at, _)| at % FOLDS == fold);
-        let learned = World::learn(others.into_iter().map(|(_, stretch)| stretch), &[], texts);
-        let opened = left_out
-            .into_iter()
-            .map(|(_, stretch)| learned.clone().play(stretch, texts).len());
-        opened.sum::<usize>()
-    });
-    folds.sum()
+        let learned = World::learn(others.into_iter().map(|(_, stretch)| stretch), &[])?;
+        for (_, stretch) in left_out {
+            opened += World::of(&learned)?.play(stretch)?.len();
+        }
+    }
+    Ok(opened)
 }
 
 fn hours(items: &[Item]) -> f64 {

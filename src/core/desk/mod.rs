@@ -15,6 +15,7 @@ mod saved;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use saved::SavedError;
 
@@ -24,13 +25,16 @@ use crate::core::budget::{Budget, BudgetSettings};
 use crate::core::cause::title;
 use crate::core::event::{Anomaly, Digest, Incident, IncidentEvent, Mark, Sign, Source, Stage};
 use crate::core::incident::{self, Correlator, IncidentError};
-use crate::core::record::{Change, Metric, Resource, Spans, StreamKey, Timestamp};
+use crate::core::record::{Change, Metric, Resource, Spans, StreamKey, Timestamp, Trail};
 use crate::core::silence::{Labels, Silences, StaleAfter, Subject, Teams, Warning, Watch};
 use crate::core::topology::Topology;
+use crate::core::witness::WARM_UP;
 
 /// Settings of a [`Desk`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DeskSettings {
+    /// How long spans and metrics are only learned from.
+    pub warm_up: Duration,
     /// How signs are joined, and when an incident is over.
     pub incidents: incident::Settings,
     /// What is not told, and when.
@@ -39,6 +43,18 @@ pub struct DeskSettings {
     pub stale: StaleAfter,
     /// Whose services are whose, and how often each team may be woken.
     pub teams: Teams,
+}
+
+impl Default for DeskSettings {
+    fn default() -> Self {
+        Self {
+            warm_up: WARM_UP,
+            incidents: incident::Settings::default(),
+            silences: Silences::default(),
+            stale: StaleAfter::default(),
+            teams: Teams::default(),
+        }
+    }
 }
 
 impl DeskSettings {
@@ -156,6 +172,21 @@ impl Desk {
         );
     }
 
+    /// Takes records within traces.
+    pub fn trail(&mut self, trail: &Trail, now: Timestamp) {
+        self.evidence.witness.trail(trail, now);
+    }
+
+    /// Records come too late to be seen with their spans.
+    pub fn records_are_late(&mut self) {
+        self.evidence.witness.records_are_late();
+    }
+
+    /// Spans or records were let go before they came here.
+    pub fn some_is_lost(&mut self) {
+        self.evidence.witness.some_is_lost();
+    }
+
     /// Takes points of a metric.
     pub fn metric(&mut self, metric: &Metric, now: Timestamp) {
         self.evidence.witness.metric(metric, now);
@@ -198,7 +229,8 @@ impl Desk {
 
     /// Lets time pass until `now`.
     pub fn advance(&mut self, now: Timestamp) {
-        for sign in self.evidence.advance(now) {
+        let (warm_up, silences) = (self.settings.warm_up, &self.settings.silences);
+        for sign in self.evidence.advance(now, warm_up, silences) {
             self.sign(Arc::new(sign), now);
         }
         self.correlator.advance(now);
@@ -275,6 +307,14 @@ impl Desk {
     /// The incident with this id, if it goes on or ended lately.
     pub fn incident(&self, id: &str) -> Option<Incident> {
         self.correlator.get(id)
+    }
+
+    /// The same with its cause by all that is known at `now`, which may be more than when it was told.
+    pub fn explained(&self, id: &str, now: Timestamp) -> Option<Incident> {
+        let mut incident = self.correlator.get(id)?;
+        incident.cause = self.evidence.cause(&incident, now);
+        incident.title = title(&incident).into();
+        Some(incident)
     }
 
     /// Who calls whom.

@@ -22,6 +22,7 @@ mod snapshot;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod trails;
 mod values;
 mod words;
 
@@ -36,13 +37,14 @@ pub use self::room::Room;
 pub use self::shard::Shard;
 pub use self::snapshot::{Lost, Saved, Snapshot, SnapshotError, Templates};
 pub use self::values::values_of;
-use crate::core::event::Anomaly;
+use crate::core::event::{Anomaly, Sign};
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, Health, Limits};
-use crate::core::record::{StreamKey, Timestamp};
+use crate::core::record::{StreamKey, Timestamp, Trail};
 use crate::core::redact::Redactor;
 use crate::core::sequence::{JournalLimits, KeyFinder};
 use crate::core::silence::Silences;
 use crate::core::train::Corpus;
+use crate::core::witness::WARM_UP;
 
 /// How streams are kept, learned and judged.
 #[derive(Clone, Debug)]
@@ -88,6 +90,8 @@ pub struct Learn {
     pub new_template_chance_max: f64,
     /// A newer model is trained after this long, beside the one that judges.
     pub retrain_every: Duration,
+    /// How long what follows what within traces is learned from, before anything is said of it.
+    pub warm_up: Duration,
     /// Most template ids kept of past sequences; the oldest sequences go first.
     pub corpus_events_max: usize,
     /// Most bytes that past sequences take, their times and values included.
@@ -122,6 +126,7 @@ impl Default for Learn {
             records_min: 2_000,
             new_template_chance_max: 0.01,
             retrain_every: Duration::from_secs(24 * 3600),
+            warm_up: WARM_UP,
             corpus_events_max: 400_000,
             corpus_bytes_max: 32 << 20,
         }
@@ -158,6 +163,10 @@ impl Settings {
 pub enum Output {
     /// A sequence is abnormal.
     Anomaly(Arc<Anomaly>),
+    /// What follows what within traces is not as it was.
+    Sign(Arc<Sign>),
+    /// Records that came within traces, to be seen with the spans of those.
+    Trail(Trail),
     /// A stream changed its state.
     State {
         /// The stream.

@@ -51,7 +51,7 @@ impl Stream {
         out: &mut Outbox,
     ) {
         self.follow();
-        self.follow_rates();
+        self.follow_changes();
         match self.judge {
             Some(_) => out.ledger.scored += chunk.len() as u64,
             None => out.ledger.learned += chunk.len() as u64,
@@ -79,6 +79,7 @@ impl Stream {
             self.note_silence(*time);
             self.newest = stream_time;
             self.observe(*time, held);
+            self.walk(*time, held);
             self.add(place, *time, &mut turn, out);
             while let Some(id) = self.open.first_beyond() {
                 self.judge_before_leaving(id, &mut turn, out);
@@ -91,6 +92,7 @@ impl Stream {
             }
         }
         self.judge_added(&mut turn, out);
+        self.hand_over_trail(out);
         turn.found.sort_by_key(|(place, _)| *place);
         for (_, anomaly) in turn.found {
             self.say(anomaly, out);

@@ -39,7 +39,7 @@ impl Pulse {
         }
     }
 
-    fn place(&mut self, resource: &Arc<Resource>) -> u32 {
+    pub(super) fn place(&mut self, resource: &Arc<Resource>) -> u32 {
         if let Some((known, place)) = &self.latest
             && Arc::ptr_eq(known, resource)
         {
@@ -68,11 +68,12 @@ fn fnv(text: &str) -> u32 {
 
 impl Stream {
     /// Lets what is known of templates go with them when they become others.
-    pub(super) fn follow_rates(&mut self) {
+    pub(super) fn follow_changes(&mut self) {
         for change in self.miner.take_changes() {
             match change {
                 Change::Widened { from, to } | Change::Merged { from, into: to } => {
                     self.pulse.rates.follow(from, to);
+                    self.follow_trails(from, to);
                 }
                 Change::New(_) | Change::Split { .. } => {}
             }

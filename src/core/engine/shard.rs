@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::intake::Arrived;
 use super::outbox::Outbox;
@@ -61,6 +62,11 @@ impl Shard {
         });
         self.taken = self.taken.max(number);
         batches
+    }
+
+    /// How long a record waits for older ones.
+    pub const fn reorder_delay(&self) -> Duration {
+        self.settings.reorder_delay
     }
 
     /// The number of the latest entry of the journal that any stream has in it.

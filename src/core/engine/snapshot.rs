@@ -14,15 +14,16 @@ use super::intake::Held;
 use super::learning::Common;
 use super::lulls::Lulls;
 use super::stream::Stream;
+use super::trails::Trails;
 use crate::core::detect::Recent;
 use crate::core::detect::rates::Rates;
 use crate::core::parse::{MASKS_VERSION, Miner, MinerSnapshot};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// The version of the layouts below.
-const FORMAT: u32 = 6;
-/// The version before, which lacks [`Rest::upto`] and is read all the same.
-const FORMAT_BEFORE: u32 = 5;
+const FORMAT: u32 = 7;
+/// The version before, which lacks [`Rest::trails`] and is read all the same.
+const FORMAT_BEFORE: u32 = 6;
 
 /// Bytes that cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +86,9 @@ pub struct Lost {
     pub rest: Option<SnapshotError>,
 }
 
+/// `T` is the trails of a stream, lent or owned.
 #[derive(Serialize, Deserialize)]
-struct Rest {
+struct Rest<T> {
     held: Vec<(Timestamp, u32, Held)>,
     open: OpenOnes,
     kept: Vec<KeptOne>,
@@ -103,6 +105,7 @@ struct Rest {
     recent: Option<Recent>,
     /// The number of the latest entry of the journal whose records are in here.
     upto: u64,
+    trails: Option<T>,
 }
 
 /// `is_whole` asks for all templates, whatever was written before; all entries of the journal up to
@@ -129,7 +132,7 @@ fn write_templates(miner: &mut Miner, is_whole: bool) -> Templates {
     }
 }
 
-fn rest(stream: &Stream) -> Rest {
+fn rest(stream: &Stream) -> Rest<&Trails> {
     let held = stream.hold.iter_sorted();
     Rest {
         held: held
@@ -148,6 +151,7 @@ fn rest(stream: &Stream) -> Rest {
         lulls: stream.lulls,
         recent: recent(stream),
         upto: stream.upto,
+        trails: stream.trails.as_deref(),
     }
 }
 
@@ -203,7 +207,7 @@ fn read_templates(
     }
 }
 
-fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
+fn put(stream: &mut Stream, rest: Rest<Box<Trails>>, now: Timestamp) {
     for (time, rank, held) in rest.held {
         stream.hold(time, rank, now, held);
     }
@@ -225,6 +229,7 @@ fn put(stream: &mut Stream, rest: Rest, now: Timestamp) {
     stream.lulls = rest.lulls;
     stream.recent = rest.recent;
     stream.upto = rest.upto;
+    stream.trails = rest.trails;
     // The rates were written with how many alarms were asked for then.
     stream.set_alarms(stream.alarms);
 }
@@ -239,7 +244,7 @@ fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SnapshotError> {
     let (masks, rest): (u32, _) = postcard::take_from_bytes(rest)?;
     match (found, masks) {
         (FORMAT, MASKS_VERSION) => Ok(postcard::from_bytes(rest)?),
-        // What it lacks comes last and is zero, one byte; elsewhere a byte more is not looked at.
+        // What it lacks comes last and is none, one zero byte; elsewhere a byte more is not looked at.
         (FORMAT_BEFORE, MASKS_VERSION) => Ok(postcard::from_bytes(&[rest, &[0]].concat())?),
         _ => Err(SnapshotError::Version { found, masks }),
     }

@@ -12,6 +12,7 @@ use super::lulls::Lulls;
 use super::outbox::Outbox;
 use super::pulse::Pulse;
 use super::repeats::Repeats;
+use super::trails::Trails;
 use super::{Alarms, ModelStatus, OpenBytes, Pace, Room, Settings, State, Status};
 use crate::core::detect::Recent;
 use crate::core::detect::rates::{RateSettings, Rates};
@@ -40,6 +41,8 @@ pub(super) struct Stream {
     pub(super) common: Common,
     pub(super) lulls: Lulls,
     pub(super) pulse: Pulse,
+    /// `None` until a record comes within a trace.
+    pub(super) trails: Option<Box<Trails>>,
     pub(super) budget: Budget,
     pub(super) alarms: Alarms,
     /// Sequences kept when the latest training was asked for.
@@ -78,6 +81,7 @@ impl Stream {
                 alarms_per_day: Budget::rate_alarms_per_day(settings.alarms),
                 ..RateSettings::default()
             })),
+            trails: None,
             budget: Budget::default(),
             alarms: settings.alarms,
             trained_with: 0,
@@ -155,6 +159,7 @@ impl Stream {
         self.is_resting = self.rests(stream_time, settings);
         self.end_quiet(stream_time, out);
         self.tell_rates(stream_time, out);
+        self.tell_breaks(stream_time, settings, out);
         self.consider_training(now, settings, out);
     }
 
@@ -170,6 +175,7 @@ impl Stream {
             self.process(chunk, now, settings, out);
         }
         self.end_quiet(self.newest, out);
+        self.finish_trails(settings, out);
         while let Some(sequence) = self.open.pop() {
             if let Some(anomaly) = self.cut_off(sequence, out) {
                 self.say(anomaly, out);

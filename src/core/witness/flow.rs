@@ -28,6 +28,8 @@ pub struct Flow {
     uptime: Uptime,
     looked: Duration,
     stretch_from: Duration,
+    /// Of every two to the power of so many traces one is followed.
+    thinned: u8,
     #[serde(skip)]
     open: FxHashMap<TraceId, Open>,
     #[serde(with = "super::pairs")]
@@ -37,7 +39,8 @@ pub struct Flow {
 /// What a flow may cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowSettings {
-    /// Most traces open at a time; an eighth, those that were quiet for longest, give way, unjudged.
+    /// Most traces open at a time. Where there are more, every second one is followed, then every fourth
+    /// and so on: a trace is followed from its beginning to its end or not at all.
     pub traces_max: usize,
     /// Most templates whose followers are known; those that come later are not followed.
     pub templates_max: usize,
@@ -47,7 +50,7 @@ impl Default for FlowSettings {
     fn default() -> Self {
         Self {
             traces_max: 8_192,
-            templates_max: 4_096,
+            templates_max: 1_024,
         }
     }
 }
@@ -97,6 +100,8 @@ struct Open {
     uptime: Duration,
 }
 
+/// More than this much thinned nothing is left to follow.
+const THINNED_MAX: u8 = 64;
 /// A trace has ended when it was quiet for so long.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What is counted is looked at so often …
@@ -115,6 +120,9 @@ impl Flow {
 
     /// Counts a record.
     pub fn hear(&mut self, heard: Heard) {
+        if !is_followed(heard.trace, self.thinned) {
+            return;
+        }
         let uptime = self.uptime.now();
         let open = Open {
             last: heard,
@@ -123,8 +131,8 @@ impl Flow {
         let before = self.open.insert(heard.trace, open);
         let after = before.map(|before| before.last.template);
         self.count(after, Some(heard.template), heard);
-        if before.is_none() && self.open.len() > self.settings.traces_max {
-            self.make_room();
+        while self.open.len() > self.settings.traces_max {
+            self.thin();
         }
     }
 
@@ -142,6 +150,11 @@ impl Flow {
     /// somebody says so.
     pub fn learn_all(&mut self, is_on: bool) {
         self.learns_all = is_on;
+    }
+
+    /// How long there was something to hear.
+    pub const fn age(&self) -> Duration {
+        self.uptime.now()
     }
 
     /// Judges all that came as if every trace had ended: the input ends here.
@@ -190,6 +203,16 @@ impl Flow {
         }
     }
 
+    fn thin(&mut self) {
+        if self.thinned == THINNED_MAX {
+            // Only ids that somebody chose get here.
+            return self.open.clear();
+        }
+        self.thinned += 1;
+        let thinned = self.thinned;
+        self.open.retain(|trace, _| is_followed(*trace, thinned));
+    }
+
     fn look(&mut self, uptime: Duration) -> Vec<FlowBreak> {
         self.looked = uptime;
         let mut ended: Vec<Heard> = Vec::new();
@@ -211,24 +234,17 @@ impl Flow {
         broken.sort_by_key(|broken| (broken.first_seen, broken.after));
         if uptime.saturating_sub(self.stretch_from) >= STRETCH {
             self.stretch_from = uptime;
+            // A trace that was not followed seems to begin in its middle then; that is over before
+            // anything is told of it.
+            if self.open.len() < self.settings.traces_max / 4 {
+                self.thinned = self.thinned.saturating_sub(1);
+            }
             let learns_all = self.learns_all;
             self.habits
                 .values_mut()
                 .for_each(|habit| habit.fold(learns_all));
         }
         broken
-    }
-
-    fn make_room(&mut self) {
-        let mut quiet: Vec<(Duration, Timestamp, TraceId)> = self
-            .open
-            .iter()
-            .map(|(trace, open)| (open.uptime, open.last.time, *trace))
-            .collect();
-        quiet.sort_unstable();
-        for (_, _, trace) in quiet.iter().take((quiet.len() / 8).max(1)) {
-            self.open.remove(trace);
-        }
     }
 }
 
@@ -319,6 +335,14 @@ impl FlowBreak {
             k
         }
     }
+}
+
+/// Whether a trace is among those that are followed, by its id alone.
+fn is_followed(trace: TraceId, thinned: u8) -> bool {
+    // Ids are random where the specification is kept; mixed, also those that are counted up spread.
+    let id = u128::from_le_bytes(*trace.as_bytes());
+    let lot = (id as u64 ^ (id >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    lot.leading_zeros() >= u32::from(thinned)
 }
 
 fn ratio((part, whole): (u64, u64)) -> f64 {

@@ -50,8 +50,10 @@ use self::traces::{PATIENCE, Placed, Traces};
 use self::uptime::Uptime;
 use self::ways::Ways;
 use crate::core::event::Sign;
-use crate::core::record::{Metric, SpanId, Spans, StreamKey, TemplateId, Timestamp, TraceId};
+use crate::core::record::{Metric, Spans, StreamKey, TemplateId, Timestamp, Trail};
 
+/// How long spans, metrics and flows are only learned from, unless somebody says otherwise.
+pub const WARM_UP: Duration = Duration::from_secs(3_600);
 /// What is counted is held against the past after so long.
 const STRETCH: Duration = Duration::from_secs(120);
 /// It is looked at so often, also before a stretch is over.
@@ -93,21 +95,9 @@ pub struct Witness {
     /// The services whose records came in this stretch, and in the one before.
     #[serde(skip)]
     writers: [BTreeSet<Arc<StreamKey>>; 2],
-}
-
-/// A log record of a trace.
-#[derive(Clone, Copy, Debug)]
-pub struct Noted<'a> {
-    /// The service.
-    pub stream: &'a StreamKey,
-    /// The trace.
-    pub trace: TraceId,
-    /// The span that it was written in.
-    pub span: Option<SpanId>,
-    /// Its template.
-    pub template: TemplateId,
-    /// The template's text.
-    pub text: &'a str,
+    /// Until when, in uptime, records that are not there may still be on their way.
+    #[serde(skip)]
+    records_late_until: Duration,
 }
 
 /// A service that was seen to call another.
@@ -136,25 +126,53 @@ impl Witness {
         }
     }
 
-    /// Takes a log record that is part of a trace: what an operation writes belongs to what it does.
-    pub fn record(&mut self, noted: &Noted<'_>, now: Timestamp) {
+    /// Takes log records that are part of traces: what an operation writes belongs to what it does.
+    pub fn trail(&mut self, trail: &Trail, now: Timestamp) {
         let uptime = self.uptime.at(now);
-        let stream = self.stream(noted.stream);
-        if !self.texts.contains_key(&noted.template) && self.texts.len() < TEXTS_MAX {
-            let text = noted.text.chars().take(TEXT_LEN_MAX).collect::<String>();
-            self.texts.insert(noted.template, text.into());
+        let stream = self.stream(&trail.stream);
+        for (from, to) in &trail.moved {
+            self.follow(&stream, *from, *to);
+        }
+        for (event, name) in &trail.names {
+            if self.texts.len() >= TEXTS_MAX {
+                self.forget_texts();
+            }
+            if self.texts.len() < TEXTS_MAX {
+                let text = name.chars().take(TEXT_LEN_MAX).collect::<String>();
+                self.texts.insert(*event, text.into());
+            }
+        }
+        if trail.steps.is_empty() {
+            return;
         }
         let [writers, _] = &mut self.writers;
-        if !writers.contains(&stream) {
-            writers.insert(Arc::clone(&stream));
+        writers.insert(Arc::clone(&stream));
+        for step in &trail.steps {
+            let noted = traces::Noted {
+                stream: Arc::clone(&stream),
+                span: step.span,
+                template: step.event,
+            };
+            self.traces.note(step.trace, noted, uptime);
         }
-        let (span, template) = (noted.span, noted.template);
-        let kept = traces::Noted {
-            stream,
-            span,
-            template,
-        };
-        self.traces.note(noted.trace, kept, uptime);
+    }
+
+    /// Records come too late to be seen with the spans that they were written in: none is missed in
+    /// this stretch of time, nor is anything learned.
+    pub fn records_are_late(&mut self) {
+        self.records_late_until = self.uptime.now().saturating_add(STRETCH);
+    }
+
+    /// Some spans or records were let go on their way here: what the traces that are open now lack says
+    /// nothing.
+    pub fn some_is_lost(&mut self) {
+        let uptime = self.uptime.now();
+        self.traces.start_over(uptime);
+    }
+
+    /// How long there was something to see.
+    pub const fn age(&self) -> Duration {
+        self.uptime.now()
     }
 
     /// Takes points of a metric; those without a time are of `now`.
@@ -166,19 +184,28 @@ impl Witness {
 
     /// Lets time pass: closes traces that are quiet and judges what came. Call it every few seconds.
     pub fn advance(&mut self, now: Timestamp) -> Vec<Sign> {
+        self.advance_but(now, |_| false)
+    }
+
+    /// The same, but nothing is learned of a service while it `rests`, as in a maintenance window.
+    pub fn advance_but(&mut self, now: Timestamp, rests: impl Fn(&StreamKey) -> bool) -> Vec<Sign> {
         let uptime = self.uptime.at(now);
         self.close_traces(uptime);
         if uptime.saturating_sub(self.looked) < LOOK_EVERY {
             return Vec::new();
         }
-        self.look(uptime)
+        let signs = self.look();
+        if uptime.saturating_sub(self.stretch_from) >= STRETCH {
+            self.next_stretch(uptime, rests);
+        }
+        signs
     }
 
     /// Judges all that came as if time had passed: the input ends here.
     pub fn finish(&mut self) -> Vec<Sign> {
         let uptime = self.uptime.pass(PATIENCE);
         self.close_traces(uptime);
-        self.look(uptime)
+        self.look()
     }
 
     /// While this is on all that comes is taken for normal and learned: in the first hours, and where
@@ -238,7 +265,8 @@ impl Witness {
         }
     }
 
-    fn look(&mut self, uptime: Duration) -> Vec<Sign> {
+    fn look(&mut self) -> Vec<Sign> {
+        let uptime = self.uptime.now();
         self.looked = uptime;
         let mut found = self.meters.judge();
         let heard = self.heard();
@@ -249,11 +277,7 @@ impl Witness {
         for finding in found {
             self.ongoing.take(finding, self.stretch, uptime);
         }
-        let signs = self.ongoing.due(uptime);
-        if uptime.saturating_sub(self.stretch_from) >= STRETCH {
-            self.next_stretch(uptime);
-        }
-        signs
+        self.ongoing.due(uptime)
     }
 
     fn heard(&self) -> HeardNow<'_> {
@@ -266,12 +290,26 @@ impl Witness {
         let share = writers.len() as f64 / before.len().max(1) as f64;
         HeardNow {
             services,
-            has_records: share >= WRITERS_SHARE_MIN,
+            has_records: share >= WRITERS_SHARE_MIN && !self.are_records_late(),
             texts: &self.texts,
         }
     }
 
-    fn next_stretch(&mut self, uptime: Duration) {
+    fn are_records_late(&self) -> bool {
+        self.uptime.now() < self.records_late_until
+    }
+
+    /// What `from` was is `to` from now on, wherever `stream` writes it.
+    fn follow(&mut self, stream: &Arc<StreamKey>, from: TemplateId, to: TemplateId) {
+        let first = (Arc::clone(stream), Arc::from(""));
+        let of_stream = self.operations.range_mut(first..);
+        for (_, operation) in of_stream.take_while(|((owner, _), _)| owner == stream) {
+            operation.follow(from, to);
+        }
+        self.traces.follow(stream, from, to);
+    }
+
+    fn next_stretch(&mut self, uptime: Duration, rests: impl Fn(&StreamKey) -> bool) {
         let mut operations = BTreeSet::new();
         let mut streams = BTreeSet::new();
         for finding in self.ongoing.abnormal(self.stretch, ACCEPTED_AFTER) {
@@ -288,11 +326,14 @@ impl Witness {
                 }
             }
         }
+        let is_late = self.are_records_late();
         for (key, operation) in &mut self.operations {
-            operation.fold(self.learns_all || !operations.contains(key));
+            let is_normal = self.learns_all || !operations.contains(key);
+            operation.fold(is_normal && !is_late && !rests(&key.0));
         }
         let learns_all = self.learns_all;
-        self.ways.fold(|end| learns_all || !streams.contains(end));
+        self.ways
+            .fold(|end| (learns_all || !streams.contains(end)) && !rests(end));
         self.ongoing.forget(uptime);
         let [writers, before] = &mut self.writers;
         std::mem::swap(writers, before);
@@ -302,14 +343,22 @@ impl Witness {
     }
 
     fn make_room(&mut self) {
-        let mut latest: Vec<Duration> = self.operations.values().map(Operation::latest).collect();
-        latest.sort_unstable();
-        let kept_from = latest.get(latest.len() / 8).copied().unwrap_or_default();
-        self.operations
-            .retain(|_, operation| operation.latest() >= kept_from);
+        // Names that come once, as somebody who puts ids into them makes, push out no other.
+        let worth = |it: &Operation| (it.is_learned(), it.latest());
+        let mut all: Vec<(bool, Duration)> = self.operations.values().map(worth).collect();
+        all.sort_unstable();
+        let kept_from = all.get(all.len() / 8).copied().unwrap_or_default();
+        self.operations.retain(|_, it| worth(it) >= kept_from);
         while self.operations.len() > OPERATIONS_MAX {
             self.operations.pop_last();
         }
+    }
+
+    /// Lets the texts go that no operation is known by.
+    fn forget_texts(&mut self) {
+        let operations = self.operations.values();
+        let used: BTreeSet<TemplateId> = operations.flat_map(Operation::templates).collect();
+        self.texts.retain(|template, _| used.contains(template));
     }
 
     /// The one copy of a service's name.

@@ -172,6 +172,31 @@ impl Operation {
         self.pods.clear();
     }
 
+    /// What is known of records of one template goes to the one that it became.
+    pub(super) fn follow(&mut self, from: TemplateId, to: TemplateId) {
+        let Some(old) = self.parts.remove(&Part::Record(from)) else {
+            return;
+        };
+        let new = self.parts.entry(Part::Record(to)).or_default();
+        // A visit that wrote both counts twice; no share is above one.
+        new.past = (new.past + old.past).min(self.past.of);
+        new.now = (new.now + old.now).min(self.now.of);
+        new.odd = new.odd.take().or(old.odd);
+    }
+
+    /// Whether enough is known of it to judge it.
+    pub(super) const fn is_learned(&self) -> bool {
+        self.past.of >= LEARNED_MIN
+    }
+
+    /// The templates of what it writes.
+    pub(super) fn templates(&self) -> impl Iterator<Item = TemplateId> {
+        self.parts.keys().filter_map(|part| match part {
+            Part::Record(template) => Some(*template),
+            Part::Step(..) | Part::Call(..) => None,
+        })
+    }
+
     pub(super) const fn is_touched(&self) -> bool {
         self.now.of > 0
     }

@@ -50,6 +50,9 @@ pub(super) struct Traces {
     order: BTreeSet<(Duration, TraceId)>,
     #[serde(skip)]
     held: usize,
+    /// What begins before may have lost its beginning.
+    #[serde(skip)]
+    blind_until: Duration,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -91,6 +94,23 @@ impl Traces {
         *self = Self::default();
     }
 
+    /// Forgets what is open at `uptime`, and looks at no trace of which more than the beginning may have
+    /// been missed.
+    pub(super) fn start_over(&mut self, uptime: Duration) {
+        *self = Self {
+            blind_until: uptime.saturating_add(PATIENCE),
+            ..Self::default()
+        };
+    }
+
+    /// What `from` was is `to` in the records of `stream`.
+    pub(super) fn follow(&mut self, stream: &Arc<StreamKey>, from: TemplateId, to: TemplateId) {
+        let records = self.open.values_mut().flat_map(|it| &mut it.whole.records);
+        for noted in records.filter(|it| it.template == from && it.stream == *stream) {
+            noted.template = to;
+        }
+    }
+
     /// The open trace `id`, which something is about to be added to.
     fn grow(&mut self, id: TraceId, uptime: Duration) -> &mut Open {
         while self.open.len() >= TRACES_MAX || self.held >= HELD_MAX {
@@ -98,7 +118,12 @@ impl Traces {
                 break;
             }
         }
-        let open = self.open.entry(id).or_default();
+        let is_cut = uptime < self.blind_until;
+        let begun = || Open {
+            is_cut,
+            ..Open::default()
+        };
+        let open = self.open.entry(id).or_insert_with(begun);
         self.order.remove(&(open.latest, id));
         self.order.insert((uptime, id));
         open.latest = uptime;

@@ -39,6 +39,7 @@ impl Settings {
             records_min: self.learn.records_min,
             new_template_chance_max: self.learn.new_template_chance_max,
             retrain_every: self.learn.retrain_every.get(),
+            warm_up: self.learn.warm_up.get(),
             ..engine::Learn::default()
         };
         Ok(engine::Settings {
@@ -72,6 +73,7 @@ impl Settings {
     /// there are there since `now`.
     pub fn desk(&self, now: Timestamp) -> DeskSettings {
         DeskSettings {
+            warm_up: self.learn.warm_up.get(),
             incidents: self.incident_settings(),
             silences: self.silences(now),
             teams: self.teams(),

@@ -15,6 +15,7 @@ use crate::core::event::{ActionKind, AnomalyKind};
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
 use crate::core::redact::Redactor;
 use crate::core::respond::Rule;
+use crate::core::witness::WARM_UP;
 use crate::edge::notify::{Egress, EventKind, Limit, SinkConfig, StdoutConfig};
 use crate::edge::receive::ConnectionLimits;
 
@@ -342,6 +343,8 @@ pub struct Learn {
     pub new_template_chance_max: f64,
     /// How long after a training the next one starts.
     pub retrain_every: Period,
+    /// How long spans, metrics and what follows what within traces are only learned from.
+    pub warm_up: Period,
 }
 
 impl Default for Learn {
@@ -351,6 +354,7 @@ impl Default for Learn {
             records_min: 2_000,
             new_template_chance_max: 0.01,
             retrain_every: Period::seconds(24 * 60 * 60),
+            warm_up: Period::from(WARM_UP),
         }
     }
 }

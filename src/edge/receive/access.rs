@@ -127,6 +127,14 @@ pub struct Access {
 type Tokens = HashMap<[u8; 32], Arc<Tenant>>;
 
 impl Access {
+    /// Everybody may send.
+    pub fn of_anybody() -> Self {
+        Self {
+            settings: Arc::default(),
+            tokens: Arc::new(ArcSwap::from_pointee(None)),
+        }
+    }
+
     /// Reads the tokens; without tenants everybody may send.
     ///
     /// # Errors

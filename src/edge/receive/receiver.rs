@@ -290,6 +290,14 @@ pub struct Reopen {
 }
 
 impl Reopen {
+    /// What decodes requests that came without a token.
+    pub fn of_anybody(settings: Settings) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            access: Access::of_anybody(),
+        }
+    }
+
     /// What is in `sent`.
     ///
     /// # Errors

@@ -1,22 +1,22 @@
 //! Logs, spans and metrics of microservices, some minutes of them with an injected fault.
 
+mod otlp;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
 
 use super::first;
 use super::table::{Table, cells};
 use crate::cli::lines::Lines;
-use crate::core::parse::{Miner, message};
-use crate::core::record::{
-    Metric, Point, Reading, Resource, Span, SpanId, Spans, StreamKey, TemplateId, Timestamp,
-    TraceId,
-};
-use crate::core::redact::Redactor;
-use crate::core::witness::{Heard, event_of};
+use crate::core::record::{SpanId, Timestamp, TraceId};
+use crate::edge::receive::Sent;
 
 /// What one folder holds.
 #[derive(Default)]
@@ -45,26 +45,14 @@ pub(in crate::cli::eval) struct Fault {
 pub(in crate::cli::eval) struct Item {
     /// When: a span at its end.
     pub(in crate::cli::eval) at: Timestamp,
-    pub(in crate::cli::eval) what: What,
+    /// As a Collector would send it.
+    pub(in crate::cli::eval) request: Sent,
 }
 
-/// What is sent.
-#[derive(Clone)]
-pub(in crate::cli::eval) enum What {
-    Spans(Arc<Spans>),
-    Record(Arc<StreamKey>, Arc<Resource>, Heard, Option<SpanId>),
-    Metric(Arc<Metric>),
-}
-
-/// Reads folders. Of several they share templates and resources.
+/// Reads folders.
 #[derive(Default)]
 pub(in crate::cli::eval) struct Reader {
-    redactor: Redactor,
-    miner: Miner,
-    resources: BTreeMap<Box<str>, (Arc<StreamKey>, Arc<Resource>)>,
-    names: BTreeMap<Box<str>, Arc<str>>,
-    /// The text of each event, as its first record has it.
-    pub(in crate::cli::eval) texts: BTreeMap<TemplateId, Box<str>>,
+    resources: BTreeMap<Box<str>, Resource>,
 }
 
 /// Metrics by their columns, what they are called in OpenTelemetry, and what one unit of the column is.
@@ -137,23 +125,19 @@ impl Reader {
             if !seen.insert((fault, trace_id, span_id)) {
                 continue;
             }
-            let (start, end) = (nanos(start), nanos(end));
-            let (stream, resource) = self.resource(pod);
             let span = Span {
-                trace_id,
-                span_id,
-                parent: self::span_id(parent),
-                name: self.name(name),
-                start: Some(start),
-                duration: end.since(start),
-                is_error: false,
+                trace_id: trace_id.as_bytes().to_vec(),
+                span_id: span_id.as_bytes().to_vec(),
+                parent_span_id: self::span_id(parent)
+                    .map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
+                name: name.to_owned(),
+                start_time_unix_nano: nanos(start),
+                end_time_unix_nano: nanos(end),
+                ..Span::default()
             };
-            let spans = Spans {
-                stream: stream.as_ref().clone(),
-                resource,
-                spans: vec![span],
-            };
-            folder.push(fault, end, What::Spans(Arc::new(spans)));
+            let end = Timestamp::from_nanos(nanos(end));
+            let request = otlp::span(self.resource(pod), span);
+            folder.push(fault, end, request);
         }
         Ok(())
     }
@@ -161,45 +145,30 @@ impl Reader {
     fn read_logs(&mut self, path: &Path, folder: &mut Folder) -> anyhow::Result<()> {
         const COLUMNS: [&str; 6] = ["fault_id", "ts_ns", "pod", "trace_id", "span_id", "line"];
         let mut table = Table::open(path, &COLUMNS)?;
-        let mut seen: BTreeSet<(Option<usize>, Timestamp, SpanId, TemplateId)> = BTreeSet::new();
-        let mut before = Timestamp::ZERO;
+        let mut seen: BTreeSet<(Option<usize>, u64, Box<str>, u64)> = BTreeSet::new();
+        let mut before = 0;
         while let Some(row) = table.next_row()? {
             let [fault, time, pod, trace, span, line] = cells(&row);
             // Some times are no numbers: such a record follows the one before it.
-            let time = time.parse().map_or(before, Timestamp::from_nanos);
-            before = time;
-            let Some(trace) = trace_id(trace) else {
-                continue;
-            };
-            let body = self.redactor.text(line);
-            let message = message(&body, Some(time));
-            let parsed = self
-                .miner
-                .parse_with(message.text(), &message.constant, time);
-            let event = event_of(&body, parsed.id);
+            before = time.parse().unwrap_or(before);
             let Some(fault) = folder.place(fault) else {
                 continue;
             };
-            let span = span_id(span);
-            if span.is_some_and(|span| !seen.insert((fault, time, span, event))) {
+            let mut text = DefaultHasher::new();
+            line.hash(&mut text);
+            if !seen.insert((fault, before, span.into(), text.finish())) {
                 continue;
             }
-            let text = || {
-                self.miner
-                    .resolve(parsed.id)
-                    .map(|template| template.text.clone())
+            let bytes = |id: &str| bytes(id).unwrap_or_default();
+            let record = LogRecord {
+                time_unix_nano: before,
+                trace_id: bytes(trace),
+                span_id: bytes(span),
+                body: Some(otlp::text(line)),
+                ..LogRecord::default()
             };
-            self.texts
-                .entry(event)
-                .or_insert_with(|| text().unwrap_or_default());
-            let (stream, resource) = self.resource(pod);
-            let heard = Heard {
-                trace,
-                template: event,
-                time,
-                place: 0,
-            };
-            folder.push(fault, time, What::Record(stream, resource, heard, span));
+            let request = otlp::record(self.resource(pod), record);
+            folder.push(fault, Timestamp::from_nanos(before), request);
         }
         Ok(())
     }
@@ -216,55 +185,30 @@ impl Reader {
             let cell = |place: usize| row.get(place).copied().unwrap_or_default();
             let seconds: u64 = cell(time).parse().unwrap_or(0);
             let at = Timestamp::from_millis(seconds.saturating_mul(1_000));
-            let (stream, resource) = self.resource(cell(pod));
+            let resource = self.resource(cell(pod));
             for (place, called, unit) in metrics {
                 let value = place.and_then(|place| cell(place).parse::<f64>().ok());
                 let Some(value) = value else { continue };
-                let metric = Metric {
-                    stream: stream.as_ref().clone(),
-                    resource: Arc::clone(&resource),
-                    name: called.into(),
-                    points: vec![Point {
-                        attributes: Resource::default(),
-                        time: Some(at),
-                        reading: Reading::Number(value * unit),
-                    }],
-                };
-                let what = What::Metric(Arc::new(metric));
-                folder.metrics.push(Item { at, what });
+                let request = otlp::gauge(resource, called, at, value * unit);
+                folder.metrics.push(Item { at, request });
             }
         }
         Ok(())
     }
 
     /// The service of a pod is its name without the two words that Kubernetes adds.
-    fn resource(&mut self, pod: &str) -> (Arc<StreamKey>, Arc<Resource>) {
-        if let Some(known) = self.resources.get(pod) {
-            return known.clone();
-        }
-        let service = pod.rsplitn(3, '-').nth(2).unwrap_or(pod);
-        let resource = Resource::new(vec![
-            ("service.name".into(), service.into()),
-            ("k8s.pod.name".into(), pod.into()),
-        ]);
-        let new = (Arc::new(StreamKey::of(&resource, None)), Arc::new(resource));
-        self.resources.insert(pod.into(), new.clone());
-        new
-    }
-
-    fn name(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(name) {
-            return Arc::clone(known);
-        }
-        let new: Arc<str> = name.into();
-        self.names.insert(name.into(), Arc::clone(&new));
-        new
+    fn resource(&mut self, pod: &str) -> &Resource {
+        let new = || {
+            let service = pod.rsplitn(3, '-').nth(2).unwrap_or(pod);
+            otlp::resource(&[("service.name", service), ("k8s.pod.name", pod)])
+        };
+        self.resources.entry(pod.into()).or_insert_with(new)
     }
 }
 
 impl Folder {
-    fn push(&mut self, fault: Option<usize>, at: Timestamp, what: What) {
-        let item = Item { at, what };
+    fn push(&mut self, fault: Option<usize>, at: Timestamp, request: Sent) {
+        let item = Item { at, request };
         match fault {
             None => self.normal.push(item),
             Some(fault) => {
@@ -304,8 +248,8 @@ impl Folder {
     }
 }
 
-fn nanos(text: &str) -> Timestamp {
-    Timestamp::from_nanos(text.parse().unwrap_or(0))
+fn nanos(text: &str) -> u64 {
+    text.parse().unwrap_or(0)
 }
 
 fn trace_id(hex: &str) -> Option<TraceId> {
