@@ -75,8 +75,8 @@ pub(super) fn catalog_of(settings: &Settings) -> Result<Option<Catalog>, Catalog
         return Ok(None);
     };
     let asked = settings_of(entry)?;
-    let egress = settings.egress();
-    let client = guarded_client(&entry.url, (&egress, entry.allow_private), asked.timeout)?;
+    let reach = (&settings.egress, entry.allow_private);
+    let client = guarded_client(&entry.url, reach, asked.timeout)?;
     Ok(Some(Catalog::new(asked, client)?))
 }
 

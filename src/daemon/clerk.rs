@@ -171,7 +171,7 @@ impl Clerk {
         for note in notes {
             match note {
                 Note::Found(anomaly) => found.push(anomaly),
-                Note::Sign(sign) => self.desk.sign(sign, now),
+                Note::Sign(sign) => self.sign(sign, now),
                 Note::Observed(observed) => self.observe(observed, now),
                 Note::Trail(waiting) => self.desk.trail(waiting.trail(), now),
                 Note::Lost => self.desk.some_is_lost(),
@@ -263,10 +263,10 @@ impl Clerk {
     }
 
     /// Takes a sign that others found: what a catalog says of its service is known before.
-    pub(super) fn sign(&mut self, sign: Sign, now: Timestamp) {
+    pub(super) fn sign(&mut self, sign: Arc<Sign>, now: Timestamp) {
         self.directory.meet(&sign.stream);
         self.look_up(now);
-        self.desk.sign(Arc::new(sign), now);
+        self.desk.sign(sign, now);
     }
 
     /// Has the desk know what the catalog says, where that is news.
@@ -286,7 +286,7 @@ impl Clerk {
 
     /// Judges what was found with all else that is known, writes what is to be told, and tells it.
     fn tell(&mut self, found: Vec<Arc<Anomaly>>, now: Timestamp) {
-        let news = self.news(found);
+        let news = self.untold(found, |anomaly: &Anomaly| &anomaly.id);
         for anomaly in &news {
             self.directory.meet(&anomaly.stream);
         }
@@ -300,9 +300,10 @@ impl Clerk {
             events.extend(proposals.map(|proposal| Event::Proposal(Arc::new(proposal))));
         }
         self.desk.advance(now);
-        for change in self.desk.take_changes() {
-            self.filings.extend(rows::change(&change));
-        }
+        let changes = self.desk.take_changes();
+        self.filings.extend(changes.iter().filter_map(|it| rows::change(it)));
+        let changes = self.untold(changes, |change: &Change| &change.id);
+        events.extend(changes.into_iter().map(Event::Change));
         let mut shown = Vec::new();
         for told in self.desk.take(now) {
             match told {
@@ -327,18 +328,18 @@ impl Clerk {
         }
     }
 
-    /// What was not told before.
-    fn news(&self, found: Vec<Arc<Anomaly>>) -> Vec<Arc<Anomaly>> {
-        let ids: Vec<&str> = found.iter().map(|anomaly| &*anomaly.id).collect();
-        // Known before anything is prepared: what was told must not use up the share of what is new.
+    /// Those of `found` that were not told before, each once. Known before anything is prepared: what was
+    /// told must not use up the share of what is new.
+    fn untold<T>(&self, found: Vec<Arc<T>>, id: impl Fn(&T) -> &str) -> Vec<Arc<T>> {
+        let ids: Vec<&str> = found.iter().map(|it| id(it)).collect();
         let were_told = self.control.were_told(&ids).unwrap_or_else(|error| {
             tracing::error!(%error, "What was told before cannot be read; some may be told again.");
             vec![false; ids.len()]
         });
         let mut seen = HashSet::new();
-        let news = found.into_iter().zip(were_told);
-        let news = news.filter(|(it, was_told)| !was_told && seen.insert(it.id.clone()));
-        news.map(|(anomaly, _)| anomaly).collect()
+        let all = found.iter().zip(were_told);
+        let untold = all.filter(|(it, was_told)| !was_told && seen.insert(id(it).to_owned()));
+        untold.map(|(it, _)| Arc::clone(it)).collect()
     }
 
     fn write_and_send(&mut self, events: &[Event], shown: &[Arc<IncidentEvent>], now: Timestamp) {
@@ -358,7 +359,7 @@ impl Clerk {
                     self.road.board.count_anomaly(anomaly.kind.name());
                     self.road.board.recent.push(object);
                 }
-                Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) => {}
+                Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => {}
             }
         }
         for event in shown {

@@ -134,7 +134,7 @@ fn alerted(clerk: &mut Clerk, alerts: Vec<Alert>, now: Timestamp) -> Applied {
         redactor.stream(&mut sign.stream);
         sign.says = redactor.text(&sign.says).into_owned().into();
         sign.resource = redaction.shared(redactor, &sign.resource);
-        clerk.sign(sign, now);
+        clerk.sign(Arc::new(sign), now);
     }
     Applied::Taken { is_new: true }
 }

@@ -31,8 +31,7 @@ pub(super) struct Telling {
     catalog_is_asked: Arc<AtomicBool>,
     context: notify::Context,
     /// Held by the clerk while messages are made and sent, and here while the sinks are exchanged: a
-    /// message must not be made by one set of sinks and be lost with it, nor overtake one that is
-    /// handed over.
+    /// message must not be made by one set of sinks and be lost with it.
     sinks: Arc<Mutex<()>>,
 }
 
@@ -99,16 +98,17 @@ impl Telling {
     /// If a sink cannot be set up; then everything stays as it was.
     pub(super) async fn reload(&self, settings: &Settings) -> Result<(), notify::StartError> {
         let context = notify::Context {
-            egress: settings.egress(),
+            egress: settings.egress.clone(),
             ..self.context.clone()
         };
-        let dispatcher = notify::Dispatcher::start(&settings.sinks, &context)?;
         let road = &self.announcer.road;
         let turn = self.sinks.lock().await;
-        let before = road.dispatcher.swap(Arc::new(dispatcher));
+        let before = road.dispatcher.load_full();
+        let dispatcher = Arc::new(before.successor(&settings.sinks, &context)?);
+        road.dispatcher.store(Arc::clone(&dispatcher));
         road.stand();
         let undelivered = before.close(Duration::ZERO).await;
-        road.dispatcher.load().restore(undelivered, clock::now());
+        dispatcher.inherit(undelivered, clock::now());
         drop(turn);
         road.rules.store(Arc::new(settings.rules()));
         let redactor = Arc::clone(&settings.redact.redactor);
@@ -124,6 +124,6 @@ fn context(settings: &Settings, store: &Store, board: &Board, scribe: &Scribe) -
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),
         keeping: Arc::new(scribe.clone()),
-        egress: settings.egress(),
+        egress: settings.egress.clone(),
     }
 }

@@ -30,6 +30,7 @@ mod life;
 mod overload;
 mod persistent;
 mod power;
+mod rebinding;
 mod redacted;
 mod restart;
 mod rotel;

@@ -31,5 +31,6 @@ mod tests;
 mod properties;
 
 pub use correlator::{Correlator, Counts, IncidentError};
+pub use identity::opening_sign;
 pub use settings::Settings;
 pub use times::{Dora, Times};

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use hand::{hand_from_text, load_hand};
-pub use incidents::{ApiSettings, ApiToken, CatalogEntry, EgressSettings, IncidentSettings};
+pub use incidents::{ApiSettings, ApiToken, CatalogEntry, IncidentSettings};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use settings::{

@@ -213,7 +213,7 @@ async fn hostile_text_is_an_escape_in_every_answer() {
         "/v1/incidents/9f3c9f/markdown",
     ] {
         let reply = call(&world, Call::get(path)).await;
-        let acts = |c: char| c != '\n' && answer::is_deceptive(c);
+        let acts = |c: char| c != '\n' && crate::core::record::is_deceptive(c);
         assert!(!reply.body.contains(acts), "{path}: {:?}", reply.body);
     }
     let body = call(&world, Call::get("/v1/incidents")).await.json();
