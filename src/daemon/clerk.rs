@@ -17,7 +17,7 @@ use super::scribe::{Note, Seen, send_again};
 use super::showing::said;
 use crate::core::desk::{Desk, DeskSettings, Told};
 use crate::core::event::{Anomaly, Event, Incident, IncidentEvent, Sign};
-use crate::core::record::Timestamp;
+use crate::core::record::{Change, Timestamp};
 use crate::core::redact::{Redaction, Redactor};
 use crate::core::respond::propose;
 use crate::core::silence::{Silence, Silences};
@@ -42,9 +42,6 @@ const STALE_EVERY: Duration = Duration::from_secs(5 * 60);
 const FILINGS_MAX: usize = 4_096;
 /// Records that are judged so long after they came are too late to be seen with their spans.
 const RECORDS_LATE: Duration = Duration::from_secs(8);
-/// The ids of the parts of a desk, as documents.
-const BOOKS: &str = "books";
-const EVIDENCE: &str = "evidence";
 
 /// Where messages go that are written down.
 pub(super) trait Outlet: Send {
@@ -175,7 +172,7 @@ impl Clerk {
                 Note::Observed(observed) => self.observe(observed, now),
                 Note::Trail(waiting) => self.desk.trail(waiting.trail(), now),
                 Note::Lost => self.desk.some_is_lost(),
-                Note::Seen(seen) => self.see(seen),
+                Note::Seen(seen) => self.see(seen, now),
                 Note::Order(order, reply) => {
                     // What came before it counts for it.
                     self.tell(std::mem::take(&mut found), now);
@@ -225,12 +222,12 @@ impl Clerk {
         drop(hold);
     }
 
-    fn see(&mut self, seen: Vec<Seen>) {
+    fn see(&mut self, seen: Vec<Seen>, now: Timestamp) {
         for seen in seen {
             self.directory.meet(&seen.stream);
             let resource = self.redaction.shared(&self.redactor, &seen.resource);
             self.desk
-                .seen((&seen.stream, &resource), seen.records, seen.at);
+                .seen((&seen.stream, &resource), seen.records, seen.at, now);
         }
     }
 
@@ -301,7 +298,8 @@ impl Clerk {
         }
         self.desk.advance(now);
         let changes = self.desk.take_changes();
-        self.filings.extend(changes.iter().filter_map(|it| rows::change(it)));
+        self.filings
+            .extend(changes.iter().filter_map(|it| rows::change(it)));
         let changes = self.untold(changes, |change: &Change| &change.id);
         events.extend(changes.into_iter().map(Event::Change));
         let mut shown = Vec::new();
@@ -382,24 +380,24 @@ impl Clerk {
         let events = objects.iter().map(|(event, _)| rows::told(event, now));
         let events: Vec<ToldEvent> = events.collect();
         let messages: Vec<OutboxRow> = prepared.iter().map(|it| rows::message(it, now)).collect();
-        let kept = self.filings.len();
         self.filings
             .extend(objects.iter().filter_map(|(event, object)| match event {
                 Event::Anomaly(anomaly) => Some(rows::anomaly(anomaly, object)),
                 _ => None,
             }));
+        let kept = self.filings.len();
         let changed = self.changed.values();
         self.filings
             .extend(changed.filter_map(|it| rows::incident(it)));
         if self.desk.is_dirty() {
             match self.desk.saved() {
-                Ok(body) => self.filings.push(rows::desk(BOOKS, body)),
+                Ok(parts) => self.filings.extend(parts.into_iter().map(rows::desk)),
                 Err(error) => tracing::error!(%error, "The incidents cannot be written."),
             }
         }
         if self.has_evidence {
             match self.desk.saved_evidence() {
-                Ok(body) => self.filings.push(rows::desk(EVIDENCE, body)),
+                Ok(part) => self.filings.push(rows::desk(part)),
                 Err(error) => tracing::error!(%error, "Evidence cannot be written."),
             }
         }
@@ -412,7 +410,7 @@ impl Clerk {
             }
             Err(error) => {
                 tracing::error!(%error, "What was found could not be written down; it is told all the same, and may be told again after a crash.");
-                // What was found is written anew by then; what was ordered is not made again.
+                // What stands behind these is made anew by then; what was found or ordered is not.
                 self.filings.truncate(kept);
                 let over = self.filings.len().saturating_sub(FILINGS_MAX);
                 self.filings.drain(..over);

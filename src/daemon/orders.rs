@@ -152,11 +152,6 @@ fn silence(clerk: &mut Clerk, posted: Value, now: Timestamp) -> Result<Applied, 
         let said = "expires: it would be over already; write a time to come";
         return Err(Refusal::Invalid(said.to_owned()));
     }
-    if silence.created > now {
-        // It would mute from now on, and last for longer than one may.
-        let said = "created: it is still to come; leave it out";
-        return Err(Refusal::Invalid(said.to_owned()));
-    }
     clerk.silences.retain(|other| other.id != silence.id);
     let of_file = clerk.settings.silences.silences().len();
     if of_file + clerk.silences.len() >= SILENCES_MAX {

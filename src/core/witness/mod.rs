@@ -13,6 +13,8 @@
 //! Stretches and time-outs run on uptime, which no clock that jumps can turn; the times that findings
 //! name are those of the data.
 
+#[cfg(test)]
+mod bounds;
 mod finding;
 mod flow;
 mod lengths;

@@ -1,35 +1,46 @@
 //! What a clerk finds on disk.
 
-use super::{BOOKS, EVIDENCE};
 use crate::core::desk::{Desk, DeskSettings};
+use crate::core::incident::{SavedError, SavedPart};
 use crate::core::record::Timestamp;
 use crate::core::silence::Silence;
 use crate::daemon::orders::silence_of;
 use crate::daemon::showing::said;
-use crate::edge::store::{Control, Kind};
+use crate::edge::store::{Control, Filing, Kind};
 
 /// Most silences that are looked at, the newest; most of them are over.
 const LOOKED_AT_MAX: usize = 10_000;
 
+/// Most parts of a desk: its incidents, what was heard of late, and some more.
+const PARTS_MAX: usize = 4_096;
+
 /// A desk as it was left, or a new one.
 pub(super) fn desk(settings: DeskSettings, control: &Control) -> Desk {
-    let read = |id| match control.document(Kind::Desk, id) {
-        Ok(found) => found.map(|found| found.document.body),
+    let found = said(control.beginning(Kind::Desk, "", PARTS_MAX));
+    let parts = found.into_iter().map(|document| SavedPart {
+        name: document.id,
+        body: Some(document.body),
+    });
+    let parts: Vec<SavedPart> = parts.collect();
+    let mut desk = match Desk::restored(settings.clone(), &parts) {
+        Ok(desk) => desk,
+        Err(SavedError::Missing(_)) if parts.is_empty() => Desk::new(settings),
         Err(error) => {
-            tracing::error!(%error, "What is known of incidents cannot be read.");
-            None
-        }
-    };
-    let mut desk = match read(BOOKS).map(|saved| Desk::restored(settings.clone(), &saved)) {
-        Some(Ok(desk)) => desk,
-        Some(Err(error)) => {
             tracing::error!(%error, "What is known of incidents cannot be used; those that go on are opened anew.");
+            // Or it would be taken for a part of what is written from now on.
+            let unusable = parts.iter().filter(|part| !Desk::is_evidence(part));
+            let removed = unusable.map(|part| Filing::Remove {
+                kind: Kind::Desk,
+                id: part.name.clone(),
+            });
+            said(control.tell(&[], &[], &removed.collect::<Vec<Filing>>()));
             Desk::new(settings)
         }
-        None => Desk::new(settings),
     };
-    if let Some(Err(error)) = read(EVIDENCE).map(|saved| desk.restore_evidence(&saved)) {
-        tracing::warn!(%error, "What spans and metrics showed cannot be used; it is learned again.");
+    for part in parts.iter().filter(|part| Desk::is_evidence(part)) {
+        if let Err(error) = desk.restore_evidence(part) {
+            tracing::warn!(%error, "What spans and metrics showed cannot be used; it is learned again.");
+        }
     }
     desk
 }

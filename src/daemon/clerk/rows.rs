@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::core::event::{Anomaly, Event, Incident};
+use crate::core::incident::SavedPart;
 use crate::core::record::{Change, Timestamp};
 use crate::edge::notify::Undelivered;
 use crate::edge::store::{Document, Filing, Kind, OutboxRow, ToldEvent};
@@ -53,12 +54,18 @@ pub(super) fn change(change: &Change) -> Option<Filing> {
     }))
 }
 
-/// A part of a desk.
-pub(super) fn desk(id: &str, body: Vec<u8>) -> Filing {
-    Filing::Put(Document {
-        kind: Kind::Desk,
-        id: id.into(),
-        at: Timestamp::ZERO,
-        body,
-    })
+/// A part of a desk; one without a body is removed.
+pub(super) fn desk(part: SavedPart) -> Filing {
+    match part.body {
+        Some(body) => Filing::Put(Document {
+            kind: Kind::Desk,
+            id: part.name,
+            at: Timestamp::ZERO,
+            body,
+        }),
+        None => Filing::Remove {
+            kind: Kind::Desk,
+            id: part.name,
+        },
+    }
 }

@@ -24,7 +24,7 @@ pub struct SilenceEntry {
     pub reason: String,
     /// Until when: a date or a time, in UTC unless it has an offset.
     pub expires: String,
-    /// Since when; left out, since the file is read.
+    /// When it was made; left out, when the file is read.
     #[serde(default)]
     pub created: Option<String>,
 }
@@ -186,7 +186,10 @@ impl Reader {
         let matchers = self.matchers(&path, &entry.matchers);
         let expires = self.take(format!("{path}.expires"), Zone::UTC.moment(&entry.expires));
         let created = match &entry.created {
-            Some(text) => self.take(format!("{path}.created"), Zone::UTC.moment(text)),
+            // What is dated ahead is there already, and ends no later for it.
+            Some(text) => self
+                .take(format!("{path}.created"), Zone::UTC.moment(text))
+                .map(|created| created.min(now)),
             None => Some(now),
         };
         let silence = Silence::new(matchers?, &entry.owner, &entry.reason, created?, expires?);

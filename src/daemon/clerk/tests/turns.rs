@@ -171,8 +171,12 @@ fn a_silence_that_would_do_more_or_less_than_it_says_is_refused() {
         let answer = order(clerk, vec![silence(other)], START).remove(0);
         answer.unwrap_err().to_string()
     };
-    let later = crate::edge::notify::rfc3339(START.plus(30 * MINUTE));
-    assert!(told(&mut clerk, json!({ "created": later })).starts_with("created: "));
+    let ahead = |days: u64| {
+        let at = START.plus(Duration::from_secs(days * 86_400));
+        crate::edge::notify::rfc3339(at)
+    };
+    let long = json!({ "created": ahead(399), "expires": ahead(400) });
+    assert!(told(&mut clerk, long).starts_with("expires: "));
     let novel = "because ".repeat(200);
     assert!(told(&mut clerk, json!({ "reason": novel })).starts_with("reason: "));
     // As many as there may be; each is another one by its reason.

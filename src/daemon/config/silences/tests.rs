@@ -68,7 +68,7 @@ fn all_that_is_wrong_is_told_with_its_place_and_a_way_out() {
   - { matchers: ['service=~".*"'], owner: ana, reason: x, expires: 2026-12-01 }
   - { matchers: [service=a], owner: '', reason: x, expires: 2026-12-01 }
   - { matchers: [service=a], owner: ana, reason: ' ', expires: 2026-12-01 }
-  - { matchers: [service=a], owner: ana, reason: x, created: 2026-11-01, expires: 2027-12-01 }
+  - { matchers: [service=a], owner: ana, reason: x, created: 2027-11-01, expires: 2027-12-01 }
   - { matchers: [service=a], owner: ana, reason: x }
 windows:
   - { name: w, matchers: [service=a], every: Sat 22-02, time_zone: UTC }
@@ -98,7 +98,7 @@ budget: { pages_per_day: many, time_zone: Mars }
         r#"13:74  windows[1].time_zone: "Berlin" is no time zone; write one of the IANA"#,
         r#"14:45  windows[2].cron: "0 22 * *" is no cron expression: it has 4 fields and not five"#,
         "15:5  windows[3]: say once when it is: every: Sat 22:00-02:00, or cron",
-        "16:26  windows[4].matchers: learning stops for a whole service or instance",
+        "16:26  windows[4].matchers: learning stops for whole services",
         r#"17:69  windows[5].mode: unknown value "quiet"; known here: mute, no_learn, both"#,
         "18:64  windows[6].until: the window would end before it begins",
         r#"20:41  teams[0].digest_at: "9 am" is no time of a day; write "09:00""#,

@@ -23,7 +23,7 @@ pub enum Kind {
     Audit,
     /// A silence that was made through the API.
     Silence,
-    /// What incidents are made up from; one document for each part.
+    /// What incidents are made up from; one document for each part of it.
     Desk,
 }
 
@@ -46,7 +46,7 @@ impl Kind {
         match self {
             Self::Incident | Self::Anomaly | Self::Change | Self::Verdict | Self::Silence => 10_000,
             Self::Audit => 100_000,
-            Self::Desk => 16,
+            Self::Desk => 4_096,
         }
     }
 }
