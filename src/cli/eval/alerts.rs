@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::layout::alerts::{Alert, Network, read};
-use crate::core::event::{Class, Sign, Source, Stage};
+use crate::core::event::{Class, Incident, IncidentEvent, Sign, Source, Stage};
 use crate::core::incident::{Correlator, Settings};
 use crate::core::record::{Resource, Severity, StreamKey, Timestamp};
 use crate::core::topology::Topology;
@@ -161,57 +161,95 @@ impl Found {
 fn told(network: &Network) -> Vec<Group> {
     let topology = Topology::default();
     let mut correlator = Correlator::new(Settings::default());
+    let mut opened: Vec<IncidentEvent> = Vec::new();
+    // The number of the case that each alert was put in at once.
     let mut cases: Vec<Option<u64>> = Vec::with_capacity(network.alerts.len());
-    let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
-    // The phases of each case, told or not.
-    let mut phases: BTreeMap<u64, BTreeSet<Arc<str>>> = BTreeMap::new();
+    let mut take = |correlator: &mut Correlator| {
+        let events = correlator.take(|_| {}, |_, _| {}).into_iter();
+        opened.extend(events.filter(|event| event.stage == Stage::Opened));
+    };
     for (number, alert) in network.alerts.iter().enumerate() {
         while let Some(next) = correlator.next_deadline().filter(|next| *next < alert.time) {
             correlator.advance(next);
-            note_opened(&mut correlator, network, &cases, &mut groups);
+            take(&mut correlator);
         }
-        let case = correlator.sign(Arc::new(sign(alert, number)), &topology, alert.time);
-        cases.push(case);
-        note_opened(&mut correlator, network, &cases, &mut groups);
-        if let (Some(case), Some(phase)) = (case, &alert.phase) {
-            phases.entry(case).or_default().insert(Arc::clone(phase));
+        cases.push(correlator.sign(Arc::new(sign(alert, number)), &topology, alert.time));
+        take(&mut correlator);
+    }
+    for _ in 0..2 {
+        if let Some(last) = correlator.next_deadline() {
+            correlator.advance(last.plus(Correlator::STEP_MAX));
+            take(&mut correlator);
         }
     }
-    if let Some(last) = correlator.next_deadline() {
-        correlator.advance(last.plus(Correlator::STEP_MAX));
-        note_opened(&mut correlator, network, &cases, &mut groups);
-    }
-    for (case, group) in &mut groups {
-        group.phases.extend(phases.remove(case).unwrap_or_default());
-    }
-    groups.into_values().collect()
+    let put_in = PutIn::new(network, &cases);
+    let group = |event: IncidentEvent| {
+        let first = event.incident.signs.first();
+        let first = first.and_then(|sign| network.alerts.get(number_of(&sign.id)));
+        let at_end = correlator.get(&event.incident.id);
+        Group {
+            began: event.incident.began,
+            opened_in: first.and_then(|alert| alert.phase.clone()),
+            phases: put_in.phases(at_end.as_ref().unwrap_or(&event.incident)),
+        }
+    };
+    opened.into_iter().map(group).collect()
 }
 
-/// Notes the incidents that were opened, under the case that their signs were put in.
-fn note_opened(
-    correlator: &mut Correlator,
-    network: &Network,
-    cases: &[Option<u64>],
-    groups: &mut BTreeMap<u64, Group>,
-) {
-    for event in correlator.take(|_| {}, |_, _| {}) {
-        if event.stage != Stage::Opened {
-            continue;
+/// Which alerts an incident has.
+struct PutIn<'a> {
+    network: &'a Network,
+    cases: &'a [Option<u64>],
+    /// The alerts of each name and host, in the order of time.
+    alike: BTreeMap<(&'a str, &'a str), Vec<&'a Alert>>,
+    /// The phases of the alerts that each case took in at once.
+    by_case: BTreeMap<u64, BTreeSet<Arc<str>>>,
+}
+
+impl<'a> PutIn<'a> {
+    fn new(network: &'a Network, cases: &'a [Option<u64>]) -> Self {
+        let mut alike: BTreeMap<_, Vec<&Alert>> = BTreeMap::new();
+        let mut by_case: BTreeMap<u64, BTreeSet<Arc<str>>> = BTreeMap::new();
+        for (alert, case) in network.alerts.iter().zip(cases) {
+            alike.entry((&*alert.name, &*alert.host)).or_default().push(alert);
+            if let (Some(case), Some(phase)) = (case, &alert.phase) {
+                by_case.entry(*case).or_default().insert(Arc::clone(phase));
+            }
         }
-        let numbers = event.incident.signs.iter().map(|sign| number_of(&sign.id));
-        let numbers: Vec<usize> = numbers.collect();
-        let case = numbers.iter().find_map(|number| *cases.get(*number)?);
-        let alerts = || {
-            numbers
-                .iter()
-                .filter_map(|number| network.alerts.get(*number))
-        };
-        let group = Group {
-            began: event.incident.began,
-            opened_in: alerts().next().and_then(|first| first.phase.clone()),
-            phases: alerts().filter_map(|alert| alert.phase.clone()).collect(),
-        };
-        groups.insert(case.unwrap_or(u64::MAX), group);
+        Self {
+            network,
+            cases,
+            alike,
+            by_case,
+        }
+    }
+
+    /// The phases of the alerts of an incident: of those that it quotes, of those that a quoted one
+    /// stands for, and of all that its case took in.
+    fn phases(&self, incident: &Incident) -> BTreeSet<Arc<str>> {
+        let mut phases = BTreeSet::new();
+        let mut case = None;
+        for sign in &incident.signs {
+            let number = number_of(&sign.id);
+            case = case.or(self.cases.get(number).copied().flatten());
+            let quoted = self.network.alerts.get(number);
+            phases.extend(quoted.and_then(|alert| alert.phase.clone()));
+            if sign.count > 1 {
+                phases.extend(self.stood_for(sign).filter_map(|alert| alert.phase.clone()));
+            }
+        }
+        let taken_in = case.and_then(|case| self.by_case.get(&case));
+        phases.extend(taken_in.into_iter().flatten().cloned());
+        phases
+    }
+
+    /// The alerts of one name and host that came while a sign says they did.
+    fn stood_for<'s>(&'s self, sign: &'s Sign) -> impl Iterator<Item = &'s Alert> {
+        let alike = self.alike.get(&(&*sign.kind, &*sign.stream.name));
+        let alike = alike.map_or(&[][..], Vec::as_slice);
+        let first = alike.partition_point(|alert| alert.time < sign.first_seen);
+        let end = alike.partition_point(|alert| alert.time <= sign.last_seen);
+        alike.get(first..end).unwrap_or_default().iter().copied()
     }
 }
 

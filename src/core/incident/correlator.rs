@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Settings;
+use super::burst::Burst;
 use super::case::Case;
 use super::clock::Clock;
+use super::company::Lately;
 use super::foreign::Foreign;
 use super::gravity::{self};
 use super::past::Past;
@@ -31,6 +33,7 @@ pub struct Correlator {
     pub(super) places: Places,
     pub(super) past: Past,
     pub(super) foreign: Foreign,
+    pub(super) lately: Lately,
     pub(super) history: VecDeque<Arc<Incident>>,
     pub(super) heard: Heard,
     pub(super) pending: VecDeque<Pending>,
@@ -110,6 +113,7 @@ impl Correlator {
             places: Places::default(),
             past: Past::default(),
             foreign: Foreign::default(),
+            lately: Lately::default(),
             history: VecDeque::new(),
             heard: Heard::default(),
             pending: VecDeque::new(),
@@ -154,6 +158,8 @@ impl Correlator {
         self.clock.advance(now);
         let now = self.clock.now().moment;
         self.places.advance(now);
+        self.lately.advance(now);
+        self.end_burst(now);
         let all: Vec<u64> = self.cases.keys().copied().collect();
         for key in all {
             let Some(case) = self.cases.get(&key) else {
@@ -161,7 +167,7 @@ impl Correlator {
             };
             if case.told.is_none() && now.since(case.opened) >= self.settings.settle {
                 self.tell_first(key);
-            } else if case.is_live() && now.since(case.heard) >= self.quiet_for(case) {
+            } else if case.is_live() && now >= self.ends(case) {
                 let note = None;
                 self.end(key, IncidentState::Resolved, self.ourselves(note));
             } else if case
@@ -315,9 +321,10 @@ impl Correlator {
         let due = self.cases.values().map(|case| match &case.ended {
             Some((ended, _)) => ended.plus(self.settings.reopen_within),
             None if case.told.is_none() => case.opened.plus(self.settings.settle),
-            None => case.heard.plus(self.quiet_for(case)),
+            None => self.ends(case),
         });
-        self.clock.deadline(due.min())
+        let burst = self.foreign.burst.as_ref().map(Burst::ends);
+        self.clock.deadline(due.chain(burst).min())
     }
 
     fn case(&self, id: &str) -> Result<u64, IncidentError> {

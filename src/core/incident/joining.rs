@@ -5,9 +5,7 @@ use std::sync::Arc;
 use super::case::Case;
 use super::clock::{Moment, When};
 use super::correlator::Correlator;
-use super::foreign::Weighed;
 use crate::core::event::{IncidentState, Relation, Sign, Source};
-use crate::core::record::Severity;
 use crate::core::topology::Topology;
 
 impl Correlator {
@@ -24,60 +22,14 @@ impl Correlator {
         home
     }
 
-    /// Another system's alert: it joins what goes on under its name, or what we see ourselves at its
-    /// service. Else it opens an incident if its system calls it an error, or if it is surprising;
-    /// what is not is counted, with the incident of its service if there is one.
-    pub(super) fn alert(&mut self, sign: &Arc<Sign>, topology: &Topology, at: When) -> Option<u64> {
-        let now = self.clock.now().moment;
-        let surprise = self.foreign.hear(sign, now);
-        let belongs = self.places.home(sign, &self.cases).is_some()
-            || self.returned(sign, at.moment).is_some()
-            || sign.severity >= Severity::Error;
-        if belongs {
-            return Some(self.join(sign, topology, at));
-        }
-        let room = (now, self.settings.alert_incidents_max);
-        match self.foreign.weigh(sign, surprise, at, room) {
-            Weighed::Joins(case) if self.cases.get(&case).is_some_and(Case::is_live) => {
-                self.put(sign, at, (case, Relation::Time));
-                Some(case)
-            }
-            Weighed::Opens(burst) => {
-                let first = burst.first().map_or(at, |(_, at)| *at);
-                let case = self.begin(first);
-                self.foreign.opened(case);
-                // Those before this one were counted when they came.
-                let before = burst.len().saturating_sub(1) as u64;
-                self.counts.background = self.counts.background.saturating_sub(before);
-                for (sign, at) in &burst {
-                    self.put(sign, *at, (case, Relation::Time));
-                }
-                Some(case)
-            }
-            Weighed::Joins(_) | Weighed::Waits => {
-                self.counts.background += 1;
-                None
-            }
-            Weighed::Background => {
-                let home = self.places.at_service(sign);
-                let case = home.and_then(|home| self.cases.get_mut(&home));
-                if let Some(case) = case {
-                    case.accompany(sign, at);
-                    self.counts.joined += 1;
-                } else {
-                    self.counts.background += 1;
-                }
-                home
-            }
-        }
-    }
-
-    fn put(&mut self, sign: &Arc<Sign>, at: When, (home, relation): (u64, Relation)) {
+    pub(super) fn put(&mut self, sign: &Arc<Sign>, at: When, (home, relation): (u64, Relation)) {
         let now = self.clock.now().moment;
         self.counts.joined += 1;
         if let Some(case) = self.cases.get_mut(&home) {
             case.push(sign, at, now, relation);
-            self.places.enter(home, case, sign);
+            if !case.is_rest {
+                self.places.enter(home, case, sign);
+            }
         }
     }
 
@@ -86,6 +38,7 @@ impl Correlator {
         let back = |case: &Case| {
             let ended = case.ended.as_ref().map(|(ended, _)| *ended);
             case.state == IncidentState::Resolved
+                && !case.is_rest
                 && ended.is_some_and(|ended| at > ended)
                 && case.keys.contains(&sign.fingerprint)
         };

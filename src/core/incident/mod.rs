@@ -10,8 +10,11 @@
 //! One [`Correlator`] sees every service. It has no clock of its own: the shell says what time it is,
 //! and a clock that jumps moves it on by [`Correlator::STEP_MAX`] at most.
 
+mod alerts;
+mod burst;
 mod case;
 mod clock;
+mod company;
 mod correlator;
 mod ending;
 mod foreign;
