@@ -224,8 +224,8 @@ impl<'a> PutIn<'a> {
         }
     }
 
-    /// The phases of the alerts of an incident: of those that it quotes, of those that a quoted one
-    /// stands for, and of all that its case took in.
+    /// The phases of the alerts of an incident: of those that it quotes, of those before it began that
+    /// a quoted one stands for, and of all that its case took in.
     fn phases(&self, incident: &Incident) -> BTreeSet<Arc<str>> {
         let mut phases = BTreeSet::new();
         let mut case = None;
@@ -235,7 +235,8 @@ impl<'a> PutIn<'a> {
             let quoted = self.network.alerts.get(number);
             phases.extend(quoted.and_then(|alert| alert.phase.clone()));
             if sign.count > 1 {
-                phases.extend(self.stood_for(sign).filter_map(|alert| alert.phase.clone()));
+                let before = self.alike(sign, incident.began);
+                phases.extend(before.filter_map(|alert| alert.phase.clone()));
             }
         }
         let taken_in = case.and_then(|case| self.by_case.get(&case));
@@ -243,12 +244,12 @@ impl<'a> PutIn<'a> {
         phases
     }
 
-    /// The alerts of one name and host that came while a sign says they did.
-    fn stood_for<'s>(&'s self, sign: &'s Sign) -> impl Iterator<Item = &'s Alert> {
+    /// The alerts of the name and host of a sign, from its first one until `end`.
+    fn alike<'s>(&'s self, sign: &'s Sign, end: Timestamp) -> impl Iterator<Item = &'s Alert> {
         let alike = self.alike.get(&(&*sign.kind, &*sign.stream.name));
         let alike = alike.map_or(&[][..], Vec::as_slice);
         let first = alike.partition_point(|alert| alert.time < sign.first_seen);
-        let end = alike.partition_point(|alert| alert.time <= sign.last_seen);
+        let end = alike.partition_point(|alert| alert.time < end);
         alike.get(first..end).unwrap_or_default().iter().copied()
     }
 }

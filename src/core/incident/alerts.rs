@@ -10,11 +10,11 @@ use super::company::is_near;
 use super::correlator::Correlator;
 use super::foreign::Verdict;
 use crate::core::event::{Relation, Sign};
-use crate::core::record::Severity;
+use crate::core::record::{Severity, StreamKey};
 use crate::core::topology::Topology;
 
 /// Something goes on at a service if there was a sign of it within this.
-const GOES_ON: Duration = Duration::from_secs(10);
+const GOES_ON: Duration = Duration::from_secs(15);
 
 impl Correlator {
     /// How long the incident lasts that gathers a day's unusual alerts.
@@ -75,22 +75,29 @@ impl Correlator {
             self.counts.joined += 1;
             return here;
         }
-        let is_near = |case: &Case| {
-            let mut services = case.parts.keys();
-            let goes_on = case.is_live() && !case.is_ours && !case.is_rest;
-            goes_on && services.any(|service| is_near(service, &sign.stream))
-        };
-        let mut near = self.cases.iter_mut().rev();
-        let near = near.find(|(_, case)| is_near(case));
-        if let Some((home, case)) = near
+        let near = self.trouble_near(&sign.stream, now);
+        if let Some(case) = near.and_then(|home| self.cases.get_mut(&home))
             && case.keep_company(sign)
         {
             self.counts.joined += 1;
-            return Some(*home);
+            return near;
         }
         self.counts.background += 1;
         self.lately.push(sign, now);
         None
+    }
+
+    /// The latest trouble of other systems that goes on near a service; the day's remaining incident
+    /// if there is none, for as long after its signs as any other would go on.
+    fn trouble_near(&self, stream: &StreamKey, now: Moment) -> Option<u64> {
+        let is_near = |case: &Case| {
+            let mut services = case.parts.keys();
+            let goes_on = case.is_live() && now < case.heard.plus(self.quiet_for(case));
+            goes_on && !case.is_ours && services.any(|service| is_near(service, stream))
+        };
+        let near = self.cases.iter().filter(|(_, case)| is_near(case));
+        let latest = near.max_by_key(|(key, case)| (!case.is_rest, **key));
+        latest.map(|(key, _)| *key)
     }
 
     fn decide(&mut self, burst: Burst) {
