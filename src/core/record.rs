@@ -235,9 +235,7 @@ impl fmt::Display for TemplateId {
 
 /// A stream is a service, never a pod: templates and model belong to it, and the sequences of
 /// one service meet in one shard even when a request crosses pods.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamKey {
     /// `deployment.environment.name`, or empty.
     pub environment: Box<str>,

@@ -28,8 +28,10 @@ pub(super) struct AlertReport {
     alerts: usize,
     /// Of knothole, on the worst day of the worst network.
     incidents_per_day: usize,
-    /// The share of phases with an alert in an incident that was told.
+    /// The share of phases with an alert in an incident that was told, as evidence or counted with it.
     phases_kept: f64,
+    /// The share of phases with an alert that an incident quotes as evidence.
+    phases_evident: f64,
     /// The share of phases with an incident that an alert of theirs opened.
     phases_own: f64,
     rows: Vec<Row>,
@@ -45,6 +47,7 @@ struct Row {
     incidents_per_day: usize,
     phases: usize,
     phases_kept: usize,
+    phases_evident: usize,
     phases_own: usize,
     networks: Vec<Found>,
 }
@@ -59,13 +62,16 @@ struct Found {
     incidents_by_day: Vec<usize>,
     phases: BTreeSet<Arc<str>>,
     not_kept: BTreeSet<Arc<str>>,
+    not_evident: BTreeSet<Arc<str>>,
     not_own: BTreeSet<Arc<str>>,
 }
 
-/// An incident: when it began, the phase of the alert that opened it, and all phases in it.
+/// An incident: when it began, the phase of the alert that opened it, the phases of its evidence, and
+/// all phases in it.
 struct Group {
     began: Timestamp,
     opened_in: Option<Arc<str>>,
+    evident: BTreeSet<Arc<str>>,
     phases: BTreeSet<Arc<str>>,
 }
 
@@ -94,6 +100,7 @@ pub(super) fn measure(test: &Path) -> anyhow::Result<AlertReport> {
         alerts: networks.iter().map(|network| network.alerts.len()).sum(),
         incidents_per_day: ours.map_or(0, |row| row.incidents_per_day),
         phases_kept: share(|row| row.phases_kept),
+        phases_evident: share(|row| row.phases_evident),
         phases_own: share(|row| row.phases_own),
         rows,
     })
@@ -120,6 +127,7 @@ impl Row {
             incidents_per_day: by_day.copied().max().unwrap_or_default(),
             phases,
             phases_kept: phases - sum(|one| one.not_kept.len()),
+            phases_evident: phases - sum(|one| one.not_evident.len()),
             phases_own: phases - sum(|one| one.not_own.len()),
             networks: found,
         }
@@ -140,6 +148,7 @@ impl Found {
         }
         let phases: BTreeSet<Arc<str>> = alerts.iter().filter_map(|a| a.phase.clone()).collect();
         let kept: BTreeSet<_> = groups.iter().flat_map(|group| &group.phases).collect();
+        let evident: BTreeSet<_> = groups.iter().flat_map(|group| &group.evident).collect();
         let own: BTreeSet<_> = groups.iter().filter_map(|g| g.opened_in.as_ref()).collect();
         let without = |found: &BTreeSet<&Arc<str>>| {
             let missing = phases.iter().filter(|phase| !found.contains(phase));
@@ -151,6 +160,7 @@ impl Found {
             incidents: groups.len(),
             incidents_by_day,
             not_kept: without(&kept),
+            not_evident: without(&evident),
             not_own: without(&own),
             phases,
         }
@@ -190,6 +200,7 @@ fn told(network: &Network) -> Vec<Group> {
         Group {
             began: event.incident.began,
             opened_in: first.and_then(|alert| alert.phase.clone()),
+            evident: put_in.evident(at_end.as_ref().unwrap_or(&event.incident)),
             phases: put_in.phases(at_end.as_ref().unwrap_or(&event.incident)),
         }
     };
@@ -211,7 +222,10 @@ impl<'a> PutIn<'a> {
         let mut alike: BTreeMap<_, Vec<&Alert>> = BTreeMap::new();
         let mut by_case: BTreeMap<u64, BTreeSet<Arc<str>>> = BTreeMap::new();
         for (alert, case) in network.alerts.iter().zip(cases) {
-            alike.entry((&*alert.name, &*alert.host)).or_default().push(alert);
+            alike
+                .entry((&*alert.name, &*alert.host))
+                .or_default()
+                .push(alert);
             if let (Some(case), Some(phase)) = (case, &alert.phase) {
                 by_case.entry(*case).or_default().insert(Arc::clone(phase));
             }
@@ -222,6 +236,14 @@ impl<'a> PutIn<'a> {
             alike,
             by_case,
         }
+    }
+
+    /// The phases of the alerts that an incident quotes as evidence.
+    fn evident(&self, incident: &Incident) -> BTreeSet<Arc<str>> {
+        let signs = incident.signs.iter();
+        let evidence = signs.filter(|sign| !sign.says.starts_with(Correlator::CAME_ALONG));
+        let alerts = evidence.filter_map(|sign| self.network.alerts.get(number_of(&sign.id)));
+        alerts.filter_map(|alert| alert.phase.clone()).collect()
     }
 
     /// The phases of the alerts of an incident: of those that it quotes, of those before it began that
@@ -269,10 +291,12 @@ fn cut<K: Ord>(network: &Network, quiet: Duration, key: impl Fn(&Alert) -> K) ->
             groups.push(Group {
                 began: alert.time,
                 opened_in: alert.phase.clone(),
+                evident: BTreeSet::new(),
                 phases: BTreeSet::new(),
             });
         }
         if let Some(group) = groups.get_mut(*place) {
+            group.evident.extend(alert.phase.clone());
             group.phases.extend(alert.phase.clone());
         }
     }
@@ -318,18 +342,26 @@ impl fmt::Display for AlertReport {
         )?;
         writeln!(
             f,
-            "{:<24}{:>10}{:>12}{:>14}{:>14}{:>13}",
-            "", "incidents", "reduction", "on worst day", "phases kept", "phases own"
+            "{:<24}{:>10}{:>12}{:>14}{:>14}{:>13}{:>13}",
+            "",
+            "incidents",
+            "reduction",
+            "on worst day",
+            "phases kept",
+            "as evidence",
+            "phases own"
         )?;
         for row in &self.rows {
             writeln!(
                 f,
-                "{:<24}{:>10}{:>10.3} %{:>14}{:>11}/{}{:>10}/{}",
+                "{:<24}{:>10}{:>10.3} %{:>14}{:>11}/{}{:>10}/{}{:>10}/{}",
                 row.grouping,
                 row.incidents,
                 row.reduction * 100.0,
                 row.incidents_per_day,
                 row.phases_kept,
+                row.phases,
+                row.phases_evident,
                 row.phases,
                 row.phases_own,
                 row.phases
@@ -351,12 +383,15 @@ impl fmt::Display for AlertReport {
             };
             writeln!(f, "{:<18}incidents by day  {}", one.network, days.join(" "))?;
             writeln!(f, "{:<18}not kept          {}", "", list(&one.not_kept))?;
+            let evident = list(&one.not_evident);
+            writeln!(f, "{:<18}not as evidence   {evident}", "")?;
             writeln!(f, "{:<18}not of their own  {}", "", list(&one.not_own))?;
         }
         writeln!(
             f,
             "\nA phase is a time: every alert that came while it lasted counts as its own, whatever it\n\
-             is about. The first day of each network is only learned from."
+             is about. It is kept if one of them is part of an incident that is told, be it as what\n\
+             came along. The first day of each network is only learned from."
         )
     }
 }

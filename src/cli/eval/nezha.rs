@@ -249,18 +249,22 @@ impl World {
                     Output::Anomaly(anomaly) => self.desk.anomaly(&anomaly, now),
                     Output::Sign(sign) => self.desk.sign(sign, now),
                     Output::Trail(trail) => self.desk.trail(&trail, now),
-                    Output::State { .. }
-                    | Output::TrainingDue { .. }
-                    | Output::Unjudged { .. } => {}
+                    Output::State { .. } | Output::TrainingDue { .. } | Output::Unjudged { .. } => {
+                    }
                 }
             }
             self.desk.advance(now);
-            opened.extend(self.desk.take(now).into_iter().filter_map(|told| match told {
-                Told::Incident { event, .. } if event.stage == Stage::Opened => {
-                    Some(event.incident.id.clone())
-                }
-                _ => None,
-            }));
+            opened.extend(
+                self.desk
+                    .take(now)
+                    .into_iter()
+                    .filter_map(|told| match told {
+                        Told::Incident { event, .. } if event.stage == Stage::Opened => {
+                            Some(event.incident.id.clone())
+                        }
+                        _ => None,
+                    }),
+            );
         }
         opened
     }

@@ -62,8 +62,7 @@ impl Burst {
 
     /// Whether an alert of this service, at `now`, belongs to it.
     pub(super) fn takes(&self, stream: &StreamKey, now: Moment) -> bool {
-        now < self.ends()
-            && (self.services.contains(stream) || now.since(self.last) <= TOGETHER)
+        now < self.ends() && (self.services.contains(stream) || now.since(self.last) <= TOGETHER)
     }
 
     /// When it is over, if nothing more comes.

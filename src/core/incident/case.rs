@@ -179,7 +179,7 @@ impl Case {
         incident
             .signs
             .truncate(Incident::SIGNS_MAX.saturating_sub(self.company.len()));
-        incident.signs.extend(self.company.signs().cloned());
+        incident.signs.extend(self.company.signs());
     }
 
     /// Takes in all of a case that began later.

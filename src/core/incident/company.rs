@@ -13,6 +13,9 @@ use super::clock::Moment;
 use crate::core::event::Sign;
 use crate::core::record::StreamKey;
 
+/// How a sign begins that came along and is no evidence.
+pub(super) const CAME_ALONG: &str = "as on other days";
+
 /// What came along with an incident.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Company {
@@ -54,9 +57,13 @@ impl Company {
         }
     }
 
-    /// One sign for each name and service.
-    pub(super) fn signs(&self) -> impl Iterator<Item = &Arc<Sign>> {
-        self.kept.iter().map(|(sign, _)| sign)
+    /// One sign for each name and service, which says that it is no evidence.
+    pub(super) fn signs(&self) -> impl Iterator<Item = Arc<Sign>> {
+        self.kept.iter().map(|(sign, _)| {
+            let mut shown = Sign::clone(sign);
+            shown.says = format!("{CAME_ALONG}: {}", sign.says).into();
+            Arc::new(shown)
+        })
     }
 
     pub(super) fn len(&self) -> usize {

@@ -11,7 +11,7 @@ use super::Settings;
 use super::burst::Burst;
 use super::case::Case;
 use super::clock::Clock;
-use super::company::Lately;
+use super::company::{self, Lately};
 use super::foreign::Foreign;
 use super::gravity::{self};
 use super::past::Past;
@@ -102,6 +102,9 @@ impl Correlator {
     /// How the note begins with which an incident ends that turned out to be part of another; the id
     /// of that one follows.
     pub const PART_OF: &str = "it is part of incident ";
+    /// How a sign of another system's alerts begins that came along and is no evidence: one of its name
+    /// comes from its service on other days too.
+    pub const CAME_ALONG: &str = company::CAME_ALONG;
 
     /// A correlator that has seen nothing.
     pub fn new(settings: Settings) -> Self {

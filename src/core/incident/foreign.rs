@@ -163,9 +163,8 @@ impl Foreign {
             return f64::INFINITY;
         }
         let days = known.saturating_sub(LATEST).min(PAST).div_duration_f64(DAY);
-        let is_past = |at: Moment| {
-            at >= learned && until.since(at) >= LATEST && until.since(at) <= PAST
-        };
+        let is_past =
+            |at: Moment| at >= learned && until.since(at) >= LATEST && until.since(at) <= PAST;
         let past = self.past.iter().filter(|(at, _)| is_past(*at));
         let as_much = past.filter(|(_, other)| *other >= burst.surprise());
         (as_much.count() + 1) as f64 / (days + 1.0)

@@ -29,6 +29,8 @@ mod telling;
 mod times;
 
 #[cfg(test)]
+mod alert_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod properties;

@@ -128,7 +128,8 @@ impl Reader {
             let span = Span {
                 trace_id: trace_id.as_bytes().to_vec(),
                 span_id: span_id.as_bytes().to_vec(),
-                parent_span_id: self::span_id(parent).map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
+                parent_span_id: self::span_id(parent)
+                    .map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
                 name: name.to_owned(),
                 start_time_unix_nano: nanos(start),
                 end_time_unix_nano: nanos(end),
