@@ -12,12 +12,16 @@ use anyhow::Result;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use knothole::core::detect::NextEvent;
 use knothole::core::parse::Miner;
-use knothole::core::record::Timestamp;
+use knothole::core::record::{TemplateId, Timestamp, TraceId};
 use knothole::core::train::{Corpus, TrainSettings, train};
+use knothole::core::witness::{Flow, Heard};
 use knothole::edge::receive::{self, ConvertSettings, Encoding, Signal};
 
 /// Templates born in one run of the miss path; below the miner's bound.
 const SHAPES: usize = 8_192;
+/// Traces that go on at a time, and records of each.
+const TRACES: u64 = 1_000;
+const STEPS: u64 = 12;
 /// Questions asked at once, as the engine asks them.
 const QUESTIONS_AT_ONCE: usize = 4_096;
 /// Blocks of the log that the training bench learns from.
@@ -31,6 +35,7 @@ fn main() -> Result<()> {
     let lines = hdfs::lines()?;
     decode(&mut criterion, &lines);
     parse(&mut criterion, &lines);
+    flow(&mut criterion);
     let bundle = hdfs::bundle()?;
     let corpus = hdfs::corpus(&lines, &bundle)?;
     score(&mut criterion, &corpus)?;
@@ -94,6 +99,28 @@ fn word(number: usize) -> String {
         .bytes()
         .map(|digit| char::from(digit - b'0' + b'k'))
         .collect()
+}
+
+/// A record within a trace → what follows what is counted.
+fn flow(criterion: &mut Criterion) {
+    let heard = |step: u64, trace: u64| {
+        let id = u128::from(trace + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        TraceId::from_bytes(&id.to_be_bytes()).map(|trace| Heard {
+            trace,
+            template: TemplateId(step),
+            time: Timestamp::from_millis(step),
+            place: 0,
+        })
+    };
+    let records = (0..STEPS).flat_map(|step| (0..TRACES).filter_map(move |it| heard(step, it)));
+    let records: Vec<Heard> = records.collect();
+    let mut group = criterion.benchmark_group("flow");
+    group.throughput(Throughput::Elements(records.len() as u64));
+    group.bench_function("hear", |bench| {
+        let mut flow = Flow::default();
+        bench.iter(|| records.iter().for_each(|heard| flow.hear(*heard)));
+    });
+    group.finish();
 }
 
 /// Windows → ranks: what the model was never asked, and what it was asked before.

@@ -205,7 +205,9 @@ impl Worker {
     /// How long after it came a record is judged of which the batch came at `received_at`.
     fn lag(&self, received_at: Timestamp) -> Duration {
         let now = clock::now();
+        // The epoch stands for the rest of a stretch of work, of which it is not known how old it is.
         let due = self.shard.next_deadline();
+        let due = due.filter(|due| *due > Timestamp::ZERO);
         let overdue = due.map_or(Duration::ZERO, |due| now.since(due));
         now.since(received_at) + overdue + self.shard.reorder_delay()
     }

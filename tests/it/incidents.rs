@@ -31,7 +31,7 @@ fn alert(service: &str, name: &str, nth: u64) -> Value {
     })
 }
 
-fn incidents(knothole: &Knothole, query: &str) -> Vec<Value> {
+pub(crate) fn incidents(knothole: &Knothole, query: &str) -> Vec<Value> {
     let (status, body) = knothole.get(&format!("/v1/incidents{query}"));
     assert_eq!(status, 200, "{body}");
     let mut body: Value = serde_json::from_str(&body).unwrap();

@@ -18,6 +18,7 @@ mod raw;
 mod shapes;
 
 mod bounds;
+mod calm;
 mod clients;
 mod collectors;
 mod conformance;

@@ -149,7 +149,19 @@ alertmanager() {
     echo "KNOTHOLE_ALERTMANAGER=$program"
 }
 
-[ $# -gt 0 ] || set -- collector python node rotel alertmanager
+# Debian's package: a library that shows a program another time than it is.
+faketime() {
+    local library
+    for library in /usr/lib/*/faketime/libfaketime.so.1; do
+        if [ -e "$library" ]; then
+            echo "KNOTHOLE_FAKETIME=$library"
+            return
+        fi
+    done
+    skip faketime "no libfaketime: apt-get install libfaketime"
+}
+
+[ $# -gt 0 ] || set -- collector python node rotel alertmanager faketime
 for part in "$@"; do
     case $part in
         collector) collector ;;
@@ -157,6 +169,7 @@ for part in "$@"; do
         node) node_sdk ;;
         rotel) rotel ;;
         alertmanager) alertmanager ;;
+        faketime) faketime ;;
         *) say "unknown part: $part"; exit 2 ;;
     esac
 done

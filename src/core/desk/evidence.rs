@@ -1,6 +1,7 @@
 //! What is known beside signs: spans, metrics, traffic, changes, who calls whom.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::core::cause::{self, CauseInput, Counted};
 use crate::core::changes::{Changes, NEAR};
 use crate::core::event::{Cause, Incident, Sign};
 use crate::core::record::{Change, Resource, StreamKey, Timestamp};
+use crate::core::silence::{Silences, Subject};
 use crate::core::topology::{LinkSource, Topology};
 use crate::core::traffic::{ATTRIBUTES, Traffic};
 use crate::core::witness::{Finding, Witness};
@@ -17,8 +19,8 @@ use crate::core::witness::{Finding, Witness};
 /// How long before an incident spans and metrics are looked at: what comes first is often seen before
 /// the first log record that is odd.
 const BEFORE: Duration = Duration::from_mins(5);
-/// Most values of attributes that are compared for one incident.
-const VALUES_MAX: usize = 64;
+/// Most values of each attribute that are compared for one incident, those with the most signs.
+const VALUES_MAX: usize = 16;
 
 /// Everything an incident is explained with.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -55,10 +57,20 @@ impl Evidence {
     }
 
     /// What spans and metrics show by now; nothing while they are only learned from.
-    pub(super) fn advance(&mut self, now: Timestamp, warm_up: Duration) -> Vec<Sign> {
+    pub(super) fn advance(
+        &mut self,
+        now: Timestamp,
+        warm_up: Duration,
+        silences: &Silences,
+    ) -> Vec<Sign> {
         let is_learning = self.witness.age() < warm_up;
         self.witness.learn_all(is_learning);
-        let mut signs = self.witness.advance(now);
+        let rests = |stream: &StreamKey| {
+            let resource = Resource::default();
+            let subject = Subject::of_stream(stream, &resource, None);
+            !silences.windows().is_empty() && silences.verdict(&subject, now).no_learn
+        };
+        let mut signs = self.witness.advance_but(now, rests);
         if is_learning {
             signs.clear();
         }
@@ -96,10 +108,15 @@ impl Evidence {
                 .filter_map(|sign| Some((sign, sign.resource.get(attribute)?)))
                 .collect();
             let all = with.iter().map(|(sign, _)| sign.count).sum();
-            let values: BTreeSet<&str> = with.iter().map(|(_, value)| *value).collect();
+            let mut signs_with: BTreeMap<&str, u64> = BTreeMap::new();
+            for (sign, value) in &with {
+                *signs_with.entry(value).or_default() += sign.count;
+            }
+            let mut values: Vec<(&str, u64)> = signs_with.into_iter().collect();
+            values.sort_by_key(|(_, count)| Reverse(*count));
+            values.truncate(VALUES_MAX);
             let streams: BTreeSet<&StreamKey> = with.iter().map(|(sign, _)| &sign.stream).collect();
-            for value in values {
-                let has = |(sign, own): &(&Arc<Sign>, &str)| (*own == value).then_some(sign.count);
+            for (value, count) in values {
                 let normal = streams.iter().fold((0, 0), |sum, stream| {
                     let (with, all) = self.traffic.share(stream, attribute, value);
                     (sum.0 + with, sum.1 + all)
@@ -107,12 +124,11 @@ impl Evidence {
                 counted.push(Counted {
                     attribute: attribute.into(),
                     value: value.into(),
-                    abnormal: (with.iter().filter_map(has).sum(), all),
+                    abnormal: (count, all),
                     normal,
                 });
             }
         }
-        counted.truncate(VALUES_MAX);
         counted
     }
 }

@@ -229,7 +229,8 @@ impl Desk {
 
     /// Lets time pass until `now`.
     pub fn advance(&mut self, now: Timestamp) {
-        for sign in self.evidence.advance(now, self.settings.warm_up) {
+        let (warm_up, silences) = (self.settings.warm_up, &self.settings.silences);
+        for sign in self.evidence.advance(now, warm_up, silences) {
             self.sign(Arc::new(sign), now);
         }
         self.correlator.advance(now);

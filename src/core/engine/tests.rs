@@ -6,6 +6,7 @@ mod processes;
 mod promises;
 mod reloads;
 mod restarts;
+mod trails;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -110,7 +111,7 @@ fn active_shard(settings: Settings) -> Shard {
 fn anomalies(outputs: Vec<Output>) -> Vec<Arc<Anomaly>> {
     let found = outputs.into_iter().filter_map(|output| match output {
         Output::Anomaly(anomaly) => Some(anomaly),
-        Output::State { .. } | Output::TrainingDue { .. } | Output::Unjudged { .. } => None,
+        _ => None,
     });
     found.collect()
 }

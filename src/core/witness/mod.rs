@@ -134,7 +134,10 @@ impl Witness {
             self.follow(&stream, *from, *to);
         }
         for (event, name) in &trail.names {
-            if self.texts.len() < TEXTS_MAX || self.texts.contains_key(event) {
+            if self.texts.len() >= TEXTS_MAX {
+                self.forget_texts();
+            }
+            if self.texts.len() < TEXTS_MAX {
                 let text = name.chars().take(TEXT_LEN_MAX).collect::<String>();
                 self.texts.insert(*event, text.into());
             }
@@ -181,19 +184,28 @@ impl Witness {
 
     /// Lets time pass: closes traces that are quiet and judges what came. Call it every few seconds.
     pub fn advance(&mut self, now: Timestamp) -> Vec<Sign> {
+        self.advance_but(now, |_| false)
+    }
+
+    /// The same, but nothing is learned of a service while it `rests`, as in a maintenance window.
+    pub fn advance_but(&mut self, now: Timestamp, rests: impl Fn(&StreamKey) -> bool) -> Vec<Sign> {
         let uptime = self.uptime.at(now);
         self.close_traces(uptime);
         if uptime.saturating_sub(self.looked) < LOOK_EVERY {
             return Vec::new();
         }
-        self.look(uptime)
+        let signs = self.look();
+        if uptime.saturating_sub(self.stretch_from) >= STRETCH {
+            self.next_stretch(uptime, rests);
+        }
+        signs
     }
 
     /// Judges all that came as if time had passed: the input ends here.
     pub fn finish(&mut self) -> Vec<Sign> {
         let uptime = self.uptime.pass(PATIENCE);
         self.close_traces(uptime);
-        self.look(uptime)
+        self.look()
     }
 
     /// While this is on all that comes is taken for normal and learned: in the first hours, and where
@@ -253,7 +265,8 @@ impl Witness {
         }
     }
 
-    fn look(&mut self, uptime: Duration) -> Vec<Sign> {
+    fn look(&mut self) -> Vec<Sign> {
+        let uptime = self.uptime.now();
         self.looked = uptime;
         let mut found = self.meters.judge();
         let heard = self.heard();
@@ -264,11 +277,7 @@ impl Witness {
         for finding in found {
             self.ongoing.take(finding, self.stretch, uptime);
         }
-        let signs = self.ongoing.due(uptime);
-        if uptime.saturating_sub(self.stretch_from) >= STRETCH {
-            self.next_stretch(uptime);
-        }
-        signs
+        self.ongoing.due(uptime)
     }
 
     fn heard(&self) -> HeardNow<'_> {
@@ -300,7 +309,7 @@ impl Witness {
         self.traces.follow(stream, from, to);
     }
 
-    fn next_stretch(&mut self, uptime: Duration) {
+    fn next_stretch(&mut self, uptime: Duration, rests: impl Fn(&StreamKey) -> bool) {
         let mut operations = BTreeSet::new();
         let mut streams = BTreeSet::new();
         for finding in self.ongoing.abnormal(self.stretch, ACCEPTED_AFTER) {
@@ -320,10 +329,11 @@ impl Witness {
         let is_late = self.are_records_late();
         for (key, operation) in &mut self.operations {
             let is_normal = self.learns_all || !operations.contains(key);
-            operation.fold(is_normal && !is_late);
+            operation.fold(is_normal && !is_late && !rests(&key.0));
         }
         let learns_all = self.learns_all;
-        self.ways.fold(|end| learns_all || !streams.contains(end));
+        self.ways
+            .fold(|end| (learns_all || !streams.contains(end)) && !rests(end));
         self.ongoing.forget(uptime);
         let [writers, before] = &mut self.writers;
         std::mem::swap(writers, before);
@@ -333,14 +343,22 @@ impl Witness {
     }
 
     fn make_room(&mut self) {
-        let mut latest: Vec<Duration> = self.operations.values().map(Operation::latest).collect();
-        latest.sort_unstable();
-        let kept_from = latest.get(latest.len() / 8).copied().unwrap_or_default();
-        self.operations
-            .retain(|_, operation| operation.latest() >= kept_from);
+        // Names that come once, as somebody who puts ids into them makes, push out no other.
+        let worth = |it: &Operation| (it.is_learned(), it.latest());
+        let mut all: Vec<(bool, Duration)> = self.operations.values().map(worth).collect();
+        all.sort_unstable();
+        let kept_from = all.get(all.len() / 8).copied().unwrap_or_default();
+        self.operations.retain(|_, it| worth(it) >= kept_from);
         while self.operations.len() > OPERATIONS_MAX {
             self.operations.pop_last();
         }
+    }
+
+    /// Lets the texts go that no operation is known by.
+    fn forget_texts(&mut self) {
+        let operations = self.operations.values();
+        let used: BTreeSet<TemplateId> = operations.flat_map(Operation::templates).collect();
+        self.texts.retain(|template, _| used.contains(template));
     }
 
     /// The one copy of a service's name.

@@ -184,6 +184,19 @@ impl Operation {
         new.odd = new.odd.take().or(old.odd);
     }
 
+    /// Whether enough is known of it to judge it.
+    pub(super) const fn is_learned(&self) -> bool {
+        self.past.of >= LEARNED_MIN
+    }
+
+    /// The templates of what it writes.
+    pub(super) fn templates(&self) -> impl Iterator<Item = TemplateId> {
+        self.parts.keys().filter_map(|part| match part {
+            Part::Record(template) => Some(*template),
+            Part::Step(..) | Part::Call(..) => None,
+        })
+    }
+
     pub(super) const fn is_touched(&self) -> bool {
         self.now.of > 0
     }

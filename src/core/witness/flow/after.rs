@@ -40,6 +40,8 @@ pub(super) struct After {
     now: u64,
     followers: Vec<Follower>,
     told: Option<Duration>,
+    /// The first case that showed what is broken, over all stretches that it lasts.
+    since: Option<Heard>,
     is_broken: bool,
     broken_stretches: u32,
 }
@@ -113,12 +115,13 @@ impl After {
             let weight = follower.bursts.surprise(now, past);
             ((fell || rose) && weight >= TOLD_NATS).then_some((follower, weight, fell))
         });
-        // Of two that weigh the same what stays away is told, and what comes in its place is named.
-        let most = judged.max_by(|a, b| a.1.total_cmp(&b.1).then(a.2.cmp(&b.2)));
+        // What stays away is told before what comes in its place, which is named with it.
+        let most = judged.max_by(|a, b| a.2.cmp(&b.2).then(a.1.total_cmp(&b.1)));
         let (follower, weight, _) = most?;
         let odd = follower.odd?;
         self.is_broken = true;
-        if odd.last.since(odd.first.time) < LASTS_MIN {
+        let first = *self.since.get_or_insert(odd.first);
+        if odd.last.since(first.time) < LASTS_MIN {
             return None;
         }
         let is_due = self
@@ -132,10 +135,10 @@ impl After {
             now: (follower.now, self.now),
             instead: self.instead(follower),
             weight: weight.min(Finding::WEIGHT_MAX),
-            first_seen: odd.first.time,
+            first_seen: first.time,
             last_seen: odd.last,
-            trace: odd.first.trace,
-            place: odd.first.place,
+            trace: first.trace,
+            place: first.place,
         })
     }
 
@@ -165,6 +168,7 @@ impl After {
                     .for_each(|follower| follower.past /= 2);
             }
             self.told = None;
+            self.since = None;
         }
         self.next_stretch();
     }
@@ -172,6 +176,7 @@ impl After {
     /// Forgets what goes on.
     pub(super) fn rest(&mut self) {
         self.told = None;
+        self.since = None;
         self.broken_stretches = 0;
         self.next_stretch();
     }
