@@ -438,6 +438,22 @@ mod tests {
     }
 
     #[test]
+    fn a_phase_of_usual_alerts_is_kept_as_company_and_is_no_evidence() {
+        let mut network = network();
+        let before = 198_500..199_500;
+        for alert in &mut network.alerts {
+            let second = alert.time.as_nanos() / 1_000_000_000 - 1_800_000_000;
+            if before.contains(&second) {
+                alert.phase = Some("look around".into());
+            }
+        }
+        let found = Found::new(&network, &told(&network));
+        let missing = BTreeSet::from(["look around".into()]);
+        assert_eq!((found.phases.len(), found.not_kept.len()), (3, 0));
+        assert_eq!((&found.not_evident, &found.not_own), (&missing, &missing));
+    }
+
+    #[test]
     fn a_baseline_tells_of_every_name() {
         let groups = cut(&network(), QUIET, |alert| Arc::clone(&alert.name));
         assert_eq!(groups.len(), 12);

@@ -11,7 +11,7 @@ use crate::core::incident::Correlator;
 use crate::core::silence::Watch;
 
 /// Raised when what is saved changes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Bytes that are not what a desk of this version left.
 #[derive(Debug, thiserror::Error)]

@@ -27,8 +27,11 @@ pub(super) struct Company {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lately {
     /// By the minute, the name and the service, each with how many it stands for.
-    kept: BTreeMap<(Moment, Box<str>, StreamKey), (Arc<Sign>, u64)>,
+    kept: BTreeMap<Spot, (Arc<Sign>, u64)>,
 }
+
+/// A minute, a name and a service.
+type Spot = (Moment, Box<str>, StreamKey);
 
 impl Company {
     /// Most names and services that are told apart.

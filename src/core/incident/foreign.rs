@@ -3,8 +3,8 @@
 //! Nothing is known beforehand of any name, and nothing is looked at that comes later.
 //!
 //! 1. **Surprise.** What came twice in three days, by its name and at its service, is usual; what came
-//!    less often is surprising by the logarithm of how much less often (Krichevsky and Trofimov: half a
-//!    time more than it came, so that what never came may come).
+//!    less often is surprising by the logarithm of how much less often. A rate is taken for half a time
+//!    more than was counted (Jeffreys' prior of a Poisson rate), so that what never came may come.
 //! 2. **Bursts.** Surprises that come close together are one [`Burst`]; its surprise is their sum.
 //! 3. **How seldom.** A burst is worth what its rank among those of the last three days is worth: how
 //!    many a day were as surprising. No threshold on the surprise itself could hold for every network.

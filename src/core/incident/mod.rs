@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Sign ─ known noise? ─▶ counted
+//!   ├─ another system's alert ─ surprising? ─ burst ─ seldom? ─▶ Case, or the day's rest, or its company
 //!   └─ joins by trace, service, topology, storm ─▶ Case ─ settle ─▶ told: opened
 //!                                                   │  quiet ─▶ resolved ─ comes back ─▶ open again
 //!                                                   └─ Past: how often, how long, what helped
