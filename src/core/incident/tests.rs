@@ -105,6 +105,11 @@ impl World {
         self.correlator.live().collect()
     }
 
+    /// How many signs were made.
+    pub(super) const fn made(&self) -> u64 {
+        self.made
+    }
+
     pub(super) fn stages(&self) -> Vec<Stage> {
         self.told.iter().map(|event| event.stage).collect()
     }
