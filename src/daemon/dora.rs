@@ -2,27 +2,33 @@
 
 use std::time::Duration;
 
-use super::showing::{incident, said};
+use super::showing::{incident, pages};
 use crate::core::event::Incident;
 use crate::core::incident;
 use crate::core::record::{Change, Timestamp};
 use crate::edge::api::{Dora, Quantiles};
 use crate::edge::store::{Control, Document, Kind};
 
-/// Most documents of a kind that are looked at, the newest.
-const LOOKED_AT_MAX: usize = 10_000;
-
 /// The measures of the last `window` before `now`.
 pub(super) fn dora(control: &Control, window: Duration, now: Timestamp) -> Dora {
-    let read = |kind| said(control.newest(kind, None, LOOKED_AT_MAX)).into_iter();
-    let documents = |kind| read(kind).map(|it| it.document);
+    let documents = |kind| pages(control, kind).flatten();
     let incidents: Vec<Incident> = documents(Kind::Incident)
         .filter_map(|it| incident(&it))
+        .map(measured_by)
         .collect();
     let changes: Vec<Change> = documents(Kind::Change)
         .filter_map(|it| change(&it))
         .collect();
     measured(&incidents, &changes, (now.minus(window), now))
+}
+
+/// What is measured of an incident: there may be many, and its signs are most of it.
+fn measured_by(incident: Incident) -> Incident {
+    Incident {
+        signs: Vec::new(),
+        parts: Vec::new(),
+        ..incident
+    }
 }
 
 fn measured(

@@ -40,6 +40,7 @@ mod tests;
 mod properties;
 
 pub use correlator::{Correlator, Counts, IncidentError};
+pub use identity::opening_sign;
 pub use saved::{SavedError, SavedPart};
 pub use settings::Settings;
 pub use times::{Dora, Quantiles, Times};

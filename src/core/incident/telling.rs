@@ -21,7 +21,7 @@ impl Correlator {
         };
         let fingerprint = recurrent_fingerprint(case, &self.past);
         case.told = Some(Told {
-            id: identity::digest(&["incident", &fingerprint, &first.id], ID_LEN),
+            id: identity::id(&fingerprint, &first.id),
             fingerprint,
             revision: 0,
             detected: now.time,

@@ -1,5 +1,7 @@
 //! What is kept as a whole and looked up by its id: incidents, changes, what people said and did.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::{Control, number, remove_unless, sum};
@@ -38,12 +40,12 @@ impl Kind {
         }
     }
 
-    /// How many of them are kept; the oldest by time go first.
+    /// How many of them are kept. Those that were first written longest ago go first: the times of
+    /// some are what senders say, and a clock may have been put back.
     const fn max(self) -> u32 {
         match self {
-            Self::Incident | Self::Anomaly | Self::Change | Self::Verdict => 10_000,
+            Self::Incident | Self::Anomaly | Self::Change | Self::Verdict | Self::Silence => 10_000,
             Self::Audit => 100_000,
-            Self::Silence => 1_000,
             Self::Desk => 4_096,
         }
     }
@@ -58,8 +60,28 @@ pub struct Document {
     pub id: Box<str>,
     /// The time by which they are listed.
     pub at: Timestamp,
-    /// What its owner wrote. Nothing stands for a document that is to be removed.
+    /// What its owner wrote.
     pub body: Vec<u8>,
+}
+
+/// What is done with a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filing {
+    /// It is written; one with the id of another of its kind takes its place.
+    Put(Document),
+    /// It is removed, if it is there.
+    Remove {
+        /// What it is.
+        kind: Kind,
+        /// Its id.
+        id: Box<str>,
+    },
+}
+
+impl From<Document> for Filing {
+    fn from(document: Document) -> Self {
+        Self::Put(document)
+    }
 }
 
 /// A document and its place in the order of their times.
@@ -72,26 +94,6 @@ pub struct Numbered {
 }
 
 impl Control {
-    /// Writes documents; one with the id of another of its kind takes its place, and one without a body
-    /// removes it.
-    ///
-    /// # Errors
-    /// Nothing of it could be written.
-    pub fn put(&self, documents: &[Document]) -> Result<(), StoreError> {
-        self.write(|transaction| put(transaction, documents))
-    }
-
-    /// Removes a document; whether there was one.
-    ///
-    /// # Errors
-    /// It could not be written.
-    pub fn remove(&self, kind: Kind, id: &str) -> Result<bool, StoreError> {
-        self.write(|transaction| {
-            let sql = "DELETE FROM document WHERE kind = ?1 AND id = ?2";
-            Ok(transaction.execute(sql, [kind.name(), id])? > 0)
-        })
-    }
-
     /// The document of a kind with this id.
     ///
     /// # Errors
@@ -118,10 +120,35 @@ impl Control {
         let connection = self.connection();
         let read = || -> rusqlite::Result<Vec<Document>> {
             let sql = "SELECT nth, id, at, body FROM document
-                WHERE kind = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY id LIMIT ?3";
+                WHERE kind = ?1 AND id >= ?2 AND id < ?2 || char(1114111) ORDER BY id LIMIT ?3";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut select = connection.prepare_cached(sql)?;
             let rows = select.query_map(params![kind.name(), prefix, limit], |row| {
+                Ok(numbered(kind, row)?.document)
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
+    /// At most `limit` documents of a kind, the highest id first, of those whose ids are below `before`.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn last(
+        &self,
+        kind: Kind,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        let connection = self.connection();
+        let read = || -> rusqlite::Result<Vec<Document>> {
+            let sql = "SELECT nth, id, at, body FROM document
+                WHERE kind = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+            let before = before.unwrap_or("\u{10ffff}");
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![kind.name(), before, limit], |row| {
                 Ok(numbered(kind, row)?.document)
             })?;
             rows.collect()
@@ -155,36 +182,31 @@ impl Control {
     }
 }
 
-pub(super) fn put(transaction: &Transaction<'_>, documents: &[Document]) -> rusqlite::Result<()> {
+pub(super) fn file(transaction: &Transaction<'_>, filings: &[Filing]) -> rusqlite::Result<()> {
     let sql = "INSERT INTO document (kind, id, at, body, sum) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (kind, id) DO UPDATE SET at = ?3, body = ?4, sum = ?5";
     let mut insert = transaction.prepare_cached(sql)?;
-    for document in documents {
-        if document.body.is_empty() {
-            let sql = "DELETE FROM document WHERE kind = ?1 AND id = ?2";
-            let mut delete = transaction.prepare_cached(sql)?;
-            delete.execute([document.kind.name(), &*document.id])?;
-            continue;
+    let sql = "DELETE FROM document WHERE kind = ?1 AND id = ?2";
+    let mut remove = transaction.prepare_cached(sql)?;
+    let mut kinds: BTreeSet<Kind> = BTreeSet::new();
+    for filing in filings {
+        match filing {
+            Filing::Put(document) => {
+                let (at, sum) = (number(document.at), sum_of(document));
+                let (kind, id) = (document.kind, &document.id);
+                insert.execute(params![kind.name(), id, at, document.body, sum])?;
+                kinds.insert(kind);
+            }
+            Filing::Remove { kind, id } => {
+                remove.execute([kind.name(), id])?;
+            }
         }
-        let at = number(document.at);
-        let sum = sum_of(document);
-        insert.execute(params![
-            document.kind.name(),
-            document.id,
-            at,
-            document.body,
-            sum
-        ])?;
     }
-    let mut kinds: Vec<Kind> = documents.iter().map(|document| document.kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let sql = "DELETE FROM document WHERE kind = ?1 AND nth <= (SELECT nth FROM document
+        WHERE kind = ?1 ORDER BY nth DESC LIMIT 1 OFFSET ?2)";
+    let mut bound = transaction.prepare_cached(sql)?;
     for kind in kinds {
-        let sql = "DELETE FROM document WHERE nth IN (SELECT nth FROM document WHERE kind = ?1
-            ORDER BY at DESC, nth DESC LIMIT -1 OFFSET ?2)";
-        transaction
-            .prepare_cached(sql)?
-            .execute(params![kind.name(), kind.max()])?;
+        bound.execute(params![kind.name(), kind.max()])?;
     }
     Ok(())
 }
