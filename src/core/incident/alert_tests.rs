@@ -65,8 +65,9 @@ impl World {
         let mut rests = BTreeMap::new();
         for event in &self.told {
             if &*event.incident.route.why == Correlator::REST_WHY {
-                let now = self.correlator.get(&event.incident.id);
-                rests.insert(event.incident.began, now.unwrap());
+                let id = &event.incident.id;
+                let now = self.correlator.get(id).unwrap_or_else(|| self.last(id));
+                rests.insert(event.incident.began, now);
             }
         }
         rests.into_values().collect()
