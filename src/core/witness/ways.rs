@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, FindingKind};
 use super::lengths::{Lengths, Shift};
-use super::operation::{JUDGED_MIN, LEARNED_MIN, count_of, is_sign};
+use super::operation::{JUDGED_MIN, LEARNED_MIN, is_large};
 use super::restless::Restless;
 use super::showing::{Pods, Showing};
 use super::visit::Passage;
@@ -123,7 +123,7 @@ impl Way {
     fn fold(&mut self, is_learned: bool) {
         if is_learned && self.now.len() > 0 {
             if self.now.len() >= JUDGED_MIN && self.past.len() >= LEARNED_MIN {
-                self.restless.learn(self.now.against(&self.past).z);
+                self.restless.learn(&self.now.against(&self.past));
             }
             self.past.absorb(&mut self.now);
         }
@@ -214,9 +214,7 @@ impl<'a> Slow<'a> {
     }
 
     fn excess(&self) -> Duration {
-        self.shift
-            .excess()
-            .saturating_mul(count_of(self.way.now.len()))
+        self.shift.lost()
     }
 
     /// The slow way as a finding about `blamed`, one of its ends.
@@ -230,13 +228,12 @@ impl<'a> Slow<'a> {
         } else {
             (callee, caller_pods)
         };
+        let (now, of) = self.shift.words();
         let says = format!(
-            "the way from {caller} to {callee} and back takes {} since {}, before {} (median of {} \
-             calls, less the callee's own time)",
-            lasting(self.shift.medians.1),
+            "the way from {caller} to {callee} and back takes {now} since {}, before {} (median of \
+             {of}, less the callee's own time)",
             clock(showing.first),
             lasting(self.shift.medians.0),
-            self.way.now.len(),
         );
         Some(Finding {
             kind: FindingKind::Gap,
@@ -251,7 +248,7 @@ impl<'a> Slow<'a> {
             excess: self.excess(),
             trace: showing.trace,
             resource: Arc::clone(&showing.resource),
-            is_sign: is_sign(&self.shift, self.weight) && showing.lasts(),
+            is_sign: is_large(&self.shift) && showing.lasts(),
             says: says.into(),
         })
     }
