@@ -7,9 +7,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::tests::World;
-use super::{Correlator, Settings};
+use super::{Correlator, Dora, Settings};
 use crate::core::event::{Gravity, Incident, IncidentState, Source, Stage};
-use crate::core::record::{Severity, StreamKey};
+use crate::core::record::{Severity, StreamKey, Timestamp};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -155,6 +155,9 @@ fn what_is_unusual_but_no_more_than_other_things_is_gathered_once_a_day_and_wake
     world.wait(2 * DAY);
     let mut over = world.rests().into_iter();
     assert!(over.all(|rest| rest.state == IncidentState::Resolved));
+    let history = world.correlator.history().map(AsRef::as_ref);
+    let figures = Dora::of(history, [], (Timestamp::ZERO, world.now));
+    assert_eq!((figures.incidents, figures.restore), (0, None));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::clock::{Moment, When};
 use super::company::is_near;
 use super::correlator::Correlator;
 use super::foreign::Verdict;
-use crate::core::event::{Relation, Sign};
+use crate::core::event::{Incident, Relation, Sign};
 use crate::core::record::{Severity, StreamKey};
 use crate::core::topology::Topology;
 
@@ -91,7 +91,7 @@ impl Correlator {
     /// if there is none, for as long after its signs as any other would go on.
     fn trouble_near(&self, stream: &StreamKey, now: Moment) -> Option<u64> {
         let is_near = |case: &Case| {
-            let mut services = case.parts.keys();
+            let mut services = case.parts.keys().take(Incident::PARTS_MAX);
             let goes_on = case.is_live() && now < case.heard.plus(self.quiet_for(case));
             goes_on && !case.is_ours && services.any(|service| is_near(service, stream))
         };

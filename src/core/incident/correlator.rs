@@ -171,7 +171,7 @@ impl Correlator {
             if case.told.is_none() && now.since(case.opened) >= self.settings.settle {
                 self.tell_first(key);
             } else if case.is_live() && now >= self.ends(case) {
-                let note = None;
+                let note = case.is_rest.then(|| Self::REST_WHY.to_owned());
                 self.end(key, IncidentState::Resolved, self.ourselves(note));
             } else if case
                 .ended
