@@ -1,7 +1,7 @@
 //! What an operator would notice of other systems' alerts.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -73,10 +73,14 @@ impl World {
     }
 }
 
+/// A world in which three days went by as usual.
 fn learned() -> World {
-    let mut world = World::new();
-    world.days(3);
-    world
+    static LEARNED: LazyLock<World> = LazyLock::new(|| {
+        let mut world = World::new();
+        world.days(3);
+        world
+    });
+    LEARNED.clone()
 }
 
 fn quoted<'a>(incident: &'a Incident, says: &'a str) -> impl Iterator<Item = (&'a str, u64)> {

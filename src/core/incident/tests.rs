@@ -11,6 +11,7 @@ use crate::core::record::{Severity, StreamKey, Timestamp, TraceId};
 use crate::core::topology::{LinkSource, Topology};
 
 /// A correlator with a clock and a topology.
+#[derive(Clone)]
 pub(super) struct World {
     pub(super) correlator: Correlator,
     pub(super) topology: Topology,
