@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use reqwest::redirect::Policy;
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::Value;
 
 use super::failure::{Failure, OrFailure as _};
@@ -88,37 +88,31 @@ impl Client {
 
     /// Asks for `path` (`/v1/incidents`) with `query`.
     pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply, Failure> {
-        self.ask(Method::GET, path, query, None)
+        self.runtime.block_on(self.ask(path, query))
+    }
+
+    /// The same, for whoever runs on [`runtime`](Self::runtime).
+    pub(crate) async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply, Failure> {
+        let mut url = at(&self.url, path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(self.http.request(Method::GET, url)).await
     }
 
     /// Sends `body` to `path`.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Reply, Failure> {
-        self.ask(Method::POST, path, &[], Some(body))
+        let request = self.http.request(Method::POST, at(&self.url, path));
+        let request = request.header(reqwest::header::CONTENT_TYPE, "application/json");
+        let request = request.body(body.to_string());
+        self.runtime.block_on(self.send(request))
     }
 
-    fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        query: &[(&str, &str)],
-        body: Option<&Value>,
-    ) -> Result<Reply, Failure> {
-        let mut url = self.url.clone();
-        url.set_path(path);
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let mut request = self.http.request(method, url);
+    async fn send(&self, mut request: RequestBuilder) -> Result<Reply, Failure> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        if let Some(body) = body {
-            let kind = reqwest::header::CONTENT_TYPE;
-            request = request
-                .header(kind, "application/json")
-                .body(body.to_string());
-        }
-        self.runtime.block_on(answer(request)).map_err(|error| {
+        answer(request).await.map_err(|error| {
             let place = self.place();
             let told = match error.is_connect() {
                 true => format!(
@@ -184,7 +178,7 @@ impl Reply {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> Result<Reply, reqwest::Error> {
+async fn answer(request: RequestBuilder) -> Result<Reply, reqwest::Error> {
     let mut response = request.send().await?;
     let status = response.status();
     let mut body = Vec::new();
@@ -196,6 +190,13 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Reply, reqwest::Erro
         }
     }
     Ok(Reply { status, body })
+}
+
+/// `path` below `base`, which may have a path of its own where a proxy gives the daemon one.
+fn at(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 /// `127.0.0.1:8080` is taken for `http://127.0.0.1:8080`.
@@ -224,6 +225,12 @@ mod tests {
         assert_eq!(read("127.0.0.1:8080"), http);
         assert_eq!(read("http://127.0.0.1:8080"), http);
         assert!(read("https://knothole.example.net").is_some());
+        let below = |base: &str| at(&address(base).unwrap(), "/v1/audit").to_string();
+        assert_eq!(below("h:1"), "http://h:1/v1/audit");
+        assert_eq!(
+            below("https://h.example/knothole/"),
+            "https://h.example/knothole/v1/audit"
+        );
         for wrong in ["", "ftp://127.0.0.1", "http://", "file:///etc/passwd"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }

@@ -23,6 +23,7 @@ mod silence;
 mod story;
 mod templates;
 mod terminal;
+mod screen;
 mod top;
 mod train;
 

@@ -1,5 +1,6 @@
 //! `knothole outbox`: messages on their way to sinks, and those that no sink would take.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::{out, printable, say};
 use crate::edge::notify::rfc3339;
-use crate::edge::store::{Control, OutboxRow};
+use crate::edge::store::{Control, DeadRow, Waiting};
 
 /// Longest name or reason that is shown, in characters.
 const TEXT_CHARS_MAX: usize = 200;
@@ -80,35 +81,50 @@ pub(crate) fn run(args: &OutboxArgs) -> Result<Outcome, Failure> {
 }
 
 fn list(control: &Control, json: bool) -> Result<Outcome, Failure> {
+    let waiting = control.waiting().or_environment()?;
+    let dead = control.dead().or_environment()?;
     let mut out = out();
-    let mut print = |row: &OutboxRow, dead: Option<&str>| -> std::io::Result<()> {
-        use std::io::Write as _;
-        let (sink, at) = (printable(&row.sink, TEXT_CHARS_MAX), rfc3339(row.at));
-        match (json, dead) {
-            (true, _) => {
-                let object = json!({
-                    "sink": row.sink, "type": row.kind, "id": row.id, "offered": at,
-                    "bytes": row.message.len(), "dead": dead,
-                });
-                writeln!(out, "{object}")
-            }
-            (false, None) => writeln!(out, "waits  {at}  {sink}  {}", row.id),
-            (false, Some(why)) => {
-                let why = printable(why, TEXT_CHARS_MAX);
-                writeln!(out, "dead   {at}  {sink}  {}  {why}", row.id)
-            }
-        }
-    };
-    let (pending, dead) = (control.pending(), control.dead());
-    let (pending, dead) = (pending.or_environment()?, dead.or_environment()?);
-    for row in &pending {
-        print(row, None).or_environment()?;
+    for it in &waiting {
+        print(&mut out, it, (json, None))?;
     }
-    for dead in &dead {
-        print(&dead.row, Some(&dead.why)).or_environment()?;
+    for DeadRow { row, why, .. } in &dead {
+        let it = Waiting {
+            sink: row.sink.clone(),
+            kind: row.kind.clone(),
+            id: row.id.clone(),
+            at: row.at,
+            bytes: row.message.len() as u64,
+        };
+        print(&mut out, &it, (json, Some(why)))?;
     }
-    if pending.is_empty() && dead.is_empty() {
+    out.flush()?;
+    if waiting.is_empty() && dead.is_empty() {
         say("nothing waits, and nothing was given up");
     }
     Ok(Outcome::Done)
+}
+
+/// A message on a line; `why` it was given up, if it was.
+fn print(
+    out: &mut impl Write,
+    message: &Waiting,
+    (json, why): (bool, Option<&str>),
+) -> io::Result<()> {
+    let at = rfc3339(message.at);
+    if json {
+        let object = json!({
+            "sink": message.sink, "type": message.kind, "id": message.id, "offered": at,
+            "bytes": message.bytes, "dead": why,
+        });
+        return writeln!(out, "{object}");
+    }
+    let sink = printable(&message.sink, TEXT_CHARS_MAX);
+    let id = &message.id;
+    match why {
+        None => writeln!(out, "waits  {at}  {sink}  {id}"),
+        Some(why) => {
+            let why = printable(why, TEXT_CHARS_MAX);
+            writeln!(out, "dead   {at}  {sink}  {id}  {why}")
+        }
+    }
 }

@@ -42,7 +42,7 @@ async fn serve(
     let broken = loop {
         tokio::select! {
             signal = signals.next() => match signal {
-                Signal::Reload => reload(&daemon, args, log_level).await,
+                Signal::Reload => reload(&daemon, args, (&settings, log_level)).await,
                 Signal::Stop => break None,
             },
             reason = daemon.broken() => break Some(reason),
@@ -142,7 +142,11 @@ fn meaning(state: State) -> &'static str {
     }
 }
 
-async fn reload(daemon: &Daemon, args: &ServeArgs, log_level: Option<&str>) {
+async fn reload(
+    daemon: &Daemon,
+    args: &ServeArgs,
+    (started, log_level): (&Settings, Option<&str>),
+) {
     let settings = match settings(args, log_level) {
         Ok(settings) => settings,
         Err(Failure::Told) => return say("the settings stay as they were"),
@@ -156,12 +160,14 @@ async fn reload(daemon: &Daemon, args: &ServeArgs, log_level: Option<&str>) {
             return say(&format!("the settings stay as they were: {error}"));
         }
     };
-    match daemon.reload(&settings).await {
-        Ok(()) => say(
-            "settings read again: sinks, actions, templates by hand, and learning of services; for the \
-             rest restart",
-        ),
-        Err(error) => say(&format!("the settings stay as they were: {error}")),
+    if let Err(error) = daemon.reload(&settings).await {
+        return say(&format!("the settings stay as they were: {error}"));
+    }
+    match started.needing_restart(&settings).join(", ") {
+        none if none.is_empty() => say("settings read again"),
+        left => say(&format!(
+            "settings read again, all but these, which take a restart: {left}"
+        )),
     }
 }
 

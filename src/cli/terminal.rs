@@ -26,9 +26,10 @@ pub(crate) fn printable(text: &str, len_max: usize) -> String {
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
-        // Bidirectional marks and overrides can make a line read as another.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        // What turns the direction of text, breaks lines or cannot be seen makes a line read as another.
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => '\u{fffd}',
+        '\u{fff9}'..='\u{fffb}' => '\u{fffd}',
         c if c.is_control() => '\u{fffd}',
         c => c,
     }
@@ -55,6 +56,9 @@ mod tests {
     fn hostile_text_cannot_drive_the_terminal() {
         let shown = printable("a\u{1b}[2J\tb\r\n\u{202e}c", 99);
         assert_eq!(shown, "a\u{fffd}[2J b\u{fffd}\u{fffd}\u{fffd}c");
+        for unseen in ['\u{200b}', '\u{2069}', '\u{feff}', '\u{ad}', '\u{e0041}'] {
+            assert_eq!(printable(&format!("a{unseen}b"), 9), "a\u{fffd}b");
+        }
     }
 
     #[test]

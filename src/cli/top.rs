@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Value;
 
 use super::client::{Client, ClientArgs};
-use super::failure::{Failure, OrFailure as _, Outcome, with_causes};
+use super::failure::{Failure, Outcome, with_causes};
 use super::incidents::{counted, short_id};
+use super::screen::{SIZE, Screen, Wish, Wishes, size};
 use super::terminal::{grouped, out, printable};
 use crate::daemon::config::Period;
 
 /// Most incidents that are asked for.
 const INCIDENTS_MAX: &str = "50";
-/// Columns and lines where the terminal does not say.
-const SIZE: (usize, usize) = (80, 24);
 /// Fewest columns that are drawn.
 const WIDTH_MIN: usize = 40;
 /// Columns of a service's row beside its name.
@@ -24,13 +24,8 @@ const FIGURES_WIDTH: usize = 49;
 /// How far apart the two readings of `--once` are: a rate needs two.
 const ONCE_APART: Duration = Duration::from_secs(1);
 
-/// To the other screen and without a cursor, and back.
-const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
-const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
-/// To the upper left; what is left of a line; what is left of the screen.
-const HOME: &str = "\u{1b}[H";
-const CLEAR_LINE: &str = "\u{1b}[K\r\n";
-const CLEAR_REST: &str = "\u{1b}[J";
+/// The least time from one reading to the next.
+const EVERY_MIN: Duration = Duration::from_millis(200);
 
 /// `knothole top`
 #[derive(Args, Clone, Debug)]
@@ -48,7 +43,7 @@ pub(crate) struct TopArgs {
 
 const EXAMPLES: &str = "\
 Incidents that go on come first, then the services, those that take part in an incident marked with
-! and the busiest first. Ctrl-C ends it.
+! and the busiest first. q or Ctrl-C ends it.
 
 Examples:
   knothole top
@@ -58,86 +53,97 @@ Examples:
 Exit codes: 0 done, 2 no right to look, 3 no daemon answers.";
 
 pub(crate) fn run(args: &TopArgs) -> Result<Outcome, Failure> {
-    let client = Client::new(&args.client)?;
-    if args.once {
-        let first = Reading::take(&client)?;
-        // A timer is made where the runtime runs.
-        client
-            .runtime()
-            .block_on(async { tokio::time::sleep(ONCE_APART).await });
-        let lines = Reading::take(&client)?.lines(Some(&first), WIDTH_ONCE);
-        let mut out = out();
-        for line in lines {
-            writeln!(out, "{line}")?;
-        }
-        out.flush()?;
-        return Ok(Outcome::Done);
+    let every = args.every.get();
+    if every < EVERY_MIN {
+        let error = anyhow::anyhow!("--every is too short; write 200ms or longer");
+        return Err(Failure::Use(error));
     }
-    if !io::stdout().is_terminal() {
+    if !args.once && !io::stdout().is_terminal() {
         let error = anyhow::anyhow!("top draws on a terminal; --once prints one frame into a pipe");
         return Err(Failure::Use(error));
     }
-    // The first reading tells what is wrong where a person can still read it.
-    let first = Reading::take(&client)?;
-    print(ENTER)?;
-    let ended = watch(&client, args, first);
-    print(LEAVE)?;
-    ended.map(|()| Outcome::Done)
+    let client = Client::new(&args.client)?;
+    client.runtime().block_on(async {
+        // The first reading tells what is wrong where a person can still read it.
+        let first = Reading::take(&client).await?;
+        match args.once {
+            true => print_once(&client, &first).await,
+            false => watch(&client, every, first).await,
+        }
+    })?;
+    Ok(Outcome::Done)
 }
 
-/// Columns of a frame that is not drawn on a terminal.
-const WIDTH_ONCE: usize = SIZE.0;
+async fn print_once(client: &Client, first: &Reading) -> Result<(), Failure> {
+    tokio::time::sleep(ONCE_APART).await;
+    let now = Reading::take(client).await?;
+    let mut out = out();
+    for line in now.lines(Some(first), SIZE.0) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(out.flush()?)
+}
 
-/// Draws until it is interrupted.
-fn watch(client: &Client, args: &TopArgs, mut last: Reading) -> Result<(), Failure> {
-    let mut lines = last.lines(None, size().0);
+/// Draws until somebody wants to see no more.
+async fn watch(client: &Client, every: Duration, first: Reading) -> Result<(), Failure> {
+    let mut wishes = Wishes::listen()?;
+    let screen = Screen::take()?;
+    let mut seen = Seen {
+        now: first,
+        before: None,
+        trouble: None,
+    };
+    let mut reading = pin!(after(every, client));
     loop {
-        draw(&lines)?;
-        let is_over = client.runtime().block_on(async {
-            tokio::select! {
-                interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| true),
-                () = tokio::time::sleep(args.every.get()) => Ok(false),
+        screen.draw(&seen.lines(size().0))?;
+        tokio::select! {
+            wish = wishes.next() => match wish {
+                Wish::End => return Ok(()),
+                Wish::Draw => {}
+            },
+            taken = &mut reading => {
+                seen = seen.and_then(taken)?;
+                reading.set(after(every, client));
             }
-        });
-        if is_over.or_environment()? {
-            return Ok(());
-        }
-        match Reading::take(client) {
-            Ok(now) => {
-                lines = now.lines(Some(&last), size().0);
-                last = now;
-            }
-            // It may come back; what was seen last stays.
-            Err(Failure::Use(error) | Failure::Environment(error)) => {
-                lines = last.lines(None, size().0);
-                let told = format!("not as of now: {}", with_causes(&error));
-                lines.insert(0, fitted(&told, size().0));
-            }
-            Err(other) => return Err(other),
         }
     }
 }
 
-fn draw(lines: &[String]) -> io::Result<()> {
-    let mut frame = HOME.to_owned();
-    for line in lines.iter().take(size().1.saturating_sub(1)) {
-        frame.push_str(line);
-        frame.push_str(CLEAR_LINE);
+/// A reading when `wait` is over.
+async fn after(wait: Duration, client: &Client) -> Result<Reading, Failure> {
+    tokio::time::sleep(wait).await;
+    Reading::take(client).await
+}
+
+/// What was read last, and whether that is as of now.
+struct Seen {
+    now: Reading,
+    before: Option<Reading>,
+    trouble: Option<String>,
+}
+
+impl Seen {
+    /// With what was read next. A daemon that does not answer may come back: what was seen last stays.
+    fn and_then(self, taken: Result<Reading, Failure>) -> Result<Self, Failure> {
+        match taken {
+            Ok(now) => Ok(Self {
+                before: self.trouble.is_none().then_some(self.now),
+                now,
+                trouble: None,
+            }),
+            Err(Failure::Use(error) | Failure::Environment(error)) => Ok(Self {
+                trouble: Some(format!("not as of now: {}", with_causes(&error))),
+                ..self
+            }),
+            Err(other) => Err(other),
+        }
     }
-    frame.push_str(CLEAR_REST);
-    print(&frame)
-}
 
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
-/// Columns and lines.
-fn size() -> (usize, usize) {
-    let size = console::Term::stdout().size_checked();
-    size.map_or(SIZE, |(lines, columns)| (columns.into(), lines.into()))
+    fn lines(&self, width: usize) -> Vec<String> {
+        let before = self.before.as_ref().filter(|_| self.trouble.is_none());
+        let trouble = self.trouble.iter().map(|text| fitted(text, width));
+        trouble.chain(self.now.lines(before, width)).collect()
+    }
 }
 
 /// What the daemon says at one moment.
@@ -149,10 +155,10 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(client: &Client) -> Result<Self, Failure> {
-        let services = client.json(&client.get("/v1/services", &[])?)?;
+    async fn take(client: &Client) -> Result<Self, Failure> {
+        let services = client.json(&client.ask("/v1/services", &[]).await?)?;
         let query = [("state", "open,acknowledged"), ("limit", INCIDENTS_MAX)];
-        let incidents = client.json(&client.get("/v1/incidents", &query)?)?;
+        let incidents = client.json(&client.ask("/v1/incidents", &query).await?)?;
         let rows = |body: &Value, name: &str| body[name].as_array().cloned().unwrap_or_default();
         Ok(Self {
             at: Instant::now(),
@@ -349,6 +355,28 @@ mod tests {
                 assert!(!line.contains(['\u{1b}', '\u{202e}']), "{line:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_daemon_that_is_gone_leaves_what_was_seen_last_and_no_rate_spans_its_absence() {
+        let start = Instant::now();
+        let seen = Seen {
+            now: reading(start, [100, 200], Vec::new()),
+            before: Some(reading(start, [90, 190], Vec::new())),
+            trouble: None,
+        };
+        let gone = Failure::Environment(anyhow::anyhow!("nobody answers"));
+        let Ok(seen) = seen.and_then(Err(gone)) else {
+            panic!("it may come back");
+        };
+        let lines = seen.lines(80);
+        assert_eq!(lines[0], "not as of now: nobody answers");
+        assert!(lines[1].ends_with("- records/s"), "{lines:?}");
+        let later = start + Duration::from_secs(60);
+        let Ok(seen) = seen.and_then(Ok(reading(later, [5, 5], Vec::new()))) else {
+            panic!("it came back");
+        };
+        assert!(seen.lines(80)[0].ends_with("- records/s"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::core::event::{Digest, Gravity, Incident};
+use crate::core::event::{Cause, Digest, Gravity, Incident};
 use crate::core::record::Timestamp;
 
 /// Settings of a [`Budget`].
@@ -123,6 +123,8 @@ impl Budget {
         }
         if incident.route.pages && place.is_none() {
             if team.may_page(incident.severity, day, pages_max) {
+                // Somebody is woken after all.
+                team.gathered.incidents.remove(&incident.id);
                 team.paging.push_back(incident.id.clone());
                 if team.paging.len() > Self::PAGING_MAX {
                     team.paging.pop_front();
@@ -206,7 +208,7 @@ impl Gathered {
         let is_known = self.incidents.contains_key(&incident.id);
         if is_known || self.incidents.len() < Budget::GATHERED_MAX {
             self.incidents
-                .insert(incident.id.clone(), Arc::new(incident.clone()));
+                .insert(incident.id.clone(), Arc::new(outline(incident)));
         } else {
             self.more += 1;
         }
@@ -238,6 +240,18 @@ impl Gathered {
     }
 }
 
+/// An incident without what a digest leaves out: it is kept many times over.
+fn outline(incident: &Incident) -> Incident {
+    Incident {
+        parts: incident.parts.iter().take(1).cloned().collect(),
+        signs: Vec::new(),
+        cause: Cause::default(),
+        before: None,
+        acknowledged: None,
+        ..incident.clone()
+    }
+}
+
 /// The same digest, told again after a crash, has the same id.
 fn id(team: Option<&str>, from: Timestamp) -> Box<str> {
     let sum = Sha256::new()
@@ -256,7 +270,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::event::{Cause, Class, IncidentState, Route};
+    use crate::core::event::{Class, IncidentState, Route};
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -343,6 +357,21 @@ mod tests {
         let digests = budget.digests(|_| 7, at(40 + 30 * 60));
         assert_eq!(digests[0].incident_count, 30);
         assert!(budget.digests(|_| 7, at(80_000)).is_empty());
+    }
+
+    #[test]
+    fn what_gets_critical_after_the_budget_pages_and_is_no_part_of_what_woke_nobody() {
+        let settings = BudgetSettings {
+            pages_max: 0,
+            ..BudgetSettings::default()
+        };
+        let mut budget = Budget::new(settings);
+        assert!(!told(&mut budget, incident(1, Gravity::Error), 7));
+        assert!(!told(&mut budget, incident(2, Gravity::Error), 7));
+        assert!(told(&mut budget, incident(1, Gravity::Critical), 7));
+        let digest = budget.digests(|_| 8, at(9)).remove(0);
+        assert_eq!(digest.incident_count, 1);
+        assert_eq!(*digest.incidents[0].id, *incident(2, Gravity::Error).id);
     }
 
     #[test]

@@ -1,60 +1,44 @@
 //! What was done to services of late.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::event::{Cause, NearChange};
-use crate::core::record::{Change, StreamKey, Timestamp};
+use crate::core::record::{Change, Timestamp};
 
 /// How long before an incident a change is still worth a look.
 pub const NEAR: Duration = Duration::from_secs(60 * 60);
-/// A change this long after the first abnormal record may still be its cause: clocks differ, and a
-/// rollout is told when it is through.
-const LATE: Duration = Duration::from_secs(2 * 60);
-/// Most changes remembered; the oldest goes first.
+/// Most changes remembered; the one that came first goes first, whatever time it is of.
 pub const CHANGES_MAX: usize = 10_000;
 
 /// The latest changes, by time. Bounded by [`CHANGES_MAX`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Changes {
     by_time: BTreeMap<(Timestamp, Box<str>), Arc<Change>>,
+    /// The time of each, by its id.
+    times: BTreeMap<Box<str>, Timestamp>,
+    /// Their ids in the order in which they came.
+    came: VecDeque<Box<str>>,
 }
 
 impl Changes {
     /// Remembers a change; whether it is new. One with the id of another is the same.
     pub fn add(&mut self, change: Arc<Change>) -> bool {
-        if self.by_time.values().any(|known| known.id == change.id) {
+        if self.times.contains_key(&change.id) {
             return false;
         }
+        self.times.insert(change.id.clone(), change.at);
+        self.came.push_back(change.id.clone());
         self.by_time.insert((change.at, change.id.clone()), change);
-        while self.by_time.len() > CHANGES_MAX {
-            self.by_time.pop_first();
+        if self.came.len() > CHANGES_MAX
+            && let Some(id) = self.came.pop_front()
+            && let Some(at) = self.times.remove(&id)
+        {
+            self.by_time.remove(&(at, id));
         }
         true
-    }
-
-    /// The changes of `streams` up to [`NEAR`] before `began`, nearest first, at most
-    /// [`Cause::CHANGES_MAX`].
-    pub fn near<'a>(
-        &self,
-        streams: impl IntoIterator<Item = &'a StreamKey>,
-        began: Timestamp,
-    ) -> Vec<NearChange> {
-        let streams: Vec<&StreamKey> = streams.into_iter().collect();
-        let first = (began.minus(NEAR), "".into());
-        let last = (began.plus(LATE), "\u{10ffff}".into());
-        let found = self.by_time.range(first..=last).rev();
-        let found = found.filter(|(_, change)| streams.contains(&&change.stream));
-        found
-            .take(Cause::CHANGES_MAX)
-            .map(|(_, change)| NearChange {
-                change: Arc::clone(change),
-                before: began.since(change.at),
-            })
-            .collect()
     }
 
     /// All changes since `since`, oldest first.
@@ -66,7 +50,7 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::ChangeKind;
+    use crate::core::record::{ChangeKind, StreamKey};
 
     fn change(id: &str, service: &str, minute: u64) -> Arc<Change> {
         Arc::new(Change {
@@ -81,43 +65,32 @@ mod tests {
         })
     }
 
-    fn near(changes: &Changes, services: &[&str], minute: u64) -> Vec<String> {
-        let streams: Vec<StreamKey> = services.iter().map(|it| StreamKey::named(it)).collect();
-        let found = changes.near(&streams, Timestamp::from_millis(minute * 60_000));
-        found.iter().map(|it| it.change.id.to_string()).collect()
+    fn ids(changes: &Changes, minute: u64) -> Vec<String> {
+        let since = changes.since(Timestamp::from_millis(minute * 60_000));
+        since.map(|change| change.id.to_string()).collect()
     }
 
     #[test]
-    fn the_changes_of_the_hour_before_are_found_nearest_first() {
+    fn changes_are_told_by_time_and_each_once() {
         let mut changes = Changes::default();
-        for (id, service, minute) in [
-            ("old", "cart", 39),
-            ("a", "cart", 41),
-            ("b", "cart", 99),
-            ("other", "stock", 99),
-            ("through", "cart", 101),
-            ("after", "cart", 103),
-        ] {
-            assert!(changes.add(change(id, service, minute)));
+        for (id, minute) in [("b", 99), ("a", 41), ("c", 99)] {
+            assert!(changes.add(change(id, "cart", minute)));
         }
         assert!(!changes.add(change("a", "cart", 50)), "posted again");
-        assert_eq!(near(&changes, &["cart"], 100), ["through", "b", "a"]);
-        assert_eq!(
-            near(&changes, &["stock", "cart"], 98),
-            ["other", "b", "a", "old"]
-        );
-        assert_eq!(near(&changes, &["pay"], 100), [""; 0]);
+        assert_eq!(ids(&changes, 41), ["a", "b", "c"]);
+        assert_eq!(ids(&changes, 42), ["b", "c"]);
     }
 
     #[test]
-    fn memory_of_changes_is_bounded_and_the_oldest_go_first() {
+    fn memory_of_changes_is_bounded_and_dates_ahead_keep_none_out() {
         let mut changes = Changes::default();
-        changes.by_time.extend((0..CHANGES_MAX).map(|n| {
-            let change = change(&n.to_string(), "cart", 1_000 + n as u64);
-            ((change.at, change.id.clone()), change)
-        }));
-        assert!(changes.add(change("new", "cart", 1_000_000)));
+        for n in 0..CHANGES_MAX as u64 {
+            changes.add(change(&n.to_string(), "cart", 1_000_000 + n));
+        }
+        assert!(changes.add(change("new", "cart", 7)));
         assert_eq!(changes.since(Timestamp::ZERO).count(), CHANGES_MAX);
-        assert_eq!(near(&changes, &["cart"], 1_000), ["2", "1"], "without 0");
+        assert_eq!(ids(&changes, 0)[..2], ["new", "1"], "without 0");
+        let bytes = postcard::to_allocvec(&changes).unwrap();
+        assert_eq!(postcard::from_bytes::<Changes>(&bytes).unwrap(), changes);
     }
 }

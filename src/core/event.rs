@@ -21,7 +21,9 @@ pub use incident::{
 pub use sign::{Sign, Source};
 pub use stack::Stack;
 
-use crate::core::record::{Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId};
+use crate::core::record::{
+    Change, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,
+};
 
 /// Anything that leaves the core.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub enum Event {
     Incident(Arc<IncidentEvent>),
     /// What happened to a team's services and woke nobody.
     Digest(Arc<Digest>),
+    /// Somebody did something to a service.
+    Change(Arc<Change>),
 }
 
 impl Event {
@@ -44,6 +48,7 @@ impl Event {
             Self::Proposal(proposal) => &proposal.id,
             Self::Incident(event) => &event.id,
             Self::Digest(digest) => &digest.id,
+            Self::Change(change) => &change.id,
         }
     }
 }

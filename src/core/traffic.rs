@@ -21,12 +21,15 @@ pub const ATTRIBUTES: [&str; 8] = [
     "cloud.availability_zone",
     "cloud.region",
 ];
-/// Most services told apart.
+/// Most services told apart; an eighth, those not heard of for longest, give way.
 pub const STREAMS_MAX: usize = 10_000;
 /// Most values of all attributes counted for one service.
 pub const VALUES_MAX: usize = 256;
 /// How long a count goes on; the one before is kept beside it.
 const PERIOD: Duration = Duration::from_secs(10 * 60);
+/// Times that are so far behind are those of a clock that was put back. What is nearer is that of one pod
+/// and turns nothing back.
+const PUT_BACK: Duration = Duration::from_secs(3 * 60 * 60);
 /// A version that was not heard of for so long and comes back was rolled back to.
 const BACK_AFTER: Duration = Duration::from_secs(10 * 60);
 /// The attributes that change with a rollout, the more telling first.
@@ -35,7 +38,7 @@ const VERSIONS: [(&str, ChangeKind); 2] = [
     ("k8s.replicaset.name", ChangeKind::Rollout),
 ];
 
-/// The traffic of all services. Bounded by [`STREAMS_MAX`] and [`VALUES_MAX`]: what is beyond is not
+/// The traffic of all services. Bounded by [`STREAMS_MAX`] and [`VALUES_MAX`]: values beyond it are not
 /// counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
@@ -72,7 +75,7 @@ impl Traffic {
     ) -> Option<Change> {
         if !self.streams.contains_key(stream) {
             if self.streams.len() >= STREAMS_MAX {
-                return None;
+                self.make_room();
             }
             self.streams.insert(stream.clone(), Seen::default());
         }
@@ -90,6 +93,15 @@ impl Traffic {
         })
     }
 
+    fn make_room(&mut self) {
+        let latest = |(stream, seen): (&StreamKey, &Seen)| (seen.since, stream.clone());
+        let mut quiet: Vec<(Timestamp, StreamKey)> = self.streams.iter().map(latest).collect();
+        quiet.sort_unstable();
+        for (_, stream) in quiet.into_iter().take(STREAMS_MAX / 8) {
+            self.streams.remove(&stream);
+        }
+    }
+
     /// How many records of a service had this value of an attribute lately, and how many there were.
     pub fn share(&self, stream: &StreamKey, attribute: &str, value: &str) -> (u64, u64) {
         let Some(seen) = self.streams.get(stream) else {
@@ -104,8 +116,13 @@ impl Traffic {
 
 impl Seen {
     fn count(&mut self, resource: &Resource, records: u64, at: Timestamp) {
-        // Also when the clock was put back by much.
-        if at.since(self.since) >= PERIOD || self.since.since(at) >= PERIOD {
+        let was_put_back = self.since.since(at) >= PUT_BACK;
+        if was_put_back {
+            for known in &mut self.last_seen {
+                known.2 = known.2.min(at);
+            }
+        }
+        if was_put_back || at.since(self.since) >= PERIOD {
             self.before = std::mem::take(&mut self.now);
             self.since = at;
         }
@@ -311,6 +328,46 @@ mod tests {
         );
         let text = serde_json::to_string(&traffic).unwrap();
         assert_eq!(serde_json::from_str::<Traffic>(&text).unwrap(), traffic);
+    }
+
+    #[test]
+    fn a_pod_whose_clock_is_behind_does_not_cut_the_counts_short() {
+        let mut traffic = Traffic::default();
+        let cart = StreamKey::named("cart");
+        let zone = |zone| resource(&[("cloud.availability_zone", zone)]);
+        for at in 100..110 {
+            traffic.seen(&cart, &zone("a"), (3, minute(at)));
+            traffic.seen(&cart, &zone("b"), (1, minute(at - 20)));
+        }
+        let (with, all) = traffic.share(&cart, "cloud.availability_zone", "b");
+        assert_eq!((with, all), (10, 40));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_for_a_while_hides_no_later_change() {
+        let mut traffic = Traffic::default();
+        let year = 400 * 24 * 60;
+        told(&mut traffic, "1", 100);
+        told(&mut traffic, "1", 100 + year);
+        told(&mut traffic, "1", 101);
+        assert!(told(&mut traffic, "2", 130).is_some());
+        assert!(told(&mut traffic, "1", 160).is_some());
+        let (with, all) = traffic.share(&StreamKey::named("cart"), "service.version", "1");
+        assert_eq!((with, all), (1, 2));
+    }
+
+    #[test]
+    fn of_more_services_than_are_told_apart_the_ones_heard_of_last_are_kept() {
+        let mut traffic = Traffic::default();
+        let from = resource(&[("service.version", "1")]);
+        let key = |n: u64| StreamKey::named(&format!("s{n}"));
+        for n in 0..=STREAMS_MAX as u64 {
+            traffic.seen(&key(n), &from, (1, minute(n)));
+            assert!(traffic.streams.len() <= STREAMS_MAX);
+        }
+        let known = |n: u64| traffic.share(&key(n), "service.version", "1").1 > 0;
+        assert!(known(STREAMS_MAX as u64) && known(STREAMS_MAX as u64 - 1));
+        assert!(!known(0));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::memory::Memory;
 use crate::core::engine::{Ledger, State, Status};
 use crate::core::event::{Incident, IncidentEvent, Stage};
+use crate::core::incident::Times;
 use crate::core::record::Timestamp;
 use crate::edge::api::{ModelView, Recent, ServiceState, ServiceView, View, open_metrics};
 use crate::edge::notify::rfc3339;
@@ -34,8 +35,8 @@ pub(super) struct Board {
     pub(super) queued: Arc<AtomicU64>,
     /// The incidents that go on, oldest first.
     live: Mutex<Vec<Arc<Incident>>>,
-    /// As the api shows them.
-    silences: Mutex<Vec<Value>>,
+    /// As the api shows them, and when each is over.
+    silences: Mutex<Vec<(Timestamp, Value)>>,
     registry: Registry,
     shards: Vec<Report>,
     counts: Counts,
@@ -199,13 +200,15 @@ impl Board {
             severity: incident.severity.name(),
         };
         self.counts.incidents.get_or_create(&labels).inc();
-        let since_began = |at: Timestamp| at.since(incident.began).as_secs_f64();
-        let times = &self.counts.time_to;
-        match (event.stage, &incident.acknowledged, &incident.ended) {
-            (Stage::Opened, ..) => times.detect.observe(since_began(incident.detected)),
-            (Stage::Acknowledged, Some(mark), _) => times.acknowledge.observe(since_began(mark.at)),
-            (Stage::Resolved, _, Some(mark)) => times.restore.observe(since_began(mark.at)),
-            _ => {}
+        let (to, times) = (&self.counts.time_to, Times::of(incident));
+        let (histogram, took) = match event.stage {
+            Stage::Opened => (&to.detect, Some(times.detect)),
+            Stage::Acknowledged => (&to.acknowledge, times.acknowledge),
+            Stage::Resolved => (&to.restore, times.restore),
+            Stage::Updated | Stage::Accepted => return,
+        };
+        if let Some(took) = took {
+            histogram.observe(took.as_secs_f64());
         }
     }
 
@@ -228,12 +231,16 @@ impl Board {
         found.cloned().collect()
     }
 
-    pub(super) fn set_silences(&self, silences: Vec<Value>) {
+    /// These silences are there, each with the moment at which it is over.
+    pub(super) fn set_silences(&self, silences: Vec<(Timestamp, Value)>) {
         *locked(&self.silences) = silences;
     }
 
-    pub(super) fn silences(&self) -> Vec<Value> {
-        locked(&self.silences).clone()
+    /// The silences that hold at `now`.
+    pub(super) fn silences(&self, now: Timestamp) -> Vec<Value> {
+        let silences = locked(&self.silences);
+        let holding = silences.iter().filter(|(expires, _)| now < *expires);
+        holding.map(|(_, shown)| shown.clone()).collect()
     }
 
     pub(super) fn count_redacted(&self, kind: &str, count: u64) {
@@ -353,7 +360,7 @@ impl Counts {
             ),
             (
                 "knothole_incident_time_to_restore_seconds",
-                "From the first abnormal record until the incident was over",
+                "From the first abnormal record until the last, or until somebody said that it is over",
                 &self.time_to.restore,
             ),
         ] {

@@ -1,5 +1,7 @@
-//! What a Backstage catalog says → the desk, again and again.
+//! What a Backstage catalog says → the clerk, again and again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -7,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock;
 use super::config::{CatalogEntry, Settings};
 use super::scribe::Scribe;
-use crate::edge::catalog::{Catalog, CatalogError, CatalogSettings, Token};
+use crate::edge::catalog::{Catalog, CatalogError, CatalogSettings, Listing, Token};
 use crate::edge::notify::{SendSetupError, guarded_client};
 
 /// How often is looked whether what it said is too old.
@@ -27,24 +29,55 @@ pub enum CatalogSetupError {
     Client(#[from] SendSetupError),
 }
 
-/// Follows the catalog of the settings, if there is one, until `stop`.
+/// Asks one catalog at a time, and none where there is none.
+pub(super) struct Cataloging {
+    scribe: Scribe,
+    stop: CancellationToken,
+    is_asked: Arc<AtomicBool>,
+    /// Ends the asking that goes on.
+    asking: Mutex<CancellationToken>,
+}
+
+impl Cataloging {
+    /// Asks nobody yet. Everything ends with `stop`; `is_asked` tells others whether there is a catalog.
+    pub(super) fn new(scribe: Scribe, stop: &CancellationToken, is_asked: Arc<AtomicBool>) -> Self {
+        Self {
+            scribe,
+            stop: stop.clone(),
+            is_asked,
+            asking: Mutex::new(stop.child_token()),
+        }
+    }
+
+    /// Asks `catalog` from now on; what another one said does not hold where there is none any more.
+    pub(super) fn ask(&self, catalog: Option<Catalog>) {
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.cancel();
+        *asking = self.stop.child_token();
+        let was_asked = self.is_asked.swap(catalog.is_some(), Ordering::Relaxed);
+        match catalog {
+            Some(catalog) => {
+                let following = follow(catalog, self.scribe.clone());
+                tokio::spawn(asking.clone().run_until_cancelled_owned(following));
+            }
+            None if was_asked => self.scribe.listed(Arc::default()),
+            None => {}
+        }
+    }
+}
+
+/// The catalog of the settings, if there is one.
 ///
 /// # Errors
 /// It cannot be asked with these settings.
-pub(super) fn start(
-    settings: &Settings,
-    scribe: &Scribe,
-    stop: &CancellationToken,
-) -> Result<(), CatalogSetupError> {
+pub(super) fn catalog_of(settings: &Settings) -> Result<Option<Catalog>, CatalogSetupError> {
     let Some(entry) = &settings.catalog else {
-        return Ok(());
+        return Ok(None);
     };
     let asked = settings_of(entry)?;
-    let egress = settings.egress();
-    let client = guarded_client(&entry.url, (&egress, entry.allow_private), asked.timeout)?;
-    let following = follow(Catalog::new(asked, client)?, scribe.clone());
-    tokio::spawn(stop.clone().run_until_cancelled_owned(following));
-    Ok(())
+    let reach = (&settings.egress, entry.allow_private);
+    let client = guarded_client(&entry.url, reach, asked.timeout)?;
+    Ok(Some(Catalog::new(asked, client)?))
 }
 
 fn settings_of(entry: &CatalogEntry) -> Result<CatalogSettings, CatalogSetupError> {
@@ -59,13 +92,12 @@ fn settings_of(entry: &CatalogEntry) -> Result<CatalogSettings, CatalogSetupErro
 /// Asks the catalog whenever it is time, and tells the scribe what it says. Ends when it is dropped.
 async fn follow(mut catalog: Catalog, scribe: Scribe) {
     let mut is_failing = false;
+    let mut said: Option<Arc<Listing>> = None;
     loop {
         match catalog.refresh(clock::now()).await {
-            Ok(is_new) => {
+            Ok(_) => {
                 is_failing = false;
-                if is_new {
-                    scribe.listed(catalog.listing());
-                }
+                said = Some(catalog.listing());
             }
             Err(error) if !is_failing => {
                 is_failing = true;
@@ -73,6 +105,8 @@ async fn follow(mut catalog: Catalog, scribe: Scribe) {
             }
             Err(_) => {}
         }
+        // Each time, since a scribe that is far behind lets it go.
+        said.iter().for_each(|said| scribe.listed(Arc::clone(said)));
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -6,25 +6,31 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use super::announce::Road;
-use super::orders::{self, silence_json, silence_of};
+use super::directory::{Directory, Known};
+use super::orders::{self, silence_json};
 use super::scribe::{Note, Seen, send_again};
 use super::showing::said;
 use crate::core::desk::{Desk, DeskSettings, Told};
-use crate::core::event::{Anomaly, Event, Incident, IncidentEvent};
-use crate::core::record::{Change, StreamKey, Timestamp};
+use crate::core::event::{Anomaly, Event, Incident, IncidentEvent, Sign};
+use crate::core::record::{Change, Timestamp};
 use crate::core::redact::{Redaction, Redactor};
 use crate::core::respond::propose;
-use crate::core::silence::{SILENCES_MAX, Silence, Silences};
+use crate::core::silence::{Silence, Silences};
 use crate::core::topology::LinkSource;
-use crate::edge::api::{Applied, Refusal};
-use crate::edge::catalog::Listing;
 use crate::edge::notify::{Undelivered, event_json};
 use crate::edge::receive::Observed;
-use crate::edge::store::{Control, Document, Kind, OutboxRow, ToldEvent};
+use crate::edge::store::{Control, Filing, OutboxRow, ToldEvent};
+
+mod restored;
+mod rows;
+mod waiting;
+
+use waiting::Waiting;
 
 /// How often what spans, metrics and traffic show is written.
 const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
@@ -32,11 +38,10 @@ const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
 const RAISED_EVERY: Duration = Duration::from_secs(2);
 /// How often is looked for stale silences.
 const STALE_EVERY: Duration = Duration::from_secs(5 * 60);
+/// Most filings that wait for the next turn where the disk takes none.
+const FILINGS_MAX: usize = 4_096;
 /// Records that are judged so long after they came are too late to be seen with their spans.
 const RECORDS_LATE: Duration = Duration::from_secs(8);
-/// The ids of the parts of a desk, as documents.
-const BOOKS: &str = "books";
-const EVIDENCE: &str = "evidence";
 
 /// Where messages go that are written down.
 pub(super) trait Outlet: Send {
@@ -57,64 +62,68 @@ impl Outlet for Arc<Road> {
     }
 }
 
+/// What a clerk works with.
+pub(super) struct Desktop {
+    pub(super) road: Arc<Road>,
+    pub(super) control: Arc<Control>,
+    /// Held while messages are made and sent: the sinks are not exchanged meanwhile.
+    pub(super) sinks: Arc<Mutex<()>>,
+    pub(super) directory: Directory,
+    pub(super) redactor: Arc<Redactor>,
+}
+
 /// Works off the scribe's notes.
 pub(super) struct Clerk {
     pub(super) desk: Desk,
     pub(super) road: Arc<Road>,
     outlet: Box<dyn Outlet>,
-    pub(super) control: Arc<Control>,
+    control: Arc<Control>,
+    sinks: Arc<Mutex<()>>,
+    directory: Directory,
     /// As the file has them.
     pub(super) settings: DeskSettings,
     /// Silences that were made through the api.
     pub(super) silences: Vec<Silence>,
-    /// What a catalog says.
-    listing: Arc<Listing>,
-    redactor: Arc<Redactor>,
-    redaction: Redaction,
+    pub(super) redactor: Arc<Redactor>,
+    pub(super) redaction: Redaction,
     /// The number of the last entry of the audit.
     audited: u64,
     /// What is to be written with the next turn.
-    pub(super) documents: Vec<Document>,
+    pub(super) filings: Vec<Filing>,
     /// The state of incidents that changed and are not written yet.
     changed: BTreeMap<Box<str>, Arc<Incident>>,
+    /// Whether what spans, metrics and traffic show is to be written, too.
+    has_evidence: bool,
     evidence_due: Timestamp,
     stale_due: Timestamp,
     raised_due: Timestamp,
 }
 
-/// What becomes of an order.
-type Answer = Result<Applied, Refusal>;
-
-/// The notes of one turn that are answered when it is written.
-#[derive(Default)]
-struct Waiting {
-    done: Vec<(Box<str>, Box<str>)>,
-    dead: Vec<(Box<str>, Box<str>, Box<str>)>,
-    orders: Vec<(Answer, Sender<Answer>)>,
-    flushed: Vec<Sender<()>>,
-}
-
 impl Clerk {
     /// A clerk who goes on where the last one stopped.
-    pub(super) fn new(
-        settings: DeskSettings,
-        redactor: Arc<Redactor>,
-        (road, control): (Arc<Road>, Arc<Control>),
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn new(settings: DeskSettings, desktop: Desktop, now: Timestamp) -> Self {
+        let Desktop {
+            road,
+            control,
+            sinks,
+            directory,
+            redactor,
+        } = desktop;
         let mut clerk = Self {
-            desk: restored(settings.clone(), &control),
-            silences: silences(&control, now),
-            audited: audited(&control),
+            desk: restored::desk(settings.clone(), &control),
+            silences: restored::silences(&control, now),
+            audited: restored::audited(&control),
             settings,
             outlet: Box::new(Arc::clone(&road)),
             road,
             control,
-            listing: Arc::default(),
+            sinks,
+            directory,
             redactor,
             redaction: Redaction::default(),
-            documents: Vec::new(),
+            filings: Vec::new(),
             changed: BTreeMap::new(),
+            has_evidence: false,
             evidence_due: Timestamp::ZERO,
             stale_due: Timestamp::ZERO,
             raised_due: Timestamp::ZERO,
@@ -130,7 +139,8 @@ impl Clerk {
         let of_file = &self.settings.silences;
         let all = of_file.silences().iter().chain(&self.silences).cloned();
         let silences = Silences::new(all, of_file.windows().to_vec());
-        let shown = |made_in| move |silence| silence_json(silence, made_in);
+        let shown =
+            |made_in| move |silence: &Silence| (silence.expires, silence_json(silence, made_in));
         let own = self.silences.iter().map(shown("api"));
         let shown = of_file.silences().iter().map(shown("file")).chain(own);
         self.road.board.set_silences(shown.collect());
@@ -158,11 +168,11 @@ impl Clerk {
         for note in notes {
             match note {
                 Note::Found(anomaly) => found.push(anomaly),
-                Note::Sign(sign) => self.desk.sign(sign, now),
+                Note::Sign(sign) => self.sign(sign, now),
                 Note::Observed(observed) => self.observe(observed, now),
                 Note::Trail(waiting) => self.desk.trail(waiting.trail(), now),
                 Note::Lost => self.desk.some_is_lost(),
-                Note::Seen(seen) => self.see(seen),
+                Note::Seen(seen) => self.see(seen, now),
                 Note::Order(order, reply) => {
                     // What came before it counts for it.
                     self.tell(std::mem::take(&mut found), now);
@@ -170,7 +180,7 @@ impl Clerk {
                     let applied = orders::apply(self, order, &caller, now);
                     waiting.orders.push((applied, reply));
                 }
-                Note::Listed(listing) => self.listing = listing,
+                Note::Listed(listing) => self.directory.listed(listing),
                 Note::Configure(settings) => {
                     let (desk, redactor) = *settings;
                     self.settings = desk;
@@ -190,7 +200,7 @@ impl Clerk {
         }
         self.look_around(now);
         self.tell(found, now);
-        self.answer(waiting, now);
+        waiting.answer(&self.control, now);
     }
 
     fn observe(&mut self, observed: Observed, now: Timestamp) {
@@ -201,20 +211,23 @@ impl Clerk {
         } = observed;
         for spans in &mut spans {
             self.redaction.spans(&self.redactor, spans);
+            self.directory.meet(&spans.stream);
             self.desk.spans(spans, now);
         }
         for metric in &mut metrics {
             self.redaction.metric(&self.redactor, metric);
+            self.directory.meet(&metric.stream);
             self.desk.metric(metric, now);
         }
         drop(hold);
     }
 
-    fn see(&mut self, seen: Vec<Seen>) {
+    fn see(&mut self, seen: Vec<Seen>, now: Timestamp) {
         for seen in seen {
+            self.directory.meet(&seen.stream);
             let resource = self.redaction.shared(&self.redactor, &seen.resource);
             self.desk
-                .seen((&seen.stream, &resource), seen.records, seen.at);
+                .seen((&seen.stream, &resource), seen.records, seen.at, now);
         }
     }
 
@@ -228,42 +241,53 @@ impl Clerk {
                     count = raised.len(),
                     "Messages that were given up are sent again."
                 );
+                let _turn = self.sinks.blocking_lock();
                 send_again(&self.road, raised, now);
             }
         }
         if now >= self.stale_due {
             self.stale_due = now.plus(STALE_EVERY);
-            // Nobody tells who is there.
-            self.desk.look_for_stale(now, |_| true);
+            let (directory, teams) = (&self.directory, &self.settings.teams);
+            let is_known = |owner: &str| directory.is_known(owner, teams);
+            self.desk.look_for_stale(now, is_known);
         }
         if now >= self.evidence_due {
             self.evidence_due = now.plus(EVIDENCE_EVERY);
-            self.look_up(now);
-            match self.desk.saved_evidence() {
-                Ok(body) => self.documents.push(desk_document(EVIDENCE, body)),
-                Err(error) => tracing::error!(%error, "Evidence cannot be written."),
-            }
+            // Links are kept by when they were last confirmed.
+            self.confirm(self.directory.known(), now);
+            self.has_evidence = true;
         }
     }
 
-    /// Has the desk know what the catalog says of the services there are.
+    /// Takes a sign that others found: what a catalog says of its service is known before.
+    pub(super) fn sign(&mut self, sign: Arc<Sign>, now: Timestamp) {
+        self.directory.meet(&sign.stream);
+        self.look_up(now);
+        self.desk.sign(sign, now);
+    }
+
+    /// Has the desk know what the catalog says, where that is news.
     fn look_up(&mut self, now: Timestamp) {
-        let known = self.road.board.status().into_iter().map(|it| it.stream);
-        let known: Vec<StreamKey> = known.collect();
-        for link in self.listing.dependencies(&known) {
+        if let Some(known) = self.directory.look_up() {
+            self.confirm(known, now);
+        }
+    }
+
+    fn confirm(&mut self, known: Known, now: Timestamp) {
+        for link in known.dependencies {
             let topology = self.desk.topology_mut();
             topology.link(&link.caller, &link.callee, now, LinkSource::Catalog);
         }
-        let owners = known.into_iter().filter_map(|stream| {
-            let owner = self.listing.owner_of(&stream)?.into();
-            Some((stream, owner))
-        });
-        self.desk.set_owners(owners.collect());
+        self.desk.set_owners(known.owners);
     }
 
     /// Judges what was found with all else that is known, writes what is to be told, and tells it.
     fn tell(&mut self, found: Vec<Arc<Anomaly>>, now: Timestamp) {
-        let news = self.news(found);
+        let news = self.untold(found, |anomaly: &Anomaly| &anomaly.id);
+        for anomaly in &news {
+            self.directory.meet(&anomaly.stream);
+        }
+        self.look_up(now);
         let mut events: Vec<Event> = Vec::new();
         let rules = self.road.rules.load();
         for anomaly in news {
@@ -273,9 +297,11 @@ impl Clerk {
             events.extend(proposals.map(|proposal| Event::Proposal(Arc::new(proposal))));
         }
         self.desk.advance(now);
-        for change in self.desk.take_changes() {
-            self.documents.extend(change_document(&change));
-        }
+        let changes = self.desk.take_changes();
+        self.filings
+            .extend(changes.iter().filter_map(|it| rows::change(it)));
+        let changes = self.untold(changes, |change: &Change| &change.id);
+        events.extend(changes.into_iter().map(Event::Change));
         let mut shown = Vec::new();
         for told in self.desk.take(now) {
             match told {
@@ -294,64 +320,44 @@ impl Clerk {
                 }
             }
         }
-        if !events.is_empty() || !shown.is_empty() || !self.documents.is_empty() {
+        let has_news = !events.is_empty() || !shown.is_empty() || !self.filings.is_empty();
+        if has_news || self.has_evidence {
             self.write_and_send(&events, &shown, now);
         }
     }
 
-    /// What was not told before.
-    fn news(&self, found: Vec<Arc<Anomaly>>) -> Vec<Arc<Anomaly>> {
-        let ids: Vec<&str> = found.iter().map(|anomaly| &*anomaly.id).collect();
-        // Known before anything is prepared: what was told must not use up the share of what is new.
+    /// Those of `found` that were not told before, each once. Known before anything is prepared: what was
+    /// told must not use up the share of what is new.
+    fn untold<T>(&self, found: Vec<Arc<T>>, id: impl Fn(&T) -> &str) -> Vec<Arc<T>> {
+        let ids: Vec<&str> = found.iter().map(|it| id(it)).collect();
         let were_told = self.control.were_told(&ids).unwrap_or_else(|error| {
             tracing::error!(%error, "What was told before cannot be read; some may be told again.");
             vec![false; ids.len()]
         });
         let mut seen = HashSet::new();
-        let news = found.into_iter().zip(were_told);
-        let news = news.filter(|(it, was_told)| !was_told && seen.insert(it.id.clone()));
-        news.map(|(anomaly, _)| anomaly).collect()
+        let all = found.iter().zip(were_told);
+        let untold = all.filter(|(it, was_told)| !was_told && seen.insert(id(it).to_owned()));
+        untold.map(|(it, _)| Arc::clone(it)).collect()
     }
 
     fn write_and_send(&mut self, events: &[Event], shown: &[Arc<IncidentEvent>], now: Timestamp) {
+        let sinks = Arc::clone(&self.sinks);
+        let _turn = sinks.blocking_lock();
         let outlet = &self.outlet;
         let prepared = events.iter().flat_map(|event| outlet.prepare(event, now));
         let prepared: Vec<Undelivered> = prepared.collect();
-        let told: Vec<ToldEvent> = events.iter().map(|event| told(event, now)).collect();
-        let rows: Vec<OutboxRow> = prepared.iter().map(|it| row(it, now)).collect();
         let objects: Vec<(&Event, serde_json::Value)> = events
             .iter()
             .map(|event| (event, event_json(event)))
             .collect();
-        let anomalies = objects.iter().filter_map(|(event, object)| match event {
-            Event::Anomaly(anomaly) => Some(anomaly_document(anomaly, object)),
-            _ => None,
-        });
-        let mut documents: Vec<Document> = anomalies.collect();
-        documents.append(&mut self.documents);
-        documents.extend(self.changed.values().filter_map(|it| incident_document(it)));
-        if self.desk.is_dirty() {
-            match self.desk.saved() {
-                Ok(body) => documents.push(desk_document(BOOKS, body)),
-                Err(error) => tracing::error!(%error, "The incidents cannot be written."),
-            }
-        }
-        match self.control.tell(&told, &rows, &documents) {
-            Ok(_) => {
-                self.changed.clear();
-                self.desk.is_saved();
-            }
-            Err(error) => {
-                tracing::error!(%error, "What was found could not be written down; it is told all the same, and may be told again after a crash.");
-            }
-        }
+        self.write(&objects, &prepared, now);
         for (event, object) in objects {
             match event {
                 Event::Anomaly(anomaly) => {
                     self.road.board.count_anomaly(anomaly.kind.name());
                     self.road.board.recent.push(object);
                 }
-                Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) => {}
+                Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => {}
             }
         }
         for event in shown {
@@ -364,128 +370,58 @@ impl Clerk {
         self.outlet.send(prepared, now);
     }
 
+    /// Writes all of a turn at once. What the disk does not take is tried again with the next turn.
+    fn write(
+        &mut self,
+        objects: &[(&Event, serde_json::Value)],
+        prepared: &[Undelivered],
+        now: Timestamp,
+    ) {
+        let events = objects.iter().map(|(event, _)| rows::told(event, now));
+        let events: Vec<ToldEvent> = events.collect();
+        let messages: Vec<OutboxRow> = prepared.iter().map(|it| rows::message(it, now)).collect();
+        self.filings
+            .extend(objects.iter().filter_map(|(event, object)| match event {
+                Event::Anomaly(anomaly) => Some(rows::anomaly(anomaly, object)),
+                _ => None,
+            }));
+        let kept = self.filings.len();
+        let changed = self.changed.values();
+        self.filings
+            .extend(changed.filter_map(|it| rows::incident(it)));
+        if self.desk.is_dirty() {
+            match self.desk.saved() {
+                Ok(parts) => self.filings.extend(parts.into_iter().map(rows::desk)),
+                Err(error) => tracing::error!(%error, "The incidents cannot be written."),
+            }
+        }
+        if self.has_evidence {
+            match self.desk.saved_evidence() {
+                Ok(part) => self.filings.push(rows::desk(part)),
+                Err(error) => tracing::error!(%error, "Evidence cannot be written."),
+            }
+        }
+        match self.control.tell(&events, &messages, &self.filings) {
+            Ok(_) => {
+                self.filings.clear();
+                self.changed.clear();
+                self.has_evidence = false;
+                self.desk.is_saved();
+            }
+            Err(error) => {
+                tracing::error!(%error, "What was found could not be written down; it is told all the same, and may be told again after a crash.");
+                // What stands behind these is made anew by then; what was found or ordered is not.
+                self.filings.truncate(kept);
+                let over = self.filings.len().saturating_sub(FILINGS_MAX);
+                self.filings.drain(..over);
+            }
+        }
+    }
+
     /// Puts the incidents that go on where the api finds them.
     fn show(&mut self) {
         let live = self.desk.live().map(Arc::new).collect();
         self.road.board.set_live(live);
-    }
-
-    fn answer(&self, waiting: Waiting, now: Timestamp) {
-        if !waiting.done.is_empty() {
-            let done = waiting.done.iter().map(|(sink, id)| (&**sink, &**id));
-            let done: Vec<(&str, &str)> = done.collect();
-            if let Err(error) = self.control.settled(&done) {
-                tracing::warn!(%error, "Deliveries could not be written down; they are sent again after the next start.");
-            }
-        }
-        if !waiting.dead.is_empty() {
-            let dead = waiting.dead.iter();
-            let dead: Vec<(&str, &str, &str)> = dead
-                .map(|(sink, id, why)| (&**sink, &**id, &**why))
-                .collect();
-            if let Err(error) = self.control.bury(&dead, now) {
-                tracing::warn!(%error, "Messages that were given up could not be put aside; they are tried again after the next start.");
-            }
-        }
-        for (answer, reply) in waiting.orders {
-            // Whoever asked may have given up.
-            let _ = reply.send(answer);
-        }
-        for reply in waiting.flushed {
-            let _ = reply.send(());
-        }
-    }
-}
-
-/// A desk as it was left, or a new one.
-fn restored(settings: DeskSettings, control: &Control) -> Desk {
-    let read = |id| match control.document(Kind::Desk, id) {
-        Ok(found) => found.map(|found| found.document.body),
-        Err(error) => {
-            tracing::error!(%error, "What is known of incidents cannot be read.");
-            None
-        }
-    };
-    let mut desk = match read(BOOKS).map(|saved| Desk::restored(settings.clone(), &saved)) {
-        Some(Ok(desk)) => desk,
-        Some(Err(error)) => {
-            tracing::error!(%error, "What is known of incidents cannot be used; those that go on are opened anew.");
-            Desk::new(settings)
-        }
-        None => Desk::new(settings),
-    };
-    if let Some(Err(error)) = read(EVIDENCE).map(|saved| desk.restore_evidence(&saved)) {
-        tracing::warn!(%error, "What spans and metrics showed cannot be used; it is learned again.");
-    }
-    desk
-}
-
-/// The silences that were made through the api and are not over.
-fn silences(control: &Control, now: Timestamp) -> Vec<Silence> {
-    let found = said(control.newest(Kind::Silence, None, SILENCES_MAX));
-    let found = found
-        .iter()
-        .filter_map(|it| silence_of(&it.document.body, now));
-    found.filter(|silence| !silence.is_over(now)).collect()
-}
-
-fn audited(control: &Control) -> u64 {
-    let newest = said(control.newest(Kind::Audit, None, 1));
-    let number = newest.first().and_then(|it| it.document.id.parse().ok());
-    number.unwrap_or(0)
-}
-
-fn told(event: &Event, at: Timestamp) -> ToldEvent {
-    ToldEvent {
-        id: event.id().into(),
-        at,
-    }
-}
-
-fn row(undelivered: &Undelivered, at: Timestamp) -> OutboxRow {
-    OutboxRow {
-        sink: undelivered.sink().into(),
-        kind: undelivered.kind().into(),
-        id: undelivered.id().into(),
-        message: undelivered.message(),
-        at,
-    }
-}
-
-fn anomaly_document(anomaly: &Anomaly, object: &serde_json::Value) -> Document {
-    Document {
-        kind: Kind::Anomaly,
-        id: anomaly.id.clone(),
-        at: anomaly.first_seen,
-        body: object.to_string().into_bytes(),
-    }
-}
-
-/// `None` where it cannot be written, which is not known to be.
-fn incident_document(incident: &Incident) -> Option<Document> {
-    Some(Document {
-        kind: Kind::Incident,
-        id: incident.id.clone(),
-        at: incident.detected,
-        body: serde_json::to_vec(incident).ok()?,
-    })
-}
-
-fn change_document(change: &Change) -> Option<Document> {
-    Some(Document {
-        kind: Kind::Change,
-        id: change.id.clone(),
-        at: change.at,
-        body: serde_json::to_vec(change).ok()?,
-    })
-}
-
-fn desk_document(id: &str, body: Vec<u8>) -> Document {
-    Document {
-        kind: Kind::Desk,
-        id: id.into(),
-        at: Timestamp::ZERO,
-        body,
     }
 }
 

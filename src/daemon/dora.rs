@@ -2,27 +2,33 @@
 
 use std::time::Duration;
 
-use super::showing::{incident, said};
+use super::showing::{incident, pages};
 use crate::core::event::Incident;
-use crate::core::incident::{self, Times};
+use crate::core::incident;
 use crate::core::record::{Change, Timestamp};
 use crate::edge::api::{Dora, Quantiles};
 use crate::edge::store::{Control, Document, Kind};
 
-/// Most documents of a kind that are looked at, the newest.
-const LOOKED_AT_MAX: usize = 10_000;
-
 /// The measures of the last `window` before `now`.
 pub(super) fn dora(control: &Control, window: Duration, now: Timestamp) -> Dora {
-    let read = |kind| said(control.newest(kind, None, LOOKED_AT_MAX)).into_iter();
-    let documents = |kind| read(kind).map(|it| it.document);
+    let documents = |kind| pages(control, kind).flatten();
     let incidents: Vec<Incident> = documents(Kind::Incident)
         .filter_map(|it| incident(&it))
+        .map(measured_by)
         .collect();
     let changes: Vec<Change> = documents(Kind::Change)
         .filter_map(|it| change(&it))
         .collect();
     measured(&incidents, &changes, (now.minus(window), now))
+}
+
+/// What is measured of an incident: there may be many, and its signs are most of it.
+fn measured_by(incident: Incident) -> Incident {
+    Incident {
+        signs: Vec::new(),
+        parts: Vec::new(),
+        ..incident
+    }
 }
 
 fn measured(
@@ -31,32 +37,20 @@ fn measured(
     (from, to): (Timestamp, Timestamp),
 ) -> Dora {
     let figures = incident::Dora::of(incidents, changes, (from, to));
-    let own = incidents
-        .iter()
-        .filter(|incident| from <= incident.began && incident.began < to);
-    let times: Vec<Times> = own.map(Times::of).collect();
+    let shown = |it: incident::Quantiles| Quantiles {
+        p50: it.p50,
+        p90: it.p90,
+    };
     Dora {
         window: to.since(from),
         incidents: figures.incidents,
-        time_to_detect: quantiles(times.iter().map(|times| times.detect)),
-        time_to_acknowledge: quantiles(times.iter().filter_map(|times| times.acknowledge)),
-        time_to_restore: quantiles(times.iter().filter_map(|times| times.restore)),
-        failed_deployment_recovery: figures.recovery.map(|p50| Quantiles { p50, p90: p50 }),
+        time_to_detect: figures.detect.map(shown),
+        time_to_acknowledge: figures.acknowledge.map(shown),
+        time_to_restore: figures.restore.map(shown),
+        failed_deployment_recovery: figures.recovery.map(shown),
         change_failure_rate: figures.change_failure_rate(),
         deployments: figures.deployments,
     }
-}
-
-/// `None` of nothing.
-fn quantiles(times: impl Iterator<Item = Duration>) -> Option<Quantiles> {
-    let mut times: Vec<Duration> = times.collect();
-    times.sort_unstable();
-    let at =
-        |tenths: usize| times.get((times.len() * tenths / 10).min(times.len().saturating_sub(1)));
-    Some(Quantiles {
-        p50: *at(5)?,
-        p90: *at(9)?,
-    })
 }
 
 fn change(document: &Document) -> Option<Change> {

@@ -12,12 +12,16 @@ use crate::core::desk::Deed;
 use crate::core::event::Mark;
 use crate::core::incident::IncidentError;
 use crate::core::record::{Change, Timestamp};
-use crate::core::silence::Silence;
+use crate::core::silence::{SILENCES_MAX, Silence};
 use crate::edge::api::{
     self, Alert, Applied, AuditEntry, Caller, Feedback, IncidentView, Order, Refusal, Role,
 };
 use crate::edge::notify::{incident_json, rfc3339};
-use crate::edge::store::{Document, Kind};
+use crate::edge::store::{Document, Filing, Kind};
+
+/// Longest owner or reason of a silence that is made through the api, in bytes: each event of what it
+/// mutes has them.
+const TEXT_LEN_MAX: usize = 1_000;
 
 /// Who takes orders: the scribe's thread carries them out.
 pub(super) struct Orders {
@@ -44,7 +48,7 @@ pub(super) fn apply(
         Err(refusal) => refusal.to_string(),
     };
     let entry = audit.document(outcome, clerk.next_audit());
-    clerk.documents.push(entry);
+    clerk.filings.push(entry.into());
     applied
 }
 
@@ -74,7 +78,7 @@ fn carry_out(
         Order::Change(change) => Ok(changed(clerk, change)),
         Order::Alerts(alerts) => Ok(alerted(clerk, alerts, now)),
         Order::Silence(posted) => silence(clerk, posted, now),
-        Order::EndSilence { id } => end_silence(clerk, &id),
+        Order::EndSilence { id } => end_silence(clerk, &id, now),
     }
 }
 
@@ -98,27 +102,39 @@ fn feedback(clerk: &mut Clerk, said: &Feedback, by: &Caller, now: Timestamp) -> 
     let body = json!({
         "subject": subject, "verdict": verdict, "note": said.note, "by": by.name, "at": rfc3339(now),
     });
-    clerk.documents.push(Document {
+    let said = Document {
         kind: Kind::Verdict,
         // What one person says of one thing last is what they say of it.
         id: format!("{subject} {}", by.name).into(),
         at: now,
         body: body.to_string().into_bytes(),
-    });
+    };
+    clerk.filings.push(said.into());
     Applied::Taken { is_new: true }
 }
 
-fn changed(clerk: &mut Clerk, change: Change) -> Applied {
+fn changed(clerk: &mut Clerk, mut change: Change) -> Applied {
+    let redactor = &clerk.redactor;
+    redactor.stream(&mut change.stream);
+    let redacted = |text: Box<str>| redactor.text(&text).into_owned().into();
+    change.reference = change.reference.map(redacted);
+    change.url = change.url.map(redacted);
     let is_new = clerk.desk.change(Arc::new(change));
     Applied::Taken { is_new }
 }
 
 fn alerted(clerk: &mut Clerk, alerts: Vec<Alert>, now: Timestamp) -> Applied {
-    for Alert { sign, is_over } in alerts {
-        // That it is over shows by its silence.
-        if !is_over {
-            clerk.desk.sign(Arc::new(sign), now);
-        }
+    // That one is over shows by its silence.
+    for Alert { mut sign, .. } in alerts.into_iter().filter(|alert| !alert.is_over) {
+        let Clerk {
+            redactor,
+            redaction,
+            ..
+        } = clerk;
+        redactor.stream(&mut sign.stream);
+        sign.says = redactor.text(&sign.says).into_owned().into();
+        sign.resource = redaction.shared(redactor, &sign.resource);
+        clerk.sign(Arc::new(sign), now);
     }
     Applied::Taken { is_new: true }
 }
@@ -127,45 +143,53 @@ fn silence(clerk: &mut Clerk, posted: Value, now: Timestamp) -> Result<Applied, 
     let entry: SilenceEntry =
         serde_json::from_value(posted).map_err(|error| Refusal::Invalid(error.to_string()))?;
     let silence = entry.silence(now).map_err(Refusal::Invalid)?;
+    let texts = [("owner", &silence.owner), ("reason", &silence.reason)];
+    if let Some((name, _)) = texts.iter().find(|(_, text)| text.len() > TEXT_LEN_MAX) {
+        let said = format!("{name}: it is too long; at most {TEXT_LEN_MAX} bytes are taken");
+        return Err(Refusal::Invalid(said));
+    }
     if silence.is_over(now) {
         let said = "expires: it would be over already; write a time to come";
         return Err(Refusal::Invalid(said.to_owned()));
     }
+    clerk.silences.retain(|other| other.id != silence.id);
+    let of_file = clerk.settings.silences.silences().len();
+    if of_file + clerk.silences.len() >= SILENCES_MAX {
+        // Those that are over make room.
+        clerk.silences.retain(|other| !other.is_over(now));
+    }
+    if of_file + clerk.silences.len() >= SILENCES_MAX {
+        let said = format!("there are {SILENCES_MAX} silences, and no more are taken; end some");
+        return Err(Refusal::Conflict(said));
+    }
     let shown = silence_json(&silence, "api");
-    clerk.documents.push(Document {
+    let kept = Document {
         kind: Kind::Silence,
         id: silence.id.clone(),
         at: silence.created,
         body: shown.to_string().into_bytes(),
-    });
-    clerk.silences.retain(|other| other.id != silence.id);
+    };
+    clerk.filings.push(kept.into());
     clerk.silences.push(silence);
     clerk.reconfigure(now);
     Ok(Applied::Silence(shown))
 }
 
-fn end_silence(clerk: &mut Clerk, id: &str) -> Result<Applied, Refusal> {
-    let is_of_file = clerk
-        .settings
-        .silences
-        .silences()
-        .iter()
-        .any(|it| *it.id == *id);
-    if is_of_file {
+fn end_silence(clerk: &mut Clerk, id: &str, now: Timestamp) -> Result<Applied, Refusal> {
+    let of_file = clerk.settings.silences.silences();
+    if of_file.iter().any(|silence| *silence.id == *id) {
         return Err(Refusal::Conflict(
             "this silence is in the settings file; take it out there".to_owned(),
         ));
     }
     let found = clerk.silences.iter().position(|silence| *silence.id == *id);
-    let Some(place) = found else {
-        return Err(Refusal::Unknown("silence"));
-    };
-    clerk
-        .control
-        .remove(Kind::Silence, id)
-        .map_err(|error| Refusal::Broken(error.to_string()))?;
-    clerk.silences.remove(place);
-    clerk.reconfigure(Timestamp::ZERO);
+    let place = found.ok_or(Refusal::Unknown("silence"))?;
+    let id = clerk.silences.remove(place).id;
+    clerk.filings.push(Filing::Remove {
+        kind: Kind::Silence,
+        id,
+    });
+    clerk.reconfigure(now);
     Ok(Applied::Taken { is_new: true })
 }
 
@@ -187,6 +211,11 @@ pub(super) fn silence_of(body: &[u8], now: Timestamp) -> Option<Silence> {
     }
     let entry: SilenceEntry = serde_json::from_value(shown).ok()?;
     entry.silence(now).ok()
+}
+
+/// The id of the entry with this number: in the order of their ids they are in that of their numbers.
+pub(super) fn audit_id(number: u64) -> String {
+    format!("{number:020}")
 }
 
 /// An entry of the audit as it is kept.
@@ -227,7 +256,7 @@ impl Audit {
         };
         Document {
             kind: Kind::Audit,
-            id: format!("{number:020}").into(),
+            id: audit_id(number).into(),
             at,
             body: serde_json::to_vec(&entry).unwrap_or_default(),
         }

@@ -6,37 +6,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::announce::{Announcer, Road};
+use super::api::api_of;
 use super::board::Board;
-use super::cataloging::{self, CatalogSetupError};
-use super::clerk::Clerk;
+use super::cataloging::{self, CatalogSetupError, Cataloging};
 use super::config::Settings;
 use super::door::Door;
-use super::keeper::{Books, JOURNAL, Keeper};
+use super::keeper::{Books, Keeper};
+use super::listeners::{Addresses, Listeners};
 use super::memory::{self, Memory, Ration};
-use super::models::{self, ModelFileError, OtherIdleTimeout};
-use super::orders::Orders;
-use super::router::{Router, shard_index};
-use super::scribe::{self, Scribe};
-use super::shard_thread::{self, Command, Reports, ShardHandle};
-use super::showing::Showing;
-use super::{clock, trainer};
-use crate::core::engine::{self, Output, Room, Saved, Shard, Status};
+use super::models::ModelFileError;
+use super::router::Router;
+use super::shard_thread::{Command, ShardHandle};
+use super::telling::Telling;
+use super::{intake, shards, trainer};
+use crate::core::engine::{Output, Room, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
-use crate::edge::api::{Api, Feed, Gate};
-use crate::edge::journal::{self, Journal, JournalError, Seq};
-use crate::edge::receive::{
-    self, Access, Receiver, ServeError, Tls, TlsError, TokenError, serve_grpc, serve_http,
-};
-use crate::edge::store::{Control, ControlSettings, Part, Store, StoreError, StoredStream};
-use crate::edge::{api, notify};
+use crate::edge::api::{self, Gate};
+use crate::edge::journal::{JournalError, Seq};
+use crate::edge::notify;
+use crate::edge::receive::{Receiver, ServeError, TlsError, TokenError};
+use crate::edge::store::{Store, StoreError};
 
 /// How long requests that are running may take to end at a stop.
 const REQUESTS_GRACE: Duration = Duration::from_secs(2);
@@ -45,17 +39,6 @@ const SINKS_GRACE: Duration = Duration::from_secs(3);
 
 /// Sees everything the shards say, on their threads; it must not wait.
 pub type Watcher = Arc<dyn Fn(&Output) + Send + Sync>;
-
-/// Where the daemon listens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Addresses {
-    /// OTLP over gRPC.
-    pub otlp_grpc: SocketAddr,
-    /// OTLP over HTTP.
-    pub otlp_http: SocketAddr,
-    /// API, health and metrics.
-    pub api: SocketAddr,
-}
 
 /// Why the daemon could not start or reload.
 #[derive(Debug, thiserror::Error)]
@@ -114,18 +97,12 @@ pub struct Daemon {
     /// Of each of them.
     room: Room,
     stopping: Arc<AtomicBool>,
-    announcer: Announcer,
-    notify_context: notify::Context,
+    telling: Telling,
+    cataloging: Cataloging,
     books: Books,
     servers: JoinSet<Result<(), ServeError>>,
     keeper: JoinHandle<Option<Keeper>>,
     stop: CancellationToken,
-}
-
-struct Listeners {
-    otlp_grpc: TcpListener,
-    otlp_http: TcpListener,
-    api: TcpListener,
 }
 
 impl Daemon {
@@ -141,27 +118,25 @@ impl Daemon {
         // TLS of the sinks; a second start in one process finds it done.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listeners = Listeners::bind(settings).await?;
+        let addresses = listeners.addresses()?;
+        let catalog = cataloging::catalog_of(settings)?;
         let store = Arc::new(store);
         let memory = Arc::new(Memory::default());
         let board = Board::new(settings.shard_count().get(), Arc::clone(&memory));
         let board = Arc::new(board);
         let (telling, jobs) = Telling::start(settings, &store, &board, watcher)?;
-        let Telling {
-            announcer,
-            notify_context,
-            control,
-        } = telling;
-        let stopping = Arc::new(AtomicBool::new(false));
+        let scribe = &telling.announcer.scribe;
         let ration = Ration::of(settings);
-        let (shards, upto) = spawn_shards(settings, &store, &announcer, (&stopping, ration.room))?;
-        let redactor = Arc::clone(&settings.redact.redactor);
-        let queue_max = ration.queue_bytes_max;
-        let router = Arc::new(Router::new(
+        let stopping = Arc::new(AtomicBool::new(false));
+        let room = (&stopping, ration.room);
+        let (shards, upto) = shards::spawn_shards(settings, &store, &telling.announcer, room)?;
+        let router = Router::new(
             shards.clone(),
-            queue_max,
-            (&board, announcer.scribe.clone()),
-            redactor,
-        ));
+            ration.queue_bytes_max,
+            (&board, scribe.clone()),
+            Arc::clone(&settings.redact.redactor),
+        );
+        let router = Arc::new(router);
         let tools = trainer::Tools {
             router: Arc::clone(&router),
             store: Arc::clone(&store),
@@ -171,25 +146,16 @@ impl Daemon {
         trainer::spawn(jobs, tools)?;
         let stop = CancellationToken::new();
         tokio::spawn(memory::watch(memory, ration.limit, stop.clone()));
-        let books = Books::new(store, control, &announcer.scribe);
-        let door = open_door(settings, &books, Arc::clone(&router), Seq::new(upto))?;
-        let keeper =
-            Keeper::new(shards.clone(), books.clone(), Arc::clone(&door)).run(stop.clone());
-        let keeper = tokio::spawn(keeper);
-        let receiver = receiver(settings, &ration, &books, (&door, &board))?;
-        tokio::spawn(
-            stop.clone()
-                .run_until_cancelled_owned(receiver.clone().follow_files()),
-        );
-        let addresses = listeners.addresses()?;
+        let books = Books::new(store, Arc::clone(&telling.control), scribe);
+        let door = intake::open_door(settings, &books, Arc::clone(&router), Seq::new(upto))?;
+        let keeper = Keeper::new(shards.clone(), books.clone(), Arc::clone(&door));
+        let keeper = tokio::spawn(keeper.run(stop.clone()));
+        let receiver = intake::receiver(settings, &ration, &books, (&door, &board))?;
         let replay = door.catch_up(receiver.reopen(), Arc::clone(&stopping))?;
-        let api = api_of(settings, &books.control, &router, &announcer)?;
-        tokio::spawn(
-            stop.clone()
-                .run_until_cancelled_owned(api.gate.clone().follow_files()),
-        );
-        cataloging::start(settings, &announcer.scribe, &stop)?;
-        let servers = listeners.serve(receiver, api, &stop);
+        let cataloging = telling.cataloging(&stop);
+        cataloging.ask(catalog);
+        follow_files(&receiver, &telling.gate, &stop);
+        let servers = listeners.serve(receiver, api_of(&telling, &router), &stop);
         board.set_ready(true);
         Ok(Self {
             addresses,
@@ -200,8 +166,8 @@ impl Daemon {
             shards,
             room: ration.room,
             stopping,
-            announcer,
-            notify_context,
+            telling,
+            cataloging,
             books,
             servers,
             keeper,
@@ -245,7 +211,7 @@ impl Daemon {
     /// Judges everything that was accepted before this call, without waiting for records that
     /// might still come, as at the end of a file.
     pub async fn finish(&self) {
-        let (shards, scribe) = (self.shards.clone(), self.announcer.scribe.clone());
+        let (shards, scribe) = (self.shards.clone(), self.telling.announcer.scribe.clone());
         let ended = tokio::task::spawn_blocking(move || {
             for shard in shards {
                 let (reply, answer) = mpsc::channel();
@@ -258,32 +224,29 @@ impl Daemon {
         let _ = ended.await;
     }
 
-    /// Takes new settings: sinks, rules, and how streams are learned and judged. What needs a
-    /// restart (addresses, folder, shards, bounds of what is received) stays as it is.
+    /// Takes new settings: sinks and where they may send to, rules, silences, windows, teams and how
+    /// incidents are made up, who may use the API, the catalog, and how streams are learned and judged.
+    /// What needs a restart ([`Settings::needing_restart`]) stays as it is.
     ///
     /// # Errors
-    /// If a sink cannot be set up or a pattern does not compile; then everything stays as it was.
+    /// If a sink, a token or the catalog cannot be set up or a pattern does not compile; then everything
+    /// stays as it was.
     pub async fn reload(&self, settings: &Settings) -> Result<(), StartError> {
-        let engine = engine_settings(settings, self.room)?;
-        let dispatcher = notify::Dispatcher::start(&settings.sinks, &self.notify_context)?;
-        let road = &self.announcer.road;
-        let before = road.dispatcher.swap(Arc::new(dispatcher));
-        road.stand();
-        road.rules.store(Arc::new(settings.rules()));
+        let engine = shards::engine_settings(settings, self.room)?;
+        let gate = Gate::new(&settings.api_tokens())?;
+        let catalog = cataloging::catalog_of(settings)?;
+        self.telling.reload(settings).await?;
+        self.telling.gate.take_over(&gate);
+        self.cataloging.ask(catalog);
         self.router.redact_by(Arc::clone(&engine.redactor));
-        let redactor = Arc::clone(&settings.redact.redactor);
-        let desk = settings.desk(clock::now());
-        self.announcer.scribe.configure(desk, redactor);
         for shard in &self.shards {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }
-        let undelivered = before.close(Duration::ZERO).await;
-        road.dispatcher.load().restore(undelivered, clock::now());
         Ok(())
     }
 
     async fn flush_scribe(&self) {
-        let scribe = self.announcer.scribe.clone();
+        let scribe = self.telling.announcer.scribe.clone();
         // It can only fail where the runtime ends, and then nobody waits.
         let _ = tokio::task::spawn_blocking(move || scribe.flush()).await;
     }
@@ -326,10 +289,10 @@ impl Daemon {
         };
         let written = save_last(keeper).await;
         self.flush_scribe().await;
-        let dispatcher = self.announcer.road.dispatcher.load();
+        let dispatcher = self.telling.announcer.road.dispatcher.load();
         let undelivered = dispatcher.close(SINKS_GRACE).await;
         // What was delivered in the meantime is not to be sent again.
-        let scribe = self.announcer.scribe.clone();
+        let scribe = self.telling.announcer.scribe.clone();
         let _ = tokio::task::spawn_blocking(move || scribe.end()).await;
         if !undelivered.is_empty() {
             let left = undelivered.len();
@@ -339,317 +302,11 @@ impl Daemon {
     }
 }
 
-/// How what is found is told.
-struct Telling {
-    announcer: Announcer,
-    notify_context: notify::Context,
-    control: Arc<Control>,
-}
-
-impl Telling {
-    /// Starts the sinks and the scribe; what no sink had taken when the last daemon ended goes out. With
-    /// it the trainings that will be asked for.
-    fn start(
-        settings: &Settings,
-        store: &Store,
-        board: &Arc<Board>,
-        watcher: Option<Watcher>,
-    ) -> Result<(Self, mpsc::Receiver<trainer::Job>), StartError> {
-        let (scribe, inbox) = scribe::scribe();
-        let notify_context = notify_context(settings, store, board, &scribe);
-        let (trainer, jobs) = trainer::queue();
-        let dispatcher = notify::Dispatcher::start(&settings.sinks, &notify_context)?;
-        let road = Arc::new(Road {
-            dispatcher: ArcSwap::from_pointee(dispatcher),
-            rules: ArcSwap::from_pointee(settings.rules()),
-            board: Arc::clone(board),
-            feed: Feed::new(),
-            trainer,
-            watcher,
-        });
-        let control = Arc::new(store.control(ControlSettings::default())?);
-        let clerk = Clerk::new(
-            settings.desk(clock::now()),
-            Arc::clone(&settings.redact.redactor),
-            (Arc::clone(&road), Arc::clone(&control)),
-            clock::now(),
-        );
-        // The incidents that go on are known now.
-        road.stand();
-        scribe::restore(&road, &control);
-        scribe::spawn(inbox, clerk)?;
-        let telling = Self {
-            announcer: Announcer { road, scribe },
-            notify_context,
-            control,
-        };
-        Ok((telling, jobs))
-    }
-}
-
-/// What the api shows and does.
-fn api_of(
-    settings: &Settings,
-    control: &Arc<Control>,
-    router: &Arc<Router>,
-    announcer: &Announcer,
-) -> Result<Api, StartError> {
-    Ok(Api {
-        view: Arc::new(Showing {
-            board: Arc::clone(&announcer.road.board),
-            control: Arc::clone(control),
-            router: Arc::clone(router),
-        }),
-        desk: Arc::new(Orders {
-            scribe: announcer.scribe.clone(),
-        }),
-        gate: Gate::new(&settings.api_tokens())?,
-        feed: announcer.road.feed.clone(),
-        clock: clock::now,
-    })
-}
-
-impl Listeners {
-    async fn bind(settings: &Settings) -> Result<Self, StartError> {
-        let listen = &settings.listen;
-        Ok(Self {
-            otlp_grpc: bind("OTLP/gRPC", listen.otlp_grpc).await?,
-            otlp_http: bind("OTLP/HTTP", listen.otlp_http).await?,
-            api: bind("the API", listen.api).await?,
-        })
-    }
-
-    fn addresses(&self) -> Result<Addresses, StartError> {
-        Ok(Addresses {
-            otlp_grpc: self.otlp_grpc.local_addr()?,
-            otlp_http: self.otlp_http.local_addr()?,
-            api: self.api.local_addr()?,
-        })
-    }
-
-    fn serve(
-        self,
-        receiver: Receiver<Door>,
-        api: Api,
-        stop: &CancellationToken,
-    ) -> JoinSet<Result<(), ServeError>> {
-        let mut servers = JoinSet::new();
-        servers.spawn(serve_grpc(self.otlp_grpc, receiver.clone(), stop.clone()));
-        servers.spawn(serve_http(self.otlp_http, receiver, stop.clone()));
-        let (listener, stop) = (self.api, stop.clone());
-        servers.spawn(async move { Ok(api::serve(listener, api, stop).await?) });
-        servers
-    }
-}
-
-/// Opens the way in, behind which the streams have everything up to `upto` by their snapshots.
-fn open_door(
-    settings: &Settings,
-    books: &Books,
-    router: Arc<Router>,
-    upto: Seq,
-) -> Result<Arc<Door>, StartError> {
-    let watermark = Seq::new(books.control.watermark(JOURNAL)?.unwrap_or(0));
-    let journal = match settings.ephemeral {
-        true => None,
-        // No number is given twice, also where the journal was deleted.
-        false => Some(open_journal(settings, &books.store, watermark.max(upto))?),
-    };
-    let scribe = books.scribe.clone();
-    Ok(Arc::new(Door::new(router, journal, watermark, scribe)))
-}
-
-/// Opens the journal of the state folder and tells what was found in it.
-fn open_journal(
-    settings: &Settings,
-    store: &Store,
-    after: Seq,
-) -> Result<Arc<Journal>, JournalError> {
-    let bounds = journal::Settings {
-        bytes_max: settings.journal.bytes_max.as_bytes(),
-        repeat_window: settings.journal.repeats_within.get(),
-        after,
-        ..journal::Settings::default()
-    };
-    let (journal, found) = Journal::open(&store.journal_folder(), bounds)?;
-    for lost in &found.lost {
-        let (first, last) = (lost.start().get(), lost.end().get());
-        tracing::error!(
-            first,
-            last,
-            kept = ?found.broken,
-            "Requests that were acknowledged are damaged on disk and are not judged."
-        );
-    }
-    tracing::info!(
-        entries = found.entries,
-        bytes = found.bytes,
-        torn_bytes = found.torn_bytes,
-        "The journal was opened."
-    );
-    Ok(Arc::new(journal))
-}
-
-fn receiver(
-    settings: &Settings,
-    ration: &Ration,
-    books: &Books,
-    (door, board): (&Arc<Door>, &Board),
-) -> Result<Receiver<Door>, StartError> {
-    let bounds = receive::Settings {
-        inflight_bytes_max: ration.inflight_bytes_max,
-        ..settings.receiver(books.store.instance_id())
-    };
-    let guards = (
-        Access::new(&settings.tenants())?,
-        settings.tls().map(Tls::new).transpose()?,
-    );
-    Ok(Receiver::new(
-        Arc::clone(door),
-        bounds,
-        board.received.clone(),
-        guards,
-    ))
-}
-
-fn engine_settings(settings: &Settings, room: Room) -> Result<engine::Settings, PatternError> {
-    Ok(engine::Settings {
-        room,
-        ..settings.engine()?
-    })
-}
-
-async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| StartError::Listen {
-        what,
-        address,
-        source,
-    })
-}
-
-fn notify_context(
-    settings: &Settings,
-    store: &Store,
-    board: &Board,
-    scribe: &Scribe,
-) -> notify::Context {
-    notify::Context {
-        instance_id: store.instance_id().into(),
-        clock: Arc::new(clock::now),
-        metrics: board.notified.clone(),
-        keeping: Arc::new(scribe.clone()),
-        egress: settings.egress(),
-    }
-}
-
-/// Makes the shards, each with the streams that are its own from the state folder; with them the
-/// number of the latest entry of the journal that any of them has.
-fn spawn_shards(
-    settings: &Settings,
-    store: &Store,
-    announcer: &Announcer,
-    (stopping, room): (&Arc<AtomicBool>, Room),
-) -> Result<(Vec<ShardHandle>, u64), StartError> {
-    let engine = engine_settings(settings, room)?;
-    let count = settings.shard_count().get();
-    let mut shards: Vec<Shard> = (0..count).map(|_| Shard::new(engine.clone())).collect();
-    let mut known = Vec::new();
-    for stored in store.streams() {
-        if let Some(shard) = shards.get_mut(shard_index(&stored.key, count)) {
-            known.extend(restore(shard, stored, store));
-        }
-    }
-    for (stream, bundle) in configured_models(settings)? {
-        if let Some(shard) = shards.get_mut(shard_index(&stream, count))
-            && !known.contains(&stream)
-        {
-            shard.install(&stream, bundle, clock::now());
-        }
-    }
-    shards
-        .iter()
-        .for_each(|shard| warn_of_other_idle_timeouts(shard, engine.idle_timeout));
-    let board = &announcer.road.board;
-    board
-        .received
-        .restore(shards.iter().map(|shard| shard.ledger().pending).sum());
-    let upto = shards.iter().map(Shard::upto).max().unwrap_or(0);
-    let shards = shards.into_iter().enumerate().map(|(index, shard)| {
-        let reports = Reports {
-            announcer: announcer.clone(),
-            board: Arc::clone(board),
-            queued: Arc::clone(&board.queued),
-            stopping: Arc::clone(stopping),
-        };
-        shard_thread::spawn(index, shard, reports)
-    });
-    Ok((shards.collect::<Result<_, _>>()?, upto))
-}
-
-/// Takes up a stream from the state folder; its key if a model judges it. What cannot be read is
-/// set aside with a warning, and the stream begins anew.
-fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<StreamKey> {
-    let StoredStream {
-        key,
-        templates,
-        snapshot: rest,
-        model,
-    } = stored;
-    let bundle = model.and_then(|bytes| match models::from_bytes(&bytes) {
-        Ok(bundle) => Some(Arc::new(bundle)),
-        Err(error) => {
-            store.set_aside(&key, Part::Model, &error.to_string());
-            None
-        }
-    });
-    let has_model = bundle.is_some();
-    let now = clock::now();
-    let saved = Saved { templates, rest };
-    match shard.restore(&key, &saved, bundle.clone(), now) {
-        Ok(lost) => {
-            if let Some(error) = lost.templates {
-                tracing::warn!(stream = %key, %error, "The latest changes of a service's templates cannot be read; they are learned again.");
-            }
-            if let Some(error) = lost.rest {
-                store.set_aside(&key, Part::Snapshot, &error.to_string());
-            }
-        }
-        Err(error) => {
-            let has = [!saved.templates.is_empty(), saved.rest.is_some()];
-            let parts = [Part::Templates, Part::Snapshot].into_iter().zip(has);
-            for (part, _) in parts.filter(|(_, is_there)| *is_there) {
-                store.set_aside(&key, part, &error.to_string());
-            }
-            if let Some(bundle) = bundle {
-                shard.install(&key, bundle, now);
-            }
-        }
-    }
-    has_model.then_some(key)
-}
-
-/// Warns of each model that judges sequences cut otherwise than those it was trained on.
-fn warn_of_other_idle_timeouts(shard: &Shard, set: Duration) {
-    for Status { stream, model, .. } in shard.status() {
-        let differs = model.and_then(|model| OtherIdleTimeout::of(&model.trained_on, set));
-        if let Some(OtherIdleTimeout { trained, set }) = differs {
-            tracing::warn!(
-                %stream, %trained, %set,
-                "The model of a service was trained with another sequence.idle_timeout than is set: \
-                 counts differ, and normal sequences may be told as anomalies. Set it to what the \
-                 model was trained with, or train a model with what is set."
-            );
-        }
-    }
-}
-
-fn configured_models(settings: &Settings) -> Result<Vec<(StreamKey, Arc<Bundle>)>, StartError> {
-    let read = |configured: &super::config::ServiceBundle| {
-        let bundle = models::read(&configured.path)?;
-        Ok((configured.stream(), Arc::new(bundle)))
-    };
-    settings.model.bundles.iter().map(read).collect()
+/// Reads certificates and tokens again whenever their files change, until `stop`.
+fn follow_files(receiver: &Receiver<Door>, gate: &Gate, stop: &CancellationToken) {
+    let (files, tokens) = (receiver.clone().follow_files(), gate.clone().follow_files());
+    tokio::spawn(stop.clone().run_until_cancelled_owned(files));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(tokens));
 }
 
 /// Writes the state for the last time, and ends the shards.

@@ -7,20 +7,20 @@ use serde_json::Value;
 
 use super::board::Board;
 use super::clock;
-use super::orders::Audit;
+use super::orders::{Audit, audit_id};
 use super::router::Router;
 use super::shard_thread::Command;
 use crate::core::event::Incident;
 use crate::core::parse::Template;
-use crate::core::record::Timestamp;
+use crate::core::record::StreamKey;
 use crate::edge::api::{
     AuditEntry, Dora, IncidentQuery, IncidentView, Lookup, ServiceView, TemplateView, View,
 };
 use crate::edge::notify::incident_json;
-use crate::edge::store::{Control, Document, Kind, Numbered, StoreError};
+use crate::edge::store::{Control, Document, Kind, StoreError};
 
-/// Most templates that are shown of a service.
-const TEMPLATES_MAX: usize = 1_000;
+/// Most templates that are shown of a service: as many as the api gives.
+const TEMPLATES_MAX: usize = 10_000;
 /// How long a shard may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Documents read at once.
@@ -60,29 +60,21 @@ impl View for Showing {
     }
 
     fn incidents(&self, query: &IncidentQuery) -> Vec<Arc<Incident>> {
+        if query.is_of_live() {
+            return query.select(&self.board.live(""));
+        }
         let mut found: Vec<Arc<Incident>> = Vec::new();
-        let mut after: Option<(Timestamp, i64)> = None;
-        let mut last_wanted = None;
-        loop {
-            let page = said(self.control.newest(Kind::Incident, after, PAGE));
-            let Some(Numbered { nth, document }) = page.last() else {
-                break;
-            };
-            after = Some((document.at, *nth));
-            let incidents = page.iter().filter_map(|it| incident(&it.document));
-            found.extend(incidents.map(Arc::new));
-            let chosen = query.select(&found);
+        for page in pages(&self.control, Kind::Incident) {
+            let oldest = page.last().map(|document| document.at);
+            found.extend(page.iter().filter_map(incident).map(Arc::new));
+            found = query.select(&found);
             // Of those that were opened at one moment the order is another one here.
-            let is_whole = last_wanted.is_some_and(|wanted| document.at < wanted);
-            if is_whole || page.len() < PAGE {
-                return chosen;
-            }
-            found = chosen;
-            if found.len() >= query.limit {
-                last_wanted = found.last().map(|incident| incident.detected);
+            let last_wanted = found.last().map(|incident| incident.detected);
+            if found.len() >= query.limit && oldest < last_wanted {
+                break;
             }
         }
-        query.select(&found)
+        found
     }
 
     fn incident(&self, prefix: &str) -> Lookup<IncidentView> {
@@ -99,43 +91,70 @@ impl View for Showing {
         }))
     }
 
-    fn templates(&self, service: &str) -> Option<Vec<TemplateView>> {
-        let mut streams = self.board.status().into_iter().map(|it| it.stream);
-        let stream = streams.find(|it| *it.name == *service || it.to_string() == service)?;
-        let (reply, answer) = mpsc::channel();
-        let ask = Command::Templates {
-            stream: stream.clone(),
-            max: TEMPLATES_MAX,
-            reply,
+    fn templates(&self, service: &str) -> Lookup<Vec<TemplateView>> {
+        let streams = self.board.status().into_iter().map(|it| it.stream);
+        let is_meant = |it: &StreamKey| *it.name == *service || it.to_string() == service;
+        let stream = match Lookup::of(streams.filter(is_meant)) {
+            Lookup::Found(stream) => stream,
+            Lookup::Several => return Lookup::Several,
+            Lookup::Nothing | Lookup::Busy => return Lookup::Nothing,
         };
-        self.router.shard_of(&stream)?.send(ask);
-        let templates = answer.recv_timeout(ANSWER_WITHIN).ok()?.into_iter();
-        let view = |it: Template| TemplateView {
-            id: it.id.to_string().into(),
-            text: it.text,
-            records: it.count,
-        };
-        Some(templates.map(view).collect())
+        match self.templates_of(stream) {
+            Some(templates) => Lookup::Found(templates.into_iter().map(template).collect()),
+            None => Lookup::Busy,
+        }
     }
 
     fn silences(&self) -> Vec<Value> {
-        self.board.silences()
+        self.board.silences(clock::now())
     }
 
     fn audit(&self, before: Option<u64>, limit: usize) -> Vec<AuditEntry> {
-        let before = before.and_then(|number| {
-            let id = format!("{number:020}");
-            said(self.control.document(Kind::Audit, &id))
-        });
-        let after = before.map(|it| (it.document.at, it.nth));
-        let entries = said(self.control.newest(Kind::Audit, after, limit));
-        let entries = entries.iter();
-        entries.filter_map(|it| Audit::read(&it.document)).collect()
+        let before = before.map(audit_id);
+        let entries = said(self.control.last(Kind::Audit, before.as_deref(), limit));
+        entries.iter().filter_map(Audit::read).collect()
     }
 
     fn dora(&self, window: Duration) -> Dora {
         super::dora::dora(&self.control, window, clock::now())
     }
+}
+
+impl Showing {
+    /// `None` where its shard does not answer in time.
+    fn templates_of(&self, stream: StreamKey) -> Option<Vec<Template>> {
+        let shard = self.router.shard_of(&stream)?;
+        let (reply, answer) = mpsc::channel();
+        shard.send(Command::Templates {
+            stream,
+            max: TEMPLATES_MAX,
+            reply,
+        });
+        answer.recv_timeout(ANSWER_WITHIN).ok()
+    }
+}
+
+fn template(template: Template) -> TemplateView {
+    TemplateView {
+        id: template.id.to_string().into(),
+        text: template.text,
+        records: template.count,
+    }
+}
+
+/// All documents of a kind, newest first. Between two pages whoever writes gets a turn.
+pub(super) fn pages(control: &Control, kind: Kind) -> impl Iterator<Item = Vec<Document>> {
+    let mut after = None;
+    let mut is_over = false;
+    std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let page = said(control.newest(kind, after, PAGE));
+        is_over = page.len() < PAGE;
+        after = page.last().map(|last| (last.document.at, last.nth));
+        Some(page.into_iter().map(|it| it.document).collect())
+    })
 }
 
 /// The incident that a document holds; `None` where it holds none.

@@ -33,7 +33,7 @@ fn an_alertmanager_shows_an_incident_keeps_it_and_resolves_it_as_the_same() {
         let manager = Alertmanager::start(Path::new(&program), folder.path(), told.address);
         let dispatcher = dispatcher(manager.address);
         let began = now();
-        offer(&dispatcher, Stage::Opened, began);
+        offer((&dispatcher, 1), Stage::Opened, began);
         let first = manager.shown().await;
         assert_eq!(first["status"]["state"], "active");
         assert_eq!(first["labels"]["alertname"], "KnotholeIncident");
@@ -50,7 +50,7 @@ fn an_alertmanager_shows_an_incident_keeps_it_and_resolves_it_as_the_same() {
             tokio::time::sleep(POLL).await;
         }
         assert_eq!(told.next("firing").await, first["fingerprint"]);
-        offer(&dispatcher, Stage::Resolved, began);
+        offer((&dispatcher, 1), Stage::Resolved, began);
         manager.shows_nothing().await;
         assert_eq!(told.next("resolved").await, first["fingerprint"]);
         dispatcher.close(SOON).await;
@@ -70,7 +70,7 @@ fn an_alert_of_a_daemon_that_is_gone_ends_by_itself_and_stands_again_with_the_ne
         let manager = Alertmanager::start(Path::new(&program), folder.path(), told.address);
         let before = dispatcher(manager.address);
         let began = now();
-        offer(&before, Stage::Opened, began);
+        offer((&before, 1), Stage::Opened, began);
         let first = manager.shown().await;
         before.close(SOON).await;
         drop(before);
@@ -80,6 +80,32 @@ fn an_alert_of_a_daemon_that_is_gone_ends_by_itself_and_stands_again_with_the_ne
         let again = manager.shown().await;
         assert_eq!(again["fingerprint"], first["fingerprint"]);
         after.close(SOON).await;
+    });
+}
+
+#[test]
+fn an_alertmanager_takes_whatever_was_logged_as_text() {
+    let Some(program) = part("KNOTHOLE_ALERTMANAGER") else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = { runtime }.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let told = Told::start().await;
+        let manager = Alertmanager::start(Path::new(&program), folder.path(), told.address);
+        let dispatcher = dispatcher(manager.address);
+        let text = "\u{0}\u{1b}[31m\",severity=\"critical\"}\n{{ .Labels }} \u{202e}<script>\\";
+        let shown = r#"\u{0}\u{1b}[31m",severity="critical"}\n{{ .Labels }} \u{202e}<script>\"#;
+        let mut hostile = incident(Stage::Opened, now());
+        hostile.title = text.into();
+        hostile.parts[0].stream = StreamKey::named(text);
+        dispatcher.standing(vec![Arc::new(hostile)], now());
+        let alert = manager.shown().await;
+        assert_eq!(alert["labels"]["service"], shown);
+        assert_eq!(alert["annotations"]["summary"], shown);
+        assert_eq!(alert["labels"].as_object().unwrap().len(), 5, "{alert}");
+        dispatcher.close(SOON).await;
     });
 }
 
@@ -181,7 +207,7 @@ impl Told {
     }
 }
 
-struct Unkept;
+pub(crate) struct Unkept;
 
 impl Keeping for Unkept {
     fn done(&self, _: &str, _: &str) {}
@@ -202,7 +228,8 @@ fn dispatcher(to: SocketAddr) -> Dispatcher {
     Dispatcher::start(&sinks, &context).unwrap()
 }
 
-fn offer(dispatcher: &Dispatcher, stage: Stage, began: Timestamp) {
+/// Offers what became of an incident to so many sinks.
+pub(crate) fn offer((dispatcher, sinks): (&Dispatcher, usize), stage: Stage, began: Timestamp) {
     let incident = incident(stage, began);
     let event = IncidentEvent {
         id: format!("{:032x}", incident.revision).into(),
@@ -211,7 +238,7 @@ fn offer(dispatcher: &Dispatcher, stage: Stage, began: Timestamp) {
         incident: Arc::new(incident),
     };
     let prepared = dispatcher.prepare(&Event::Incident(Arc::new(event)), now());
-    assert_eq!(prepared.len(), 1);
+    assert_eq!(prepared.len(), sinks);
     dispatcher.send(prepared, now());
 }
 
@@ -258,7 +285,7 @@ fn incident(stage: Stage, began: Timestamp) -> Incident {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     Timestamp::from_nanos(u64::try_from(since.as_nanos()).unwrap())
 }

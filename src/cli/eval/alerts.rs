@@ -172,11 +172,17 @@ fn told(network: &Network) -> Vec<Group> {
     let topology = Topology::default();
     let mut correlator = Correlator::new(Settings::default());
     let mut opened: Vec<IncidentEvent> = Vec::new();
+    // As each incident was last told.
+    let mut at_end: BTreeMap<Box<str>, Arc<Incident>> = BTreeMap::new();
     // The number of the case that each alert was put in at once.
     let mut cases: Vec<Option<u64>> = Vec::with_capacity(network.alerts.len());
     let mut take = |correlator: &mut Correlator| {
-        let events = correlator.take(|_| {}, |_, _| {}).into_iter();
-        opened.extend(events.filter(|event| event.stage == Stage::Opened));
+        for event in correlator.take(|_| {}, |_, _| {}) {
+            at_end.insert(event.incident.id.clone(), Arc::clone(&event.incident));
+            if event.stage == Stage::Opened {
+                opened.push(event);
+            }
+        }
     };
     for (number, alert) in network.alerts.iter().enumerate() {
         while let Some(next) = correlator.next_deadline().filter(|next| *next < alert.time) {
@@ -196,12 +202,15 @@ fn told(network: &Network) -> Vec<Group> {
     let group = |event: IncidentEvent| {
         let first = event.incident.signs.first();
         let first = first.and_then(|sign| network.alerts.get(number_of(&sign.id)));
-        let at_end = correlator.get(&event.incident.id);
+        let id = &event.incident.id;
+        let live = correlator.get(id).map(Arc::new);
+        let at_end = live.or_else(|| at_end.get(id).cloned());
+        let at_end = at_end.unwrap_or_else(|| Arc::clone(&event.incident));
         Group {
             began: event.incident.began,
             opened_in: first.and_then(|alert| alert.phase.clone()),
-            evident: put_in.evident(at_end.as_ref().unwrap_or(&event.incident)),
-            phases: put_in.phases(at_end.as_ref().unwrap_or(&event.incident)),
+            evident: put_in.evident(&at_end),
+            phases: put_in.phases(&at_end),
         }
     };
     opened.into_iter().map(group).collect()

@@ -14,6 +14,7 @@ use super::layout::nezha::{Fault, Folder, Item, Reader};
 use crate::core::desk::{Desk, DeskSettings, Told};
 use crate::core::engine::{self, Learn, Output, Saved, Shard, Templates};
 use crate::core::event::{Incident, Stage};
+use crate::core::incident::SavedPart;
 use crate::core::record::{StreamKey, Timestamp};
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
 use crate::edge::receive::{self, Reopen};
@@ -132,8 +133,8 @@ struct World {
 /// What a world knows, as a daemon would find it in its state folder.
 struct Learned {
     streams: BTreeMap<StreamKey, Saved>,
-    books: Vec<u8>,
-    evidence: Vec<u8>,
+    books: Vec<SavedPart>,
+    evidence: SavedPart,
 }
 
 /// Whether everything is learned from and nothing told.

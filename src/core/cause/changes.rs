@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::event::{Cause, Evidence, Incident, NearChange, Source};
-use crate::core::record::{Change, StreamKey, Timestamp};
+use super::reach::Reach;
+use crate::core::event::{Evidence, Incident, NearChange, Source};
+use crate::core::record::{Change, ChangeKind, StreamKey, Timestamp};
 
 /// Changes that took effect so long before an incident are near it.
 pub const NEAR: Duration = Duration::from_secs(3_600);
@@ -13,12 +14,20 @@ const AFTER_MAX: Duration = Duration::from_secs(60);
 /// What a change right before the incident adds to what else is said of its service, in nats.
 const CHANGE_NATS: f64 = 6.0;
 
-/// The changes near the beginning of `incident`, nearest first.
-pub(super) fn near(incident: &Incident, changes: &[Arc<Change>]) -> Vec<NearChange> {
+/// The changes near the beginning of `incident` that may have to do with it: those of the `named`
+/// services first, then the nearest. What somebody told of may concern all.
+pub(super) fn near(
+    incident: &Incident,
+    changes: &[Arc<Change>],
+    reach: &Reach<'_>,
+    is_named: impl Fn(&StreamKey) -> bool,
+) -> Vec<NearChange> {
     let latest = incident.began.plus(AFTER_MAX);
+    let is_near = |change: &Change| change.at <= latest && incident.began.since(change.at) <= NEAR;
+    let may_be = |change: &Change| change.kind == ChangeKind::Posted || reach.has(&change.stream);
     let mut near: Vec<NearChange> = changes
         .iter()
-        .filter(|change| change.at <= latest && incident.began.since(change.at) <= NEAR)
+        .filter(|change| is_near(change) && may_be(change))
         .map(|change| NearChange {
             change: Arc::clone(change),
             before: incident.began.since(change.at),
@@ -26,20 +35,19 @@ pub(super) fn near(incident: &Incident, changes: &[Arc<Change>]) -> Vec<NearChan
         .collect();
     near.sort_by(|a, b| (a.before, &a.change.id).cmp(&(b.before, &b.change.id)));
     near.dedup_by(|a, b| a.change.id == b.change.id);
-    near.truncate(Cause::CHANGES_MAX);
+    near.sort_by_key(|near| !is_named(&near.change.stream));
     near
 }
 
-/// What the changes of `stream` say against it: the nearest counts.
-pub(super) fn evidence(near: &[NearChange], stream: &StreamKey) -> Option<Evidence> {
-    let nearest = near.iter().find(|near| near.change.stream == *stream)?;
-    let left = 1.0 - nearest.before.as_secs_f64() / NEAR.as_secs_f64();
-    Some(Evidence {
+/// What a change says against its service.
+pub(super) fn evidence(near: &NearChange) -> Evidence {
+    let left = 1.0 - near.before.as_secs_f64() / NEAR.as_secs_f64();
+    Evidence {
         source: Source::Alert,
-        says: says(nearest).into(),
+        says: says(near).into(),
         weight: CHANGE_NATS * left,
-        at: nearest.change.at,
-    })
+        at: near.change.at,
+    }
 }
 
 fn says(near: &NearChange) -> String {

@@ -13,6 +13,7 @@ mod changes;
 mod component;
 mod lift;
 mod rank;
+mod reach;
 mod reasons;
 #[cfg(test)]
 mod tests;
@@ -35,11 +36,13 @@ use crate::core::witness::Finding;
 #[derive(Clone, Copy, Debug)]
 pub struct CauseInput<'a> {
     /// What spans and metrics say of its time: [`Witness::findings`](crate::core::witness::Witness::findings)
-    /// from a little before it began until now. Of more than [`FINDINGS_MAX`] the heaviest are looked at.
+    /// from a little before it began until now. Those of services that have nothing to do with it are left
+    /// out, and of more than [`FINDINGS_MAX`] the lightest.
     pub findings: &'a [Finding],
     /// Who calls whom.
     pub topology: &'a Topology,
-    /// Changes of any service up to [`NEAR`] before it began.
+    /// Changes of any service up to [`NEAR`] before it began; those of services that have nothing to do
+    /// with it are left out.
     pub changes: &'a [Arc<Change>],
     /// Attributes of what is abnormal and of what is normal.
     pub counted: &'a [Counted],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::reach::Reach;
 use super::reasons::{Reason, Reasons, Sort, gather};
 use super::{CauseInput, changes, lifts};
 use crate::core::event::{Cause, Incident, NearChange, Suspect, Verdict};
@@ -21,18 +22,20 @@ const AHEAD_TIMES: f64 = 1.02;
 const SURE_NATS: f64 = 10.0;
 /// … but for this share: it may be a coincidence.
 const UNEXPLAINED_SHARE: f64 = 0.2;
-/// Most services whose trouble is looked through for what explains one.
-const SICK_MAX: usize = 256;
 /// What all of the lost time weighs at most, to be shared by those who lost it.
 const TIME_NATS: f64 = 30.0;
 /// What corroborates weighs at most this.
 const OTHER_NATS: f64 = 1.0;
 
 pub(super) fn cause(incident: &Incident, input: &CauseInput<'_>) -> Cause {
-    let mut by_service = gather(incident, input);
-    let changes = changes::near(incident, input.changes);
+    let reach = Reach::of(incident, input.topology);
+    let mut by_service = gather(incident, input, &reach);
+    let is_part = |stream: &StreamKey| incident.parts.iter().any(|part| part.stream == *stream);
+    let is_named = |stream: &StreamKey| by_service.contains_key(stream) || is_part(stream);
+    let mut changes = changes::near(incident, input.changes, &reach, is_named);
     let mut ranked = weigh(&by_service, input.topology);
     blame_changes(&mut ranked, &mut by_service, &changes);
+    changes.truncate(Cause::CHANGES_MAX);
     ranked.retain(|(_, total)| *total > 0.0);
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
     let sum: f64 = ranked.iter().map(|(_, total)| total).sum();
@@ -69,9 +72,14 @@ fn weigh<'a>(
         .values()
         .map(|reasons| reasons.weight(Sort::Time));
     let surest = surest.fold(0.0, f64::max).min(TIME_NATS);
+    let functions = by_service.iter();
+    let functions = functions.map(|(stream, reasons)| (*stream, reasons.weight(Sort::Function)));
+    let functions: BTreeMap<&StreamKey, f64> = functions.collect();
+    let callees = worst_callees(&functions, topology);
     let weighed = by_service.iter().map(|(stream, reasons)| {
-        let function = reasons.weight(Sort::Function);
-        let explained = explained(stream, function, by_service, topology);
+        let function = functions.get(stream).copied().unwrap_or_default();
+        let worst = callees.get(stream).copied().unwrap_or_default();
+        let explained = explained(function, worst);
         // Who lost most of the time is to blame for that, however little sure the others are.
         let time = surest * reasons.excess().as_secs_f64() / lost.max(f64::MIN_POSITIVE);
         let resource = reasons.weight(Sort::Resource);
@@ -82,43 +90,47 @@ fn weigh<'a>(
     weighed.collect()
 }
 
-/// Which share of what a service does wrong comes of what the services it calls do wrong.
-fn explained(
-    stream: &StreamKey,
-    function: f64,
-    by_service: &BTreeMap<&StreamKey, Reasons>,
-    topology: &Topology,
-) -> f64 {
-    let callees = sick_callees(stream, by_service, topology);
-    let callees = callees.iter().filter_map(|callee| by_service.get(callee));
-    let most = callees.map(|callee| callee.weight(Sort::Function));
-    let most = most.fold(0.0, f64::max);
-    let share = most / function.clamp(f64::MIN_POSITIVE, SURE_NATS);
+/// Which share of what a service does wrong comes of what the worst service that it calls does wrong.
+fn explained(function: f64, worst: f64) -> f64 {
+    let share = worst / function.clamp(f64::MIN_POSITIVE, SURE_NATS);
     (1.0 - UNEXPLAINED_SHARE) * share.min(1.0)
 }
 
-/// The services that `stream` calls which do something wrong, and those that they call: trouble comes up
-/// from one to the other and leaves out none.
-fn sick_callees<'a>(
-    stream: &'a StreamKey,
-    by_service: &BTreeMap<&StreamKey, Reasons>,
-    topology: &'a Topology,
-) -> Vec<&'a StreamKey> {
-    let is_sick = |callee: &StreamKey| {
-        let reasons = by_service.get(callee);
-        reasons.is_some_and(|reasons| reasons.weight(Sort::Function) > 0.0)
-    };
-    let mut found: Vec<&StreamKey> = vec![stream];
-    let mut looked_at = 0;
-    while let Some(caller) = found.get(looked_at).copied() {
-        looked_at += 1;
-        for callee in topology.callees(caller).filter(|callee| is_sick(callee)) {
-            if !found.contains(&callee) && found.len() < SICK_MAX {
-                found.push(callee);
+/// What the worst of the services weighs that a service calls, or that these call: trouble comes up from
+/// one to the other and leaves out none. By service, where there is one; `functions` has what each weighs.
+fn worst_callees<'a>(
+    functions: &BTreeMap<&'a StreamKey, f64>,
+    topology: &Topology,
+) -> BTreeMap<&'a StreamKey, f64> {
+    let mut sick: Vec<(&StreamKey, f64)> = functions
+        .iter()
+        .map(|(stream, weight)| (*stream, *weight))
+        .filter(|(_, weight)| *weight > 0.0)
+        .collect();
+    sick.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+    // The two worst that come up to each: in a circle one may be itself. The worst goes first, so who has
+    // two already has worse ones, and so has everybody above.
+    let mut below: BTreeMap<&StreamKey, Vec<(&StreamKey, f64)>> = BTreeMap::new();
+    for (source, weight) in sick {
+        let mut edge = vec![source];
+        while let Some(here) = edge.pop() {
+            for caller in topology.callers(here) {
+                let Some((caller, own)) = functions.get_key_value(caller) else {
+                    continue;
+                };
+                let known = below.entry(caller).or_default();
+                if known.len() < 2 && known.iter().all(|(other, _)| *other != source) {
+                    known.push((source, weight));
+                    edge.extend((*own > 0.0).then_some(*caller));
+                }
             }
         }
     }
-    found.split_off(1)
+    let worst = below.into_iter().filter_map(|(stream, known)| {
+        let other = known.into_iter().find(|(source, _)| *source != stream)?;
+        Some((stream, other.1))
+    });
+    worst.collect()
 }
 
 /// A change speaks against a service of which something else is said too.
@@ -127,8 +139,12 @@ fn blame_changes(
     by_service: &mut BTreeMap<&StreamKey, Reasons>,
     near: &[NearChange],
 ) {
+    let mut nearest: BTreeMap<&StreamKey, &NearChange> = BTreeMap::new();
+    for near in near {
+        nearest.entry(&near.change.stream).or_insert(near);
+    }
     for (stream, total) in ranked.iter_mut().filter(|(_, total)| *total > 0.0) {
-        let Some(evidence) = changes::evidence(near, stream) else {
+        let Some(evidence) = nearest.get(stream).map(|near| changes::evidence(near)) else {
             continue;
         };
         // Of little said of it little more is made.
@@ -159,5 +175,56 @@ fn verdict(ranked: &[(&StreamKey, f64)], by_service: &BTreeMap<&StreamKey, Reaso
         Verdict::Likely
     } else {
         Verdict::Possible
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::record::Timestamp;
+    use crate::core::topology::LinkSource;
+
+    /// The same by looking at everything that can be reached, one service after the other.
+    fn by_search(
+        functions: &BTreeMap<&StreamKey, f64>,
+        topology: &Topology,
+        stream: &StreamKey,
+    ) -> Option<f64> {
+        let weight = |stream: &StreamKey| functions.get(stream).copied().unwrap_or_default();
+        let mut found = BTreeSet::from([stream]);
+        let mut edge = vec![stream];
+        while let Some(here) = edge.pop() {
+            let sick = topology.callees(here).filter(|callee| weight(callee) > 0.0);
+            edge.extend(sick.filter(|callee| found.insert(callee)));
+        }
+        let others = found.into_iter().filter(|found| *found != stream);
+        others.map(weight).max_by(f64::total_cmp)
+    }
+
+    proptest! {
+        #[test]
+        fn the_worst_callee_is_the_worst_that_trouble_can_come_up_from(
+            weights in prop::collection::vec(0_u8..6, 12),
+            links in prop::collection::vec((0_usize..12, 0_usize..12), 0..40),
+        ) {
+            let streams: Vec<StreamKey> =
+                (0..12).map(|n| StreamKey::named(&format!("s{n}"))).collect();
+            let mut topology = Topology::default();
+            for (caller, callee) in links {
+                let (caller, callee) = (&streams[caller], &streams[callee]);
+                topology.link(caller, callee, Timestamp::ZERO, LinkSource::Span);
+            }
+            let functions: BTreeMap<&StreamKey, f64> =
+                streams.iter().zip(weights.iter().map(|it| f64::from(*it))).collect();
+            let found = worst_callees(&functions, &topology);
+            for stream in &streams {
+                let expected = by_search(&functions, &topology, stream);
+                prop_assert_eq!(found.get(stream).copied(), expected, "{}", stream);
+            }
+        }
     }
 }

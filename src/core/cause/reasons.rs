@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::earliest;
+use super::reach::Reach;
 use super::{CauseInput, FINDINGS_MAX};
 use crate::core::event::{Evidence, Incident, Sign, Source, Suspect};
 use crate::core::record::StreamKey;
@@ -46,10 +47,11 @@ const WEAK_NATS_MAX: f64 = 3.0;
 /// Anomalies of single records and sequences weigh at most this.
 const ANOMALY_NATS_MAX: f64 = 12.0;
 
-/// What the signs of `incident` and the findings around it say, by service.
+/// What the signs of `incident` and the findings within its `reach` say, by service.
 pub(super) fn gather<'a>(
     incident: &'a Incident,
     input: &CauseInput<'a>,
+    reach: &Reach<'_>,
 ) -> BTreeMap<&'a StreamKey, Reasons> {
     let mut by_service: BTreeMap<&StreamKey, Reasons> = BTreeMap::new();
     for sign in &incident.signs {
@@ -61,7 +63,7 @@ pub(super) fn gather<'a>(
     let mut findings: Vec<&Finding> = input
         .findings
         .iter()
-        .filter(|finding| finding.last_seen >= earliest)
+        .filter(|finding| finding.last_seen >= earliest && reach.has(&finding.stream))
         .collect();
     if findings.len() > FINDINGS_MAX {
         findings.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.says.cmp(&b.says)));

@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CauseInput, cause};
-use crate::core::event::{Cause, Class, Gravity, Incident, IncidentState, Route, Verdict};
+use crate::core::event::{
+    Cause, Class, Gravity, Incident, IncidentState, Part, Relation, Route, Verdict,
+};
 use crate::core::record::{Change, ChangeKind, Resource, StreamKey, Timestamp};
 use crate::core::topology::{LinkSource, Topology};
 use crate::core::witness::{Finding, FindingKind};
@@ -133,6 +135,61 @@ fn a_change_of_another_service_and_a_noisy_pod_are_no_cause() {
     );
     assert_eq!(found.changes.len(), 1, "it is named all the same");
     assert_eq!(ask(&[], &[]).verdict, Verdict::NotEnoughEvidence);
+}
+
+#[test]
+fn on_a_busy_cluster_the_rollout_of_the_suspect_is_found_and_told_first() {
+    let mut changes: Vec<_> = (0..50).map(|n| change(&format!("other-{n}"), 2)).collect();
+    changes.push(change("cart", 20));
+    let both = [
+        finding("bank", FindingKind::Errors, 15.0, 0),
+        finding("cart", FindingKind::Errors, 15.0, 0),
+    ];
+    let found = ask(&both, &changes);
+    assert_eq!(first(&found), "cart");
+    assert_eq!(&*found.changes[0].change.stream.name, "cart");
+    assert_eq!(found.changes.len(), Cause::CHANGES_MAX);
+}
+
+#[test]
+fn what_breaks_elsewhere_at_the_same_time_is_not_blamed() {
+    let part = |name: &str| Part {
+        stream: StreamKey::named(name),
+        resource: Arc::default(),
+        relation: Relation::First,
+        first_seen: BEGAN,
+        signs: 1,
+    };
+    let mut topology = topology();
+    let (desk, mail) = (StreamKey::named("desk"), StreamKey::named("mail"));
+    topology.link(&desk, &mail, BEGAN, LinkSource::Span);
+    let findings = [
+        finding("cart", FindingKind::Errors, 15.0, 0),
+        finding("mail", FindingKind::Errors, 40.0, 0),
+    ];
+    let changes = [change("mail", 1), change("cart", 9)];
+    let asked = |incident: &Incident| {
+        let input = CauseInput {
+            findings: &findings,
+            topology: &topology,
+            changes: &changes,
+            counted: &[],
+        };
+        cause(incident, &input)
+    };
+    let of_cart = Incident {
+        parts: vec![part("gate")],
+        ..incident()
+    };
+    let found = asked(&of_cart);
+    let suspects: Vec<_> = found.suspects.iter().map(|it| &*it.stream.name).collect();
+    assert_eq!(suspects, ["cart"]);
+    assert_eq!(found.changes.len(), 1);
+    let of_mail = Incident {
+        parts: vec![part("desk")],
+        ..incident()
+    };
+    assert_eq!(first(&asked(&of_mail)), "mail");
 }
 
 #[test]

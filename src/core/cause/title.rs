@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::component::{self, Component};
 use crate::core::event::{Incident, Sign, Source};
-use crate::core::record::Change;
+use crate::core::record::{Change, StreamKey};
 
 /// Longest first sentence in bytes.
 pub const TITLE_LEN_MAX: usize = 200;
@@ -39,8 +39,7 @@ pub fn title(incident: &Incident) -> String {
         1 => ", and 1 other service".to_owned(),
         others => format!(", and {others} other services"),
     };
-    let change = incident.cause.changes.first();
-    let since = change.map_or_else(String::new, |near| since(&near.change));
+    let since = changed(incident).map_or_else(String::new, since);
     let said = format!("{who}{what}{spread}{since}");
     let said = inert(&said, TITLE_LEN_MAX);
     with_quote(said, quote)
@@ -55,6 +54,17 @@ fn of_suspect(incident: &Incident) -> Vec<Arc<Sign>> {
         true => incident.signs.clone(),
         false => signs,
     }
+}
+
+/// The nearest change of a service that takes part or is suspected most: what others changed is no part
+/// of the first sentence.
+fn changed(incident: &Incident) -> Option<&Change> {
+    let suspect = incident.cause.suspects.first().map(|one| &one.stream);
+    let parts = incident.parts.iter().map(|part| &part.stream);
+    let concerned: Vec<&StreamKey> = parts.chain(suspect).collect();
+    let changes = incident.cause.changes.iter().map(|near| &*near.change);
+    let mut changes = changes.filter(|change| concerned.contains(&&change.stream));
+    changes.next()
 }
 
 /// The sign that is told: the first one that names the component, else the first of the gravest.

@@ -12,12 +12,12 @@
 
 mod evidence;
 mod saved;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-
-pub use saved::SavedError;
 
 use evidence::Evidence;
 
@@ -29,6 +29,11 @@ use crate::core::record::{Change, Metric, Resource, Spans, StreamKey, Timestamp,
 use crate::core::silence::{Labels, Silences, StaleAfter, Subject, Teams, Warning, Watch};
 use crate::core::topology::Topology;
 use crate::core::witness::WARM_UP;
+
+/// How often is looked whether what is muted still is.
+const MUTED_EVERY: Duration = Duration::from_secs(10);
+/// How far behind or ahead of now the time of a record is believed.
+const BELIEVED: Duration = Duration::from_secs(3_600);
 
 /// Settings of a [`Desk`].
 #[derive(Clone, Debug)]
@@ -117,8 +122,9 @@ pub struct Desk {
     owners: BTreeMap<StreamKey, Box<str>>,
     /// The incidents that somebody outside was told of and that go on.
     outside: BTreeSet<Box<str>>,
-    /// The incidents that are muted and go on.
+    /// The incidents that are muted and go on, and when these are looked at again.
     muted: BTreeSet<Box<str>>,
+    muted_due: Timestamp,
     evidence: Evidence,
     stale: Vec<Warning>,
     /// Whether anything changed since it was last kept.
@@ -135,6 +141,7 @@ impl Desk {
             owners: BTreeMap::new(),
             outside: BTreeSet::new(),
             muted: BTreeSet::new(),
+            muted_due: Timestamp::ZERO,
             evidence: Evidence::default(),
             stale: Vec::new(),
             is_dirty: false,
@@ -147,6 +154,7 @@ impl Desk {
         self.correlator.reconfigure(settings.incidents.clone());
         self.budget.reconfigure(settings.budget());
         self.settings = settings;
+        self.muted_due = Timestamp::ZERO;
         self.is_dirty = true;
     }
 
@@ -169,6 +177,7 @@ impl Desk {
             (&spans.stream, &spans.resource),
             spans.spans.len() as u64,
             at.unwrap_or(now),
+            now,
         );
     }
 
@@ -192,13 +201,17 @@ impl Desk {
         self.evidence.witness.metric(metric, now);
     }
 
-    /// Counts records, which are judged elsewhere: by them versions and odd nodes are seen.
+    /// Counts records, the first of which was logged `at` some time, and which are judged elsewhere: by
+    /// them versions and odd nodes are seen.
     pub fn seen(
         &mut self,
         (stream, resource): (&StreamKey, &Resource),
         records: u64,
         at: Timestamp,
+        now: Timestamp,
     ) {
+        let off = at.since(now).max(now.since(at));
+        let at = if off <= BELIEVED { at } else { now };
         self.evidence.seen(stream, resource, (records, at));
     }
 
@@ -259,20 +272,15 @@ impl Desk {
                 .verdict(&Subject::of_incident(incident), now);
             watch.note(&verdict);
             incident.route.muted_by = verdict.muted_by.as_ref().map(|by| by.to_string().into());
-            match verdict.muted_by {
-                Some(by) => {
-                    incident.route.pages = false;
-                    incident.route.why = format!("muted by {by}").into();
-                }
-                None => {
-                    if incident.signs.iter().all(|it| it.source == Source::Alert) {
-                        incident.route.pages = false;
-                        incident.route.why = "another system told of it already".into();
-                    }
-                    let day = settings.teams.day(incident.route.team.as_deref());
-                    budget.decide(incident, day.number(now), now);
-                }
+            if let Some(by) = verdict.muted_by {
+                incident.route.pages = false;
+                incident.route.why = format!("muted by {by}").into();
+            } else if incident.signs.iter().all(|it| it.source == Source::Alert) {
+                incident.route.pages = false;
+                incident.route.why = "another system told of it already".into();
             }
+            let day = settings.teams.day(incident.route.team.as_deref());
+            budget.decide(incident, day.number(now), now);
         };
         let events = correlator.take(explain, route);
         let teams = &settings.teams;
@@ -337,25 +345,21 @@ impl Desk {
         self.is_dirty
     }
 
-    /// What [`saved`](Self::saved) gave is kept.
-    pub const fn is_saved(&mut self) {
-        self.is_dirty = false;
-    }
-
     /// What was muted and is not any more is told, if it still goes on.
     fn unmute(&mut self, now: Timestamp) {
+        // A clock that was put back must not put this off.
+        if now < self.muted_due && self.muted_due.since(now) <= MUTED_EVERY {
+            return;
+        }
+        self.muted_due = now.plus(MUTED_EVERY);
         for id in std::mem::take(&mut self.muted) {
             let Some(incident) = self.correlator.get(&id).filter(Incident::is_live) else {
                 continue;
             };
             let subject = Subject::of_incident(&incident);
-            if self
-                .settings
-                .silences
-                .verdict(&subject, now)
-                .muted_by
-                .is_some()
-            {
+            let verdict = self.settings.silences.verdict(&subject, now);
+            self.watch.note(&verdict);
+            if verdict.muted_by.is_some() {
                 self.muted.insert(id);
             } else if self.correlator.tell_again(&id).is_ok() {
                 self.is_dirty = true;
@@ -373,8 +377,8 @@ impl Desk {
             } else {
                 self.muted.remove(&id);
                 self.outside.insert(id);
-                if !was_told && event.stage == Stage::Updated {
-                    // Those outside hear of it for the first time.
+                if !was_told {
+                    // Those outside hear of it for the first time, whatever became of it meanwhile.
                     event.stage = Stage::Opened;
                 }
             }

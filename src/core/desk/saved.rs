@@ -7,29 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::evidence::Evidence;
 use super::{Desk, DeskSettings};
 use crate::core::budget::Budget;
-use crate::core::incident::Correlator;
+use crate::core::incident::{Correlator, SavedError, SavedPart};
 use crate::core::silence::Watch;
 
-/// Raised when what is saved changes.
-const FORMAT: u8 = 2;
-
-/// Bytes that are not what a desk of this version left.
-#[derive(Debug, thiserror::Error)]
-pub enum SavedError {
-    /// Another version wrote them.
-    #[error("format {found} is not {FORMAT}")]
-    Format {
-        /// What they begin with.
-        found: u8,
-    },
-    /// They are damaged.
-    #[error("not readable: {0}")]
-    Damaged(#[from] postcard::Error),
-}
+const BOOKS: &str = "desk";
+const EVIDENCE: &str = "evidence";
 
 #[derive(Serialize, Deserialize)]
-struct Books<C, B, W, S> {
-    correlator: C,
+struct Books<B, W, S> {
     budget: B,
     watch: W,
     outside: S,
@@ -37,37 +22,52 @@ struct Books<C, B, W, S> {
 }
 
 impl Desk {
-    /// The incidents and all that decides what is told next; to be kept with what is told.
+    /// What changed of the incidents and all that decides what is told next since
+    /// [`is_saved`](Self::is_saved) was called; to be kept with what is told.
     ///
     /// # Errors
     /// None that is known: everything in it can be written.
-    pub fn saved(&self) -> Result<Vec<u8>, SavedError> {
+    pub fn saved(&self) -> Result<Vec<SavedPart>, SavedError> {
         let books = Books {
-            correlator: &self.correlator,
             budget: &self.budget,
             watch: &self.watch,
             outside: &self.outside,
             muted: &self.muted,
         };
-        Ok(postcard::to_extend(&books, vec![FORMAT])?)
+        let mut parts = self.correlator.changed_parts()?;
+        parts.push(SavedPart::new(BOOKS, &books)?);
+        Ok(parts)
     }
 
     /// What spans, metrics, changes and traffic showed; to be kept every minute.
     ///
     /// # Errors
     /// None that is known: everything in it can be written.
-    pub fn saved_evidence(&self) -> Result<Vec<u8>, SavedError> {
-        Ok(postcard::to_extend(&self.evidence, vec![FORMAT])?)
+    pub fn saved_evidence(&self) -> Result<SavedPart, SavedError> {
+        SavedPart::new(EVIDENCE, &self.evidence)
     }
 
-    /// A desk as [`saved`](Self::saved) left it.
+    /// What [`saved`](Self::saved) gave is kept.
+    pub fn is_saved(&mut self) {
+        self.is_dirty = false;
+        self.correlator.is_saved();
+    }
+
+    /// A desk as [`saved`](Self::saved) left it, by the latest part of each name. Parts of other names
+    /// are left alone.
     ///
     /// # Errors
-    /// If the bytes are of another version, or damaged.
-    pub fn restored(settings: DeskSettings, saved: &[u8]) -> Result<Self, SavedError> {
-        let books: Books<Correlator, Budget, Watch, BTreeSet<Box<str>>> = read(saved)?;
+    /// If a part is of another version or damaged, or one is missing on which others hang.
+    pub fn restored(settings: DeskSettings, saved: &[SavedPart]) -> Result<Self, SavedError> {
+        let incidents = settings.incidents.clone();
+        let correlator = Correlator::restored(incidents, saved)?;
+        let books = saved.iter().find(|part| &*part.name == BOOKS);
+        let books: Books<Budget, Watch, BTreeSet<Box<str>>> = match books {
+            Some(part) => part.read()?.ok_or(SavedError::Missing(BOOKS))?,
+            None => return Err(SavedError::Missing(BOOKS)),
+        };
         let mut desk = Self::new(settings.clone());
-        desk.correlator = books.correlator;
+        desk.correlator = correlator;
         desk.budget = books.budget;
         desk.watch = books.watch;
         desk.outside = books.outside;
@@ -76,20 +76,19 @@ impl Desk {
         Ok(desk)
     }
 
+    /// Whether a part is what [`saved_evidence`](Self::saved_evidence) gave, and not one of the others.
+    pub fn is_evidence(part: &SavedPart) -> bool {
+        &*part.name == EVIDENCE
+    }
+
     /// Takes what [`saved_evidence`](Self::saved_evidence) left.
     ///
     /// # Errors
-    /// If the bytes are of another version, or damaged; then nothing is taken.
-    pub fn restore_evidence(&mut self, saved: &[u8]) -> Result<(), SavedError> {
-        self.evidence = read::<Evidence>(saved)?;
+    /// If it is of another version, or damaged; then nothing is taken.
+    pub fn restore_evidence(&mut self, saved: &SavedPart) -> Result<(), SavedError> {
+        if let Some(evidence) = saved.read::<Evidence>()? {
+            self.evidence = evidence;
+        }
         Ok(())
-    }
-}
-
-fn read<'de, T: Deserialize<'de>>(saved: &'de [u8]) -> Result<T, SavedError> {
-    match saved.split_first() {
-        Some((&FORMAT, rest)) => Ok(postcard::from_bytes(rest)?),
-        Some((&found, _)) => Err(SavedError::Format { found }),
-        None => Err(SavedError::Format { found: 0 }),
     }
 }

@@ -178,7 +178,8 @@ pub struct Cause {
     pub verdict: Verdict,
     /// The services and pods it may lie in, most probable first. At most [`Cause::SUSPECTS_MAX`].
     pub suspects: Vec<Suspect>,
-    /// Changes shortly before, nearest first. At most [`Cause::CHANGES_MAX`].
+    /// Changes shortly before: those of services that take part or of which something is said first,
+    /// then the nearest. At most [`Cause::CHANGES_MAX`].
     pub changes: Vec<NearChange>,
     /// Attributes that what is abnormal has more often than what is not, strongest first. At most
     /// [`Cause::LIFTS_MAX`].
@@ -376,7 +377,8 @@ pub struct Digest {
     pub from: Timestamp,
     /// Until when.
     pub to: Timestamp,
-    /// The incidents, gravest first, then oldest first. At most [`Digest::INCIDENTS_MAX`].
+    /// The incidents, gravest first, then oldest first. At most [`Digest::INCIDENTS_MAX`], each without
+    /// its signs, its cause and all services but the first.
     pub incidents: Vec<Arc<Incident>>,
     /// All of them, also those that are not listed.
     pub incident_count: u64,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::{Moment, When};
 use super::company::Company;
+use super::correlator::Correlator;
 use super::gravity;
 use crate::core::event::{
     Cause, Class, Gravity, Incident, IncidentState, Mark, Part, Relation, Route, Sign, Source,
@@ -21,9 +22,10 @@ pub(super) struct Case {
     pub(super) opened: Moment,
     /// When its latest sign was heard of.
     pub(super) heard: Moment,
-    /// When its first sign was.
+    /// When its first sign was first seen.
     pub(super) began: When,
-    last: When,
+    /// When the latest of its signs was last seen.
+    pub(super) last: When,
     pub(super) state: IncidentState,
     pub(super) acknowledged: Option<Mark>,
     pub(super) ended: Option<(Moment, Mark)>,
@@ -35,8 +37,8 @@ pub(super) struct Case {
     pub(super) sign_count: u64,
     gravest: Gravity,
     class: Class,
-    /// The fingerprints of its signs.
-    pub(super) keys: BTreeSet<Box<str>>,
+    /// The fingerprints of its signs, and how many signs have each.
+    pub(super) keys: BTreeMap<Box<str>, u64>,
     pub(super) traces: VecDeque<TraceId>,
     /// The foreign alerts in it: their names, each with a service that it came from.
     pub(super) alerts: BTreeSet<(Box<str>, StreamKey)>,
@@ -60,7 +62,7 @@ pub(super) struct Side {
     relation: Relation,
     first: When,
     first_id: Box<str>,
-    /// When its latest sign was.
+    /// When the latest of its signs was last seen.
     pub(super) last: Moment,
     signs: u64,
 }
@@ -69,6 +71,13 @@ pub(super) struct Side {
 struct Kept {
     at: Moment,
     sign: Arc<Sign>,
+}
+
+impl Side {
+    /// Whether it was broken within `time` of `at`.
+    pub(super) fn was_broken(&self, at: Moment, time: Duration) -> bool {
+        at.plus(time) >= self.first.moment && at <= self.last.plus(time)
+    }
 }
 
 /// What the world knows of a case.
@@ -102,6 +111,8 @@ impl Case {
     const ALERTS_MAX: usize = 256;
     /// Most notes and actions.
     pub(super) const DONE_MAX: usize = 32;
+    /// Of a note or an action so many characters are remembered.
+    pub(super) const DONE_LEN_MAX: usize = 200;
     /// Of the signs that are kept, so many are the first ones.
     const FIRST_MAX: usize = Incident::SIGNS_MAX / 2;
 
@@ -121,7 +132,7 @@ impl Case {
             sign_count: 0,
             gravest: Gravity::Info,
             class: Class::Info,
-            keys: BTreeSet::new(),
+            keys: BTreeMap::new(),
             traces: VecDeque::new(),
             alerts: BTreeSet::new(),
             company: Company::default(),
@@ -132,15 +143,21 @@ impl Case {
         }
     }
 
-    /// Takes a sign in.
-    pub(super) fn push(&mut self, sign: &Arc<Sign>, at: When, now: Moment, relation: Relation) {
+    /// Takes a sign in, that was first and last seen `at` such times.
+    pub(super) fn push(
+        &mut self,
+        sign: &Arc<Sign>,
+        at: (When, When),
+        now: Moment,
+        relation: Relation,
+    ) {
+        let (first, last) = at;
         self.heard = now;
         self.sign_count += 1;
-        self.note_time(at);
+        self.note_first(first);
+        self.note_last(last);
         self.note_part(sign, at, relation);
-        if self.keys.len() < Self::KEYS_MAX {
-            self.keys.insert(sign.fingerprint.clone());
-        }
+        self.note_key(&sign.fingerprint, 1);
         if let Some(trace) = sign.trace.filter(|trace| !self.traces.contains(trace)) {
             self.traces.push_back(trace);
         }
@@ -151,16 +168,30 @@ impl Case {
         }
         let sign = Arc::clone(sign);
         self.keep(vec![Kept {
-            at: at.moment,
+            at: first.moment,
             sign,
         }]);
     }
 
-    /// Counts a sign that comes anyway at a service that takes part. It keeps nothing going and is no
-    /// evidence.
+    /// One of its signs is heard of again, at `now`; it was `last` seen then, where that is believed.
+    pub(super) fn again(&mut self, sign: &Arc<Sign>, last: Option<When>, now: Moment) {
+        self.heard = now;
+        let Some(last) = last else { return };
+        self.note_last(last);
+        if let Some(side) = self.parts.get_mut(&sign.stream) {
+            side.last = side.last.max(last.moment);
+        }
+        let kept = self.signs.iter_mut().find(|kept| kept.sign.id == sign.id);
+        if let Some(kept) = kept.filter(|kept| kept.sign.last_seen < sign.last_seen) {
+            kept.sign = Arc::clone(sign);
+        }
+    }
+
+    /// Counts a sign that comes anyway at a service that takes part, or too late to matter. It keeps
+    /// nothing going and is no evidence.
     pub(super) fn accompany(&mut self, sign: &Arc<Sign>, at: When) {
         self.sign_count += 1;
-        self.note_time(at);
+        self.note_last(at);
         if let Some(side) = self.parts.get_mut(&sign.stream) {
             side.signs += 1;
         }
@@ -187,8 +218,8 @@ impl Case {
         self.opened = self.opened.min(other.opened);
         self.heard = self.heard.max(other.heard);
         self.sign_count += other.sign_count;
-        self.note_time(other.began);
-        self.note_time(other.last);
+        self.note_first(other.began);
+        self.note_last(other.last);
         for (stream, side) in &other.parts {
             let relation = match side.relation {
                 Relation::First => relation,
@@ -196,10 +227,8 @@ impl Case {
             };
             self.merge_part(stream, side, relation);
         }
-        for key in &other.keys {
-            if self.keys.len() < Self::KEYS_MAX {
-                self.keys.insert(key.clone());
-            }
+        for (key, count) in &other.keys {
+            self.note_key(key, *count);
         }
         for trace in &other.traces {
             if !self.traces.contains(trace) {
@@ -213,6 +242,8 @@ impl Case {
         }
         self.company.merge(&other.company);
         self.is_ours |= other.is_ours;
+        self.done.extend(other.done.iter().cloned());
+        self.done.truncate(Self::DONE_MAX);
         self.keep(other.signs.clone());
     }
 
@@ -255,16 +286,23 @@ impl Case {
         self.class
     }
 
-    /// How long it goes on, or went on.
-    pub(super) fn lasts(&self, now: Moment) -> Duration {
-        let end = self.ended.as_ref().map_or(now, |(end, _)| *end);
-        end.since(self.began.moment)
+    /// How long its signs went on until now. That nothing was heard since its latest sign is no part
+    /// of it.
+    pub(super) fn lasted(&self) -> Duration {
+        self.heard.since(self.began.moment)
     }
 
-    /// Signs in an hour, over its whole time; one in an hour at the least.
-    pub(super) fn hourly(&self, now: Moment) -> f64 {
-        let hours = self.lasts(now).as_secs_f64() / 3600.0;
-        self.sign_count as f64 / hours.max(1.0)
+    /// How many in an hour so many signs are over its whole time; one in an hour at the least.
+    pub(super) fn hourly(&self, signs: u64, now: Moment) -> f64 {
+        let end = self.ended.as_ref().map_or(now, |(end, _)| *end);
+        let hours = end.since(self.began.moment).as_secs_f64() / 3600.0;
+        signs as f64 / hours.max(1.0)
+    }
+
+    /// Whether somebody, and not silence, ended it.
+    pub(super) fn was_ended_by_somebody(&self) -> bool {
+        let ended = self.ended.as_ref();
+        ended.is_some_and(|(_, mark)| *mark.by != *Correlator::OURSELVES)
     }
 
     /// Its signs that are kept, by time.
@@ -319,16 +357,27 @@ impl Case {
     }
 
     /// What came first is asked of our own clock, since others may be wrong.
-    fn note_time(&mut self, at: When) {
+    fn note_first(&mut self, at: When) {
         if at.moment < self.began.moment {
             self.began = at;
         }
+    }
+
+    fn note_last(&mut self, at: When) {
         if at.moment >= self.last.moment {
             self.last = at;
         }
     }
 
-    fn note_part(&mut self, sign: &Arc<Sign>, at: When, relation: Relation) {
+    fn note_key(&mut self, key: &str, signs: u64) {
+        if let Some(count) = self.keys.get_mut(key) {
+            *count += signs;
+        } else if self.keys.len() < Self::KEYS_MAX {
+            self.keys.insert(key.into(), signs);
+        }
+    }
+
+    fn note_part(&mut self, sign: &Arc<Sign>, at: (When, When), relation: Relation) {
         let side = Side {
             resource: Arc::clone(&sign.resource),
             relation: if self.parts.is_empty() {
@@ -336,9 +385,9 @@ impl Case {
             } else {
                 relation
             },
-            first: at,
+            first: at.0,
             first_id: sign.id.clone(),
-            last: at.moment,
+            last: at.1.moment.max(at.0.moment),
             signs: 1,
         };
         self.merge_part(&sign.stream, &side, side.relation);

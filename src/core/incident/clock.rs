@@ -83,14 +83,19 @@ impl Clock {
     /// When something was that happened at `time` by the clock of who logged it. A time that cannot be
     /// is taken for the present.
     pub(super) fn when(&self, time: Timestamp) -> When {
-        let now = self.now();
-        let behind = now.time.since(time);
-        let ahead = time.since(now.time);
-        if behind > Self::BELIEVED || ahead > Self::BELIEVED {
-            return now;
-        }
-        let moment = Moment(self.moment.0.saturating_sub(behind));
-        When { moment, time }
+        self.believed(time).unwrap_or_else(|| self.now())
+    }
+
+    /// The same; `None` where the time cannot be.
+    pub(super) fn believed(&self, time: Timestamp) -> Option<When> {
+        let now = self.now().time;
+        let behind = now.since(time);
+        let ahead = time.since(now);
+        let is_believed = behind <= Self::BELIEVED && ahead <= Self::BELIEVED;
+        is_believed.then(|| {
+            let moment = Moment(self.moment.0.saturating_sub(behind));
+            When { moment, time }
+        })
     }
 
     /// The time at which `due` comes, if the clock goes on as it should; at most a step ahead.

@@ -1,6 +1,6 @@
 //! The one who joins signs, and says what became of each incident.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +11,11 @@ use super::Settings;
 use super::burst::Burst;
 use super::case::Case;
 use super::clock::Clock;
-use super::company::{self, Lately};
+use super::company;
 use super::foreign::Foreign;
-use super::gravity::{self};
+use super::gravity;
+use super::heard::Heard;
+use super::kept::{Kept, KeptMap};
 use super::past::Past;
 use super::places::Places;
 use crate::core::event::{Incident, IncidentEvent, IncidentState, Mark, Sign, Source, Stage};
@@ -22,19 +24,17 @@ use crate::core::topology::Topology;
 
 /// Joins the signs of all services into incidents and follows each to its end.
 ///
-/// Call [`take`](Self::take) after every other call: it hands out what is to be told. The whole of it
-/// is its own snapshot (`serde`; map keys are not texts, so a binary format such as `postcard`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Call [`take`](Self::take) after every other call: it hands out what is to be told. What changed is
+/// kept in parts ([`changed_parts`](Self::changed_parts)).
+#[derive(Clone, Debug, PartialEq)]
 pub struct Correlator {
     pub(super) settings: Settings,
     pub(super) clock: Clock,
-    pub(super) cases: BTreeMap<u64, Case>,
+    pub(super) cases: KeptMap<Case>,
     pub(super) next_case: u64,
     pub(super) places: Places,
-    pub(super) past: Past,
-    pub(super) foreign: Foreign,
-    pub(super) lately: Lately,
-    pub(super) history: VecDeque<Arc<Incident>>,
+    pub(super) past: Kept<Past>,
+    pub(super) foreign: Kept<Foreign>,
     pub(super) heard: Heard,
     pub(super) pending: VecDeque<Pending>,
     pub(super) counts: Counts,
@@ -73,13 +73,6 @@ pub(super) struct Pending {
     pub(super) incident: Incident,
 }
 
-/// The ids of the latest signs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Heard {
-    ids: BTreeSet<Box<str>>,
-    order: VecDeque<Box<str>>,
-}
-
 impl Default for Correlator {
     fn default() -> Self {
         Self::new(Settings::default())
@@ -90,10 +83,8 @@ impl Correlator {
     /// Most incidents that go on, or ended so lately that they may be opened again. When there are
     /// more, signs of further services join the one that began last.
     pub const INCIDENTS_LIVE_MAX: usize = 1_024;
-    /// Most incidents that are over and kept.
-    pub const HISTORY_MAX: usize = 1_000;
     /// Most signs whose coming again is noticed.
-    pub const HEARD_MAX: usize = 65_536;
+    pub const HEARD_MAX: usize = Heard::IDS_MAX;
     /// The most that one call moves the clock on. Whoever is not called that often is late in closing
     /// incidents, never early.
     pub const STEP_MAX: Duration = Clock::STEP_MAX;
@@ -111,13 +102,11 @@ impl Correlator {
         Self {
             settings,
             clock: Clock::new(),
-            cases: BTreeMap::new(),
+            cases: KeptMap::default(),
             next_case: 0,
             places: Places::default(),
-            past: Past::default(),
-            foreign: Foreign::default(),
-            lately: Lately::default(),
-            history: VecDeque::new(),
+            past: Kept::default(),
+            foreign: Kept::default(),
             heard: Heard::default(),
             pending: VecDeque::new(),
             counts: Counts::default(),
@@ -134,14 +123,12 @@ impl Correlator {
     /// part of any.
     pub fn sign(&mut self, sign: Arc<Sign>, topology: &Topology, now: Timestamp) -> Option<u64> {
         self.advance(now);
-        let now = self.clock.now().moment;
         if self.heard.is_known(&sign.id) {
             self.counts.repeated += 1;
-            let home = self.places.home(&sign, &self.cases)?;
-            self.cases.get_mut(&home)?.heard = now;
-            return Some(home);
+            return self.again(&sign);
         }
         self.heard.push(&sign.id);
+        let now = self.clock.now().moment;
         if self
             .past
             .is_normal(&sign.fingerprint, gravity::of_sign(&sign), now)
@@ -161,7 +148,6 @@ impl Correlator {
         self.clock.advance(now);
         let now = self.clock.now().moment;
         self.places.advance(now);
-        self.lately.advance(now);
         self.end_burst(now);
         let all: Vec<u64> = self.cases.keys().copied().collect();
         for key in all {
@@ -221,9 +207,9 @@ impl Correlator {
         if case.state == IncidentState::Accepted {
             return Err(IncidentError::Over);
         }
-        for sign in &case.keys {
-            self.past
-                .accept(sign, case.gravity(), case.hourly(now), now);
+        for (sign, count) in &case.keys {
+            let hourly = case.hourly(*count, now);
+            self.past.accept(sign, case.gravity(), hourly, now);
         }
         self.end(key, IncidentState::Accepted, mark);
         Ok(())
@@ -295,22 +281,10 @@ impl Correlator {
         live.filter_map(|case| self.known(case))
     }
 
-    /// The incident with this id, as it is now, if it goes on or is kept.
+    /// The incident with this id, as it is now, if it goes on or may come back.
     pub fn get(&self, id: &str) -> Option<Incident> {
-        let case = self.case(id).ok().and_then(|key| self.cases.get(&key));
-        case.and_then(|case| self.known(case)).or_else(|| {
-            let kept = self
-                .history
-                .iter()
-                .rev()
-                .find(|incident| *incident.id == *id);
-            kept.map(|incident| Incident::clone(incident))
-        })
-    }
-
-    /// The incidents that are over and cannot come back, the one that ended last at the end.
-    pub fn history(&self) -> impl Iterator<Item = &Arc<Incident>> {
-        self.history.iter()
+        let key = self.case(id).ok()?;
+        self.known(self.cases.get(&key)?)
     }
 
     /// What became of the signs.
@@ -349,24 +323,9 @@ impl Correlator {
             && case.done.len() < Case::DONE_MAX
             && !action.is_empty()
         {
+            let action: String = action.chars().take(Case::DONE_LEN_MAX).collect();
             case.done.push((action.into(), now, helped));
         }
         Ok(())
-    }
-}
-
-impl Heard {
-    fn is_known(&self, id: &str) -> bool {
-        self.ids.contains(id)
-    }
-
-    fn push(&mut self, id: &str) {
-        if self.order.len() >= Correlator::HEARD_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.ids.remove(&oldest);
-        }
-        self.ids.insert(id.into());
-        self.order.push_back(id.into());
     }
 }

@@ -1,6 +1,5 @@
 //! Cases end, come back, and become part of the past.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::case::Case;
@@ -60,20 +59,17 @@ impl Correlator {
         let Some(case) = self.cases.get(&key) else {
             return;
         };
-        if let Some(incident) = self.known(case) {
-            // What became part of another incident was not a trouble of its own.
-            if !case.keys.is_empty() && !case.is_rest {
-                self.past.learn(&Over {
-                    fingerprint: &incident.fingerprint,
-                    began: case.began,
-                    lasted: case.heard.since(case.began.moment),
-                    done: &case.what_helped(),
-                });
-            }
-            if self.history.len() >= Self::HISTORY_MAX {
-                self.history.pop_front();
-            }
-            self.history.push_back(Arc::new(incident));
+        // What became part of another incident was not a trouble of its own.
+        if let Some(told) = case.told.as_ref()
+            && !case.keys.is_empty()
+            && !case.is_rest
+        {
+            self.past.learn(&Over {
+                fingerprint: &told.fingerprint,
+                began: case.began,
+                lasted: case.lasted(),
+                done: &case.what_helped(),
+            });
         }
         if let Some(case) = self.cases.remove(&key) {
             self.places.leave(key, &case);

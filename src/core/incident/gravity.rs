@@ -53,10 +53,10 @@ pub(super) struct Question {
     pub(super) class: Class,
     /// How often it came in the last seven days, if that is often.
     pub(super) frequent: Option<u64>,
-    /// How long it goes on.
-    pub(super) lasts: Duration,
-    /// How long it mostly went on before: the 95th percentile.
-    pub(super) lasted: Duration,
+    /// How long its signs went on until now.
+    pub(super) lasted_now: Duration,
+    /// How long they mostly went on before: the 95th percentile.
+    pub(super) lasted_before: Duration,
 }
 
 /// Whether an incident pages, and why, in one sentence:
@@ -71,7 +71,8 @@ pub(super) struct Question {
 ///
 /// Silences, windows and the budget are asked afterwards.
 pub(super) fn pages(asked: &Question) -> (bool, Box<str>) {
-    let often = asked.frequent.filter(|_| asked.lasts <= asked.lasted);
+    let as_before = asked.lasted_now <= asked.lasted_before;
+    let often = asked.frequent.filter(|_| as_before);
     match (asked.class, asked.gravity, often) {
         (Class::Info, _, _) => (false, "it is for information".into()),
         (_, Gravity::Info | Gravity::Warning, _) => (false, "it can wait for working hours".into()),

@@ -5,47 +5,91 @@ use std::sync::Arc;
 use super::case::Case;
 use super::clock::{Moment, When};
 use super::correlator::Correlator;
+use super::gravity;
 use crate::core::event::{IncidentState, Relation, Sign, Source};
 use crate::core::topology::Topology;
 
 impl Correlator {
     /// Puts a sign into the case that it belongs to, or into a new one. Gives the case.
     pub(super) fn join(&mut self, sign: &Arc<Sign>, topology: &Topology, at: When) -> u64 {
-        let (home, relation) = match self.returned(sign, at.moment) {
-            Some(home) => {
-                self.open_again(home);
-                (home, Relation::Time)
+        if let Some(home) = self.returned(sign, at.moment) {
+            self.open_again(home);
+            self.put(sign, at, (home, Relation::Time));
+            return home;
+        }
+        if let Some(home) = self.was_of(sign, at.moment) {
+            self.counts.joined += 1;
+            if let Some(case) = self.cases.get_mut(&home) {
+                case.accompany(sign, at);
             }
-            None => self.home(sign, topology, at),
-        };
+            return home;
+        }
+        let (home, relation) = self.home(sign, topology, at);
         self.put(sign, at, (home, relation));
         home
     }
 
+    /// A sign that came before: it keeps its case going. What somebody ended while it goes on is opened
+    /// again; what is only sent again opens nothing.
+    pub(super) fn again(&mut self, sign: &Arc<Sign>) -> Option<u64> {
+        let now = self.clock.now().moment;
+        let last = self.clock.believed(sign.last_seen);
+        let home = match self.places.home(sign, &self.cases) {
+            Some(home) => home,
+            None => {
+                let home = self.returned(sign, last?.moment)?;
+                self.open_again(home);
+                home
+            }
+        };
+        self.cases.get_mut(&home)?.again(sign, last, now);
+        Some(home)
+    }
+
     pub(super) fn put(&mut self, sign: &Arc<Sign>, at: When, (home, relation): (u64, Relation)) {
         let now = self.clock.now().moment;
+        let last = self.clock.when(sign.last_seen);
         self.counts.joined += 1;
         if let Some(case) = self.cases.get_mut(&home) {
-            case.push(sign, at, now, relation);
+            case.push(sign, (at, last), now, relation);
             if !case.is_rest {
                 self.places.enter(home, case, sign);
             }
         }
     }
 
-    /// The case that has this very sign and is over, but not for long.
+    /// The case that has this very sign and is over, but not for long, and that the sign, which was
+    /// there `at` this moment, shows to go on: after somebody ended it, or after all that was seen of it
+    /// when it went quiet.
     pub(super) fn returned(&self, sign: &Sign, at: Moment) -> Option<u64> {
-        let back = |case: &Case| {
-            let ended = case.ended.as_ref().map(|(ended, _)| *ended);
-            case.state == IncidentState::Resolved
-                && !case.is_rest
-                && ended.is_some_and(|ended| at > ended)
-                && case.keys.contains(&sign.fingerprint)
-        };
+        self.over(sign, |case| match &case.ended {
+            Some((ended, _)) if case.was_ended_by_somebody() => at > *ended,
+            Some(_) => at > case.last.moment,
+            None => false,
+        })
+    }
+
+    /// The case that has this very sign, as grave as that, and is over, but not for long: the sign comes
+    /// too late to show anything new.
+    fn was_of(&self, sign: &Sign, at: Moment) -> Option<u64> {
+        let gravity = gravity::of_sign(sign);
+        self.over(sign, |case| {
+            let ended = case.ended.as_ref();
+            ended.is_some_and(|(ended, _)| at <= *ended) && gravity <= case.gravity()
+        })
+    }
+
+    /// The latest case that has this very sign, is over and `is_it`; none where the sign has a home.
+    fn over(&self, sign: &Sign, is_it: impl Fn(&Case) -> bool) -> Option<u64> {
         if self.places.home(sign, &self.cases).is_some() {
             return None;
         }
-        let found = self.cases.iter().rev().find(|(_, case)| back(case));
+        let found = self.cases.iter().rev().find(|(_, case)| {
+            case.state == IncidentState::Resolved
+                && !case.is_rest
+                && case.keys.contains_key(&sign.fingerprint)
+                && is_it(case)
+        });
         found.map(|(key, _)| *key)
     }
 
@@ -91,7 +135,7 @@ impl Correlator {
         match live.map(|(key, _)| *key) {
             Some(key) => (key, Relation::Time),
             None => {
-                // All are over: the one that ended first makes room.
+                // All are over: the one that began first makes room.
                 if let Some(key) = self.cases.keys().next().copied() {
                     self.bury(key);
                 }

@@ -60,7 +60,7 @@ impl Past {
     /// Most spells that are remembered of one.
     const SPELLS_MAX: usize = 32;
     /// Most actions that are remembered of one.
-    const DONE_MAX: usize = 32;
+    const DONE_MAX: usize = 16;
     /// What counts as of late.
     const WEEK: Duration = Duration::from_hours(7 * 24);
     /// So many times as often as what is normal is not normal.

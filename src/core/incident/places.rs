@@ -16,6 +16,8 @@ use crate::core::topology::Topology;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Places {
     services: BTreeMap<StreamKey, u64>,
+    /// Not kept: it follows from the cases.
+    #[serde(skip)]
     traces: BTreeMap<TraceId, u64>,
     /// By the name of a foreign alert and the service that it came from.
     alerts: BTreeMap<Box<str>, BTreeMap<StreamKey, u64>>,
@@ -132,6 +134,20 @@ impl Places {
         self.forget_traces(key, case);
     }
 
+    /// After a restart, with these cases: what leads to none of them leads nowhere.
+    pub(super) fn find_again(&mut self, cases: &Cases) {
+        self.services.retain(|_, key| cases.contains_key(key));
+        self.alerts.retain(|_, services| {
+            services.retain(|_, key| cases.contains_key(key));
+            !services.is_empty()
+        });
+        for (key, case) in cases.iter().filter(|(_, case)| case.is_live()) {
+            for trace in &case.traces {
+                self.traces.entry(*trace).or_insert(*key);
+            }
+        }
+    }
+
     /// All that the case `key` names leads to it again, where it leads nowhere yet.
     pub(super) fn enter_all(&mut self, key: u64, case: &mut Case) {
         let names = case.clone();
@@ -192,7 +208,8 @@ impl Places {
         let broken = |(stream, far): (&StreamKey, u32)| {
             let key = *self.services.get(stream)?;
             let side = cases.get(&key)?.parts.get(stream)?;
-            (side.last.apart(at) <= settings.join_within).then_some((far, key))
+            side.was_broken(at, settings.join_within)
+                .then_some((far, key))
         };
         let mut found: Vec<(u32, u64)> = near.into_iter().filter_map(broken).collect();
         found.sort_unstable();

@@ -7,7 +7,7 @@ use super::correlator::{Correlator, Pending};
 use super::gravity::{self, Question};
 use super::identity::{self, ID_LEN};
 use super::past::Past;
-use crate::core::event::{Cause, Incident, IncidentEvent, Route, Stage};
+use crate::core::event::{Cause, Incident, IncidentEvent, Route, Stage, Verdict};
 
 impl Correlator {
     /// The first word about a case that has settled.
@@ -21,7 +21,7 @@ impl Correlator {
         };
         let fingerprint = recurrent_fingerprint(case, &self.past);
         case.told = Some(Told {
-            id: identity::digest(&["incident", &fingerprint, &first.id], ID_LEN),
+            id: identity::id(&fingerprint, &first.id),
             fingerprint,
             revision: 0,
             detected: now.time,
@@ -118,7 +118,7 @@ impl Correlator {
     }
 
     /// Tells of a case if there is something of weight: it is graver or pages now, its services more
-    /// than doubled, or the verdict or the first suspect is another.
+    /// than doubled, or the verdict or the suspect that it names is another.
     pub(super) fn update(
         &mut self,
         key: u64,
@@ -129,11 +129,10 @@ impl Correlator {
         let told = case.told.as_ref()?;
         let mut incident = self.incident(case)?;
         let suspect = |incident: &Incident| {
-            let first = incident.cause.suspects.first();
-            (
-                incident.cause.verdict,
-                first.map(|suspect| suspect.stream.clone()),
-            )
+            let cause = &incident.cause;
+            let named = cause.suspects.first();
+            let named = named.filter(|_| cause.verdict != Verdict::NotEnoughEvidence);
+            (cause.verdict, named.map(|suspect| suspect.stream.clone()))
         };
         let before = suspect(&incident);
         cause(&mut incident);
@@ -195,8 +194,8 @@ impl Correlator {
             gravity: case.gravity(),
             class: case.class(),
             frequent: Some(of_late).filter(|times| *times >= self.settings.frequent),
-            lasts: case.lasts(now),
-            lasted: self.past.mostly_lasted(fingerprint),
+            lasted_now: case.lasted(),
+            lasted_before: self.past.mostly_lasted(fingerprint),
         })
     }
 }

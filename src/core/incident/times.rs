@@ -19,24 +19,33 @@ pub struct Times {
     pub restore: Option<Duration>,
 }
 
-/// The figures of a window of time: medians over the incidents that began in it, as DORA has them.
+/// How long half of them took at most, and how long nine in ten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantiles {
+    /// The median; of an even number the middle of the two in the middle.
+    pub p50: Duration,
+    /// The ninth decile: nine in ten took no longer.
+    pub p90: Duration,
+}
+
+/// The figures of a window of time, over the incidents that began in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dora {
     /// Incidents, but for those that turned out to be part of another, and those that gathered the
     /// unusual alerts of a day.
     pub incidents: u64,
     /// From the first abnormal record to the first word.
-    pub detect: Option<Duration>,
-    /// From the first abnormal record until somebody took it on.
-    pub acknowledge: Option<Duration>,
-    /// From the first abnormal record to the end, over all incidents.
-    pub restore: Option<Duration>,
+    pub detect: Option<Quantiles>,
+    /// From the first abnormal record until somebody took it on, over those that somebody did.
+    pub acknowledge: Option<Quantiles>,
+    /// From the first abnormal record to the end, over those that are over.
+    pub restore: Option<Quantiles>,
     /// Changes of one service within [`Dora::ONE_DEPLOYMENT`] of each other are one deployment.
     pub deployments: u64,
     /// Those that probably caused an incident.
     pub failed_deployments: u64,
     /// From a deployment that failed to the end of its incident.
-    pub recovery: Option<Duration>,
+    pub recovery: Option<Quantiles>,
 }
 
 impl Times {
@@ -99,12 +108,12 @@ impl Dora {
             .filter_map(|((_, at), end)| Some((*end)?.since(*at)));
         Self {
             incidents: own.len() as u64,
-            detect: median(times.iter().map(|times| times.detect)),
-            acknowledge: median(times.iter().filter_map(|times| times.acknowledge)),
-            restore: median(times.iter().filter_map(|times| times.restore)),
+            detect: quantiles(times.iter().map(|times| times.detect)),
+            acknowledge: quantiles(times.iter().filter_map(|times| times.acknowledge)),
+            restore: quantiles(times.iter().filter_map(|times| times.restore)),
             deployments: deployments.values().map(|known| known.len() as u64).sum(),
             failed_deployments: failed.len() as u64,
-            recovery: median(recovered),
+            recovery: quantiles(recovered),
         }
     }
 
@@ -137,13 +146,16 @@ fn cause(incident: &Incident) -> Option<&Change> {
         .filter(|_| cause.verdict != Verdict::NotEnoughEvidence)
 }
 
-fn median(times: impl Iterator<Item = Duration>) -> Option<Duration> {
+/// `None` of nothing.
+fn quantiles(times: impl Iterator<Item = Duration>) -> Option<Quantiles> {
     let mut times: Vec<Duration> = times.collect();
     times.sort_unstable();
-    let upper = times.get(times.len() / 2).copied()?;
-    let is_odd = times.len() % 2 == 1;
-    let lower = times.get(times.len().checked_sub(1)? / 2).copied()?;
-    Some(if is_odd { upper } else { (lower + upper) / 2 })
+    let last = times.len().checked_sub(1)?;
+    let at = |place: usize| times.get(place).copied();
+    Some(Quantiles {
+        p50: (at(last / 2)? + at(times.len() / 2)?) / 2,
+        p90: at((times.len() * 9).div_ceil(10) - 1)?,
+    })
 }
 
 #[cfg(test)]
@@ -187,7 +199,7 @@ mod tests {
                 world.see(service);
             }
             world.wait(30 * MINUTE);
-            found.push(world.correlator.get(&id).unwrap());
+            found.push(world.last(&id));
         }
         found
     }
@@ -206,6 +218,19 @@ mod tests {
         assert_eq!(Times::of(&closed).restore, Some(25 * MINUTE));
         closed.ended = None;
         assert_eq!(Times::of(&closed).restore, None);
+    }
+
+    #[test]
+    fn half_take_no_longer_than_the_median_and_nine_in_ten_no_longer_than_the_ninth_decile() {
+        let of = |minutes: std::ops::RangeInclusive<u32>| {
+            let found = quantiles(minutes.rev().map(|it| it * MINUTE)).unwrap();
+            (found.p50, found.p90)
+        };
+        assert_eq!(of(1..=1), (MINUTE, MINUTE));
+        assert_eq!(of(1..=2), (3 * MINUTE / 2, 2 * MINUTE));
+        assert_eq!(of(1..=10), (11 * MINUTE / 2, 9 * MINUTE));
+        assert_eq!(of(1..=11), (6 * MINUTE, 10 * MINUTE));
+        assert_eq!(quantiles([].into_iter()), None);
     }
 
     #[test]
@@ -238,11 +263,12 @@ mod tests {
         let window = (incidents[0].began, incidents[2].began.plus(MINUTE));
         let dora = Dora::of(&incidents, [&posted, &fine, &bad, &before], window);
         assert_eq!(dora.incidents, 3);
-        assert_eq!(dora.restore, Some(20 * MINUTE));
-        assert_eq!(dora.acknowledge, Some(2 * MINUTE));
+        let took = |p50, p90| Some(Quantiles { p50, p90 });
+        assert_eq!(dora.restore, took(20 * MINUTE, 60 * MINUTE));
+        assert_eq!(dora.acknowledge, took(2 * MINUTE, 2 * MINUTE));
         assert_eq!((dora.deployments, dora.failed_deployments), (2, 1));
         assert_eq!(dora.change_failure_rate(), Some(0.5));
-        assert_eq!(dora.recovery, Some(25 * MINUTE));
+        assert_eq!(dora.recovery, took(25 * MINUTE, 25 * MINUTE));
         // Without evidence no change is blamed, and without changes there is no rate.
         incidents[1].cause.verdict = Verdict::NotEnoughEvidence;
         assert_eq!(Dora::of(&incidents, [&bad], window).failed_deployments, 0);

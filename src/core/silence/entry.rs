@@ -20,7 +20,7 @@ pub struct Silence {
     pub owner: Box<str>,
     /// Why.
     pub reason: Box<str>,
-    /// Since when.
+    /// When it was made; it is there at once.
     pub created: Timestamp,
     /// Until when; at this moment it is over.
     pub expires: Timestamp,

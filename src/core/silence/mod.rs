@@ -100,30 +100,28 @@ impl Silences {
 
     /// What they say about `subject` at `now`.
     pub fn verdict(&self, subject: &Subject<'_>, now: Timestamp) -> Verdict {
-        let mut verdict = Verdict::default();
-        let mut whole: Option<By> = None;
-        let mut is_all_muted = !subject.facets.is_empty();
-        for labels in &subject.facets {
-            let found = self.matching(labels, now);
-            verdict.no_learn |= found.iter().any(|by| by.mode.stops_learning());
-            let muting = found.iter().filter(|by| by.mode.mutes());
-            let longest =
-                muting.reduce(|one, other| if other.until > one.until { other } else { one });
-            match (longest, &mut whole) {
-                (None, _) => is_all_muted = false,
-                (Some(by), None) => whole = Some(by.clone()),
-                // It is muted as a whole for as long as each part is.
-                (Some(by), Some(first)) => first.until = first.until.min(by.until),
-            }
-            for by in found {
-                if !verdict.matched.contains(&by) {
-                    verdict.matched.push(by);
+        let facets = &subject.facets;
+        // For each facet, what mutes it for longest.
+        let mut muting: Vec<Option<&By>> = vec![None; facets.len()];
+        let matched: Vec<(By, Vec<bool>)> = self.matching(facets, now).collect();
+        for (by, fits) in matched.iter().filter(|(by, _)| by.mode.mutes()) {
+            for (longest, _) in muting.iter_mut().zip(fits).filter(|(_, fits)| **fits) {
+                if longest.is_none_or(|longest| by.until > longest.until) {
+                    *longest = Some(by);
                 }
             }
         }
-        verdict.matched.sort_by_key(|by| by.sort);
-        verdict.muted_by = whole.filter(|_| is_all_muted);
-        verdict
+        let all: Option<Vec<&By>> = muting.into_iter().collect();
+        // It is muted as a whole for as long as each part is.
+        let until = all.iter().flatten().map(|by| by.until).min();
+        let first = all.and_then(|all| all.first().copied().cloned());
+        let muted_by = first.zip(until).map(|(by, until)| By { until, ..by });
+        let matched: Vec<By> = matched.into_iter().map(|(by, _)| by).collect();
+        Verdict {
+            muted_by,
+            no_learn: matched.iter().any(|by| by.mode.stops_learning()),
+            matched,
+        }
     }
 
     /// The next moment after `now` at which a verdict may differ; `None` where none comes. What is muted
@@ -142,16 +140,28 @@ impl Silences {
         ends.chain(turns).min()
     }
 
-    fn matching(&self, labels: &Labels<'_>, now: Timestamp) -> Vec<By> {
-        let silences = self.silences.iter().filter(|silence| !silence.is_over(now));
-        let silences = silences.filter(|silence| labels.fit(&silence.matchers));
-        let windows = self
-            .windows
+    /// What is for at least one of the facets, silences first, and for which of them it is. Whether a
+    /// window is open is asked last, and once: it takes a look at the calendar.
+    fn matching(
+        &self,
+        facets: &[Labels<'_>],
+        now: Timestamp,
+    ) -> impl Iterator<Item = (By, Vec<bool>)> {
+        let fits = move |matchers: &[Matcher]| {
+            let fits: Vec<bool> = facets.iter().map(|labels| labels.fit(matchers)).collect();
+            fits.contains(&true).then_some(fits)
+        };
+        let silences = self
+            .silences
             .iter()
-            .filter(|window| window.schedule.is_open(now));
-        let windows = windows.filter(|window| labels.fit(&window.matchers));
-        let windows = windows.filter_map(|window| By::window(window, now));
-        silences.map(By::from).chain(windows).collect()
+            .filter(move |silence| !silence.is_over(now));
+        let silences =
+            silences.filter_map(move |silence| Some((By::from(silence), fits(&silence.matchers)?)));
+        let windows = self.windows.iter().filter_map(move |window| {
+            let fits = fits(&window.matchers)?;
+            Some((By::window(window, now)?, fits))
+        });
+        silences.chain(windows)
     }
 }
 
@@ -168,7 +178,11 @@ impl From<&Silence> for By {
 }
 
 impl By {
+    /// A window, where it is open.
     fn window(window: &Window, now: Timestamp) -> Option<Self> {
+        if !window.schedule.is_open(now) {
+            return None;
+        }
         Some(Self {
             sort: Sort::Window,
             name: window.name.clone(),

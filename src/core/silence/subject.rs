@@ -23,8 +23,8 @@ pub const LABELS: [&str; 12] = [
     "fingerprint",
 ];
 
-/// The labels that only something abnormal has.
-pub(super) const OF_SIGNS: [&str; 5] = ["kind", "class", "severity", "template", "fingerprint"];
+/// The labels that name a service, by which learning can be stopped.
+pub(super) const OF_SERVICES: [&str; 3] = ["service", "namespace", "environment"];
 
 /// Something that may be muted. It is muted where everything that it is made of is, so that a silence
 /// for one service never hides what an incident does to another.

@@ -492,8 +492,27 @@ fn a_silence_for_everything_or_without_owner_reason_or_end_is_refused() {
         SilenceError::TooLong
     );
     let nights = || weekly("Sat 22:00-02:00");
-    let of_signs = Window::new("w", matchers(r#"class="error""#), nights(), Mode::Both);
-    assert!(matches!(of_signs, Err(WindowError::NotOfServices(_))));
+    // Who learns knows whole services: of a pod or a team it would not notice the window.
+    for label in [
+        "class",
+        "template",
+        "team",
+        "pod",
+        "node",
+        "version",
+        "cloud.zone",
+    ] {
+        for mode in [Mode::NoLearn, Mode::Both] {
+            let text = format!("service=\"a\",{label}=\"b\"");
+            let refused = Window::new("w", matchers(&text), nights(), mode);
+            assert!(
+                matches!(refused, Err(WindowError::NotOfServices(_))),
+                "{label}"
+            );
+        }
+    }
+    let of_services = r#"service="a",namespace="b",environment="c""#;
+    assert!(Window::new("w", matchers(of_services), nights(), Mode::Both).is_ok());
     assert!(Window::new("w", matchers(r#"class="error""#), nights(), Mode::Mute).is_ok());
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::entry::{SilenceError, check_matchers};
 use super::matcher::Matcher;
 use super::schedule::Schedule;
-use super::subject::OF_SIGNS;
+use super::subject::OF_SERVICES;
 
 /// A time at which what is odd about some services wakes nobody, or is not learned from.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,9 +60,9 @@ pub enum WindowError {
     /// It is for nothing, or for everything.
     #[error(transparent)]
     Matchers(#[from] SilenceError),
-    /// It would stop learning from what is abnormal alone, which is known only afterwards.
+    /// It would stop learning from a part of a service, or from what is abnormal alone.
     #[error(
-        "learning stops for a whole service or instance, so a matcher on {0:?} cannot tell from what; make it a window of its own with mode: mute"
+        "learning stops for whole services, so a matcher on {0:?} cannot tell from what; use service, namespace and environment, or mode: mute"
     )]
     NotOfServices(Box<str>),
 }
@@ -71,7 +71,8 @@ impl Window {
     /// A window called `name`.
     ///
     /// # Errors
-    /// Its matchers are for nothing or for everything, or it would stop learning by the labels of signs.
+    /// Its matchers are for nothing or for everything, or it would stop learning by other labels than
+    /// those of services.
     pub fn new(
         name: &str,
         matchers: Vec<Matcher>,
@@ -79,10 +80,10 @@ impl Window {
         mode: Mode,
     ) -> Result<Self, WindowError> {
         check_matchers(&matchers)?;
-        let of_signs = matchers
+        let of_others = matchers
             .iter()
-            .find(|matcher| mode.stops_learning() && OF_SIGNS.contains(&matcher.name()));
-        if let Some(matcher) = of_signs {
+            .find(|matcher| mode.stops_learning() && !OF_SERVICES.contains(&matcher.name()));
+        if let Some(matcher) = of_others {
             return Err(WindowError::NotOfServices(matcher.name().into()));
         }
         Ok(Self {

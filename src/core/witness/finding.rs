@@ -138,14 +138,17 @@ impl Finding {
         }
     }
 
-    fn identity(&self) -> [&[u8]; 8] {
-        let caller = self.caller.as_ref().map_or("", |caller| &caller.name);
+    fn identity(&self) -> [&[u8]; 10] {
+        let caller = self.caller.as_deref();
+        let of_caller = |part: fn(&StreamKey) -> &str| caller.map_or("", part).as_bytes();
         [
             self.kind.name().as_bytes(),
             self.stream.environment.as_bytes(),
             self.stream.namespace.as_bytes(),
             self.stream.name.as_bytes(),
-            caller.as_bytes(),
+            of_caller(|caller| &caller.environment),
+            of_caller(|caller| &caller.namespace),
+            of_caller(|caller| &caller.name),
             // A metric is one of a pod, an operation one of the service.
             match self.kind.source() {
                 Source::Metric => self.pod.as_ref().map_or(&[], |pod| pod.as_bytes()),

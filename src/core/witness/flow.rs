@@ -1,6 +1,8 @@
 //! What comes after what in the records that one service writes in one trace.
 
 mod after;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

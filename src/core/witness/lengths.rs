@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::share::Share;
+use super::words::lasting;
+
 /// Lengths of time, counted in buckets each 1.32 times as long as the one before: from 10 µs to
 /// eight minutes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +18,13 @@ pub(super) struct Lengths {
 /// How the lengths of now compare with those of before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shift {
+    /// How many there are now.
+    count: u64,
+    /// Those that are longer than nearly all of before were, now and before, and their median now, in
+    /// seconds. They tell of what slows down a part of the calls, as one that began in mid-stretch does,
+    /// and by how much, which the order of lengths alone does not.
+    pub(super) far: (Share, Share),
+    far_median: f64,
     /// The chance that one of now is longer than one of before; a half where they are alike.
     pub(super) longer: f64,
     /// How many standard deviations that is from a half (Mann and Whitney).
@@ -24,19 +34,74 @@ pub(super) struct Shift {
 }
 
 impl Shift {
-    /// How much longer it takes now, at the median; zero where it is not longer.
+    /// How much longer one of those that tell takes now, at the median; zero where it is not longer.
     pub(super) fn excess(&self) -> Duration {
-        let (before, now) = self.medians;
-        Duration::try_from_secs_f64(now - before).unwrap_or_default()
+        let (before, _) = self.medians;
+        Duration::try_from_secs_f64(self.now() - before).unwrap_or_default()
     }
 
-    /// How many times as long it takes now, at the median.
+    /// How much longer all took together.
+    pub(super) fn lost(&self) -> Duration {
+        self.excess().saturating_mul(count_of(self.telling()))
+    }
+
+    /// How many times as long one of those that tell takes now, at the median.
     pub(super) fn ratio(&self) -> f64 {
+        let (before, _) = self.medians;
+        self.now() / before.max(FLOOR_S)
+    }
+
+    /// Whether a good part of them is longer than nearly all of before, though not most are.
+    pub(super) fn is_in_part(&self) -> bool {
         let (before, now) = self.medians;
-        now / before.max(FLOOR_S)
+        now < RATIO_MIN * before && self.far_rises()
+    }
+
+    /// Whether those that are longer than nearly all of before are many more now.
+    pub(super) fn far_rises(&self) -> bool {
+        let (now, before) = self.far;
+        now.ratio() - before.ratio() >= FAR_MORE_MIN
+    }
+
+    /// How long it takes now, in seconds: the median of those that tell.
+    pub(super) fn now(&self) -> f64 {
+        if self.is_in_part() {
+            self.far_median
+        } else {
+            self.medians.1
+        }
+    }
+
+    /// How long it takes now and which calls say so.
+    pub(super) fn words(&self) -> (String, String) {
+        let of = if self.is_in_part() {
+            format!("{} slow ones of {} calls", self.far.0.times, self.count)
+        } else {
+            format!("{} calls", self.count)
+        };
+        (lasting(self.now()), of)
+    }
+
+    fn telling(&self) -> u64 {
+        if self.is_in_part() {
+            self.far.0.times
+        } else {
+            self.count
+        }
     }
 }
 
+/// How many, where at most four thousand million are told.
+fn count_of(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// Nearly all of before are no longer than this share of them.
+const NEARLY_ALL: f64 = 0.95;
+/// Those beyond are many more if their share rose by this.
+const FAR_MORE_MIN: f64 = 0.25;
+/// What is not so many times as long at the median is not longer.
+pub(super) const RATIO_MIN: f64 = 1.3;
 const BUCKETS: usize = 64;
 /// The upper end of the first bucket, in seconds.
 const FLOOR_S: f64 = 10e-6;
@@ -86,18 +151,7 @@ impl Lengths {
 
     /// The length that a share of them does not pass, in seconds.
     pub(super) fn quantile(&self, share: f64) -> f64 {
-        let wanted = share * f64::from(self.total);
-        let mut seen = 0.0;
-        for (place, &count) in self.counts.iter().enumerate() {
-            let count = f64::from(count);
-            if count > 0.0 && seen + count >= wanted {
-                // Within a bucket they are taken to be spread evenly.
-                let within = ((wanted - seen) / count).clamp(0.0, 1.0);
-                return FLOOR_S * (STEP_LOG2 * (place as f64 - 1.0 + within)).exp2();
-            }
-            seen += count;
-        }
-        0.0
+        quantile(&self.counts, 0, share)
     }
 
     /// How `self`, the lengths of now, compare with those of `before`.
@@ -113,19 +167,60 @@ impl Lengths {
         let all = n + m;
         let longer = wins / (n * m).max(1.0);
         let spread = (all + 1.0 - ties / (all * (all - 1.0)).max(1.0)) / (12.0 * (n * m).max(1.0));
+        let from = before.nearly_all();
+        let (far, far_before) = (self.beyond(from), before.beyond(from));
+        let share = |far: &[u32], all: u32| Share::new(sum(far).into(), all.into());
         Shift {
+            count: self.len(),
+            far: (share(far, self.total), share(far_before, before.total)),
+            far_median: quantile(&self.counts, from, 0.5),
             longer,
             z: (longer - 0.5) / spread.max(f64::MIN_POSITIVE).sqrt(),
             medians: (before.quantile(0.5), self.quantile(0.5)),
         }
     }
 
-    fn recount(&mut self) {
-        self.total = self
-            .counts
-            .iter()
-            .fold(0, |sum: u32, &count| sum.saturating_add(count));
+    /// The first bucket that nearly all do not reach.
+    fn nearly_all(&self) -> usize {
+        let wanted = NEARLY_ALL * f64::from(self.total);
+        let mut seen = 0.0;
+        let place = self.counts.iter().position(|&count| {
+            seen += f64::from(count);
+            seen >= wanted
+        });
+        place.map_or(BUCKETS, |place| place + 1)
     }
+
+    /// The counts from a bucket on.
+    fn beyond(&self, from: usize) -> &[u32] {
+        self.counts.get(from..).unwrap_or_default()
+    }
+
+    fn recount(&mut self) {
+        self.total = sum(&self.counts);
+    }
+}
+
+/// The length that a `share` of those in the buckets from `first` on does not pass, in seconds.
+fn quantile(counts: &[u32], first: usize, share: f64) -> f64 {
+    let wanted = share * f64::from(sum(counts.get(first..).unwrap_or_default()));
+    let mut seen = 0.0;
+    for (place, &count) in counts.iter().enumerate().skip(first) {
+        let count = f64::from(count);
+        if count > 0.0 && seen + count >= wanted {
+            // Within a bucket they are taken to be spread evenly.
+            let within = ((wanted - seen) / count).clamp(0.0, 1.0);
+            return FLOOR_S * (STEP_LOG2 * (place as f64 - 1.0 + within)).exp2();
+        }
+        seen += count;
+    }
+    0.0
+}
+
+fn sum(counts: &[u32]) -> u32 {
+    counts
+        .iter()
+        .fold(0, |sum: u32, &count| sum.saturating_add(count))
 }
 
 fn bucket(length: Duration) -> usize {

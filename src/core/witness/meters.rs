@@ -12,7 +12,8 @@ use super::showing::pod_of;
 use super::words::{clock, quoted};
 use crate::core::record::{Metric, Resource, StreamKey, Timestamp};
 
-/// Most series that are known; those not heard for longest give way.
+/// Most series that are known; an eighth gives way: those of which too little was learned first, then
+/// those not heard for longest.
 pub(super) const SERIES_MAX: usize = 32_768;
 /// What is common to all is looked for where at least so many series of a metric came.
 const COMMON_MIN: usize = 5;
@@ -123,13 +124,20 @@ impl Meters {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.series.len()
+    }
+
     fn make_room(&mut self) {
-        let mut latest: Vec<Duration> = self.series.values().map(|known| known.latest).collect();
-        latest.sort_unstable();
-        let kept_from = latest.get(latest.len() / 8).copied().unwrap_or_default();
-        self.series.retain(|_, known| known.latest >= kept_from);
-        while self.series.len() > SERIES_MAX {
-            self.series.pop_last();
+        let rank =
+            |(key, known): (&Key, &Known)| (known.series.is_known(), known.latest, key.clone());
+        let mut ranked: Vec<(bool, Duration, Key)> = self.series.iter().map(rank).collect();
+        ranked.sort_unstable();
+        // One message may bring more than an eighth.
+        let over = self.series.len().saturating_sub(SERIES_MAX);
+        for (_, _, key) in ranked.iter().take(over + SERIES_MAX / 8) {
+            self.series.remove(key);
         }
     }
 }
@@ -173,7 +181,7 @@ fn judge((name, stream, pod): &Key, known: &mut Known, common: Common) -> Option
         thing: Arc::clone(name),
         weight: weight.min(Finding::WEIGHT_MAX),
         first_seen: from,
-        last_seen: fresh.at,
+        last_seen: fresh.at.max(from),
         count: u64::from(run),
         excess: Duration::ZERO,
         trace: None,

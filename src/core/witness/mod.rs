@@ -13,6 +13,8 @@
 //! Stretches and time-outs run on uptime, which no clock that jumps can turn; the times that findings
 //! name are those of the data.
 
+#[cfg(test)]
+mod bounds;
 mod finding;
 mod flow;
 mod lengths;
@@ -274,6 +276,7 @@ impl Witness {
             found.extend(operation.judge(stream, name, &heard));
         }
         found.extend(self.ways.judge());
+        keep_sure(&mut found);
         for finding in found {
             self.ongoing.take(finding, self.stretch, uptime);
         }
@@ -372,6 +375,23 @@ impl Witness {
         let stream = Arc::new(stream.clone());
         self.streams.insert(Arc::clone(&stream));
         stream
+    }
+}
+
+/// What is slow at one service says the same, whichever of its operations and ways shows it: all of it
+/// together has to be sure enough for a sign.
+fn keep_sure(found: &mut [Finding]) {
+    let is_slow = |finding: &&mut Finding| {
+        let is_time = matches!(finding.kind, FindingKind::OwnTime | FindingKind::Gap);
+        is_time && finding.is_sign
+    };
+    let mut sure: BTreeMap<Arc<StreamKey>, f64> = BTreeMap::new();
+    for finding in found.iter_mut().filter(is_slow) {
+        *sure.entry(Arc::clone(&finding.stream)).or_default() += finding.weight;
+    }
+    for finding in found.iter_mut().filter(is_slow) {
+        let weight = sure.get(&finding.stream).copied().unwrap_or_default();
+        finding.is_sign = weight >= operation::SIGN_NATS;
     }
 }
 

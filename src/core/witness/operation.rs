@@ -32,7 +32,7 @@ const DIFFERENCE_MIN: f64 = 0.25;
 const FINDING_NATS: f64 = 4.0;
 /// … and of this many are signs: one in a hundred thousand, as many operations are looked at each
 /// minute and counts are more restless than chance.
-const SIGN_NATS: f64 = 12.0;
+pub(super) const SIGN_NATS: f64 = 12.0;
 
 /// What came in this stretch at all. What is lost on the way here does not stay away.
 pub(super) trait Heard {
@@ -143,7 +143,7 @@ impl Operation {
     pub(super) fn fold(&mut self, is_learned: bool) {
         if is_learned && self.now.of > 0 {
             if self.own_now.len() >= JUDGED_MIN && self.own.len() >= LEARNED_MIN {
-                self.restless.learn(self.own_now.against(&self.own).z);
+                self.restless.learn(&self.own_now.against(&self.own));
                 self.failures.learn(self.now, self.past);
                 for habit in self.parts.values_mut() {
                     let now = Share::new(habit.now, self.now.of);
@@ -240,18 +240,17 @@ impl Operation {
         let shift = self.own_now.against(&self.own);
         let weight = self.restless.weight(&shift)?;
         let showing = self.slow.as_ref()?;
+        let (now, of) = shift.words();
         let says = format!(
-            "{} itself takes {} for {} since {}, before {} (median of {} calls)",
+            "{} itself takes {now} for {} since {}, before {} (median of {of})",
             about.stream,
-            lasting(shift.medians.1),
             quoted(about.name),
             clock(showing.first),
             lasting(shift.medians.0),
-            self.now.of,
         );
         let finding = Finding {
-            excess: shift.excess().saturating_mul(count_of(self.now.of)),
-            is_sign: is_sign(&shift, weight) && showing.lasts(),
+            excess: shift.lost(),
+            is_sign: is_large(&shift) && showing.lasts(),
             ..about.finding(FindingKind::OwnTime, weight, showing, says)
         };
         Some(self.at_pod(finding))
@@ -318,15 +317,10 @@ impl Operation {
     }
 }
 
-/// How many, where at most four thousand million are told.
-pub(super) fn count_of(count: u64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-/// Whether a shift of this weight is large enough for a sign: half as long again and at least so much.
-pub(super) fn is_sign(shift: &Shift, weight: f64) -> bool {
+/// Whether a shift is large enough for a sign: half as long again and at least so much.
+pub(super) fn is_large(shift: &Shift) -> bool {
     const EXCESS_MIN: Duration = Duration::from_millis(5);
-    weight >= SIGN_NATS && shift.ratio() >= 1.5 && shift.excess() >= EXCESS_MIN
+    shift.ratio() >= 1.5 && shift.excess() >= EXCESS_MIN
 }
 
 /// What a finding is about.

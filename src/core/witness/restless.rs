@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lengths::Shift;
+use super::lengths::{RATIO_MIN, Shift};
 use super::share::Share;
 
 /// The mean of the squared deviations of past stretches, in units of what chance alone gives.
@@ -11,6 +11,8 @@ use super::share::Share;
 pub(super) struct Restless {
     squares: f64,
     stretches: f64,
+    /// How the share of what is longer than nearly all of before moves.
+    far: Bursts,
 }
 
 /// Until it has shown otherwise, a thing is taken to move twice as much as chance, as if that was seen
@@ -23,15 +25,14 @@ const SQUARE_MAX: f64 = 100.0;
 const STRETCHES_MAX: f64 = 1_440.0;
 /// Times that are longer in fewer of the pairs are not told.
 const LONGER_MIN: f64 = 0.7;
-/// Nor are those that are not so many times as long at the median.
-const RATIO_MIN: f64 = 1.3;
 /// Surprises of this many nats are findings.
 const FINDING_NATS: f64 = 4.0;
 
 impl Restless {
-    /// Learns from a stretch that deviated by `z` standard deviations.
-    pub(super) fn learn(&mut self, z: f64) {
-        self.squares += (z * z).min(SQUARE_MAX);
+    /// Learns from how a stretch deviated.
+    pub(super) fn learn(&mut self, shift: &Shift) {
+        self.far.learn(shift.far.0, shift.far.1);
+        self.squares += (shift.z * shift.z).min(SQUARE_MAX);
         self.stretches += 1.0;
         if self.stretches > STRETCHES_MAX {
             self.squares /= 2.0;
@@ -44,9 +45,12 @@ impl Restless {
         let square =
             (self.squares + PRIOR_SQUARE * PRIOR_STRETCHES) / (self.stretches + PRIOR_STRETCHES);
         // The tail of a normal distribution, roughly.
-        let weight = shift.z * shift.z / 2.0 / square.max(1.0);
-        let is_longer = shift.longer >= LONGER_MIN && shift.ratio() >= RATIO_MIN;
-        (is_longer && weight >= FINDING_NATS).then_some(weight)
+        let all = shift.z * shift.z / 2.0 / square.max(1.0);
+        let far = self.far.surprise(shift.far.0, shift.far.1);
+        let all = if shift.longer >= LONGER_MIN { all } else { 0.0 };
+        let far = if shift.far_rises() { far } else { 0.0 };
+        let weight = all.max(far);
+        (shift.ratio() >= RATIO_MIN && weight >= FINDING_NATS).then_some(weight)
     }
 }
 

@@ -14,6 +14,8 @@ const LEARNED_MIN: usize = 20;
 const RISES_MIN: u32 = 8;
 /// A series strays by at least this share of where it mostly is.
 const SPREAD_SHARE_MIN: f64 = 0.05;
+/// What is farther off is told to be so far off.
+const OFF_MAX: f64 = 1e9;
 /// What is so many spreads away is abnormal, so it is not learned …
 const ABNORMAL: f64 = 6.0;
 /// … unless it has been so for this many values.
@@ -56,7 +58,7 @@ impl Fresh {
     /// How many spreads it is off, where a spread is at least `floor`. `None` before enough was learned.
     pub(super) fn off(&self, floor: f64) -> Option<f64> {
         let spread = self.spread?.max(floor).max(f64::MIN_POSITIVE);
-        Some(self.distance / spread)
+        Some((self.distance / spread).clamp(-OFF_MAX, OFF_MAX))
     }
 }
 
@@ -83,6 +85,11 @@ impl Series {
             spread: placed.map(|(_, spread, _)| spread),
             distance: placed.map_or(0.0, |(.., distance)| distance),
         });
+    }
+
+    /// Whether enough was learned to judge it.
+    pub(super) const fn is_known(&self) -> bool {
+        self.past.len() >= LEARNED_MIN
     }
 
     /// The latest value, where it was not judged yet.
@@ -180,6 +187,8 @@ impl Series {
 
     fn learn(&mut self, value: f64) {
         self.learned = Some(value);
+        // No sum or difference of what is kept may become infinite.
+        let value = value.clamp(f64::from(f32::MIN) / 2.0, f64::from(f32::MAX) / 2.0);
         self.skipped += 1;
         if self.skipped < self.stride.max(1) {
             return;
@@ -307,5 +316,20 @@ mod tests {
                 .is_none_or(|(_, _, off)| off.is_finite())
         );
         assert!(series.past.len() <= KEPT);
+    }
+
+    #[test]
+    fn what_is_off_is_a_number_however_large_the_values_are() {
+        for usual in [f64::MAX, f64::MIN, 1e39, -1e39, 0.0, 1e-300] {
+            for odd in [f64::MAX, f64::MIN, 1e39, -1e39, 0.0, 1e-300] {
+                let mut series = Series::default();
+                feed(&mut series, std::iter::repeat_n(usual, 100));
+                series.take(Reading::Number(odd), Timestamp::from_millis(1));
+                let off = series.fresh().and_then(|fresh| fresh.off(0.0)).unwrap();
+                assert!(off.is_finite(), "{usual} then {odd}: {off}");
+                let settled = series.settle(Common::default());
+                assert!(settled.is_none_or(|(_, _, off)| off.is_finite()));
+            }
+        }
     }
 }

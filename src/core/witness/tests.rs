@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{FindingKind, Witness};
-use crate::core::event::Sign;
+use crate::core::event::{Class, Sign};
 use crate::core::record::{
-    Metric, Point, Reading, Resource, Span, SpanId, Spans, StreamKey, Timestamp, TraceId,
+    Metric, Point, Reading, Resource, Severity, Span, SpanId, Spans, StreamKey, Timestamp, TraceId,
 };
 
 /// What is different about the requests of a stretch of time, in milliseconds.
@@ -18,6 +18,8 @@ struct Odd {
     bank_work: u64,
     /// The shop does not call the bank any more.
     no_bank: bool,
+    /// The bank fails, at every so-manieth request; never at 0.
+    bank_fails: u64,
 }
 
 struct Town {
@@ -75,10 +77,28 @@ impl Town {
         if !odd.no_bank {
             self.span("shop", (5, Some(2)), "call", asked_bank);
             self.span("bank", (6, Some(5)), "POST /pay", bank);
+            let second = self.now / 1_000;
+            if odd.bank_fails > 0 && second.is_multiple_of(odd.bank_fails) {
+                self.failed_span("bank", (9, Some(6)), "charge");
+            }
         }
     }
 
-    fn span(&mut self, service: &str, (span, parent): (u8, Option<u8>), name: &str, millis: u64) {
+    fn failed_span(&mut self, service: &str, ids: (u8, Option<u8>), name: &str) {
+        self.sent(service, ids, name, (1, true));
+    }
+
+    fn span(&mut self, service: &str, ids: (u8, Option<u8>), name: &str, millis: u64) {
+        self.sent(service, ids, name, (millis, false));
+    }
+
+    fn sent(
+        &mut self,
+        service: &str,
+        (span, parent): (u8, Option<u8>),
+        name: &str,
+        (millis, is_error): (u64, bool),
+    ) {
         let (trace_id, span_id) = id(self.now, span);
         let pod = format!("{service}-1");
         let resource = Resource::new(vec![
@@ -95,7 +115,7 @@ impl Town {
                 name: name.into(),
                 start: Some(Timestamp::from_millis(self.now + u64::from(span))),
                 duration: Duration::from_millis(millis),
-                is_error: false,
+                is_error,
             }],
         };
         self.witness.spans(&spans, Timestamp::from_millis(self.now));
@@ -150,6 +170,43 @@ fn a_call_that_stays_away_is_told_of_the_caller() {
     assert_eq!(town.blamed(FindingKind::Missing), ["shop"]);
     let told = town.signs.first().unwrap();
     assert!(told.says.contains("before in"), "{}", told.says);
+}
+
+#[test]
+fn a_service_that_fails_more_often_is_told_of_with_how_often() {
+    let mut town = Town::new();
+    let now_and_then = Odd {
+        bank_fails: 50,
+        ..Odd::default()
+    };
+    town.live(900, now_and_then);
+    assert_eq!(town.signs, [], "that is how it is");
+    let odd = Odd {
+        bank_fails: 2,
+        ..Odd::default()
+    };
+    town.live(150, odd);
+    assert_eq!(town.blamed(FindingKind::Errors), ["bank"]);
+    let errors = FindingKind::Errors.name();
+    let told = town
+        .signs
+        .iter()
+        .find(|sign| *sign.kind == *errors)
+        .unwrap();
+    assert!(told.says.contains("“POST /pay” fails in"), "{}", told.says);
+    assert_eq!((told.severity, told.class), (Severity::Error, Class::Error));
+}
+
+#[test]
+fn one_odd_client_that_fails_is_not_told_of() {
+    let mut town = Town::new();
+    town.live(900, Odd::default());
+    let odd = Odd {
+        bank_fails: 5,
+        ..Odd::default()
+    };
+    town.live(300, odd);
+    assert_eq!(town.blamed(FindingKind::Errors), Vec::<String>::new());
 }
 
 #[test]

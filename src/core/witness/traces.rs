@@ -137,6 +137,12 @@ impl Traces {
         open
     }
 
+    /// How many traces are open, and how much they hold.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.open.len(), self.held)
+    }
+
     fn take_first(&mut self) -> Option<Open> {
         let (_, id) = self.order.pop_first()?;
         let open = self.open.remove(&id)?;

@@ -257,3 +257,6 @@ fn uncovered(whole: (u64, u64), mut parts: Vec<(u64, u64)>) -> Duration {
     }
     Duration::from_nanos(left + whole.1.saturating_sub(here))
 }
+
+#[cfg(test)]
+mod tests;

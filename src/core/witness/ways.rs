@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, FindingKind};
 use super::lengths::{Lengths, Shift};
-use super::operation::{JUDGED_MIN, LEARNED_MIN, count_of, is_sign};
+use super::operation::{JUDGED_MIN, LEARNED_MIN, is_large};
 use super::restless::Restless;
 use super::showing::{Pods, Showing};
 use super::visit::Passage;
 use super::words::{clock, lasting};
-use crate::core::record::{StreamKey, Timestamp};
+use crate::core::record::StreamKey;
 
-/// Most ways that are known; those not used for longest give way.
-const WAYS_MAX: usize = 16_384;
+/// Most ways that are known; an eighth gives way: those of which nothing was learned first, then those not
+/// used for longest.
+pub(super) const WAYS_MAX: usize = 16_384;
 
 /// Caller and callee.
 type Ends = (Arc<StreamKey>, Arc<StreamKey>);
@@ -40,7 +41,6 @@ struct Way {
     /// The pods of the callee and of the caller.
     pods: [Pods; 2],
     latest: Duration,
-    first_seen: Timestamp,
 }
 
 /// A way that is slow now.
@@ -52,12 +52,11 @@ struct Slow<'a> {
 }
 
 impl Ways {
-    /// Whether the way was not known.
+    /// Counts a call.
     pub(super) fn count(&mut self, passage: &Passage, uptime: Duration) {
         let ends = (Arc::clone(&passage.caller), Arc::clone(&passage.callee));
         let way = self.ways.entry(ends).or_default();
         way.latest = uptime;
-        way.first_seen = passage.start;
         let Some(gap) = passage.gap else { return };
         let is_slow = way.past.len() > 0 && gap.as_secs_f64() > way.past.quantile(0.9);
         for (pods, resource) in way.pods.iter_mut().zip(&passage.resources) {
@@ -83,14 +82,16 @@ impl Ways {
             .clone()
             .filter_map(|(ends, way)| Slow::of(ends, way))
             .collect();
-        let used: Vec<&Ends> = used.map(|(ends, _)| ends).collect();
+        let mut blame = Blame::of(used.map(|(ends, _)| ends), &slow);
         let mut found = Vec::new();
         // The end with the most is taken, and what is left is looked at again.
-        while let Some(blamed) = most_to_blame(&slow, &used) {
+        while let Some(blamed) = most_to_blame(&blame) {
             let touches = |slow: &Slow<'_>| slow.ends.0 == blamed || slow.ends.1 == blamed;
-            let (its, others) = slow.into_iter().partition(touches);
-            let its: Vec<Slow<'_>> = its;
-            found.extend(its.iter().filter_map(|slow| slow.finding(&blamed)));
+            let (its, others): (Vec<Slow<'_>>, Vec<Slow<'_>>) = slow.into_iter().partition(touches);
+            for slow in &its {
+                Blame::take_back(&mut blame, slow);
+                found.extend(slow.finding(&blamed));
+            }
             slow = others;
         }
         found
@@ -103,13 +104,17 @@ impl Ways {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.ways.len()
+    }
+
     fn make_room(&mut self) {
-        let mut latest: Vec<Duration> = self.ways.values().map(|way| way.latest).collect();
-        latest.sort_unstable();
-        let kept_from = latest.get(latest.len() / 8).copied().unwrap_or_default();
-        self.ways.retain(|_, way| way.latest >= kept_from);
-        while self.ways.len() > WAYS_MAX {
-            self.ways.pop_last();
+        let rank = |(ends, way): (&Ends, &Way)| (way.past.len() > 0, way.latest, ends.clone());
+        let mut ranked: Vec<(bool, Duration, Ends)> = self.ways.iter().map(rank).collect();
+        ranked.sort_unstable();
+        for (_, _, ends) in ranked.iter().take(WAYS_MAX / 8) {
+            self.ways.remove(ends);
         }
     }
 }
@@ -118,7 +123,7 @@ impl Way {
     fn fold(&mut self, is_learned: bool) {
         if is_learned && self.now.len() > 0 {
             if self.now.len() >= JUDGED_MIN && self.past.len() >= LEARNED_MIN {
-                self.restless.learn(self.now.against(&self.past).z);
+                self.restless.learn(&self.now.against(&self.past));
             }
             self.past.absorb(&mut self.now);
         }
@@ -128,31 +133,69 @@ impl Way {
     }
 }
 
-/// The service that has the most excess time on its ways, by the share of its ways that is slow; of
-/// two alike the one that is called more.
-fn most_to_blame(slow: &[Slow<'_>], used: &[&Ends]) -> Option<Arc<StreamKey>> {
-    let mut blame: BTreeMap<&Arc<StreamKey>, (f64, f64)> = BTreeMap::new();
-    for slow in slow {
-        let excess = slow.excess().as_secs_f64();
-        let caller = blame.entry(&slow.ends.0).or_default();
-        caller.0 += excess;
-        let callee = blame.entry(&slow.ends.1).or_default();
-        callee.0 += excess;
-        callee.1 += excess;
+/// What is slow about one service.
+#[derive(Default)]
+struct Blame {
+    /// The ways to it and from it that are used, and those of them that are slow.
+    ways: u32,
+    slow: u32,
+    /// The time that is lost on them, and on those to it.
+    excess: Duration,
+    as_callee: Duration,
+}
+
+impl Blame {
+    fn of<'a>(
+        used: impl Iterator<Item = &'a Ends>,
+        slow: &[Slow<'a>],
+    ) -> BTreeMap<&'a Arc<StreamKey>, Self> {
+        let mut all: BTreeMap<&Arc<StreamKey>, Self> = BTreeMap::new();
+        for (caller, callee) in used {
+            all.entry(caller).or_default().ways += 1;
+            all.entry(callee).or_default().ways += 1;
+        }
+        for slow in slow {
+            let (excess, (caller, callee)) = (slow.excess(), slow.ends);
+            for end in [caller, callee] {
+                let blame = all.entry(end).or_default();
+                blame.slow += 1;
+                blame.excess = blame.excess.saturating_add(excess);
+            }
+            let blame = all.entry(callee).or_default();
+            blame.as_callee = blame.as_callee.saturating_add(excess);
+        }
+        all
     }
-    let touching = |end: &Arc<StreamKey>, ends: &Ends| ends.0 == *end || ends.1 == *end;
-    let judged = blame.into_iter().map(|(end, (excess, as_callee))| {
-        let slow_ways = slow.iter().filter(|slow| touching(end, slow.ends)).count();
-        let ways = used.iter().filter(|ends| touching(end, ends)).count();
-        let share = slow_ways as f64 / ways.max(1) as f64;
-        (excess * share, as_callee, end)
+
+    /// A slow way is laid to somebody.
+    fn take_back(all: &mut BTreeMap<&Arc<StreamKey>, Self>, slow: &Slow<'_>) {
+        let (excess, (caller, callee)) = (slow.excess(), slow.ends);
+        for end in [caller, callee] {
+            if let Some(blame) = all.get_mut(end) {
+                blame.slow = blame.slow.saturating_sub(1);
+                blame.excess = blame.excess.saturating_sub(excess);
+            }
+        }
+        if let Some(blame) = all.get_mut(callee) {
+            blame.as_callee = blame.as_callee.saturating_sub(excess);
+        }
+    }
+
+    /// The time that is lost, by the share of its ways on which it is.
+    fn weight(&self) -> f64 {
+        self.excess.as_secs_f64() * f64::from(self.slow) / f64::from(self.ways.max(1))
+    }
+}
+
+/// The service that is most to blame; of two alike the one that is called more.
+fn most_to_blame(all: &BTreeMap<&Arc<StreamKey>, Blame>) -> Option<Arc<StreamKey>> {
+    let slow = all.iter().filter(|(_, blame)| blame.slow > 0);
+    let most = slow.max_by(|(a, one), (b, other)| {
+        let most = one.weight().total_cmp(&other.weight());
+        let called = one.as_callee.cmp(&other.as_callee);
+        most.then(called).then(b.cmp(a))
     });
-    let most = judged.max_by(|a, b| {
-        let most = a.0.total_cmp(&b.0);
-        let called = a.1.total_cmp(&b.1);
-        most.then(called).then(b.2.cmp(a.2))
-    });
-    most.map(|(_, _, end)| Arc::clone(end))
+    most.map(|(end, _)| Arc::clone(end))
 }
 
 impl<'a> Slow<'a> {
@@ -171,9 +214,7 @@ impl<'a> Slow<'a> {
     }
 
     fn excess(&self) -> Duration {
-        self.shift
-            .excess()
-            .saturating_mul(count_of(self.way.now.len()))
+        self.shift.lost()
     }
 
     /// The slow way as a finding about `blamed`, one of its ends.
@@ -187,13 +228,12 @@ impl<'a> Slow<'a> {
         } else {
             (callee, caller_pods)
         };
+        let (now, of) = self.shift.words();
         let says = format!(
-            "the way from {caller} to {callee} and back takes {} since {}, before {} (median of {} \
-             calls, less the callee's own time)",
-            lasting(self.shift.medians.1),
+            "the way from {caller} to {callee} and back takes {now} since {}, before {} (median of \
+             {of}, less the callee's own time)",
             clock(showing.first),
             lasting(self.shift.medians.0),
-            self.way.now.len(),
         );
         Some(Finding {
             kind: FindingKind::Gap,
@@ -208,7 +248,7 @@ impl<'a> Slow<'a> {
             excess: self.excess(),
             trace: showing.trace,
             resource: Arc::clone(&showing.resource),
-            is_sign: is_sign(&self.shift, self.weight) && showing.lasts(),
+            is_sign: is_large(&self.shift) && showing.lasts(),
             says: says.into(),
         })
     }

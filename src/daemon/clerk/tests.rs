@@ -1,5 +1,7 @@
 //! Kills the daemon at every step of its work on incidents, and starts it again.
 
+mod turns;
+
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -11,7 +13,7 @@ use crate::core::record::{Severity, StreamKey};
 use crate::daemon::board::Board;
 use crate::daemon::memory::Memory;
 use crate::daemon::{scribe, trainer};
-use crate::edge::api::{Alert, Caller, Feed, Order, Role};
+use crate::edge::api::{Alert, Caller, Feed, Gate, Order, Role};
 use crate::edge::notify::Dispatcher;
 use crate::edge::store::{ControlSettings, Limits, Store};
 
@@ -131,9 +133,9 @@ impl Alive {
         let root = world.lock().unwrap().folder.path().to_owned();
         let store = Store::open(&root, limits).unwrap();
         let control = Arc::new(store.control(ControlSettings::default()).unwrap());
-        let (road, step) = (road(), Arc::new(Mutex::new(0)));
-        let settings = DeskSettings::default();
-        let mut clerk = Clerk::new(settings, Arc::default(), (road, Arc::clone(&control)), now);
+        let step = Arc::new(Mutex::new(0));
+        let desktop = desktop(Arc::clone(&control));
+        let mut clerk = Clerk::new(DeskSettings::default(), desktop, now);
         clerk.outlet = Box::new(Outside {
             world: Arc::clone(world),
             step: Arc::clone(&step),
@@ -171,6 +173,16 @@ impl Alive {
         world.may_die(step);
         let done: Vec<(&str, &str)> = delivered.iter().map(|it| (it.sink(), it.id())).collect();
         self.control.settled(&done).unwrap();
+    }
+}
+
+fn desktop(control: Arc<Control>) -> Desktop {
+    Desktop {
+        road: road(),
+        control,
+        sinks: Arc::default(),
+        directory: Directory::new(Gate::default(), Arc::default()),
+        redactor: Arc::default(),
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     findings.telemetry(&settings.telemetry);
     findings.0.extend(silences::check(settings, clock::now()));
     findings.0.extend(incidents::check(settings));
-    for problem in notify::check(&settings.sinks) {
+    for problem in notify::check(&settings.sinks, &settings.egress) {
         findings.say(
             problem.path,
             format!("{}; {}", problem.message, problem.hint),

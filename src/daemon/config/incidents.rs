@@ -10,7 +10,6 @@ use super::settings::Settings;
 use super::units::Period;
 use crate::core::incident;
 use crate::edge::api::{Gate, Role, TokenSettings, TokenSource};
-use crate::edge::notify::Egress;
 
 /// How signs become incidents, and when one is over.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -89,14 +88,6 @@ fn quarter_of_an_hour() -> Period {
     Period::from(std::time::Duration::from_secs(15 * 60))
 }
 
-/// Where notifications may go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EgressSettings {
-    /// Host names, addresses and networks; none allows what each sink's own settings do.
-    pub allow: Vec<String>,
-}
-
 impl Settings {
     /// How incidents are made up.
     pub fn incident_settings(&self) -> incident::Settings {
@@ -124,13 +115,6 @@ impl Settings {
         });
         settings.collect()
     }
-
-    /// Where notifications may go.
-    pub fn egress(&self) -> Egress {
-        Egress {
-            allow: self.egress.allow.clone(),
-        }
-    }
 }
 
 impl CatalogEntry {
@@ -150,6 +134,15 @@ impl CatalogEntry {
         let found = std::env::var(name);
         found.map(Some).map_err(|_| format!("{name} is not set"))
     }
+
+    fn problem(&self) -> Option<String> {
+        match (&self.token_file, &self.token_env) {
+            (Some(_), Some(_)) => {
+                Some("say once where the token is: token_file: FILE or token_env: NAME".to_owned())
+            }
+            _ => self.token().err(),
+        }
+    }
 }
 
 impl ApiToken {
@@ -162,7 +155,8 @@ impl ApiToken {
     }
 }
 
-/// Everything wrong with the tokens of the API and the list of where notifications may go.
+/// Everything wrong with incidents, the tokens of the API, the catalog and the list of where
+/// notifications may go.
 pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, token) in settings.api.tokens.iter().enumerate() {
@@ -182,14 +176,47 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     {
         findings.push(("api.tokens".to_owned(), error.to_string()));
     }
-    if let Some(catalog) = &settings.catalog
-        && let Err(error) = catalog.token()
-    {
-        findings.push(("catalog".to_owned(), error));
+    if let Some(catalog) = &settings.catalog {
+        findings.extend(catalog.problem().map(|said| ("catalog".to_owned(), said)));
     }
-    findings.extend(settings.egress().check().into_iter().map(|problem| {
+    let (settle, quiet_for) = (&settings.incidents.settle, &settings.incidents.quiet_for);
+    if quiet_for.get() <= settle.get() {
+        let said =
+            "each incident would be over before it is told; give it longer than incidents.settle";
+        findings.push(("incidents.quiet_for".to_owned(), said.to_owned()));
+    }
+    findings.extend(settings.egress.check().into_iter().map(|problem| {
         let said = format!("{}; {}", problem.message, problem.hint);
         (problem.path, said)
     }));
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::from_text;
+
+    fn told(text: &str) -> String {
+        from_text("k.yaml", text, &[]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_told_with_a_way_out() {
+        let both = "catalog: {url: 'https://b', token_file: /t, token_env: T}\n";
+        assert!(told(both).contains("catalog: say once where the token is"));
+        let over = told("incidents: {settle: 30s, quiet_for: 10s}\n");
+        assert!(
+            over.contains("incidents.quiet_for: each incident would be over"),
+            "{over}"
+        );
+        let list = told("egress: {allow: ['a b']}\n");
+        assert!(
+            list.contains("egress.allow[0]: \"a b\" is neither a host nor a network"),
+            "{list}"
+        );
+        let sink = "{type: alertmanager, name: a, urls: ['http://10.1.2.3:9093']}";
+        assert!(told(&format!("sinks: [{sink}]\n")).contains("10.1.2.3 is a private address"));
+        let listed = format!("egress: {{allow: [10.1.0.0/16]}}\nsinks: [{sink}]\n");
+        assert!(from_text("k.yaml", &listed, &[]).is_ok());
+    }
 }

@@ -8,6 +8,7 @@ mod hand;
 mod memory;
 mod problem;
 mod read;
+mod restart;
 mod settings;
 mod silence_tests;
 mod incidents;
@@ -21,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use hand::{hand_from_text, load_hand};
-pub use incidents::{ApiSettings, ApiToken, CatalogEntry, EgressSettings, IncidentSettings};
+pub use incidents::{ApiSettings, ApiToken, CatalogEntry, IncidentSettings};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use settings::{

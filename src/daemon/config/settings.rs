@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::incidents::{ApiSettings, CatalogEntry, EgressSettings, IncidentSettings};
+use super::incidents::{ApiSettings, CatalogEntry, IncidentSettings};
 use super::silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
 use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::event::{ActionKind, AnomalyKind};
@@ -16,7 +16,7 @@ use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
 use crate::core::redact::Redactor;
 use crate::core::respond::Rule;
 use crate::core::witness::WARM_UP;
-use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
+use crate::edge::notify::{Egress, EventKind, Limit, SinkConfig, StdoutConfig};
 use crate::edge::receive::ConnectionLimits;
 
 /// The settings of a daemon, checked.
@@ -64,7 +64,7 @@ pub struct Settings {
     /// Who may do what through the API.
     pub api: ApiSettings,
     /// Where notifications may go.
-    pub egress: EgressSettings,
+    pub egress: Egress,
     /// Who knows which service depends on which, and whose it is.
     pub catalog: Option<CatalogEntry>,
     /// Who does not want to hear of what, until when and why.
@@ -101,7 +101,7 @@ impl Default for Settings {
             actions: Vec::new(),
             incidents: IncidentSettings::default(),
             api: ApiSettings::default(),
-            egress: EgressSettings::default(),
+            egress: Egress::default(),
             catalog: None,
             silences: Vec::new(),
             windows: Vec::new(),

@@ -1,14 +1,13 @@
 //! How answers are written: JSON in which no log text acts on a terminal, and complaints that say
 //! what would have been taken.
 
-use std::io;
-
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::json;
-use serde_json::ser::Formatter;
+
+use crate::core::record::inert_json;
 
 /// A complaint: what is wrong, and what would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,77 +93,7 @@ pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> Response {
     (status, kind, text_of(body)).into_response()
 }
 
-/// `value` as JSON on one line. A parser gets every text back as it was; in the bytes what acts on a
-/// terminal or turns the direction of text is an escape.
+/// `value` as JSON on one line, in which nothing acts on a terminal or turns the direction of text.
 pub(super) fn text_of(value: &impl Serialize) -> String {
-    let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Inert);
-    // Writing into a vector cannot fail, and no map here has keys that are not text.
-    match value.serialize(&mut serializer) {
-        Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
-        Err(_) => "null".to_owned(),
-    }
-}
-
-/// `text` on one line, with every character that acts on a terminal or deceives the eye made
-/// visible: an escape character becomes `\u{1b}`, a new line `\n`.
-pub(super) fn inert(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if !is_deceptive(c) {
-            shown.push(c);
-        } else if matches!(c, '\n' | '\r' | '\t') {
-            shown.extend(c.escape_default());
-        } else {
-            shown.extend(c.escape_unicode());
-        }
-    }
-    shown
-}
-
-/// Control characters, and those that are invisible, break lines or turn the direction of text.
-pub(super) fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Writes JSON without spaces and with every deceptive character as an escape.
-struct Inert;
-
-impl Formatter for Inert {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut units = [0; 2];
-        let mut plain = 0;
-        for (at, c) in fragment.char_indices().filter(|(_, c)| is_deceptive(*c)) {
-            let before = fragment.get(plain..at).unwrap_or_default();
-            writer.write_all(before.as_bytes())?;
-            for unit in c.encode_utf16(&mut units) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            plain = at + c.len_utf8();
-        }
-        let rest = fragment.get(plain..).unwrap_or_default();
-        writer.write_all(rest.as_bytes())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_parser_gets_back_what_a_terminal_does_not_see() {
-        let text = "a\u{1b}[2J\u{202e}b\u{e0041}c\"</script>\u{7f}";
-        let written = text_of(&json!({ "t": text }));
-        assert!(written.chars().all(|c| !is_deceptive(c)), "{written}");
-        let read: serde_json::Value = serde_json::from_str(&written).unwrap();
-        assert_eq!(read["t"], text);
-    }
+    String::from_utf8(inert_json(value)).unwrap_or_default()
 }

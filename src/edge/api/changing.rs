@@ -22,6 +22,9 @@ use super::{Applied, Caller, Feedback, FeedbackVerdict, Order, Refusal, Subject}
 
 /// Largest body, in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 64 << 10;
+/// Largest body of alerts, in bytes: 8 KiB for each of the [`Order::ALERTS_MAX`]. Alertmanager does not
+/// send again what is refused.
+pub(super) const ALERTS_BYTES_MAX: usize = 4 << 20;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest note, in bytes.
@@ -167,9 +170,13 @@ pub(super) async fn change(State(served): Shown, Extension(by): By, request: Req
 }
 
 pub(super) async fn alerts(State(served): Shown, Extension(by): By, request: Request) -> Answer {
-    let sent = Sent::of(request).await?;
-    let webhook: Webhook = sent.json("send what Alertmanager's webhook sends, version 4")?;
-    let alerts = alerts::read(webhook)?;
+    let sent = Sent::up_to(ALERTS_BYTES_MAX, request).await?;
+    // Megabytes of JSON take longer than an async thread may be held.
+    let read = served.call(move |_| {
+        let webhook: Webhook = sent.json("send what Alertmanager's webhook sends, version 4")?;
+        alerts::read(webhook)
+    });
+    let alerts = read.await??;
     let count = alerts.len();
     if !alerts.is_empty() {
         let order = Order::Alerts(alerts);
@@ -187,13 +194,18 @@ struct Sent {
 impl Sent {
     /// Takes JSON only: what a form of a web page can send is none.
     async fn of(request: Request) -> Result<Self, Problem> {
+        Self::up_to(BODY_BYTES_MAX, request).await
+    }
+
+    /// The same with a body of at most `most` bytes.
+    async fn up_to(most: usize, request: Request) -> Result<Self, Problem> {
         let (head, body) = request.into_parts();
         if !is_json(&head.headers) {
             let hint = "send JSON, with the header Content-Type: application/json";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Err(Problem::new(status, "this type of body is not taken", hint));
         }
-        let body = whole(body).await?;
+        let body = whole(body, most).await?;
         Ok(Self { head, body })
     }
 
@@ -221,15 +233,15 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn whole(body: Body) -> Result<Bytes, Problem> {
-    let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, BODY_BYTES_MAX)).await;
+async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
+    let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, most)).await;
     match read {
         Ok(Ok(body)) => Ok(body),
         // What is too long and what breaks off look alike here; only the first gets the answer.
         Ok(Err(_)) => Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "the body is too long",
-            "at most 64 KiB are taken",
+            format!("at most {} KiB are taken", most >> 10),
         )),
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -276,11 +288,6 @@ impl Served {
                     Problem::bad(error, "GET /v1/openapi.yaml describes what is taken")
                 }
                 Refusal::Busy(_) => Problem::busy(error),
-                Refusal::Broken(_) => Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    error,
-                    "nothing was changed; the log of knothole says more",
-                ),
             }
         })
     }

@@ -215,7 +215,4 @@ pub enum Refusal {
     /// Not now; the same again may do.
     #[error("{0}")]
     Busy(String),
-    /// It could not be written down.
-    #[error("{0}")]
-    Broken(String),
 }

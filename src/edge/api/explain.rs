@@ -1,8 +1,8 @@
 //! An incident as an on-call engineer reads it at three in the morning.
 
-use super::answer::inert;
 use super::words;
 use crate::core::event::{Incident, IncidentState, Sign, Verdict};
+use crate::core::record::inert;
 
 /// Columns of a line.
 const WIDTH: usize = 80;
@@ -226,7 +226,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::edge::api::answer::is_deceptive;
+    use crate::core::record::is_deceptive;
     use crate::edge::api::sample;
 
     #[test]

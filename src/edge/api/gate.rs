@@ -142,12 +142,53 @@ pub(super) enum Denied {
 /// Knows the tokens. Clones share them.
 #[derive(Clone)]
 pub struct Gate {
-    settings: Arc<[TokenSettings]>,
-    /// By the SHA-256 of the token, so that a look-up tells nothing of how much was right.
-    holders: Arc<ArcSwap<Holders>>,
+    keys: Arc<ArcSwap<Keys>>,
 }
 
-type Holders = HashMap<[u8; 32], (Arc<str>, Role)>;
+/// The tokens as they were read.
+#[derive(Default)]
+struct Keys {
+    settings: Arc<[TokenSettings]>,
+    /// By the SHA-256 of the token, so that a look-up tells nothing of how much was right.
+    holders: HashMap<[u8; 32], (Arc<str>, Role)>,
+    /// What the files were like when they were read.
+    stamps: Stamps,
+}
+
+/// What changes when a file does.
+type Stamps = Vec<Option<SystemTime>>;
+
+impl Keys {
+    fn read(settings: Arc<[TokenSettings]>) -> Result<Self, TokenError> {
+        // Before the files are read: what changes meanwhile is read again.
+        let stamps = stamps(&settings);
+        let mut holders = HashMap::new();
+        for of_one in settings.iter() {
+            let name: Arc<str> = of_one.name.as_str().into();
+            for token in read(of_one)? {
+                let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+                let holder = (Arc::clone(&name), of_one.role);
+                if holders.insert(digest, holder).is_some() {
+                    let place = of_one.source.to_string();
+                    return Err(TokenError::Shared { place });
+                }
+            }
+        }
+        Ok(Self {
+            settings,
+            holders,
+            stamps,
+        })
+    }
+}
+
+fn stamps(settings: &[TokenSettings]) -> Stamps {
+    let changed = |settings: &TokenSettings| match &settings.source {
+        TokenSource::Environment(_) => None,
+        TokenSource::File(file) => std::fs::metadata(file).ok()?.modified().ok(),
+    };
+    settings.iter().map(changed).collect()
+}
 
 impl Gate {
     /// Reads the tokens. Without any, only callers of a port that is bound to loopback are let in, as
@@ -156,12 +197,15 @@ impl Gate {
     /// # Errors
     /// [`TokenError`] where a token is missing or cannot be used.
     pub fn new(settings: &[TokenSettings]) -> Result<Self, TokenError> {
-        let gate = Self {
-            settings: settings.into(),
-            holders: Arc::default(),
-        };
-        gate.reload()?;
-        Ok(gate)
+        let keys = Keys::read(settings.into())?;
+        Ok(Self {
+            keys: Arc::new(ArcSwap::from_pointee(keys)),
+        })
+    }
+
+    /// Lets in those that `other` does from now on, and nobody else.
+    pub fn take_over(&self, other: &Self) {
+        self.keys.store(other.keys.load_full());
     }
 
     /// Reads the tokens again; on an error those known before stay good.
@@ -169,45 +213,46 @@ impl Gate {
     /// # Errors
     /// [`TokenError`] where a token is missing or cannot be used.
     pub fn reload(&self) -> Result<(), TokenError> {
-        let mut holders = Holders::new();
-        for settings in self.settings.iter() {
-            let name: Arc<str> = settings.name.as_str().into();
-            for token in read(settings)? {
-                let digest = Sha256::digest(token.as_bytes()).into();
-                let holder = (Arc::clone(&name), settings.role);
-                if holders.insert(digest, holder).is_some() {
-                    let place = settings.source.to_string();
-                    return Err(TokenError::Shared { place });
-                }
-            }
-        }
-        self.holders.store(Arc::new(holders));
+        let before = self.keys.load();
+        let keys = Keys::read(Arc::clone(&before.settings))?;
+        // Other settings that came meanwhile are the newer ones.
+        self.keys.compare_and_swap(&before, Arc::new(keys));
         Ok(())
     }
 
     /// Reads the tokens again whenever their files change. Ends when it is dropped.
     pub async fn follow_files(self) {
-        let mut seen = self.stamp();
+        let mut refused = None;
         loop {
             tokio::time::sleep(RELOAD_EVERY).await;
-            let now = self.stamp();
-            if now == seen {
+            let keys = self.keys.load_full();
+            let now = stamps(&keys.settings);
+            if now == keys.stamps || refused.as_ref() == Some(&now) {
                 continue;
             }
-            seen = now;
             match self.reload() {
                 Ok(()) => tracing::info!("The tokens of the API were read again."),
-                Err(error) => tracing::error!(
-                    %error,
-                    "The tokens of the API were not read again; the old ones stay good."
-                ),
+                Err(error) => {
+                    tracing::error!(
+                        %error,
+                        "The tokens of the API were not read again; the old ones stay good."
+                    );
+                    refused = Some(now);
+                }
             }
         }
     }
 
     /// Whether tokens are asked for.
     pub fn asks(&self) -> bool {
-        !self.settings.is_empty()
+        !self.keys.load().settings.is_empty()
+    }
+
+    /// Whether somebody of this name has a token.
+    pub fn knows(&self, name: &str) -> bool {
+        let keys = self.keys.load();
+        let mut names = keys.settings.iter().map(|settings| &settings.name);
+        names.any(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// Who sends `request`, if they may do what takes at least the role `least`. `is_local` says that
@@ -242,18 +287,9 @@ impl Gate {
         let given = headers.get(AUTHORIZATION)?.to_str().ok()?;
         let (scheme, token) = given.split_once(' ')?;
         let digest: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
-        let holders = self.holders.load();
-        let holder = holders.get(&digest).cloned();
+        let keys = self.keys.load();
+        let holder = keys.holders.get(&digest).cloned();
         holder.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
-    }
-
-    /// What changes when a file does.
-    fn stamp(&self) -> Vec<Option<SystemTime>> {
-        let changed = |settings: &TokenSettings| match &settings.source {
-            TokenSource::Environment(_) => None,
-            TokenSource::File(file) => std::fs::metadata(file).ok()?.modified().ok(),
-        };
-        self.settings.iter().map(changed).collect()
     }
 }
 
@@ -261,15 +297,14 @@ impl Default for Gate {
     /// Without tokens.
     fn default() -> Self {
         Self {
-            settings: Arc::new([]),
-            holders: Arc::default(),
+            keys: Arc::default(),
         }
     }
 }
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings = &self.settings;
+        let settings = &self.keys.load().settings;
         f.debug_struct("Gate").field("settings", settings).finish()
     }
 }

@@ -1,10 +1,9 @@
 //! An incident as the first page of a post-mortem.
 
-use super::answer::inert;
 use super::time::{date, fine_clock, rfc3339};
 use super::words;
 use crate::core::event::{Incident, Sign, Verdict};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert};
 
 /// Most signs quoted with their lines.
 const SIGNS_QUOTED: usize = 5;

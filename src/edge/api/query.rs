@@ -26,6 +26,14 @@ impl IncidentQuery {
     /// Most incidents of one answer.
     pub const LIMIT_MAX: usize = 500;
 
+    /// Whether only incidents that go on are asked for.
+    pub fn is_of_live(&self) -> bool {
+        let is_live = |state: &IncidentState| {
+            matches!(state, IncidentState::Open | IncidentState::Acknowledged)
+        };
+        !self.states.is_empty() && self.states.iter().all(is_live)
+    }
+
     /// Whether `incident` is one of those that are asked for, whatever the place in the order.
     pub fn matches(&self, incident: &Incident) -> bool {
         let is_of = |name: &str| {

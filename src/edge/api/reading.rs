@@ -166,10 +166,14 @@ pub(super) async fn templates(State(served): Shown, asked: Asked<OfService>) -> 
     let limit = asked.limit.unwrap_or(TEMPLATES_LIMIT_MAX);
     let service = asked.service;
     let found = served.call(move |api| api.view.templates(&service)).await?;
-    let mut templates = found.ok_or_else(|| {
-        let hint = "GET /v1/services lists them";
-        Problem::new(StatusCode::NOT_FOUND, "there is no such service", hint)
-    })?;
+    let mut templates = match found {
+        Lookup::Several => {
+            let hint = "name it whole, as in ?service=prod/shop/cart";
+            let error = "more than one service is called so";
+            return Err(Problem::new(StatusCode::CONFLICT, error, hint));
+        }
+        found => one(found, "service", "GET /v1/services lists them")?,
+    };
     let total = templates.len();
     templates.truncate(limit.min(TEMPLATES_LIMIT_MAX));
     let body = json!({ "templates": templates, "total": total });
@@ -278,6 +282,7 @@ pub(super) fn one<T>(found: Lookup<T>, what: &str, hint: &str) -> Result<T, Prob
             format!("there is no such {what}"),
             hint,
         )),
+        Lookup::Busy => Err(Problem::busy(format!("the {what} is too busy to answer"))),
     }
 }
 

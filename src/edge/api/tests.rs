@@ -109,13 +109,18 @@ impl View for World {
         Lookup::of(named.map(Self::shown))
     }
 
-    fn templates(&self, service: &str) -> Option<Vec<TemplateView>> {
+    fn templates(&self, service: &str) -> Lookup<Vec<TemplateView>> {
         let template = TemplateView {
             id: "00000000000000a1".into(),
             text: "order <num> taken".into(),
             records: 7,
         };
-        (service == "cart").then(|| vec![template.clone(), template])
+        match service {
+            "cart" => Lookup::Found(vec![template.clone(), template]),
+            "twice" => Lookup::Several,
+            "busy" => Lookup::Busy,
+            _ => Lookup::Nothing,
+        }
     }
 
     fn silences(&self) -> Vec<Value> {

@@ -50,13 +50,13 @@ pub trait View: Send + Sync + 'static {
     }
 
     /// The templates of the service that is called so (`cart`, `prod/shop/cart`), the most frequent
-    /// first; `None` where there is no such service.
-    fn templates(&self, service: &str) -> Option<Vec<TemplateView>> {
+    /// first.
+    fn templates(&self, service: &str) -> Lookup<Vec<TemplateView>> {
         let _ = service;
-        None
+        Lookup::Nothing
     }
 
-    /// All silences and windows, in the form in which they are posted, with their `id`.
+    /// The silences that hold, in the form in which they are posted, with their `id`.
     fn silences(&self) -> Vec<Value> {
         Vec::new()
     }
@@ -77,7 +77,7 @@ pub trait View: Send + Sync + 'static {
     }
 }
 
-/// What was found under the beginning of an id.
+/// What was found under a name or the beginning of an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup<T> {
     /// One thing.
@@ -86,6 +86,8 @@ pub enum Lookup<T> {
     Several,
     /// None.
     Nothing,
+    /// Who knows does not answer in time.
+    Busy,
 }
 
 impl<T> Lookup<T> {
@@ -199,16 +201,16 @@ pub struct AuditEntry {
 pub struct Dora {
     /// How far back is looked.
     pub window: Duration,
-    /// Incidents that began in the window.
+    /// Incidents that began in the window, those that turned out to be part of another aside.
     pub incidents: u64,
     /// From the first abnormal record until it was opened.
     pub time_to_detect: Option<Quantiles>,
-    /// From the opening until somebody took it on, over those that somebody did.
+    /// From the first abnormal record until somebody took it on, over those that somebody did.
     pub time_to_acknowledge: Option<Quantiles>,
-    /// From the first abnormal record, or the deployment that caused it if that was earlier, until
-    /// it was over, over those that are.
+    /// From the first abnormal record to the last, or until somebody said that it is over, over those
+    /// that are.
     pub time_to_restore: Option<Quantiles>,
-    /// The same over those that a deployment caused, from the deployment on.
+    /// From each deployment that caused one until the last of what it caused was over.
     pub failed_deployment_recovery: Option<Quantiles>,
     /// The share of deployments that an incident followed; `None` without deployments.
     pub change_failure_rate: Option<f64>,

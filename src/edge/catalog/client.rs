@@ -94,8 +94,8 @@ struct PageInfo {
     next_cursor: Option<String>,
 }
 
-/// The kinds that may run somewhere. Sets of a filter are one or the other.
-const FILTERS: [&str; 2] = ["kind=component", "kind=resource"];
+/// The kinds that may run somewhere, and those that own them. Sets of a filter are one or the other.
+const FILTERS: [&str; 3] = ["kind=component", "kind=resource", "kind=group"];
 const PATH: &str = "/api/catalog/entities/by-query";
 
 impl CatalogSettings {
@@ -197,7 +197,7 @@ impl Catalog {
         }
     }
 
-    /// Asks it for all components and resources.
+    /// Asks it for all components, resources and groups.
     ///
     /// # Errors
     /// Any page fails, or there are too many entities: part of a catalogue would look as if the rest were

@@ -43,12 +43,12 @@ struct WireRelation {
 pub(super) const FIELDS: &str =
     "kind,metadata.name,metadata.namespace,metadata.annotations,spec.owner,relations";
 
-/// A component or resource of the catalogue. All that it says is untrusted.
+/// A component, resource or group of the catalogue. All that it says is untrusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entity {
     /// `component:default/checkout`, in lower case.
     pub reference: Box<str>,
-    /// The services that it may be.
+    /// The services that it may be; none of a group.
     pub services: Vec<ServiceName>,
     /// The team that owns it, without kind and, where it is `default`, namespace.
     pub owner: Option<Box<str>>,
@@ -56,6 +56,8 @@ pub struct Entity {
     pub depends_on: Vec<Box<str>>,
     /// What depends on it, as references.
     pub dependency_of: Vec<Box<str>>,
+    /// Who there is by what it says: its owners; of a group itself and its members.
+    pub people: Vec<Box<str>>,
 }
 
 /// A name that a service may have. What is `None` may be anything.
@@ -105,19 +107,31 @@ impl From<WireEntity> for Entity {
                 .collect::<Vec<Box<str>>>()
         };
         let spec_owner = || wire.spec.as_ref()?.owner.as_deref();
-        let owner = related("ownedBy").into_iter().next();
+        let owners = related("ownedBy");
+        let owner = owners.first().map(|owner| &**owner).or_else(spec_owner);
+        let reference: Box<str> = reference.to_lowercase().into();
+        let is_group = wire.kind.eq_ignore_ascii_case("group");
+        let (members, services) = match is_group {
+            true => (related("hasMember"), Vec::new()),
+            false => (Vec::new(), services(&wire.metadata)),
+        };
+        let owner = owner.map(person);
+        let others = owners.iter().chain(&members).map(|it| person(it));
+        let itself = is_group.then(|| person(&reference));
+        let people = others.chain(itself).chain(owner.clone());
         Self {
-            reference: reference.to_lowercase().into(),
-            owner: owner.as_deref().or_else(spec_owner).map(team),
+            people: people.map(|it| it.to_lowercase().into()).collect(),
+            owner,
             depends_on: related("dependsOn"),
             dependency_of: related("dependencyOf"),
-            services: services(&wire.metadata),
+            services,
+            reference,
         }
     }
 }
 
 /// `group:default/payments` → `payments`.
-fn team(reference: &str) -> Box<str> {
+pub(super) fn person(reference: &str) -> Box<str> {
     let named = reference
         .split_once(':')
         .map_or(reference, |(_, rest)| rest);

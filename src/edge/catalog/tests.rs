@@ -157,11 +157,21 @@ fn entity(kind: &str, name: &str, depends_on: &[&str]) -> Value {
         "spec": {"type": "service", "owner": "shop"}, "relations": relations})
 }
 
+fn group(name: &str, members: &[&str]) -> Value {
+    let members = members.iter();
+    let relations: Vec<Value> = members
+        .map(|member| json!({"type": "hasMember", "targetRef": member}))
+        .collect();
+    json!({"apiVersion": "backstage.io/v1alpha1", "kind": "Group",
+        "metadata": {"name": name, "namespace": "default", "uid": "u"},
+        "spec": {"type": "team", "children": []}, "relations": relations})
+}
+
 fn shop() -> Backstage {
     Backstage {
         entities: vec![
             entity("Component", "front", &["component:default/cart"]),
-            entity("Group", "shop", &[]),
+            group("Shop", &["user:default/Ana"]),
             entity("Component", "cart", &["resource:default/orders-db"]),
             entity("Resource", "orders-db", &[]),
             entity("Component", "mail", &[]),
@@ -196,8 +206,11 @@ async fn all_components_and_resources_come_page_by_page() {
     let cart = StreamKey::named("cart");
     assert_eq!(listing.owner_of(&cart), Some("shop"));
     let queries = backstage.queries.lock().unwrap();
-    assert_eq!(queries.len(), 2);
-    assert_eq!(queries[0]["filter"], ["kind=component", "kind=resource"]);
+    assert_eq!(queries.len(), 3);
+    assert_eq!(
+        queries[0]["filter"],
+        ["kind=component", "kind=resource", "kind=group"]
+    );
     assert!(!queries[1].contains_key("filter"), "it is in the cursor");
     for query in queries.iter() {
         assert!(
@@ -206,6 +219,26 @@ async fn all_components_and_resources_come_page_by_page() {
         );
         assert_eq!(query["limit"], ["2"], "nor the limit");
     }
+}
+
+#[tokio::test]
+async fn a_group_is_no_service_and_its_members_are_known() {
+    let (_, url) = stub(shop()).await;
+    let listing = catalog(settings(&url)).fetch().await.unwrap();
+    assert_eq!(listing.owner_of(&StreamKey::named("shop")), None);
+    for known in [
+        "shop",
+        "SHOP",
+        "group:default/shop",
+        " ana ",
+        "user:default/ana",
+    ] {
+        assert!(listing.has_person(known), "{known}");
+    }
+    for nobody in ["", "cart", "bob", "user:other/ana"] {
+        assert!(!listing.has_person(nobody), "{nobody}");
+    }
+    assert!(!listing.is_empty() && Listing::default().is_empty());
 }
 
 #[tokio::test]
@@ -231,9 +264,9 @@ async fn what_it_last_said_holds_while_it_is_down_and_until_it_is_too_old() {
     let asked = || backstage.requests.load(Ordering::SeqCst);
     assert!(catalog.refresh(at(0)).await.unwrap());
     assert!(!catalog.refresh(at(899)).await.unwrap());
-    assert_eq!(asked(), 2, "it was asked once, for two pages");
+    assert_eq!(asked(), 3, "it was asked once, for three pages");
     assert!(!catalog.refresh(at(900)).await.unwrap(), "it says the same");
-    assert_eq!(asked(), 4);
+    assert_eq!(asked(), 6);
     backstage.is_down.store(true, Ordering::SeqCst);
     assert!(catalog.refresh(at(1_800)).await.is_err());
     assert_eq!(catalog.listing().entities().len(), 4);
@@ -241,12 +274,16 @@ async fn what_it_last_said_holds_while_it_is_down_and_until_it_is_too_old() {
         !catalog.refresh(at(1_859)).await.unwrap(),
         "it is left alone"
     );
-    assert_eq!(asked(), 5);
+    assert_eq!(asked(), 7);
     backstage.is_down.store(false, Ordering::SeqCst);
     assert!(!catalog.refresh(at(1_860)).await.unwrap());
-    assert_eq!(asked(), 7);
+    assert_eq!(asked(), 10);
     assert!(!catalog.refresh(at(5)).await.unwrap());
-    assert_eq!(asked(), 9, "a clock that was put back is no reason to wait");
+    assert_eq!(
+        asked(),
+        13,
+        "a clock that was put back is no reason to wait"
+    );
 }
 
 #[tokio::test]
@@ -345,6 +382,7 @@ fn listing(links: &[(&str, &[&str])]) -> Listing {
             .map(|other| format!("component:default/{other}").into())
             .collect(),
         dependency_of: vec![],
+        people: vec![],
     });
     Listing::new(entities.collect())
 }

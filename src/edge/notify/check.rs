@@ -11,6 +11,7 @@ use super::config::{
 };
 use super::egress::Egress;
 use super::guard::{Guard, Refusal};
+use super::send::reach;
 
 /// Longest name of a sink, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -28,6 +29,16 @@ const PEERS_LIMIT: usize = 16;
 const FILES_LIMIT: usize = 1000;
 /// A file that held less would be put aside for every event.
 const FILE_BYTES_MIN: u64 = 1 << 20;
+/// The longest that anything waits.
+const WAIT_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// Headers that are part of how a request is made.
+const OWN_HEADERS: [&str; 5] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+];
 
 /// Something wrong in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,17 +51,19 @@ pub struct Problem {
     pub hint: &'static str,
 }
 
-/// Everything that is wrong with `sinks`, in their order. Pure: neither secrets nor names are
-/// looked up, [`Dispatcher::start`](super::Dispatcher::start) does that.
-pub fn check(sinks: &[SinkConfig]) -> Vec<Problem> {
+/// Everything that is wrong with `sinks`, in their order, where they may reach what `egress` says. Pure:
+/// neither secrets nor names are looked up, [`Dispatcher::start`](super::Dispatcher::start) does that.
+pub fn check(sinks: &[SinkConfig], egress: &Egress) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, sink) in sinks.iter().enumerate() {
         let mut report = Report {
             prefix: format!("sinks[{index}]"),
+            egress,
             problems: &mut problems,
         };
         let name = sink.common().name;
-        if sinks.iter().take(index).any(|s| s.common().name == name) {
+        let mut earlier = sinks.iter().take(index);
+        if earlier.clone().any(|other| other.common().name == name) {
             let message = format!("the name \"{name}\" is taken by an earlier sink");
             report.add("name", message, "metrics tell sinks apart by their names");
         }
@@ -59,7 +72,14 @@ pub fn check(sinks: &[SinkConfig]) -> Vec<Problem> {
             SinkConfig::Stdout(_) => {}
             SinkConfig::Otlp(otlp) => check_otlp(otlp, &mut report),
             SinkConfig::Webhook(webhook) => check_webhook(webhook, &mut report),
-            SinkConfig::File(file) => check_file(file, &mut report),
+            SinkConfig::File(file) => {
+                let is_same = |it: &SinkConfig| matches!(it, SinkConfig::File(other) if other.path == file.path);
+                if earlier.any(is_same) {
+                    let message = "an earlier sink writes to the same file".to_owned();
+                    report.add("path", message, "each puts the file aside for itself");
+                }
+                check_file(file, &mut report);
+            }
             SinkConfig::Cloudevents(events) => check_cloudevents(events, &mut report),
             SinkConfig::Alertmanager(alerts) => check_alertmanager(alerts, &mut report),
             SinkConfig::Pagerduty(pager) => {
@@ -76,6 +96,7 @@ pub fn check(sinks: &[SinkConfig]) -> Vec<Problem> {
 
 struct Report<'a> {
     prefix: String,
+    egress: &'a Egress,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -104,19 +125,36 @@ impl Report<'_> {
             self.add(field, message, "write https://host/path");
             return;
         };
-        let guard = Guard::new(&parsed, url, allow_private, &Egress::default());
+        let guard = Guard::new(&parsed, url, allow_private, self.egress);
         match guard.check_url(&parsed) {
-            Ok(()) => {}
+            Ok(()) => self.listed(field, &parsed),
             Err(Refusal::Credentials) => {
                 let hint = "take the user and password out; use a secret or a header";
                 self.add(field, "holds a secret in plain".to_owned(), hint);
             }
+            Err(Refusal::NotListed(_)) => self.unlisted(field, &parsed),
             Err(refusal) => {
                 let hint = "set allow_private: true for a private address; link-local and \
                             metadata addresses are never taken";
                 self.add(field, refusal.to_string(), hint);
             }
         }
+    }
+
+    /// Reports a name that is not listed, unless it may lead into a network that is.
+    fn listed(&mut self, field: &str, url: &Url) {
+        let is_open = self.egress.is_empty() || self.egress.lists_a_network();
+        if !is_open && !self.egress.names(url) {
+            self.unlisted(field, url);
+        }
+    }
+
+    fn unlisted(&mut self, field: &str, url: &Url) {
+        let message = format!(
+            "{:?} is not in egress.allow",
+            url.host_str().unwrap_or_default()
+        );
+        self.add(field, message, "list it there, or its network");
     }
 
     /// Reports the address that people look incidents up at unless it is one.
@@ -138,6 +176,10 @@ impl Report<'_> {
                 let hint = "use a lower-case header name such as x-scope-orgid";
                 self.add(&field, "is no header name".to_owned(), hint);
             }
+            if OWN_HEADERS.contains(&&*name.to_ascii_lowercase()) {
+                let hint = "leave it out; it is what each request needs";
+                self.add(&field, "is set by knothole".to_owned(), hint);
+            }
             if matches!(value, HeaderConfig::Plain(_)) && sounds_secret(name) {
                 let hint = "write {file: path} or {env: NAME} instead of the value";
                 self.add(&field, "holds a secret in plain".to_owned(), hint);
@@ -146,14 +188,17 @@ impl Report<'_> {
     }
 
     fn times(&mut self, timeout: Duration, retry: &Retry) {
-        self.positive("timeout", timeout);
+        self.wait("timeout", timeout);
         check_retry(retry, self);
     }
 
-    fn positive(&mut self, field: &str, value: Duration) {
+    /// Reports what is no time to wait.
+    fn wait(&mut self, field: &str, value: Duration) {
+        let hint = "write a duration such as 15s or 5m";
         if value.is_zero() {
-            let hint = "write a duration such as 15s or 5m";
             self.add(field, "is zero".to_owned(), hint);
+        } else if value > WAIT_MAX {
+            self.add(field, "is more than seven days".to_owned(), hint);
         }
     }
 }
@@ -167,7 +212,7 @@ fn check_common(common: &Common<'_>, report: &mut Report<'_>) {
         report.add("name", message, hint);
     }
     if common.events.is_empty() {
-        let hint = "list some of anomaly, action, incident and digest, or leave it out";
+        let hint = "list some of anomaly, action, incident, digest and change, or leave it out";
         report.add("events", "is empty, so nothing is sent".to_owned(), hint);
     }
     report.range(
@@ -184,7 +229,8 @@ fn check_common(common: &Common<'_>, report: &mut Report<'_>) {
 }
 
 fn check_retry(retry: &Retry, report: &mut Report<'_>) {
-    report.positive("retry.initial", retry.initial);
+    report.wait("retry.initial", retry.initial);
+    report.wait("retry.max", retry.max);
     if retry.max < retry.initial {
         let hint = "the waits grow from initial to max";
         report.add("retry.max", "is less than retry.initial".to_owned(), hint);
@@ -200,6 +246,9 @@ fn check_otlp(otlp: &OtlpConfig, report: &mut Report<'_>) {
         let message = format!("{:?} is no OTLP/gRPC endpoint", otlp.endpoint);
         let hint = "write http://host:4317, or https:// for TLS";
         report.add("endpoint", message, hint);
+    } else if let Err(refusal) = reach(&otlp.endpoint, report.egress) {
+        let hint = "list it in egress.allow; metadata services are never sent to";
+        report.add("endpoint", refusal.to_string(), hint);
     }
     report.headers(&otlp.headers);
     report.times(otlp.timeout, &otlp.retry);
@@ -222,7 +271,7 @@ fn check_webhook(webhook: &WebhookConfig, report: &mut Report<'_>) {
             "one or two are enough to change secrets",
         );
     }
-    report.positive("timeout", webhook.timeout);
+    report.wait("timeout", webhook.timeout);
     let range = (1, CONCURRENCY_LIMIT);
     report.range("concurrency", webhook.concurrency, range);
     check_retry(&webhook.retry, report);
@@ -246,13 +295,12 @@ fn check_file(file: &FileConfig, report: &mut Report<'_>) {
 
 fn check_cloudevents(events: &CloudeventsConfig, report: &mut Report<'_>) {
     report.address("url", &events.url, events.allow_private);
-    if events
-        .source
-        .as_ref()
-        .is_some_and(|source| source.is_empty())
-    {
+    let is_uri = |source: &String| {
+        !source.is_empty() && source.chars().all(|c| c.is_ascii_graphic() && c != '"')
+    };
+    if !events.source.as_ref().is_none_or(is_uri) {
         let hint = "write a URI such as /knothole/prod, or leave it out";
-        report.add("source", "is empty".to_owned(), hint);
+        report.add("source", "is no URI".to_owned(), hint);
     }
     report.headers(&events.headers);
     report.times(events.timeout, &events.retry);
@@ -267,7 +315,7 @@ fn check_alertmanager(alerts: &AlertmanagerConfig, report: &mut Report<'_>) {
         let hint = "leave it out for KnotholeIncident";
         report.add("alertname", "is empty".to_owned(), hint);
     }
-    report.positive("resend_every", alerts.resend_every);
+    report.wait("resend_every", alerts.resend_every);
     report.lookup(alerts.incident_url.as_deref());
     report.headers(&alerts.headers);
     report.times(alerts.timeout, &alerts.retry);
@@ -294,90 +342,4 @@ fn check_grafana(grafana: &GrafanaConfig, report: &mut Report<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_problems_are_told_at_once_with_their_places() {
-        let sinks: Vec<SinkConfig> = serde_saphyr::from_str(
-            "
-- {type: stdout, name: 'a b', queue_events_max: 0, events: []}
-- {type: otlp, name: o, endpoint: 'collector:4317', headers: {authorization: Bearer}}
-- type: webhook
-  name: o
-  url: http://169.254.169.254/latest
-  secret: {env: S}
-  timeout: 0s
-  retry: {initial: 5s, max: 1s}
-  concurrency: 0
-- {type: webhook, name: p, url: 'ftp://a', secret: {env: S}}
-- {type: webhook, name: q, url: 'https://user:word@a', secret: {env: S}}
-",
-        )
-        .unwrap();
-        let paths: Vec<String> = check(&sinks)
-            .into_iter()
-            .map(|problem| problem.path)
-            .collect();
-        assert_eq!(
-            paths,
-            [
-                "sinks[0].name",
-                "sinks[0].events",
-                "sinks[0].queue_events_max",
-                "sinks[1].endpoint",
-                "sinks[1].headers.authorization",
-                "sinks[2].name",
-                "sinks[2].url",
-                "sinks[2].timeout",
-                "sinks[2].concurrency",
-                "sinks[2].retry.max",
-                "sinks[3].url",
-                "sinks[4].url",
-            ]
-        );
-    }
-
-    #[test]
-    fn problems_of_the_sinks_of_incidents_are_told_with_their_places() {
-        let sinks: Vec<SinkConfig> = serde_saphyr::from_str(
-            "
-- type: alertmanager
-  name: a
-  urls: ['http://10.0.0.1:9093', 'am:9093']
-  alertname: ''
-  resend_every: 0s
-  headers: {authorization: Bearer x}
-- {type: alertmanager, name: b, urls: []}
-- {type: pagerduty, name: c, routing_key: {env: K}, url: 'http://10.0.0.1', incident_url: ftp}
-- {type: slack, name: d, url: {env: K}, events: [anomaly]}
-- {type: grafana, name: e, url: 'https://g', token: {env: K}, panel_id: 3}
-- {type: cloudevents, name: f, url: 'https://u:p@h', source: ''}
-- {type: file, name: g, path: /, bytes_max: 10, files_kept: 5000}
-",
-        )
-        .unwrap();
-        let problems = check(&sinks);
-        let paths: Vec<&str> = problems.iter().map(|problem| &*problem.path).collect();
-        assert_eq!(
-            paths,
-            [
-                "sinks[0].urls[0]",
-                "sinks[0].urls[1]",
-                "sinks[0].alertname",
-                "sinks[0].resend_every",
-                "sinks[0].headers.authorization",
-                "sinks[1].urls",
-                "sinks[2].url",
-                "sinks[2].incident_url",
-                "sinks[3].events",
-                "sinks[4].panel_id",
-                "sinks[5].url",
-                "sinks[5].source",
-                "sinks[6].path",
-                "sinks[6].bytes_max",
-                "sinks[6].files_kept",
-            ]
-        );
-    }
-}
+mod tests;

@@ -46,6 +46,7 @@ impl SinkConfig {
     /// What every kind of sink has.
     pub fn common(&self) -> Common<'_> {
         const INCIDENTS: &[EventKind] = &[EventKind::Incident];
+        const WITH_CHANGES: &[EventKind] = &[EventKind::Incident, EventKind::Change];
         let (name, events, queue_events_max, limit) = match self {
             Self::Stdout(sink) => (&sink.name, &*sink.events, sink.queue_events_max, sink.limit),
             Self::File(sink) => (&sink.name, &*sink.events, sink.queue_events_max, sink.limit),
@@ -63,7 +64,11 @@ impl SinkConfig {
             ),
             Self::Pagerduty(sink) => (
                 &sink.name,
-                INCIDENTS,
+                if sink.changes {
+                    WITH_CHANGES
+                } else {
+                    INCIDENTS
+                },
                 sink.queue_events_max,
                 Limit::default(),
             ),
@@ -139,6 +144,8 @@ pub enum EventKind {
     Incident,
     /// Digests of what woke nobody.
     Digest,
+    /// Changes: new versions, rollouts, and what was posted to `/v1/changes`.
+    Change,
 }
 
 impl EventKind {
@@ -149,6 +156,7 @@ impl EventKind {
             Event::Proposal(_) => Self::Action,
             Event::Incident(_) => Self::Incident,
             Event::Digest(_) => Self::Digest,
+            Event::Change(_) => Self::Change,
         }
     }
 }
@@ -181,7 +189,7 @@ impl Default for Limit {
 }
 
 /// When a failed delivery is tried again: after `initial`, then twice as long each time up to
-/// `max`, until the event is `give_up_after` old.
+/// `max`, for as long as `give_up_after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retry {
@@ -191,7 +199,8 @@ pub struct Retry {
     /// The longest wait.
     #[serde(deserialize_with = "duration")]
     pub max: Duration,
-    /// An event that failed once and is older than this is counted as dead and no longer sent.
+    /// An event that was tried for so long is counted as dead and no longer sent. A restart gives it
+    /// as long again.
     #[serde(deserialize_with = "duration")]
     pub give_up_after: Duration,
 }

@@ -1,18 +1,17 @@
 //! One task per sink: what was offered goes out, at least once, for as long as it is worth it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
+use super::backoff::backoff;
 use super::config::Retry;
 use super::dispatch::Clock;
 use super::lanes::{Lane, Lanes};
@@ -40,14 +39,6 @@ pub(crate) struct Message {
     pub(crate) lane: Option<Lane>,
 }
 
-impl Message {
-    /// Oldest first, and each incident in its order.
-    pub(crate) fn order(&self) -> (Timestamp, u64, &str) {
-        let revision = self.lane.as_ref().map_or(0, |lane| lane.revision);
-        (self.offered_at, revision, &self.id)
-    }
-}
-
 /// What a sink made of a batch.
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -58,7 +49,7 @@ pub(crate) enum Answer {
         why: String,
         after: Option<Duration>,
     },
-    /// It will never take this batch.
+    /// It will never take this batch. Of several messages one may be to blame: each is tried alone.
     Never { why: String },
     /// It wants no message any more.
     Gone,
@@ -131,6 +122,9 @@ impl Ledger {
 #[derive(Clone, Debug)]
 struct Delivery {
     batch: Arc<Vec<Message>>,
+    /// When it left the queue: how long it is tried must not depend on what time of day it is said
+    /// to be.
+    since: Instant,
     attempts: u32,
     /// What the last attempt failed of.
     why: String,
@@ -140,6 +134,7 @@ impl Delivery {
     fn first(batch: Vec<Message>) -> Self {
         Self {
             batch: Arc::new(batch),
+            since: Instant::now(),
             attempts: 0,
             why: String::new(),
         }
@@ -275,15 +270,21 @@ impl<S: Sink> Courier<S> {
             self.settle(Outcome::Disabled, &delivery.batch, GONE);
             return None;
         }
-        let give_up_after = self.manner.retry.give_up_after;
-        let is_late = |message: &Message| message.expires_at.is_some_and(|end| end <= now);
-        let is_dead = |message: &Message| {
-            delivery.attempts > 0 && now.since(message.offered_at) >= give_up_after
+        let tried_for = delivery.since.elapsed();
+        let is_dead = delivery.attempts > 0 && tried_for >= self.manner.retry.give_up_after;
+        let is_late = |message: &Message| {
+            message.expires_at.is_some_and(|end| {
+                // A clock that was put back must not make it good for longer.
+                end <= now || tried_for >= end.since(message.offered_at)
+            })
         };
         let all = delivery.batch.iter().cloned();
         let (late, others): (Vec<Message>, Vec<Message>) = all.partition(|m| is_late(m));
-        let (dead, kept): (Vec<Message>, Vec<Message>) =
-            others.into_iter().partition(|m| is_dead(m));
+        let (dead, kept) = if is_dead {
+            (others, vec![])
+        } else {
+            (vec![], others)
+        };
         if !dead.is_empty() {
             warn!(
                 sink = self.name,
@@ -330,6 +331,7 @@ impl<S: Sink> Courier<S> {
                 }
             }
             Answer::Later { why, after } => self.postpone(delivery, why, after),
+            Answer::Never { .. } if count > 1 => self.try_each_alone(&delivery),
             Answer::Never { why } => {
                 warn!(
                     sink = self.name,
@@ -338,6 +340,16 @@ impl<S: Sink> Courier<S> {
                 self.settle(Outcome::Rejected, &delivery.batch, &why);
             }
             Answer::Gone => self.give_in(&delivery),
+        }
+    }
+
+    fn try_each_alone(&mut self, delivery: &Delivery) {
+        for message in delivery.batch.iter() {
+            let alone = Delivery {
+                batch: Arc::new(vec![message.clone()]),
+                ..delivery.clone()
+            };
+            self.wait(Instant::now(), alone);
         }
     }
 
@@ -408,8 +420,8 @@ impl<S: Sink> Courier<S> {
         }
     }
 
-    /// What was not delivered, oldest first. An attempt that is cut short here may have arrived; the
-    /// id tells the receiver.
+    /// What was not delivered. An attempt that is cut short here may have arrived; the id tells the
+    /// receiver.
     fn left_over(mut self) -> Vec<Message> {
         self.road.flights.abort_all();
         let waiting = self.road.waiting.into_values();
@@ -419,40 +431,7 @@ impl<S: Sink> Courier<S> {
             left.push(message);
         }
         left.extend(self.road.lanes.drain());
-        left.sort_by(|a, b| a.order().cmp(&b.order()));
         self.ledger.leave(left.len());
         left
-    }
-}
-
-/// The wait after `attempts` failed attempts (at least one): twice as long each time, between half
-/// and all of it, so that many events do not come back at one moment. The same id waits the same.
-fn backoff(retry: &Retry, id: &str, attempts: u32) -> Duration {
-    let doublings = attempts.saturating_sub(1).min(31);
-    let full = retry.initial.saturating_mul(1 << doublings).min(retry.max);
-    let mut hasher = FxHasher::default();
-    hasher.write(id.as_bytes());
-    hasher.write_u32(attempts);
-    let share = (hasher.finish() >> 32) as f64 / f64::from(u32::MAX);
-    full.mul_f64(0.5 + 0.5 * share)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_doubles_up_to_its_bound_with_a_jitter_that_can_be_repeated() {
-        let retry = Retry::default();
-        for attempts in 1..100 {
-            let wait = backoff(&retry, "a", attempts);
-            let full = Duration::from_secs(1 << (attempts - 1).min(20)).min(retry.max);
-            assert!(wait <= full && wait >= full / 2, "{attempts}: {wait:?}");
-            assert_eq!(wait, backoff(&retry, "a", attempts));
-        }
-        let waits: std::collections::HashSet<Duration> = (0..50)
-            .map(|n| backoff(&retry, &n.to_string(), 9))
-            .collect();
-        assert!(waits.len() > 45, "{} of 50 differ", waits.len());
     }
 }

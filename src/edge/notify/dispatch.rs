@@ -1,7 +1,8 @@
 //! Event → every sink that asked for it, without ever waiting.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,6 +50,9 @@ pub struct StartError {
 pub struct Dispatcher {
     roads: Vec<SinkRoad>,
     keeping: Arc<dyn Keeping>,
+    /// What is to be sent after what an earlier dispatcher did not deliver; `None` once that is
+    /// there.
+    held: Mutex<Option<Vec<Undelivered>>>,
 }
 
 impl Dispatcher {
@@ -56,23 +60,44 @@ impl Dispatcher {
     /// secrets; connects to nothing yet. On the first sink that cannot be set up nothing is left
     /// running.
     pub fn start(sinks: &[SinkConfig], context: &Context) -> Result<Self, StartError> {
+        Self::set_up(sinks, context, None)
+    }
+
+    /// The same in the place of this one: a sink of the same name and type knows what it was told.
+    /// Nothing goes out until [`inherit`](Self::inherit) was called with what this one leaves when it
+    /// is [closed](Self::close), so that all about an incident stays in its order.
+    pub fn successor(&self, sinks: &[SinkConfig], context: &Context) -> Result<Self, StartError> {
+        Self::set_up(sinks, context, Some(self))
+    }
+
+    fn set_up(
+        sinks: &[SinkConfig],
+        context: &Context,
+        before: Option<&Self>,
+    ) -> Result<Self, StartError> {
         let roads = sinks.iter().map(|sink| {
-            SinkRoad::start(sink, context).map_err(|source| StartError {
-                sink: sink.common().name.to_owned(),
+            let (name, kind) = (sink.common().name, sink.kind());
+            let before = before.and_then(|before| before.road(name, kind));
+            SinkRoad::start(sink, context, before).map_err(|source| StartError {
+                sink: name.to_owned(),
                 source,
             })
         });
         Ok(Self {
             roads: roads.collect::<Result<_, _>>()?,
             keeping: Arc::clone(&context.keeping),
+            held: Mutex::new(before.map(|_| Vec::new())),
         })
     }
 
     /// Without any sink.
     #[cfg(test)]
     pub(crate) fn none(keeping: Arc<dyn Keeping>) -> Self {
-        let roads = Vec::new();
-        Self { roads, keeping }
+        Self {
+            roads: Vec::new(),
+            keeping,
+            held: Mutex::default(),
+        }
     }
 
     /// Hands `event` to every sink that asked for its kind. Never waits: what a sink cannot take
@@ -109,8 +134,24 @@ impl Dispatcher {
     /// Takes back what an earlier dispatcher left, or what is to be sent again by hand, unfolded
     /// and unlimited. What was for a sink that is no longer there, or is of another type now, is
     /// given up and told.
-    pub fn restore(&self, mut undelivered: Vec<Undelivered>, now: Timestamp) {
-        undelivered.sort_by(|a, b| a.message.order().cmp(&b.message.order()));
+    pub fn restore(&self, undelivered: Vec<Undelivered>, now: Timestamp) {
+        let mut held = locked(&self.held);
+        match &mut *held {
+            Some(held) => held.extend(undelivered),
+            None => self.push(undelivered, now),
+        }
+    }
+
+    /// Takes what the dispatcher left that this one is the [successor](Self::successor) of, and sends
+    /// what was held back for it.
+    pub fn inherit(&self, mut left: Vec<Undelivered>, now: Timestamp) {
+        let mut held = locked(&self.held);
+        left.extend(held.take().into_iter().flatten());
+        self.push(left, now);
+    }
+
+    fn push(&self, mut undelivered: Vec<Undelivered>, now: Timestamp) {
+        put_in_order(&mut undelivered);
         let mut orphans = 0;
         for Undelivered {
             sink,
@@ -118,8 +159,7 @@ impl Dispatcher {
             message,
         } in undelivered
         {
-            let mut roads = self.roads.iter();
-            match roads.find(|road| road.name == sink && road.kind == kind) {
+            match self.road(&sink, &kind) {
                 Some(road) => road.push(message, now),
                 None => {
                     let why = "the sink is no longer configured";
@@ -136,6 +176,11 @@ impl Dispatcher {
         }
     }
 
+    fn road(&self, name: &str, kind: &str) -> Option<&SinkRoad> {
+        let mut roads = self.roads.iter();
+        roads.find(|road| road.name == name && road.kind == kind)
+    }
+
     /// How many notifications are queued, waiting or under way, over all sinks.
     pub fn pending(&self) -> usize {
         let pending = |road: &SinkRoad| road.ledger.pending.load(Ordering::Acquire);
@@ -143,9 +188,10 @@ impl Dispatcher {
     }
 
     /// Stops: delivers for at most `grace`, with one more attempt for what waits, and gives back
-    /// the rest. Ends sooner when nothing more can be done. An event offered meanwhile or later is
-    /// dropped and counted.
+    /// the rest and what is sent meanwhile. Ends sooner when nothing more can be done. What is sent
+    /// later is counted as dropped.
     pub async fn close(&self, grace: Duration) -> Vec<Undelivered> {
+        locked(&self.held).get_or_insert_default();
         let deadline = Instant::now() + grace;
         let mut closing = Vec::new();
         for road in &self.roads {
@@ -170,6 +216,29 @@ impl Dispatcher {
                 message,
             }));
         }
+        left.extend(locked(&self.held).take().into_iter().flatten());
         left
     }
+}
+
+/// The oldest first, and all about one incident behind its first by revision: the clock may have been
+/// put back in between.
+fn put_in_order(undelivered: &mut [Undelivered]) {
+    let mut begun: HashMap<Box<str>, Timestamp> = HashMap::new();
+    for message in undelivered.iter().map(|it| &it.message) {
+        if let Some(lane) = &message.lane {
+            let begun = begun.entry(lane.about.clone());
+            let begun = begun.or_insert(message.offered_at);
+            *begun = message.offered_at.min(*begun);
+        }
+    }
+    undelivered.sort_by_cached_key(|it| {
+        let message = &it.message;
+        let lane = message.lane.as_ref();
+        let begun = lane.and_then(|lane| begun.get(&lane.about).copied());
+        let about = lane.map_or((message.id.clone(), 0), |it| {
+            (it.about.clone(), it.revision)
+        });
+        (begun.unwrap_or(message.offered_at), about)
+    });
 }

@@ -58,6 +58,11 @@ impl Egress {
         })
     }
 
+    /// Whether a name that is not listed may lead to an address that is.
+    pub(super) fn lists_a_network(&self) -> bool {
+        self.entries().any(|entry| matches!(entry, Entry::Net(_)))
+    }
+
     /// Whether `address` is listed, or is in a network that is.
     pub(super) fn holds(&self, address: IpAddr) -> bool {
         self.entries()

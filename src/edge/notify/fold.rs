@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::event::{Anomaly, Event, Proposal};
-use crate::core::record::Timestamp;
+use crate::core::record::{ChangeKind, StreamKey, Timestamp};
 
 use super::config::Limit;
 
@@ -40,6 +40,8 @@ enum Key {
     Anomaly(Box<str>),
     /// The action and what it is for.
     Proposal(Box<str>),
+    /// The service: who makes up new versions keeps nothing else from being told.
+    Change(StreamKey, ChangeKind),
 }
 
 #[derive(Debug, Default)]
@@ -134,7 +136,7 @@ impl Fold {
     fn hold_back(&mut self, key: Key, event: &Event) {
         let count = match event {
             Event::Anomaly(anomaly) => anomaly.count,
-            Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) => 1,
+            Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => 1,
         };
         let seen = self.seen.entry(key).or_default();
         seen.held_back = seen.held_back.saturating_add(count);
@@ -148,6 +150,7 @@ impl Key {
         match event {
             Event::Anomaly(anomaly) => Some(Self::Anomaly(anomaly.fingerprint.clone())),
             Event::Proposal(proposal) => Some(Self::Proposal(errand(proposal))),
+            Event::Change(change) => Some(Self::Change(change.stream.clone(), change.kind)),
             Event::Incident(_) | Event::Digest(_) => None,
         }
     }

@@ -73,6 +73,15 @@ impl Guard {
         }
     }
 
+    /// A guard for the collector at `url`, which may well be in a private network or on this machine,
+    /// whatever it is called.
+    pub(super) fn of_collector(url: &Url, egress: &Egress) -> Self {
+        Self {
+            names_loopback: true,
+            ..Self::new(url, "", true, egress)
+        }
+    }
+
     /// The same with names resolved by `lookup`.
     #[cfg(test)]
     pub(super) fn resolving_by(self, lookup: Lookup) -> Self {
@@ -82,7 +91,11 @@ impl Guard {
     /// Whether a connection to `address` may be made.
     pub(super) fn check(&self, address: IpAddr) -> Result<(), Refusal> {
         let inner = plain(address);
-        if is_special(inner) || is_special(address) {
+        if [inner, address]
+            .into_iter()
+            .chain(behind_nat64(address))
+            .any(is_special)
+        {
             return Err(Refusal::Special(address));
         }
         if self.egress.holds(inner) {
@@ -91,10 +104,10 @@ impl Guard {
         if !self.is_listed {
             return Err(Refusal::NotListed(address.to_string()));
         }
-        if inner.is_loopback() && !self.names_loopback && !self.allow_private {
+        if inner.is_loopback() && !self.names_loopback {
             return Err(Refusal::Loopback(address));
         }
-        if is_private(inner) && !self.allow_private {
+        if (is_private(inner) || is_private(address)) && !self.allow_private {
             return Err(Refusal::Private(address));
         }
         Ok(())
@@ -112,7 +125,8 @@ impl Guard {
         }
     }
 
-    async fn addresses(&self, name: String) -> Result<Vec<SocketAddr>, Refused> {
+    /// The addresses of `name` that a connection may be made to.
+    pub(super) async fn addresses(&self, name: String) -> Result<Vec<SocketAddr>, Refused> {
         let found = (self.lookup)(name).await?;
         let mut refused = None;
         let mut allowed = Vec::new();
@@ -129,7 +143,8 @@ impl Guard {
     }
 }
 
-type Refused = Box<dyn std::error::Error + Send + Sync>;
+/// Why a name leads nowhere.
+pub(super) type Refused = Box<dyn std::error::Error + Send + Sync>;
 
 /// `localhost`, `127.0.0.1` or `[::1]`, written so: whoever disguises this machine does not mean it.
 fn names_loopback(url: &Url, written: &str) -> bool {
@@ -189,6 +204,20 @@ fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
+/// Where NAT64 for local use may lead instead: its prefix may be one of 48 bits, with the address right
+/// behind it but for one byte (RFC 6052, 2.2).
+fn behind_nat64(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(v6) = address else {
+        return None;
+    };
+    match v6.segments() {
+        [0x64, 0xff9b, 1, high, third, fourth, ..] if high != 0 => {
+            Some(v4(high, third << 8 | fourth >> 8))
+        }
+        _ => None,
+    }
+}
+
 fn v4(high: u16, low: u16) -> IpAddr {
     let [a, b] = high.to_be_bytes();
     let [c, d] = low.to_be_bytes();
@@ -202,8 +231,11 @@ fn is_special(address: IpAddr) -> bool {
         Ipv4Addr::new(168, 63, 129, 16),
         Ipv4Addr::new(192, 0, 0, 192),
     ];
-    /// Amazon's metadata service over IPv6.
-    const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    /// Those of Google and Scaleway over IPv6.
+    const METADATA_V6: [Ipv6Addr; 2] = [
+        Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+        Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+    ];
     match address {
         IpAddr::V4(v4) => {
             let first = v4.octets()[0];
@@ -218,9 +250,10 @@ fn is_special(address: IpAddr) -> bool {
             v6.is_unicast_link_local()
                 || v6.is_multicast()
                 || v6.is_unspecified()
-                || v6 == METADATA_V6
+                || METADATA_V6.contains(&v6)
+                // Amazon's own services on each machine: metadata, and the credentials of pods.
                 // Teredo: the address behind it is hidden.
-                || matches!(v6.segments(), [0x2001, 0, ..])
+                || matches!(v6.segments(), [0xfd00, 0xec2, ..] | [0x2001, 0, ..])
         }
     }
 }
@@ -235,161 +268,15 @@ fn is_private(address: IpAddr) -> bool {
                 || (a == 198 && (18..20).contains(&b))
                 || (a == 192 && b == 0 && c == 0)
         }
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.segments()[0] & 0xffc0 == 0xfec0,
+        IpAddr::V6(v6) => {
+            let [first, ..] = v6.segments();
+            // Site-local, and NAT64 for local use.
+            v6.is_unique_local()
+                || first & 0xffc0 == 0xfec0
+                || matches!(v6.segments(), [0x64, 0xff9b, 1, ..])
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn guard_of(host: &str, allow_private: bool, egress: &Egress) -> (Url, Guard) {
-        let written = format!("http://{host}/hook");
-        let url: Url = written.parse().unwrap();
-        let guard = Guard::new(&url, &written, allow_private, egress);
-        (url, guard)
-    }
-
-    fn guard(host: &str) -> Guard {
-        guard_of(host, false, &Egress::default()).1
-    }
-
-    fn check_url(host: &str, allow_private: bool) -> Result<(), Refusal> {
-        let (url, guard) = guard_of(host, allow_private, &Egress::default());
-        guard.check_url(&url)
-    }
-
-    #[test]
-    fn metadata_and_link_local_addresses_are_refused_however_they_are_written() {
-        for host in [
-            "169.254.169.254",
-            "2852039166",
-            "0xa9.0xfe.0xa9.0xfe",
-            "0251.0376.0251.0376",
-            "169.254.43518",
-            "[::ffff:169.254.169.254]",
-            "[::169.254.169.254]",
-            "[64:ff9b::a9fe:a9fe]",
-            "[64:ff9b:1::a9fe:a9fe]",
-            "[2002:a9fe:a9fe::]",
-            "[fe80::1]",
-            "[fd00:ec2::254]",
-            "100.100.100.200",
-            "168.63.129.16",
-            "192.0.0.192",
-            "0.0.0.0",
-            "0.1.2.3",
-            "[::]",
-            "224.0.0.1",
-            "255.255.255.255",
-            "[ff02::1]",
-            "169.254.169.254.",
-            "１６９.254.169.254",
-        ] {
-            let refused = check_url(host, true);
-            assert!(matches!(refused, Err(Refusal::Special(_))), "{host}");
-        }
-    }
-
-    #[test]
-    fn private_addresses_need_the_owners_word() {
-        for host in [
-            "10.0.0.1",
-            "172.16.0.1",
-            "192.168.1.1",
-            "100.64.0.1",
-            "198.18.0.1",
-            "[fd12::1]",
-            "[::ffff:10.0.0.1]",
-            "[2002:c0a8:0101::]",
-            "[fec0::1]",
-        ] {
-            let refused = check_url(host, false);
-            assert!(matches!(refused, Err(Refusal::Private(_))), "{host}");
-            assert_eq!(check_url(host, true), Ok(()), "{host}");
-        }
-        for host in ["93.184.215.14", "[2606:2800:21f::1]", "hooks.example.net"] {
-            assert_eq!(check_url(host, false), Ok(()), "{host}");
-        }
-    }
-
-    #[test]
-    fn loopback_is_taken_only_when_the_url_itself_says_so() {
-        let home = IpAddr::from([127, 0, 0, 1]);
-        for host in [
-            "127.0.0.1:9",
-            "localhost:9",
-            "LOCALHOST",
-            "[::1]:9",
-            "127.0.0.2",
-        ] {
-            assert_eq!(guard(host).check(home), Ok(()), "{host}");
-        }
-        for host in [
-            "hooks.example.net",
-            "0x7f.1",
-            "2130706433",
-            "[::ffff:7f00:1]",
-            "localhost.",
-        ] {
-            assert_eq!(
-                guard(host).check(home),
-                Err(Refusal::Loopback(home)),
-                "{host}"
-            );
-        }
-        let local = guard("localhost");
-        assert!(local.check(IpAddr::from([10, 0, 0, 1])).is_err());
-        assert!(local.check(IpAddr::from([169, 254, 169, 254])).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_name_that_resolves_to_a_refused_address_gives_none() {
-        let answer = guard("hooks.example.net")
-            .resolve("localhost".parse().unwrap())
-            .await;
-        assert!(answer.is_err(), "the name leads to this machine");
-        let answer = guard("localhost")
-            .resolve("localhost".parse().unwrap())
-            .await;
-        assert!(answer.is_ok_and(|mut addresses| addresses.next().is_some()));
-    }
-
-    #[test]
-    fn with_a_list_nothing_else_is_reached_and_what_is_in_a_listed_network_may_be_private() {
-        let list = |entries: &[&str]| Egress {
-            allow: entries.iter().map(ToString::to_string).collect(),
-        };
-        let named = list(&["hooks.example.net", "10.1.0.0/16"]);
-        let public = IpAddr::from([93, 184, 215, 14]);
-        let inside = IpAddr::from([10, 1, 2, 3]);
-        let metadata = IpAddr::from([169, 254, 169, 254]);
-        let check = |host: &str, address| guard_of(host, false, &named).1.check(address);
-        assert_eq!(check("hooks.example.net", public), Ok(()));
-        assert_eq!(check("hooks.example.net", inside), Ok(()));
-        let other = IpAddr::from([10, 2, 0, 1]);
-        assert_eq!(
-            check("hooks.example.net", other),
-            Err(Refusal::Private(other))
-        );
-        assert!(matches!(
-            check("evil.example.net", public),
-            Err(Refusal::NotListed(_))
-        ));
-        assert_eq!(check("evil.example.net", inside), Ok(()));
-        let all = guard_of("a", true, &list(&["0.0.0.0/0"])).1;
-        assert_eq!(all.check(metadata), Err(Refusal::Special(metadata)));
-    }
-
-    #[test]
-    fn a_user_in_the_address_is_refused() {
-        assert_eq!(
-            check_url("hooks.example.net@127.0.0.1", true),
-            Err(Refusal::Credentials)
-        );
-        assert_eq!(
-            check_url("user:word@hooks.example.net", true),
-            Err(Refusal::Credentials)
-        );
-    }
-}
+mod tests;

@@ -1,18 +1,23 @@
-//! Events → sinks: OTLP, signed webhooks, JSON lines.
+//! Events → sinks: OTLP, webhooks, CloudEvents, Alertmanager, PagerDuty, Slack, Grafana, JSON lines.
 //!
 //! ```text
-//! Dispatcher::offer(event, now)      never blocks, one road per sink:
-//!     fold      one in a minute per stream, template and kind; 60 a minute in all; the rest counted
+//! Dispatcher::prepare(event, now)    one road per sink:
+//!     audience  who hears only of pages, and of what becomes of them
+//!     fold      one in a minute per stream, template and kind; 60 a minute in all; the rest counted.
+//!               All that is told of incidents goes out
 //!     render    event → bytes, pure
-//!     queue     bounded; full → counted
+//! Dispatcher::send(prepared, now)    never waits; what is prepared is stored before:
+//!     queue     bounded; full → told
+//!     lanes     one message of an incident at a time, in its order
 //!     deliver   one task per sink: attempts, back-off, expiry
-//!     send      stdout, OTLP, webhook
+//!     send      one attempt, to where the guard lets it
 //! ```
 //!
-//! A message is rendered once, when it is offered, so every attempt sends the same bytes, and what
-//! is left at a shutdown can be stored and offered again by [`Dispatcher::restore`].
+//! A message is rendered once, so every attempt sends the same text, and what is left at a shutdown
+//! is offered again by [`Dispatcher::restore`].
 
 mod audience;
+mod backoff;
 mod check;
 mod config;
 mod deliver;

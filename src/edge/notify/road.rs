@@ -46,7 +46,8 @@ pub(super) struct SinkRoad {
     pub(super) kind: &'static str,
     pub(super) events: Vec<EventKind>,
     queue_events_max: usize,
-    audience: Mutex<Audience>,
+    /// Shared with the road that comes after this one, and so are the alerts.
+    audience: Arc<Mutex<Audience>>,
     fold: Mutex<Fold>,
     render: Renderer,
     queue: mpsc::UnboundedSender<Message>,
@@ -65,8 +66,26 @@ pub(super) struct CourierHandle {
 }
 
 impl SinkRoad {
-    /// Sets the sink up; to be called within a tokio runtime.
-    pub(super) fn start(sink: &SinkConfig, context: &Context) -> Result<Self, SendSetupError> {
+    /// Sets the sink up, with what it was told by the road `before` this one; to be called within a
+    /// tokio runtime.
+    pub(super) fn start(
+        sink: &SinkConfig,
+        context: &Context,
+        before: Option<&Self>,
+    ) -> Result<Self, SendSetupError> {
+        let mut road = Self::set_up(sink, context, before)?;
+        let same = before.filter(|it| locked(&it.audience).pages_only() == sink.pages_only());
+        if let Some(before) = same {
+            road.audience = Arc::clone(&before.audience);
+        }
+        Ok(road)
+    }
+
+    fn set_up(
+        sink: &SinkConfig,
+        context: &Context,
+        before: Option<&Self>,
+    ) -> Result<Self, SendSetupError> {
         let egress = &context.egress;
         Ok(match sink {
             SinkConfig::Stdout(_) => {
@@ -92,7 +111,9 @@ impl SinkRoad {
                 )
             }
             SinkConfig::Cloudevents(events) => Self::start_cloudevents(sink, events, context)?,
-            SinkConfig::Alertmanager(alerts) => Self::start_alerts(sink, alerts, context)?,
+            SinkConfig::Alertmanager(alerts) => {
+                Self::start_alerts((sink, alerts), context, before)?
+            }
             SinkConfig::Pagerduty(pager) => {
                 let render = looked_up(render::pagerduty::body, pager.incident_url.as_ref());
                 let manner = paced(pager.retry, PAGERDUTY_PACE);
@@ -163,15 +184,16 @@ impl SinkRoad {
     }
 
     fn start_alerts(
-        sink: &SinkConfig,
-        config: &AlertmanagerConfig,
+        (sink, config): (&SinkConfig, &AlertmanagerConfig),
         context: &Context,
+        before: Option<&Self>,
     ) -> Result<Self, SendSetupError> {
         let style = AlertStyle {
             alertname: config.alertname.clone(),
             incident_url: config.incident_url.clone(),
         };
-        let standing = Arc::new(Standing::new((context.clock)()));
+        let standing = before.and_then(|it| Some(Arc::clone(&it.alerts.as_ref()?.0)));
+        let standing = standing.unwrap_or_else(|| Arc::new(Standing::new((context.clock)())));
         let clock = Arc::clone(&context.clock);
         let alerts = (Arc::clone(&standing), style.clone());
         let render: Renderer =
@@ -209,12 +231,13 @@ impl SinkRoad {
             road: Road::default(),
         };
         let task = tokio::spawn(courier.run(order));
+        let audience = Audience::new(config.pages_only(), (context.clock)());
         Self {
             name: common.name.to_owned(),
             kind: config.kind(),
             events: common.events.to_vec(),
             queue_events_max: common.queue_events_max,
-            audience: Mutex::new(Audience::new(config.pages_only())),
+            audience: Arc::new(Mutex::new(audience)),
             fold: Mutex::new(Fold::new(common.limit)),
             render,
             queue: sender,
@@ -266,7 +289,10 @@ impl SinkRoad {
                 offered_at: now,
                 expires_at: match &event {
                     Event::Proposal(proposal) => Some(proposal.expires_at),
-                    Event::Anomaly(_) | Event::Incident(_) | Event::Digest(_) => None,
+                    Event::Anomaly(_)
+                    | Event::Incident(_)
+                    | Event::Digest(_)
+                    | Event::Change(_) => None,
                 },
                 lane: lane(&event),
             },
@@ -350,7 +376,7 @@ fn lane(event: &Event) -> Option<Lane> {
             about: digest.id.clone(),
             revision: 0,
         }),
-        Event::Anomaly(_) | Event::Proposal(_) => None,
+        Event::Anomaly(_) | Event::Proposal(_) | Event::Change(_) => None,
     }
 }
 

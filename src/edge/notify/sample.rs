@@ -169,17 +169,33 @@ pub(super) fn sign() -> Sign {
     Sign::from(&anomaly())
 }
 
-fn cause(stream: &StreamKey, began: Timestamp) -> Cause {
-    let change = Change {
+/// The change before [`incident`].
+pub(super) fn change() -> Change {
+    Change {
         id: "deploy-77".into(),
         kind: ChangeKind::Version,
-        stream: stream.clone(),
+        stream: anomaly().stream,
         from: Some("2.9.6".into()),
         to: Some("2.9.7".into()),
-        at: began.minus(Duration::from_secs(120)),
+        at: Timestamp::from_nanos(1_763_700_000_000_000_042).minus(Duration::from_secs(120)),
         reference: Some("4f9d2c1".into()),
         url: None,
-    };
+    }
+}
+
+/// A change with `text` wherever a sender has a say.
+pub(super) fn hostile_change(text: &str) -> Change {
+    Change {
+        stream: StreamKey::named(text),
+        from: Some(text.into()),
+        to: Some(text.into()),
+        reference: Some(text.into()),
+        url: Some(text.into()),
+        ..change()
+    }
+}
+
+fn cause(stream: &StreamKey, began: Timestamp) -> Cause {
     Cause {
         verdict: Verdict::Likely,
         suspects: vec![Suspect {
@@ -195,7 +211,7 @@ fn cause(stream: &StreamKey, began: Timestamp) -> Cause {
             }],
         }],
         changes: vec![NearChange {
-            change: Arc::new(change),
+            change: Arc::new(change()),
             before: Duration::from_secs(120),
         }],
         lifts: vec![Lift {
@@ -281,6 +297,39 @@ pub(super) fn hostile_incident(text: &str) -> Incident {
         note: Some(text.into()),
     });
     incident
+}
+
+/// A digest with `text` wherever a sender has a say.
+pub(super) fn hostile_digest(text: &str) -> Digest {
+    Digest {
+        team: Some(text.into()),
+        incidents: vec![Arc::new(hostile_incident(text))],
+        ..digest()
+    }
+}
+
+/// An anomaly with `text` wherever a sender has a say.
+pub(super) fn hostile_anomaly(text: &str) -> Anomaly {
+    let mut anomaly = anomaly();
+    anomaly.stream = StreamKey::named(text);
+    anomaly.sequence = text.into();
+    anomaly.sent_template = Some(text.into());
+    anomaly.resource = Arc::new(Resource::new(vec![("service.name".into(), text.into())]));
+    let explanation = &mut anomaly.explanation;
+    explanation.reason = text.into();
+    explanation.observed = Observed::Record(text.into());
+    for line in &mut explanation.context {
+        line.text = text.into();
+    }
+    for opinion in &mut explanation.opinions {
+        opinion.says = text.into();
+    }
+    let expected = explanation.expected.iter_mut();
+    let expected = expected.filter_map(|it| it.template.as_mut());
+    for template in expected.chain(&mut anomaly.template) {
+        template.text = text.into();
+    }
+    anomaly
 }
 
 /// An anomaly with hostile text wherever a sender has a say.

@@ -115,6 +115,8 @@ fn text(headers: &HeaderMap, name: &str) -> String {
 
 struct House {
     dispatcher: Dispatcher,
+    sinks: Vec<SinkConfig>,
+    context: Context,
     registry: Registry,
     time: Arc<AtomicU64>,
     kept: Arc<Kept>,
@@ -133,7 +135,7 @@ impl House {
         std::fs::write(&path, secret).unwrap();
         let yaml = yaml.replace("SECRET", path.to_str().unwrap());
         let sinks: Vec<SinkConfig> = serde_saphyr::from_str(&yaml).unwrap();
-        assert_eq!(check(&sinks), []);
+        assert_eq!(check(&sinks, &Egress::default()), []);
         let mut registry = Registry::default();
         let time = Arc::new(AtomicU64::new(NOW.as_nanos()));
         let clock = Arc::clone(&time);
@@ -147,6 +149,8 @@ impl House {
         };
         Self {
             dispatcher: Dispatcher::start(&sinks, &context).unwrap(),
+            sinks,
+            context,
             registry,
             time,
             kept,
@@ -283,16 +287,80 @@ async fn an_event_that_always_fails_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn an_event_is_given_up_after_its_time_and_counted_as_dead() {
+async fn an_event_is_given_up_when_it_was_tried_for_long_enough_and_counted_as_dead() {
     let mut server = Server::start(|_, _| StatusCode::BAD_GATEWAY.into_response()).await;
-    let house = House::webhook(server.address, QUICK);
+    let retry = "retry: {initial: 1ms, max: 2ms, give_up_after: 20ms}";
+    let house = House::webhook(server.address, retry);
     house.dispatcher.offer(&anomaly(0), NOW);
-    for _ in 0..3 {
-        server.next().await;
-    }
-    house.advance(Duration::from_secs(24 * 60 * 60));
+    server.next().await;
     assert_eq!(house.close().await, []);
     assert_eq!(house.outcome("dead"), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_four_hundred_days_gives_nothing_up() {
+    const DAYS: Duration = Duration::from_secs(400 * 86_400);
+    let mut server = Server::start(|n, _| match n {
+        0..4 => StatusCode::BAD_GATEWAY.into_response(),
+        _ => StatusCode::OK.into_response(),
+    })
+    .await;
+    let house = House::webhook(server.address, QUICK);
+    house.dispatcher.offer(&anomaly(0), NOW);
+    server.next().await;
+    house.advance(DAYS);
+    server.next().await;
+    let back = NOW.minus(DAYS).as_nanos();
+    house.time.store(back, Ordering::SeqCst);
+    server.taken(1).await;
+    assert_eq!(house.close().await, []);
+    assert_eq!(house.outcome("delivered"), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_put_back_makes_no_proposal_good_for_longer() {
+    let server = Server::start(|_, _| StatusCode::BAD_GATEWAY.into_response()).await;
+    let house = House::webhook(server.address, QUICK);
+    house.time.store(
+        NOW.minus(Duration::from_secs(86_400)).as_nanos(),
+        Ordering::SeqCst,
+    );
+    let mut proposal = sample::proposal();
+    proposal.expires_at = NOW.plus(Duration::from_millis(20));
+    house
+        .dispatcher
+        .offer(&Event::Proposal(Arc::new(proposal)), NOW);
+    assert_eq!(house.close().await, []);
+    assert_eq!(house.outcome("expired"), 1);
+}
+
+#[tokio::test]
+async fn each_attempt_is_signed_with_its_own_time() {
+    let (sender, mut times) = mpsc::unbounded_channel();
+    let mut stub = stub::Stub::start(move |ask: &stub::Ask| {
+        let _ = sender.send(ask.header("webhook-timestamp").to_owned());
+        StatusCode::BAD_GATEWAY.into_response()
+    })
+    .await;
+    let house = House::webhook(stub.address, QUICK);
+    house.dispatcher.offer(&anomaly(0), NOW);
+    stub.next().await;
+    assert_eq!(times.recv().await.unwrap(), "1763700000");
+    house.advance(Duration::from_secs(7));
+    while times.recv().await.unwrap() != "1763700007" {}
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_is_not_waited_for_and_the_event_is_sent_again() {
+    let mut server = Server::start(|n, _| match n {
+        0 => HANG.into_response(),
+        _ => StatusCode::OK.into_response(),
+    })
+    .await;
+    let house = House::webhook(server.address, &format!("{QUICK}, timeout: 50ms"));
+    house.dispatcher.offer(&anomaly(0), NOW);
+    assert_eq!(server.taken(1).await.len(), 1);
+    assert_eq!(house.outcome("retried"), 1);
 }
 
 #[tokio::test]

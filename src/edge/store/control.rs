@@ -11,14 +11,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 mod dead;
 mod documents;
+mod outbox;
 
 pub use dead::DeadRow;
-pub use documents::{Document, Kind, Numbered};
+pub use documents::{Document, Filing, Kind, Numbered};
+pub use outbox::{OutboxRow, Waiting};
 
 use super::{StoreError, disk};
 use crate::core::record::Timestamp;
@@ -56,6 +57,7 @@ const TABLES: &str = "
         at INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL, UNIQUE (kind, id)
     ) STRICT;
     CREATE INDEX IF NOT EXISTS document_at ON document (kind, at, nth);
+    CREATE INDEX IF NOT EXISTS document_nth ON document (kind, nth);
 ";
 
 /// Bounds of the database.
@@ -88,21 +90,6 @@ pub struct ToldEvent {
     /// Its id, the same whenever it is found again.
     pub id: Box<str>,
     /// When it is told.
-    pub at: Timestamp,
-}
-
-/// A message on its way to one sink.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutboxRow {
-    /// The name of the sink.
-    pub sink: Box<str>,
-    /// Its type.
-    pub kind: Box<str>,
-    /// The id of what is told.
-    pub id: Box<str>,
-    /// The message, as the sink's owner wrote it.
-    pub message: Vec<u8>,
-    /// When it was first offered.
     pub at: Timestamp,
 }
 
@@ -173,8 +160,8 @@ impl Control {
     }
 
     /// Remembers what is told, and keeps the messages about what was not told before: those whose
-    /// `id` is that of a new event, or of none of `events`; and with it `documents`. All of it is
-    /// there after a crash, or nothing. For each event, whether it is new.
+    /// `id` is that of a new event, or of none of `events`; and does `filings`, in their order. All of it
+    /// is there after a crash, or nothing. For each event, whether it is new.
     ///
     /// # Errors
     /// Nothing of it could be written.
@@ -182,10 +169,10 @@ impl Control {
         &self,
         events: &[ToldEvent],
         rows: &[OutboxRow],
-        documents: &[Document],
+        filings: &[Filing],
     ) -> Result<Vec<bool>, StoreError> {
         self.write(|transaction| {
-            documents::put(transaction, documents)?;
+            documents::file(transaction, filings)?;
             let mut are_new = Vec::with_capacity(events.len());
             let sql = "INSERT INTO told (id, at, sum) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
             let mut insert = transaction.prepare_cached(sql)?;
@@ -199,7 +186,7 @@ impl Control {
                 let first = events.iter().position(|event| event.id == row.id);
                 let is_told = event.is_some() && first.is_some_and(|first| !are_new[first]);
                 if !is_told {
-                    insert_row(transaction, row)?;
+                    outbox::insert(transaction, row)?;
                 }
             }
             let newest = events.iter().map(|event| event.at).max();
@@ -209,43 +196,6 @@ impl Control {
             self.bound_outbox(transaction)?;
             Ok(are_new)
         })
-    }
-
-    /// Removes messages that their sinks have taken, or will never take: name of the sink and id.
-    ///
-    /// # Errors
-    /// It could not be written; the messages are pending still.
-    pub fn settled(&self, messages: &[(&str, &str)]) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            let sql = "DELETE FROM outbox WHERE sink = ?1 AND id = ?2";
-            let mut delete = transaction.prepare_cached(sql)?;
-            for (sink, id) in messages {
-                delete.execute(params![sink, id])?;
-            }
-            Ok(())
-        })
-    }
-
-    /// The messages that no sink has taken, oldest first.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub fn pending(&self) -> Result<Vec<OutboxRow>, StoreError> {
-        let connection = self.connection();
-        let read = || {
-            let sql = "SELECT nth, sink, kind, id, message, at, sum FROM outbox ORDER BY nth";
-            let mut select = connection.prepare_cached(sql)?;
-            let rows = select.query_map([], |row| Ok((outbox_row(row)?, row.get(6)?)))?;
-            let mut pending = Vec::new();
-            for row in rows {
-                let (row, sum): (OutboxRow, i64) = row?;
-                if row_sum(&row) == sum {
-                    pending.push(row);
-                }
-            }
-            Ok(pending)
-        };
-        read().map_err(|error| self.failed("read", error))
     }
 
     /// Writes down how far something was worked off.
@@ -286,24 +236,6 @@ impl Control {
         Ok(())
     }
 
-    fn bound_outbox(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        let count = "SELECT count(*) FROM outbox";
-        let count: i64 = transaction
-            .prepare_cached(count)?
-            .query_row([], |row| row.get(0))?;
-        let over = count - i64::try_from(self.settings.outbox_max).unwrap_or(i64::MAX);
-        if over > 0 {
-            let sql =
-                "DELETE FROM outbox WHERE nth IN (SELECT nth FROM outbox ORDER BY nth LIMIT ?1)";
-            transaction.prepare_cached(sql)?.execute([over])?;
-            tracing::warn!(
-                dropped = over,
-                "More messages wait for their sinks than may; the oldest were dropped"
-            );
-        }
-        Ok(())
-    }
-
     /// Removes the rows whose checksums do not match.
     fn remove_damaged(&self) -> Result<(), StoreError> {
         let removed = self.write(|transaction| {
@@ -311,15 +243,12 @@ impl Control {
                 let (name, number): (String, i64) = (row.get(1)?, row.get(2)?);
                 Ok(number_sum(&name, number) == row.get::<_, i64>(3)?)
             };
-            let message_is_whole =
-                |row: &Row<'_>| Ok(row_sum(&outbox_row(row)?) == row.get::<_, i64>(6)?);
             let mut removed = 0;
             let told = "SELECT nth, id, at, sum FROM told";
             removed += remove_unless(transaction, ("told", told), number_is_whole)?;
             let watermark = "SELECT nth, name, seq, sum FROM watermark";
             removed += remove_unless(transaction, ("watermark", watermark), number_is_whole)?;
-            let outbox = "SELECT nth, sink, kind, id, message, at, sum FROM outbox";
-            removed += remove_unless(transaction, ("outbox", outbox), message_is_whole)?;
+            removed += outbox::remove_damaged(transaction)?;
             removed += dead::remove_damaged(transaction)?;
             removed += documents::remove_damaged(transaction)?;
             Ok(removed)
@@ -332,28 +261,6 @@ impl Control {
             );
         }
         Ok(())
-    }
-
-    /// Takes the messages of an `outbox.json`, which is then removed.
-    fn take_over(&self, path: &Path) -> Result<(), StoreError> {
-        let Some(bytes) = super::read_whole(path) else {
-            return Ok(());
-        };
-        let undelivered: Vec<Undelivered> = match serde_json::from_slice(&bytes) {
-            Ok(undelivered) => undelivered,
-            Err(error) => {
-                disk::set_aside(path, &error.to_string());
-                return Ok(());
-            }
-        };
-        self.write(|transaction| {
-            for undelivered in &undelivered {
-                insert_row(transaction, &undelivered.row())?;
-            }
-            Ok(())
-        })?;
-        // A crash before this takes over the same rows again, which are there already.
-        std::fs::remove_file(path).map_err(|e| StoreError::of("remove", path, e))
     }
 
     fn write<T>(
@@ -378,31 +285,6 @@ impl Control {
 
     fn failed(&self, attempt: &'static str, error: rusqlite::Error) -> StoreError {
         failed(attempt, &self.path, error)
-    }
-}
-
-/// A message as the versions before wrote it.
-#[derive(Deserialize)]
-struct Undelivered {
-    sink: Box<str>,
-    kind: Box<str>,
-    message: serde_json::Value,
-}
-
-impl Undelivered {
-    fn row(&self) -> OutboxRow {
-        let id = self.message.get("id").and_then(serde_json::Value::as_str);
-        let at = self
-            .message
-            .get("offered_at")
-            .and_then(serde_json::Value::as_u64);
-        OutboxRow {
-            sink: self.sink.clone(),
-            kind: self.kind.clone(),
-            id: id.unwrap_or_default().into(),
-            message: self.message.to_string().into_bytes(),
-            at: Timestamp::from_nanos(at.unwrap_or_default()),
-        }
     }
 }
 
@@ -482,15 +364,6 @@ fn set_aside(path: &Path, reason: &str) {
     );
 }
 
-fn insert_row(transaction: &Transaction<'_>, row: &OutboxRow) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO outbox (sink, kind, id, message, at, sum)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-    let (at, sum) = (number(row.at), row_sum(row));
-    let values = params![row.sink, row.kind, row.id, row.message, at, sum];
-    transaction.prepare_cached(sql)?.execute(values)?;
-    Ok(())
-}
-
 /// Removes the rows of a table that are damaged; how many those were. The first column is `nth`.
 fn remove_unless(
     transaction: &Transaction<'_>,
@@ -513,16 +386,6 @@ fn remove_unless(
     Ok(damaged.len())
 }
 
-fn outbox_row(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
-    Ok(OutboxRow {
-        sink: row.get::<_, String>(1)?.into(),
-        kind: row.get::<_, String>(2)?.into(),
-        id: row.get::<_, String>(3)?.into(),
-        message: row.get(4)?,
-        at: Timestamp::from_nanos(row.get::<_, i64>(5)?.cast_unsigned()),
-    })
-}
-
 /// SQLite has no unsigned numbers; times of the next 200 years fit.
 fn number(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanos()).unwrap_or(i64::MAX)
@@ -530,13 +393,6 @@ fn number(at: Timestamp) -> i64 {
 
 fn number_sum(id: &str, number: i64) -> i64 {
     sum(&[id.as_bytes(), &number.to_le_bytes()])
-}
-
-fn row_sum(row: &OutboxRow) -> i64 {
-    let at = number(row.at).to_le_bytes();
-    let texts = [&row.sink, &row.kind, &row.id].map(|text| text.as_bytes());
-    let [sink, kind, id] = texts;
-    sum(&[sink, kind, id, &row.message, &at])
 }
 
 /// The first bytes of the SHA-256 of the parts and their lengths.

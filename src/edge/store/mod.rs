@@ -35,7 +35,8 @@ use thiserror::Error;
 use crate::core::record::StreamKey;
 
 pub use control::{
-    Control, ControlSettings, DeadRow, Document, Kind, Numbered, OutboxRow, ToldEvent,
+    Control, ControlSettings, DeadRow, Document, Filing, Kind, Numbered, OutboxRow, ToldEvent,
+    Waiting,
 };
 pub use log::{LOG_GROWTH_MAX, LOG_LEN_MIN};
 

@@ -15,30 +15,28 @@ impl<'a> Code<'a> {
     /// that log for it.
     pub(super) fn of(signs: &[&'a Sign]) -> Self {
         let mut roots: BTreeMap<&StreamKey, BTreeSet<&str>> = BTreeMap::new();
-        let mut logged: BTreeMap<&StreamKey, BTreeSet<&str>> = BTreeMap::new();
+        let mut tops: BTreeMap<&StreamKey, BTreeSet<&str>> = BTreeMap::new();
+        let mut logging: BTreeMap<&StreamKey, BTreeSet<&str>> = BTreeMap::new();
         for sign in signs {
             let words = words(&sign.stream);
             let logger = logger_of(sign);
-            for name in modules(sign).chain(logger).map(Name::of) {
-                let own = roots.entry(&sign.stream).or_default();
-                own.extend(name.named_after(&words));
-            }
-            for top in modules(sign).map(|name| Name::of(name).top()) {
-                let logs = |logger: &str| Name::of(logger).top() == top && !is_library(top);
-                if signs
-                    .iter()
-                    .filter(|one| one.stream == sign.stream)
-                    .filter_map(|one| logger_of(one))
-                    .any(logs)
-                {
-                    logged.entry(&sign.stream).or_default().insert(top);
-                }
-            }
+            let own = roots.entry(&sign.stream).or_default();
+            let names = modules(sign).chain(logger).map(Name::of);
+            own.extend(names.filter_map(|name| name.named_after(&words)));
+            let top = |name| Name::of(name).top();
+            tops.entry(&sign.stream)
+                .or_default()
+                .extend(modules(sign).map(top));
+            logging
+                .entry(&sign.stream)
+                .or_default()
+                .extend(logger.map(top));
         }
-        for (stream, own) in &mut roots {
-            if own.is_empty() {
-                own.extend(logged.get(stream).into_iter().flatten());
-            }
+        for (stream, own) in roots.iter_mut().filter(|(_, own)| own.is_empty()) {
+            let (Some(tops), Some(logging)) = (tops.get(stream), logging.get(stream)) else {
+                continue;
+            };
+            own.extend(tops.intersection(logging).filter(|top| !is_library(top)));
         }
         Self(roots)
     }

@@ -73,7 +73,8 @@ const LIBRARIES: [&str; 40] = [
 
 impl<'a> Name<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        let is_end = |c: char| match text.contains('/') {
+        let is_path = text.contains('/');
+        let is_end = |c: char| match is_path {
             true => c == '/',
             false => c == '.' || c == ':',
         };

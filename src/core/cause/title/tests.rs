@@ -5,7 +5,7 @@ use super::*;
 use crate::core::event::{
     AnomalyKind, Cause, Class, Gravity, IncidentState, NearChange, Part, Relation, Route,
 };
-use crate::core::record::{ChangeKind, StreamKey, Timestamp};
+use crate::core::record::{ChangeKind, Timestamp};
 
 fn incident(signs: Vec<Sign>) -> Incident {
     let first = signs[0].first_seen;
@@ -72,6 +72,13 @@ fn what_broke_is_named_with_who_called_it_where_it_was_and_since_which_change() 
         "shop/cart: NoRow in shop.cart.lock, called by shop.web.page, and 2 other services, \
          since 2.9.7 of cart: \"order failed\""
     );
+    // What somebody changed elsewhere is not blamed.
+    let mut others = incident.cause.changes[0].clone();
+    let mut change = Change::clone(&others.change);
+    change.stream = StreamKey::named("newsletter");
+    others.change = Arc::new(change);
+    incident.cause.changes = vec![others];
+    assert!(!title(&incident).contains("since"), "{}", title(&incident));
 }
 
 #[test]

@@ -173,6 +173,29 @@ async fn a_body_has_only_so_many_bytes() {
     assert_eq!(refused(longer).await.status, 413);
 }
 
+/// As a storm makes it: Alertmanager sends a group of alerts in one request, and not again if that is
+/// refused.
+#[tokio::test]
+async fn as_many_alerts_as_are_taken_at_once_fit_into_a_body() {
+    let alert = |number: usize| {
+        let about = format!(
+            "{number} of the nodes behind it does not answer; {}",
+            "see ".repeat(200)
+        );
+        json!({
+            "status": "firing", "startsAt": "2026-08-01T02:51:07Z", "endsAt": "0001-01-01T00:00:00Z",
+            "labels": { "alertname": "HighErrorRate", "service": format!("service-{number}") },
+            "annotations": { "summary": about, "runbook": "https://runbooks.example.net/errors" },
+        })
+    };
+    let alerts: Vec<Value> = (0..Order::ALERTS_MAX).map(alert).collect();
+    let storm = json!({ "version": "4", "alerts": alerts });
+    let Order::Alerts(taken) = ordered(Call::post("/v1/alerts", &storm)).await else {
+        panic!("alerts");
+    };
+    assert_eq!(taken.len(), Order::ALERTS_MAX);
+}
+
 #[tokio::test]
 async fn why_the_desk_refuses_is_told_with_a_status_that_says_whether_to_come_again() {
     for (refusal, status) in [
@@ -180,7 +203,6 @@ async fn why_the_desk_refuses_is_told_with_a_status_that_says_whether_to_come_ag
         (Refusal::Conflict("it is over already".to_owned()), 409),
         (Refusal::Invalid("no matcher".to_owned()), 400),
         (Refusal::Busy("it starts".to_owned()), 503),
-        (Refusal::Broken("the disk is full".to_owned()), 500),
     ] {
         let told = refusal.to_string();
         let world = Arc::new(World {

@@ -168,7 +168,10 @@ async fn templates_are_those_of_one_service() {
     assert_eq!(body["templates"].as_array().unwrap().len(), 1);
     assert_eq!(body["total"], 2);
     assert_eq!(body["templates"][0]["text"], "order <num> taken");
-    assert_eq!(get("/v1/templates?service=nobody").await.status, 404);
+    for (service, status) in [("nobody", 404), ("twice", 409), ("busy", 503)] {
+        let path = format!("/v1/templates?service={service}");
+        assert_eq!(get(&path).await.status, status, "{service}");
+    }
 }
 
 #[tokio::test]
@@ -210,7 +213,7 @@ async fn hostile_text_is_an_escape_in_every_answer() {
         "/v1/incidents/9f3c9f/markdown",
     ] {
         let reply = call(&world, Call::get(path)).await;
-        let acts = |c: char| c != '\n' && answer::is_deceptive(c);
+        let acts = |c: char| c != '\n' && crate::core::record::is_deceptive(c);
         assert!(!reply.body.contains(acts), "{path}: {:?}", reply.body);
     }
     let body = call(&world, Call::get("/v1/incidents")).await.json();

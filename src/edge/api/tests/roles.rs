@@ -241,6 +241,25 @@ fn tokens_are_read_again_and_a_file_that_changes_for_the_worse_changes_nothing()
 }
 
 #[test]
+fn other_settings_let_in_others_and_every_clone_of_the_gate_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = gate(&folder);
+    let serves = gate.clone();
+    assert!(serves.asks() && serves.knows("a-Viewer") && !serves.knows("ana"));
+    gate.take_over(&Gate::default());
+    assert!(!serves.asks() && !serves.knows("a-viewer"));
+    let file = folder.path().join("ana");
+    std::fs::write(&file, "a-token-of-anas-of-enough-length").unwrap();
+    let ana = TokenSettings {
+        name: "ana".to_owned(),
+        role: Role::Viewer,
+        source: TokenSource::File(file),
+    };
+    gate.take_over(&Gate::new(&[ana]).unwrap());
+    assert!(serves.asks() && serves.knows("ana") && !serves.knows("a-viewer"));
+}
+
+#[test]
 fn a_variable_that_is_not_set_is_a_mistake_that_is_told() {
     let settings = TokenSettings {
         name: "ci".to_owned(),

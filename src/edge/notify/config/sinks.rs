@@ -217,7 +217,7 @@ pub struct AlertmanagerConfig {
     pub allow_private: bool,
 }
 
-/// Settings of a PagerDuty service. It hears of incidents that page.
+/// Settings of a PagerDuty service. It hears of incidents that page, and of changes if it is to.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PagerdutyConfig {
@@ -228,6 +228,9 @@ pub struct PagerdutyConfig {
     pub queue_events_max: usize,
     /// The integration key of an Events API v2 integration: 32 characters.
     pub routing_key: SecretRef,
+    /// Whether it hears of changes too, as change events, which wake nobody.
+    #[serde(default)]
+    pub changes: bool,
     /// Where to POST; another one for PagerDuty's EU region.
     #[serde(default = "pagerduty_url")]
     pub url: String,

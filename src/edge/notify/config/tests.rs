@@ -1,5 +1,5 @@
 use super::*;
-use crate::edge::notify::check;
+use crate::edge::notify::{Egress, check};
 
 fn read(yaml: &str) -> Vec<SinkConfig> {
     serde_saphyr::from_str(yaml).unwrap()
@@ -20,7 +20,7 @@ fn a_short_configuration_means_the_defaults() {
 - {type: webhook, name: hook, url: 'https://hooks.example.net/ops', secret: {file: /run/s}}
 ",
     );
-    assert_eq!(check(&sinks), []);
+    assert_eq!(check(&sinks, &Egress::default()), []);
     for sink in &sinks {
         let common = sink.common();
         let three = [EventKind::Anomaly, EventKind::Action, EventKind::Incident];
@@ -59,7 +59,7 @@ fn everything_can_be_set() {
   headers: {x-scope-orgid: team, authorization: {env: TOKEN}}
 ",
     );
-    assert_eq!(check(&sinks), []);
+    assert_eq!(check(&sinks, &Egress::default()), []);
     let SinkConfig::Webhook(hook) = &sinks[0] else {
         panic!("the first is a webhook")
     };
@@ -103,7 +103,7 @@ fn the_sinks_of_incidents_need_little_to_be_told() {
 - {type: file, name: log, path: /var/log/knothole/events.jsonl}
 ",
     );
-    assert_eq!(check(&sinks), []);
+    assert_eq!(check(&sinks, &Egress::default()), []);
     let heard: Vec<&[EventKind]> = sinks.iter().map(|sink| sink.common().events).collect();
     let incident = &[EventKind::Incident][..];
     assert_eq!(heard[0..2], [incident, incident]);

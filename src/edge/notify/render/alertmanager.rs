@@ -1,17 +1,17 @@
 //! Alerts of the Alertmanager (API v2).
 //!
-//! The labels are the identity of an alert, so the sink keeps them from the first message on: see
-//! `standing`.
+//! The labels are the identity of an alert. They are made of what an incident was opened with, which is
+//! the same after a restart, and the sink keeps them from the first message on: see `standing`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::json::bytes;
 use super::text::{cause_sentence, changes_sentence, details};
 use super::{inert, looked_up_at, rfc3339, shortened};
 use crate::core::event::{Event, Incident};
-use crate::core::record::Timestamp;
+use crate::core::incident::opening_sign;
+use crate::core::record::{Timestamp, inert_json};
 
 /// The one label that may change.
 pub(crate) const SEVERITY: &str = "severity";
@@ -55,8 +55,8 @@ pub(crate) struct AlertStyle {
 /// The body of the message for `event`; `None` for what is no alert.
 pub(crate) fn body(event: &Event, style: &AlertStyle, now: Timestamp) -> Option<Vec<u8>> {
     match event {
-        Event::Incident(event) => Some(bytes(&note(&event.incident, style, now))),
-        Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) => None,
+        Event::Incident(event) => Some(inert_json(&note(&event.incident, style, now))),
+        Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) | Event::Change(_) => None,
     }
 }
 
@@ -83,16 +83,19 @@ pub(crate) fn note(incident: &Incident, style: &AlertStyle, now: Timestamp) -> A
 }
 
 fn labels(incident: &Incident, style: &AlertStyle) -> BTreeMap<String, String> {
-    let first = incident.parts.first();
-    let kind = incident.signs.first().map(|sign| &*sign.kind);
+    let opening = opening_sign(incident).or(incident.signs.first());
+    let first = incident.parts.first().map(|part| &part.stream);
+    let first = opening.map(|sign| &sign.stream).or(first);
+    let kind = opening.map(|sign| &*sign.kind);
+    let class = opening.map_or(incident.class, |sign| sign.class);
     let all = [
         ("alertname", Some(style.alertname.as_str())),
         (SEVERITY, Some(incident.severity.name())),
-        ("class", Some(incident.class.name())),
+        ("class", Some(class.name())),
         ("kind", kind),
-        ("service", first.map(|part| &*part.stream.name)),
-        ("namespace", first.map(|part| &*part.stream.namespace)),
-        ("environment", first.map(|part| &*part.stream.environment)),
+        ("service", first.map(|stream| &*stream.name)),
+        ("namespace", first.map(|stream| &*stream.namespace)),
+        ("environment", first.map(|stream| &*stream.environment)),
         ("team", incident.route.team.as_deref()),
         ("incident_fingerprint", Some(&*incident.fingerprint)),
     ];
@@ -125,4 +128,59 @@ fn annotations(incident: &Incident) -> BTreeMap<String, String> {
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (name.to_owned(), shortened(&value, ANNOTATION_CHARS_MAX)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::event::{Class, Sign};
+    use crate::core::incident::{Correlator, Settings};
+    use crate::core::record::Severity;
+    use crate::core::topology::Topology;
+    use crate::edge::notify::sample;
+
+    #[test]
+    fn an_incident_that_turns_out_to_have_begun_elsewhere_has_the_labels_it_was_opened_with() {
+        let mut correlator = Correlator::new(Settings::default());
+        let topology = Topology::default();
+        let first = sample::sign();
+        let now = first.first_seen.plus(Duration::from_secs(20));
+        let earlier = Sign {
+            id: "earlier".into(),
+            fingerprint: "another".into(),
+            kind: "silence".into(),
+            class: Class::Availability,
+            severity: Severity::Fatal,
+            stream: crate::core::record::StreamKey {
+                name: "payments".into(),
+                ..first.stream.clone()
+            },
+            first_seen: first.first_seen.minus(Duration::from_secs(15)),
+            ..first.clone()
+        };
+        let mut told = Vec::new();
+        for (sign, after) in [(first, 0), (earlier, 30)] {
+            let now = now.plus(Duration::from_secs(after));
+            correlator.sign(Arc::new(sign), &topology, now);
+            correlator.advance(now.plus(Duration::from_secs(15)));
+            told.extend(correlator.take(|_| {}, |_, _| {}));
+        }
+        let [opened, updated] = &told[..] else {
+            panic!("{told:?}")
+        };
+        assert_eq!(&*updated.incident.parts[0].stream.name, "payments");
+        assert_ne!(opened.incident.class, updated.incident.class);
+        let style = AlertStyle {
+            alertname: "KnotholeIncident".to_owned(),
+            incident_url: None,
+        };
+        let [before, mut after] =
+            [opened, updated].map(|event| note(&event.incident, &style, now).alert.labels);
+        assert_ne!(before[SEVERITY], after[SEVERITY]);
+        after.insert(SEVERITY.to_owned(), before[SEVERITY].clone());
+        assert_eq!(before, after);
+    }
 }

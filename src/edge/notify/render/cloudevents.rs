@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::json::{Data, Room, bytes, fitted};
+use super::json::{Data, Room, fitted};
 use super::{inert, rfc3339, severity_number, shortened};
 use crate::core::event::{Event, Stage};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 
 /// What every intermediary has to let through.
 pub(crate) const EVENT_BYTES_MAX: usize = 64 * 1024;
@@ -38,7 +38,7 @@ struct Envelope<'a> {
 /// The body for `event` from `source`; shorter than 64 KiB.
 pub(crate) fn body(event: &Event, source: &str) -> Vec<u8> {
     fitted(EVENT_BYTES_MAX, |room| {
-        bytes(&envelope(event, source, room))
+        inert_json(&envelope(event, source, room))
     })
 }
 
@@ -113,6 +113,11 @@ impl<'a> About<'a> {
                 time: digest.to,
                 ..nothing
             },
+            Event::Change(change) => Self {
+                subject: Some(change.stream.to_string()),
+                time: change.at,
+                ..nothing
+            },
         }
     }
 }
@@ -129,5 +134,6 @@ fn type_name(event: &Event) -> &'static str {
             Stage::Accepted => "dev.knothole.incident.accepted.v1",
         },
         Event::Digest(_) => "dev.knothole.digest.sent.v1",
+        Event::Change(_) => "dev.knothole.change.seen.v1",
     }
 }

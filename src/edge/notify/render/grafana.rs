@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::json::bytes;
 use super::text::cause_sentence;
 use super::{inert, looked_up_at, shortened};
 use crate::core::event::{Event, Incident, IncidentEvent, Stage};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 
 /// Longest text that is not ours, in characters.
 const TEXT_CHARS_MAX: usize = 1000;
@@ -36,8 +35,8 @@ pub(crate) struct Annotation {
 pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>> {
     match event {
         Event::Incident(event) if event.stage == Stage::Acknowledged => None,
-        Event::Incident(event) => Some(bytes(&note(event, incident_url))),
-        Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) => None,
+        Event::Incident(event) => Some(inert_json(&note(event, incident_url))),
+        Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) | Event::Change(_) => None,
     }
 }
 
@@ -45,12 +44,17 @@ fn note(event: &IncidentEvent, incident_url: Option<&str>) -> AnnotationNote {
     let incident = &event.incident;
     let found_by = format!("incident:{}", incident.id);
     let began = incident.began;
-    let ended = incident.ended.as_ref().map(|mark| mark.at.max(began));
-    let is_over = !incident.is_live();
+    let ended = incident.ended.as_ref().map_or(event.at, |mark| mark.at);
+    // One that goes on has no length yet, also where it had one and came back.
+    let time_end = match (incident.is_live(), event.stage) {
+        (true, Stage::Opened) => None,
+        (true, _) => Some(began),
+        (false, _) => Some(ended.max(began)),
+    };
     AnnotationNote {
         annotation: Annotation {
             time: millis(began),
-            time_end: is_over.then(|| millis(ended.unwrap_or(event.at).max(began))),
+            time_end: time_end.map(millis),
             text: text(incident, incident_url),
             tags: tags(incident, &found_by),
         },

@@ -11,6 +11,7 @@ use crate::core::event::{
     Before, Cause, Digest, Evidence, Gravity, Incident, IncidentEvent, IncidentState, Lift, Mark,
     NearChange, Part, Route, Sign, Stack, Suspect,
 };
+use crate::core::record::Change;
 
 /// What became of an incident.
 #[derive(Serialize)]
@@ -137,15 +138,18 @@ struct EvidenceObject {
     at: String,
 }
 
+/// A change.
 #[derive(Serialize)]
-struct ChangeObject {
+pub(super) struct ChangeObject {
     id: String,
     kind: &'static str,
     service: String,
     from: Option<String>,
     to: Option<String>,
     at: String,
-    before_seconds: f64,
+    /// How long before an incident, where it is told of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before_seconds: Option<f64>,
     reference: Option<String>,
     url: Option<String>,
 }
@@ -314,7 +318,7 @@ impl CauseObject {
         Self {
             verdict: cause.verdict.name(),
             suspects: suspects.map(|s| SuspectObject::of(s, room)).collect(),
-            changes: changes.map(|c| ChangeObject::of(c, room)).collect(),
+            changes: changes.map(|c| ChangeObject::near(c, room)).collect(),
             lifts: lifts.map(|l| LiftObject::of(l, room)).collect(),
             unknown: unknown.map(|text| room.cut(text)).collect(),
         }
@@ -346,8 +350,14 @@ impl EvidenceObject {
 }
 
 impl ChangeObject {
-    fn of(near: &NearChange, room: &Room) -> Self {
-        let change = &near.change;
+    fn near(near: &NearChange, room: &Room) -> Self {
+        Self {
+            before_seconds: Some(seconds(near.before)),
+            ..Self::of(&near.change, room)
+        }
+    }
+
+    pub(super) fn of(change: &Change, room: &Room) -> Self {
         let cut = |text: &Option<Box<str>>| text.as_ref().map(|text| room.cut(text));
         Self {
             id: room.cut(&change.id),
@@ -356,7 +366,7 @@ impl ChangeObject {
             from: cut(&change.from),
             to: cut(&change.to),
             at: rfc3339(change.at),
-            before_seconds: seconds(near.before),
+            before_seconds: None,
             reference: cut(&change.reference),
             url: cut(&change.url),
         }

@@ -16,7 +16,7 @@ use std::fmt::Write as _;
 use crate::core::event::{
     ActionKind, Digest, Event, Gravity, Incident, IncidentEvent, Proposal, Stage,
 };
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert};
 
 pub use json::{event_json, incident_json, line as json_line};
 pub use otlp::{INSTANCE_ATTRIBUTE, SCOPE_NAME};
@@ -37,6 +37,7 @@ pub(super) fn type_name(event: &Event) -> &'static str {
             Stage::Accepted => "knothole.incident.accepted",
         },
         Event::Digest(_) => "knothole.digest.sent",
+        Event::Change(_) => "knothole.change.seen",
     }
 }
 
@@ -68,6 +69,7 @@ pub(super) fn sentence(event: &Event) -> String {
         }
         Event::Incident(event) => incident_sentence(event),
         Event::Digest(digest) => digest_sentence(digest),
+        Event::Change(change) => text::change_sentence(change),
     };
     inert(&shortened(&text, SENTENCE_CHARS_MAX))
 }
@@ -113,31 +115,6 @@ fn errand(proposal: &Proposal) -> String {
     format!("{verb} {kind} {name} in namespace {}", target.namespace)
 }
 
-/// `text` with every character that acts on a terminal or deceives the eye made visible: an
-/// escape character becomes `\u{1b}`, a new line `\n`.
-pub(super) fn inert(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if !is_deceptive(c) {
-            shown.push(c);
-        } else if matches!(c, '\n' | '\r' | '\t') {
-            shown.extend(c.escape_default());
-        } else {
-            shown.extend(c.escape_unicode());
-        }
-    }
-    shown
-}
-
-/// Control characters, and those that are invisible, break lines or turn the direction of text.
-pub(super) fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
-}
-
 /// At most `chars_max` characters of `text`; `…` stands for the rest.
 pub(super) fn shortened(text: &str, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
@@ -162,6 +139,7 @@ pub fn rfc3339(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::record::is_deceptive;
     use crate::edge::notify::sample;
 
     #[test]
@@ -170,7 +148,7 @@ mod tests {
         assert!(said.chars().all(|c| !is_deceptive(c)), "{said:?}");
         assert!(said.chars().count() <= SENTENCE_CHARS_MAX * 10);
         assert!(
-            said.starts_with(r"sh�op: expected \u{1b}[31mred\n<!channel>"),
+            said.starts_with(r"sh\u{202e}op: expected \u{1b}[31mred\n<!channel>"),
             "{said}"
         );
     }

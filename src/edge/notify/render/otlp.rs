@@ -11,7 +11,7 @@ use super::{inert, rfc3339, sentence, severity_number, type_name};
 use crate::core::event::{
     Anomaly, Digest, Event, Gravity, IncidentEvent, Observed, Proposal, TemplateRef,
 };
-use crate::core::record::{Resource, SpanId, Timestamp, TraceId};
+use crate::core::record::{Change, Resource, SpanId, Timestamp, TraceId};
 
 /// The scope of every event that knothole sends.
 pub const SCOPE_NAME: &str = "knothole";
@@ -38,6 +38,7 @@ pub(crate) fn resource_logs(event: &Event, instance_id: &str, now: Timestamp) ->
             Event::Proposal(proposal) => proposal_attributes(proposal),
             Event::Incident(event) => incident_attributes(event),
             Event::Digest(digest) => digest_attributes(digest),
+            Event::Change(change) => change_attributes(change),
         },
         trace_id: subject
             .trace_id
@@ -92,6 +93,13 @@ impl<'a> Subject<'a> {
             Event::Digest(digest) => Self {
                 resource: None,
                 time: digest.to,
+                severity_number: severity_number(Gravity::Info),
+                trace_id: None,
+                span_id: None,
+            },
+            Event::Change(change) => Self {
+                resource: None,
+                time: change.at,
                 severity_number: severity_number(Gravity::Info),
                 trace_id: None,
                 span_id: None,
@@ -313,6 +321,22 @@ fn digest_attributes(digest: &Digest) -> Vec<KeyValue> {
     attributes
 }
 
+fn change_attributes(change: &Change) -> Vec<KeyValue> {
+    let service = change.stream.to_string();
+    let said = [
+        ("knothole.change.id", Some(&*change.id)),
+        ("knothole.change.kind", Some(change.kind.name())),
+        ("knothole.change.service", Some(&*service)),
+        ("knothole.change.from", change.from.as_deref()),
+        ("knothole.change.to", change.to.as_deref()),
+        ("knothole.change.reference", change.reference.as_deref()),
+        ("knothole.change.url", change.url.as_deref()),
+    ];
+    let said = said.iter();
+    said.filter_map(|(key, value)| Some(attribute(key, text((*value)?))))
+        .collect()
+}
+
 fn template_text(template: Option<&TemplateRef>) -> &str {
     template.map_or(END, |template| &template.text)
 }
@@ -348,7 +372,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::edge::notify::render::is_deceptive;
+    use crate::core::record::is_deceptive;
     use crate::edge::notify::sample;
 
     const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_350);
@@ -389,6 +413,32 @@ mod tests {
             observed.unwrap().value,
             Some(any(text(sample::HOSTILE_TEXT)))
         );
+    }
+
+    #[test]
+    fn events_keep_to_the_conventions_for_events_and_names() {
+        let events = [
+            Event::Anomaly(Arc::new(sample::anomaly())),
+            Event::Proposal(Arc::new(sample::proposal())),
+            Event::Incident(Arc::new(sample::opened())),
+            Event::Digest(Arc::new(sample::digest())),
+            Event::Change(Arc::new(sample::change())),
+        ];
+        for event in events {
+            let logs = resource_logs(&event, "9f3c", NOW);
+            let record = &logs.scope_logs[0].log_records[0];
+            let name = &record.event_name;
+            // Not one value in it, and no level in words.
+            assert!(name.starts_with("knothole.") && !name.contains(|c: char| c.is_numeric()));
+            assert!(record.severity_text.is_empty() && record.time_unix_nano > 0);
+            for attribute in &record.attributes {
+                let key = &attribute.key;
+                let is_ours = key.starts_with("knothole.") && key.is_ascii();
+                assert!(is_ours || key == "log.record.template", "{key}");
+                let value = attribute.value.as_ref().unwrap().value.as_ref().unwrap();
+                assert!(!matches!(value, Value::KvlistValue(_)), "{key} is not flat");
+            }
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Events of PagerDuty (Events API v2), without the routing key, which is a secret.
 
+use reqwest::Url;
 use serde::Serialize;
 
-use super::json::bytes;
-use super::text::{cause_sentence, changes_sentence, first_sign, services_sentence, subject};
+use super::text::{
+    cause_sentence, change_sentence, changes_sentence, first_sign, services_sentence, subject,
+};
 use super::{inert, looked_up_at, shortened};
 use crate::core::event::{Event, Incident, IncidentEvent, Stage};
-use crate::core::record::Timestamp;
+use crate::core::record::{Change, Timestamp, inert_json, is_deceptive};
 
 /// Longest summary, in characters.
 pub(crate) const SUMMARY_CHARS_MAX: usize = 1024;
@@ -52,10 +54,42 @@ struct Details<'a> {
     signs: u64,
 }
 
+/// A change event, which wakes nobody: PagerDuty shows it beside the incidents of its service. It has
+/// no action, by which it is told apart.
+#[derive(Serialize)]
+struct ChangeEventObject<'a> {
+    payload: ChangePayload,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<Link<'a>>,
+}
+
+#[derive(Serialize)]
+struct ChangePayload {
+    summary: String,
+    timestamp: String,
+    source: String,
+    custom_details: ChangeDetails,
+}
+
+#[derive(Serialize)]
+struct ChangeDetails {
+    change: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Link<'a> {
+    href: &'a str,
+    text: &'static str,
+}
+
 /// The body of the message for `event`; `None` for what is no event there.
 pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>> {
     match event {
-        Event::Incident(event) => Some(bytes(&object(event, incident_url))),
+        Event::Incident(event) => Some(inert_json(&object(event, incident_url))),
+        Event::Change(change) => Some(inert_json(&change_object(change))),
         Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) => None,
     }
 }
@@ -75,6 +109,39 @@ fn object<'a>(event: &'a IncidentEvent, incident_url: Option<&str>) -> EventObje
         client: is_trigger.then_some("knothole"),
         client_url: looked_up_at(incident_url, incident).filter(|_| is_trigger),
     }
+}
+
+fn change_object(change: &Change) -> ChangeEventObject<'_> {
+    let source = inert(&change.stream.to_string());
+    let link = change.url.as_deref().filter(|url| is_web_address(url));
+    let link = link.map(|href| Link {
+        href,
+        text: "What was changed",
+    });
+    ChangeEventObject {
+        payload: ChangePayload {
+            summary: shortened(&change_sentence(change), SUMMARY_CHARS_MAX),
+            timestamp: timestamp(change.at),
+            source: shortened(&source, NAME_CHARS_MAX),
+            custom_details: ChangeDetails {
+                change: shortened(&inert(&change.id), NAME_CHARS_MAX),
+                kind: change.kind.name(),
+                reference: change
+                    .reference
+                    .as_deref()
+                    .map(|it| shortened(&inert(it), TEXT_CHARS_MAX)),
+            },
+        },
+        links: link.into_iter().collect(),
+    }
+}
+
+/// Whether a reader who follows it gets to a page and to nothing else.
+fn is_web_address(url: &str) -> bool {
+    let parsed = url.parse::<Url>();
+    url.len() <= TEXT_CHARS_MAX
+        && !url.contains(is_deceptive)
+        && parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
 fn payload(incident: &Incident) -> Payload<'_> {

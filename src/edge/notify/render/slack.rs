@@ -7,12 +7,12 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::json::bytes;
 use super::text::{
     before_sentence, cause_sentence, changes_sentence, moment, services_sentence, subject,
 };
 use super::{inert, looked_up_at};
 use crate::core::event::{Digest, Event, Gravity, Incident, IncidentEvent, Sign, Stage};
+use crate::core::record::inert_json;
 
 /// Longest header, in UTF-16 units, since nobody says what Slack counts.
 pub(crate) const HEADER_UNITS_MAX: usize = 150;
@@ -42,9 +42,9 @@ pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>>
             super::sentence(&Event::Digest(digest.clone())),
             digest_blocks(digest),
         ),
-        Event::Anomaly(_) | Event::Proposal(_) => return None,
+        Event::Anomaly(_) | Event::Proposal(_) | Event::Change(_) => return None,
     };
-    Some(bytes(&Message {
+    Some(inert_json(&Message {
         text: escaped(&unmarked(&text), SECTION_UNITS_MAX),
         blocks: blocks.into_iter().take(BLOCKS_MAX).collect(),
         unfurl_links: false,

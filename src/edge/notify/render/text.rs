@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::inert;
 use crate::core::event::{Before, Cause, Incident, Suspect, Verdict};
-use crate::core::record::Timestamp;
+use crate::core::record::{Change, ChangeKind, Timestamp};
 
 /// Most services that a text names.
 const SERVICES_MAX: usize = 8;
@@ -98,18 +98,30 @@ pub(super) fn changes_sentence(cause: &Cause) -> String {
     let Some(near) = cause.changes.first() else {
         return String::new();
     };
-    let change = &near.change;
-    let what = match (&change.from, &change.to) {
+    let (before, stream) = (span(near.before), &near.change.stream);
+    inert(&format!(
+        "Changed {before} before: {stream} {}",
+        what_changed(&near.change)
+    ))
+}
+
+/// What was done to a service.
+pub(super) fn change_sentence(change: &Change) -> String {
+    let (stream, what) = (&change.stream, what_changed(change));
+    inert(&match change.kind {
+        ChangeKind::Version => format!("{stream} has another version: {what}"),
+        ChangeKind::Rollout => format!("{stream} was rolled out: {what}"),
+        ChangeKind::Posted => format!("{stream} was changed: {what}"),
+    })
+}
+
+fn what_changed(change: &Change) -> String {
+    match (&change.from, &change.to) {
         (Some(from), Some(to)) => format!("{from} → {to}"),
         (None, Some(to)) => to.to_string(),
         (Some(from), None) => format!("away from {from}"),
         (None, None) => change.kind.name().to_owned(),
-    };
-    let before = span(near.before);
-    inert(&format!(
-        "Changed {before} before: {} {what}",
-        change.stream
-    ))
+    }
 }
 
 /// What is known of earlier ones.

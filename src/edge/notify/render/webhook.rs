@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::json::{Data, Room, bytes, fitted};
+use super::json::{Data, Room, fitted};
 use super::{rfc3339, type_name};
 use crate::core::event::Event;
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 
 /// Standard Webhooks asks for less than 20 kB.
 pub(crate) const BODY_BYTES_MAX: usize = 20_000;
@@ -23,7 +23,7 @@ struct Envelope {
 }
 
 fn envelope(event: &Event, now: Timestamp, room: &Room) -> Vec<u8> {
-    bytes(&Envelope {
+    inert_json(&Envelope {
         r#type: type_name(event),
         timestamp: rfc3339(now),
         data: Data::of(event, room),

@@ -5,11 +5,10 @@ use serde_json::Value;
 
 use super::SendSetupError;
 use super::http::{Endpoint, Reach, ask, unreadable};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::{CloudeventsConfig, ContentMode};
 use crate::edge::notify::deliver::{Answer, Message, Sink};
 use crate::edge::notify::egress::Egress;
-use crate::edge::notify::render::json::bytes;
 
 /// Most events in one request of the batch mode.
 pub(crate) const BATCH_MAX: usize = 16;
@@ -95,7 +94,7 @@ pub(crate) fn taken_apart(event: &[u8]) -> Option<BinaryForm> {
     let Ok(Value::Object(mut event)) = serde_json::from_slice(event) else {
         return None;
     };
-    let data = bytes(&event.remove("data")?);
+    let data = inert_json(&event.remove("data")?);
     event.remove("datacontenttype");
     let attributes = event.into_iter().map(|(name, value)| {
         let value = match value {

@@ -62,7 +62,7 @@ impl FileSink {
         let written = mend(&mut file, length)
             .and_then(|()| file.write_all(lines))
             .and_then(|()| match self.sync {
-                FileSync::Always => file.sync_data(),
+                FileSync::Always => self.settle(&file, length),
                 FileSync::Never => Ok(()),
             });
         if written.is_err() {
@@ -70,6 +70,16 @@ impl FileSink {
             let _ = file.set_len(length);
         }
         written
+    }
+
+    /// Has what was written on disk for sure, and a file that was empty in its folder.
+    fn settle(&self, file: &File, length: u64) -> io::Result<()> {
+        file.sync_data()?;
+        if length > 0 {
+            return Ok(());
+        }
+        let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     }
 
     /// `path.1` becomes `path.2` and so on; the oldest goes.
@@ -171,6 +181,17 @@ mod tests {
         assert_eq!(read(&sink.aside(1)), "{\"n\":6}\n{\"n\":7}\n");
         assert_eq!(read(&sink.aside(2)), "{\"n\":4}\n{\"n\":5}\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_file_beside_the_daemon_needs_no_folder_in_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::create(folder.path().join("a")).unwrap();
+        let named = FileSink {
+            path: "events.jsonl".into(),
+            ..sink(&folder, 1000, 1)
+        };
+        named.settle(&file, 0).unwrap();
     }
 
     #[tokio::test]

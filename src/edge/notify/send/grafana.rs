@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::SendSetupError;
 use super::http::{Endpoint, Reach, Reply, ask, unreadable};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::GrafanaConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
 use crate::edge::notify::egress::Egress;
 use crate::edge::notify::render::grafana::{Annotation, AnnotationNote};
-use crate::edge::notify::render::json::bytes;
 use crate::edge::notify::secret;
 
 /// One Grafana.
@@ -63,10 +62,10 @@ impl GrafanaSink {
             Some(id) => {
                 let url = self.place(&["api", "annotations", &id.to_string()]);
                 self.endpoint
-                    .patch(url, "application/json", bytes(&note.annotation))
+                    .patch(url, "application/json", inert_json(&note.annotation))
             }
             None => {
-                let body = bytes(&Made {
+                let body = inert_json(&Made {
                     dashboard_uid: self.dashboard_uid.as_deref(),
                     panel_id: self.panel_id,
                     annotation: &note.annotation,

@@ -17,7 +17,7 @@ pub(crate) use alertmanager::AlertmanagerSink;
 pub(crate) use cloudevents::{BATCH_MAX, CloudeventsSink};
 pub(crate) use file::FileSink;
 pub(crate) use grafana::GrafanaSink;
-pub(crate) use otlp::OtlpSink;
+pub(crate) use otlp::{OtlpSink, reach};
 pub(crate) use pagerduty::PagerdutySink;
 pub(crate) use slack::SlackSink;
 pub(crate) use stdout::StdoutSink;

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
 use super::SendSetupError;
 use super::http::{Endpoint, Reach, ask, unreadable};
-use crate::core::record::Timestamp;
+use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::PagerdutyConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
 use crate::edge::notify::egress::Egress;
-use crate::edge::notify::render::json::bytes;
 use crate::edge::notify::secret;
 
 /// How long to wait after too many requests where PagerDuty does not say.
@@ -20,6 +19,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// One integration.
 pub(crate) struct PagerdutySink {
     endpoint: Endpoint,
+    changes_at: Url,
     routing_key: String,
 }
 
@@ -30,21 +30,28 @@ impl PagerdutySink {
             allow_private: config.allow_private,
             egress,
         };
+        let endpoint = Endpoint::new(&config.url, &reach)?;
+        let changes_at = endpoint.url().join("change/enqueue");
         Ok(Self {
-            endpoint: Endpoint::new(&config.url, &reach)?,
+            changes_at: changes_at.map_err(|_| SendSetupError::Address(config.url.clone()))?,
+            endpoint,
             routing_key: secret::load_routing_key(&config.routing_key)?,
         })
     }
 
-    /// The key stands in the body, and is put there no sooner than now: what is stored holds no
-    /// secret.
-    fn addressed(&self, body: &[u8]) -> Option<Vec<u8>> {
+    /// Where it goes, and what: the key stands in the body, and is put there no sooner than now, since
+    /// what is stored holds no secret. What has no action is a change, which has a place of its own.
+    fn addressed(&self, body: &[u8]) -> Option<(Url, Vec<u8>)> {
         let Ok(Value::Object(mut event)) = serde_json::from_slice(body) else {
             return None;
         };
+        let url = match event.contains_key("event_action") {
+            true => self.endpoint.url(),
+            false => self.changes_at.clone(),
+        };
         let key = Value::String(self.routing_key.clone());
         event.insert("routing_key".to_owned(), key);
-        Some(bytes(&event))
+        Some((url, inert_json(&event)))
     }
 }
 
@@ -53,11 +60,10 @@ impl Sink for PagerdutySink {
         let Some(message) = batch.first() else {
             return Answer::Taken { refused: 0 };
         };
-        let Some(body) = self.addressed(&message.body) else {
+        let Some((url, body)) = self.addressed(&message.body) else {
             let why = "a stored message cannot be read".to_owned();
             return Answer::Never { why };
         };
-        let url = self.endpoint.url();
         let request = self.endpoint.post(url, "application/json", body);
         match ask(request).await {
             Ok(mut reply) => {

@@ -82,6 +82,18 @@ fn an_incident_as_a_page() {
 }
 
 #[test]
+fn a_change_as_a_line_an_otlp_event_a_cloud_event_and_a_change_event() {
+    let change = Event::Change(Arc::new(sample::change()));
+    insta::assert_snapshot!("change_line", pretty(&json_line(&change)));
+    let logs = render::otlp::resource_logs(&change, "9f3c", NOW);
+    insta::assert_snapshot!("change_otlp", serde_json::to_string_pretty(&logs).unwrap());
+    let body = render::cloudevents::body(&change, "/knothole/instance/9f3c");
+    insta::assert_snapshot!("change_cloudevent", pretty(&body));
+    let body = render::pagerduty::body(&change, URL).unwrap();
+    insta::assert_snapshot!("change_page", pretty(&body));
+}
+
+#[test]
 fn an_incident_and_a_digest_as_messages() {
     let body = render::slack::body(&opened(), URL).unwrap();
     insta::assert_snapshot!("incident_slack", pretty(&body));

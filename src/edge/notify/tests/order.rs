@@ -121,12 +121,12 @@ async fn what_is_refused_for_good_is_given_up_with_the_reason_and_the_next_goes_
 #[tokio::test]
 async fn what_is_given_up_for_its_age_says_what_it_failed_of_and_can_be_sent_again() {
     let mut stub = Stub::start(|_| StatusCode::BAD_GATEWAY.into_response()).await;
-    let first = house(&stub, "concurrency: 1");
+    let retry = "retry: {initial: 1ms, max: 2ms, give_up_after: 20ms}";
+    let first = House::webhook(stub.address, retry);
     let prepared = first.dispatcher.prepare(&told("a", 1), NOW);
     let kept = prepared.clone();
     first.dispatcher.send(prepared, NOW);
     stub.next().await;
-    first.advance(Duration::from_secs(24 * 60 * 60));
     assert_eq!(first.close().await, []);
     let dead = first.kept.dead.lock().unwrap().clone();
     assert_eq!(
@@ -137,7 +137,7 @@ async fn what_is_given_up_for_its_age_says_what_it_failed_of_and_can_be_sent_aga
         )]
     );
 
-    let later = NOW.plus(Duration::from_secs(24 * 60 * 60));
+    let later = NOW.plus(Duration::from_secs(60));
     let again = kept.into_iter().map(|it| it.again(later)).collect();
     let mut healthy = Stub::start(|_| StatusCode::OK.into_response()).await;
     let second = house(&healthy, "concurrency: 1");
@@ -195,4 +195,78 @@ async fn what_a_sink_that_is_gone_was_to_get_is_given_up_and_not_lost() {
         dead.iter()
             .all(|(_, why)| why == "the receiver is gone (410)")
     );
+}
+
+#[tokio::test]
+async fn what_was_told_before_and_after_the_clock_was_put_back_keeps_its_order_over_a_restart() {
+    let stub = Stub::start(|_| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
+    let first = house(&stub, "concurrency: 1");
+    let mut kept = first.dispatcher.prepare(&told("a", 1), NOW);
+    let back = NOW.minus(Duration::from_secs(400 * 86_400));
+    kept.extend(first.dispatcher.prepare(&told("a", 2), back));
+    kept.extend(first.dispatcher.prepare(&told("a", 3), back));
+    kept.reverse();
+    let mut healthy = Stub::start(|_| StatusCode::OK.into_response()).await;
+    let second = house(&healthy, "concurrency: 4");
+    second.dispatcher.restore(kept, back);
+    for revision in 1..=3 {
+        assert_eq!(name(&healthy.taken().await), ("a".to_owned(), revision));
+    }
+}
+
+#[tokio::test]
+async fn when_settings_are_read_again_what_is_told_meanwhile_waits_for_what_was_told_before() {
+    let refusing = Stub::start(|_| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
+    let first = house(&refusing, "concurrency: 1");
+    first.dispatcher.offer(&told("a", 1), NOW);
+    let mut healthy = Stub::start(|_| StatusCode::OK.into_response()).await;
+    let second = house(&healthy, "concurrency: 4");
+    let next = first.dispatcher.successor(&second.sinks, &second.context);
+    let next = next.unwrap();
+    next.offer(&told("a", 2), NOW);
+    next.offer(&told("b", 1), NOW);
+    assert_eq!(next.pending(), 0);
+    let left = first.dispatcher.close(Duration::ZERO).await;
+    assert_eq!(left.len(), 1);
+    next.inherit(left, NOW);
+    next.offer(&told("a", 3), NOW);
+    let mut of_a = Vec::new();
+    for _ in 0..4 {
+        let (id, revision) = name(&healthy.taken().await);
+        of_a.extend((id == "a").then_some(revision));
+    }
+    assert_eq!(of_a, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn one_that_is_never_taken_spoils_none_of_its_batch() {
+    let mut stub = Stub::start(|ask| {
+        let list = ask.json();
+        let is_bad = |it: &serde_json::Value| it["id"] == "a-3";
+        match list.as_array().unwrap().iter().any(is_bad) {
+            true => (StatusCode::BAD_REQUEST, "what is that").into_response(),
+            false => StatusCode::OK.into_response(),
+        }
+    })
+    .await;
+    let house = House::new(&format!(
+        "[{{type: cloudevents, name: hook, url: 'http://{}/', mode: batch, {QUICK}}}]",
+        stub.address
+    ));
+    // This test has one thread: all of them are there when the first is taken.
+    for number in 1..=6 {
+        let mut incident = sample::incident();
+        incident.id = number.to_string().into();
+        let mut event = sample::told(Stage::Opened, incident);
+        event.id = format!("a-{number}").into();
+        house
+            .dispatcher
+            .offer(&Event::Incident(Arc::new(event)), NOW);
+    }
+    assert_eq!(stub.next().await.1, StatusCode::BAD_REQUEST);
+    assert_eq!(house.close().await, []);
+    assert_eq!(house.outcome("delivered"), 5);
+    let dead = house.kept.dead.lock().unwrap();
+    let why = "the answer was 400 Bad Request: what is that";
+    assert_eq!(*dead, [("a-3".to_owned(), why.to_owned())]);
 }

@@ -3,7 +3,8 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use super::{Control, OutboxRow, insert_row, number, outbox_row, remove_unless, row_sum, sum};
+use super::outbox::{self, OutboxRow, outbox_row, row_sum};
+use super::{Control, number, remove_unless, sum};
 use crate::core::record::Timestamp;
 use crate::edge::store::StoreError;
 
@@ -76,7 +77,7 @@ impl Control {
             let mut count = 0;
             for row in rows {
                 let row = row?;
-                insert_row(transaction, &row)?;
+                outbox::insert(transaction, &row)?;
                 let sql = "INSERT INTO raised (sink, id) VALUES (?1, ?2)";
                 transaction.execute(sql, params![row.sink, row.id])?;
                 count += 1;

@@ -1,5 +1,7 @@
 //! What is kept as a whole and looked up by its id: incidents, changes, what people said and did.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::{Control, number, remove_unless, sum};
@@ -21,7 +23,7 @@ pub enum Kind {
     Audit,
     /// A silence that was made through the API.
     Silence,
-    /// What incidents are made up from; one document for each part.
+    /// What incidents are made up from; one document for each part of it.
     Desk,
 }
 
@@ -38,13 +40,13 @@ impl Kind {
         }
     }
 
-    /// How many of them are kept; the oldest by time go first.
+    /// How many of them are kept. Those that were first written longest ago go first: the times of
+    /// some are what senders say, and a clock may have been put back.
     const fn max(self) -> u32 {
         match self {
-            Self::Incident | Self::Anomaly | Self::Change | Self::Verdict => 10_000,
+            Self::Incident | Self::Anomaly | Self::Change | Self::Verdict | Self::Silence => 10_000,
             Self::Audit => 100_000,
-            Self::Silence => 1_000,
-            Self::Desk => 16,
+            Self::Desk => 4_096,
         }
     }
 }
@@ -62,6 +64,26 @@ pub struct Document {
     pub body: Vec<u8>,
 }
 
+/// What is done with a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filing {
+    /// It is written; one with the id of another of its kind takes its place.
+    Put(Document),
+    /// It is removed, if it is there.
+    Remove {
+        /// What it is.
+        kind: Kind,
+        /// Its id.
+        id: Box<str>,
+    },
+}
+
+impl From<Document> for Filing {
+    fn from(document: Document) -> Self {
+        Self::Put(document)
+    }
+}
+
 /// A document and its place in the order of their times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Numbered {
@@ -72,25 +94,6 @@ pub struct Numbered {
 }
 
 impl Control {
-    /// Writes documents; one with the id of another of its kind takes its place.
-    ///
-    /// # Errors
-    /// Nothing of it could be written.
-    pub fn put(&self, documents: &[Document]) -> Result<(), StoreError> {
-        self.write(|transaction| put(transaction, documents))
-    }
-
-    /// Removes a document; whether there was one.
-    ///
-    /// # Errors
-    /// It could not be written.
-    pub fn remove(&self, kind: Kind, id: &str) -> Result<bool, StoreError> {
-        self.write(|transaction| {
-            let sql = "DELETE FROM document WHERE kind = ?1 AND id = ?2";
-            Ok(transaction.execute(sql, [kind.name(), id])? > 0)
-        })
-    }
-
     /// The document of a kind with this id.
     ///
     /// # Errors
@@ -117,10 +120,35 @@ impl Control {
         let connection = self.connection();
         let read = || -> rusqlite::Result<Vec<Document>> {
             let sql = "SELECT nth, id, at, body FROM document
-                WHERE kind = ?1 AND substr(id, 1, length(?2)) = ?2 ORDER BY id LIMIT ?3";
+                WHERE kind = ?1 AND id >= ?2 AND id < ?2 || char(1114111) ORDER BY id LIMIT ?3";
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let mut select = connection.prepare_cached(sql)?;
             let rows = select.query_map(params![kind.name(), prefix, limit], |row| {
+                Ok(numbered(kind, row)?.document)
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
+    /// At most `limit` documents of a kind, the highest id first, of those whose ids are below `before`.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn last(
+        &self,
+        kind: Kind,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, StoreError> {
+        let connection = self.connection();
+        let read = || -> rusqlite::Result<Vec<Document>> {
+            let sql = "SELECT nth, id, at, body FROM document
+                WHERE kind = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+            let before = before.unwrap_or("\u{10ffff}");
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map(params![kind.name(), before, limit], |row| {
                 Ok(numbered(kind, row)?.document)
             })?;
             rows.collect()
@@ -154,30 +182,31 @@ impl Control {
     }
 }
 
-pub(super) fn put(transaction: &Transaction<'_>, documents: &[Document]) -> rusqlite::Result<()> {
+pub(super) fn file(transaction: &Transaction<'_>, filings: &[Filing]) -> rusqlite::Result<()> {
     let sql = "INSERT INTO document (kind, id, at, body, sum) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (kind, id) DO UPDATE SET at = ?3, body = ?4, sum = ?5";
     let mut insert = transaction.prepare_cached(sql)?;
-    for document in documents {
-        let at = number(document.at);
-        let sum = sum_of(document);
-        insert.execute(params![
-            document.kind.name(),
-            document.id,
-            at,
-            document.body,
-            sum
-        ])?;
+    let sql = "DELETE FROM document WHERE kind = ?1 AND id = ?2";
+    let mut remove = transaction.prepare_cached(sql)?;
+    let mut kinds: BTreeSet<Kind> = BTreeSet::new();
+    for filing in filings {
+        match filing {
+            Filing::Put(document) => {
+                let (at, sum) = (number(document.at), sum_of(document));
+                let (kind, id) = (document.kind, &document.id);
+                insert.execute(params![kind.name(), id, at, document.body, sum])?;
+                kinds.insert(kind);
+            }
+            Filing::Remove { kind, id } => {
+                remove.execute([kind.name(), id])?;
+            }
+        }
     }
-    let mut kinds: Vec<Kind> = documents.iter().map(|document| document.kind).collect();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let sql = "DELETE FROM document WHERE kind = ?1 AND nth <= (SELECT nth FROM document
+        WHERE kind = ?1 ORDER BY nth DESC LIMIT 1 OFFSET ?2)";
+    let mut bound = transaction.prepare_cached(sql)?;
     for kind in kinds {
-        let sql = "DELETE FROM document WHERE nth IN (SELECT nth FROM document WHERE kind = ?1
-            ORDER BY at DESC, nth DESC LIMIT -1 OFFSET ?2)";
-        transaction
-            .prepare_cached(sql)?
-            .execute(params![kind.name(), kind.max()])?;
+        bound.execute(params![kind.name(), kind.max()])?;
     }
     Ok(())
 }

@@ -292,8 +292,16 @@ fn a_message_that_is_given_up_waits_for_a_person_and_can_be_sent_again() {
     assert_eq!(control.raise(Some("chat"), None).unwrap(), 0);
     assert_eq!(control.raise(Some("hook"), Some("c")).unwrap(), 1);
     assert_eq!(control.raise(None, None).unwrap(), 1);
-    assert_eq!(ids(&control), ["hook:c", "hook:b"]);
     assert_eq!(control.dead().unwrap(), []);
+    let waiting = control.waiting().unwrap();
+    let waiting: Vec<(&str, u64)> = waiting.iter().map(|it| (&*it.id, it.bytes)).collect();
+    assert_eq!(waiting, [("c", 6), ("b", 6)]);
+    // Whoever starts takes up what is pending, and once more what is raised would be twice.
+    assert_eq!(ids(&control), [""; 0]);
+    let raised: Vec<OutboxRow> = control.raised().unwrap();
+    assert_eq!(raised, [rows[2].clone(), rows[1].clone()]);
+    assert_eq!(control.raised().unwrap(), []);
+    assert_eq!(ids(&control), ["hook:c", "hook:b"]);
 }
 
 fn incident(id: &str, seconds: u64, body: &str) -> Document {
@@ -314,8 +322,10 @@ fn documents_are_written_with_what_is_told_and_read_newest_first() {
         incident("ab2", 30, "two"),
         incident("ac3", 20, "three"),
     ];
-    control.tell(&[event("a", 1)], &[], &documents).unwrap();
-    control.put(&[incident("aa1", 10, "one again")]).unwrap();
+    let filings = documents.clone().map(Filing::Put);
+    control.tell(&[event("a", 1)], &[], &filings).unwrap();
+    let again = incident("aa1", 10, "one again").into();
+    control.tell(&[], &[], &[again]).unwrap();
     drop(control);
     let control = open(folder.path());
     let read = |after, limit| control.newest(Kind::Incident, after, limit).unwrap();
@@ -334,7 +344,39 @@ fn documents_are_written_with_what_is_told_and_read_newest_first() {
     assert_eq!(found("ab", 9), [documents[1].clone()]);
     assert_eq!(found("a", 2).len(), 2);
     assert_eq!(found("a%", 9), [], "no pattern, just a beginning");
-    assert!(control.remove(Kind::Incident, "ab2").unwrap());
-    assert!(!control.remove(Kind::Incident, "ab2").unwrap());
+    let remove = || Filing::Remove {
+        kind: Kind::Incident,
+        id: "ab2".into(),
+    };
+    let written = incident("ab2", 40, "two again").into();
+    control.tell(&[], &[], &[written, remove()]).unwrap();
     assert_eq!(control.document(Kind::Incident, "ab2").unwrap(), None);
+    control.tell(&[], &[], &[remove()]).unwrap();
+    assert_eq!(read(None, 9).len(), 2);
+}
+
+#[test]
+fn what_was_written_first_goes_first_whatever_its_time_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path());
+    let silence = |number: u32, seconds: u64| Document {
+        kind: Kind::Silence,
+        id: format!("{number:05}").into(),
+        at: Timestamp::from_millis(seconds * 1_000),
+        body: Vec::new(),
+    };
+    // Ten thousand from a time to come, then one of now.
+    let future = (0..10_000).map(|number| silence(number, 9_000_000_000).into());
+    let future: Vec<Filing> = future.collect();
+    control.tell(&[], &[], &future).unwrap();
+    control
+        .tell(&[], &[], &[silence(20_000, 1).into()])
+        .unwrap();
+    let ids = |before, limit| -> Vec<String> {
+        let found = control.last(Kind::Silence, before, limit).unwrap();
+        found.iter().map(|it| it.id.to_string()).collect()
+    };
+    assert_eq!(ids(None, 2), ["20000", "09999"], "what is new is there");
+    assert_eq!(ids(None, 20_000).len(), 10_000);
+    assert_eq!(ids(Some("00002"), 9), ["00001"], "the first was let go");
 }

@@ -194,3 +194,43 @@ async fn the_longest_incident_is_taken_and_so_is_one_from_the_future() {
     house.dispatcher.offer(&opened(odd), NOW);
     stub.taken().await;
 }
+
+#[tokio::test]
+async fn one_that_never_answers_keeps_no_other_waiting() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut stub = Stub::start(answer).await;
+    let house = House::new(&format!(
+        "[{{type: alertmanager, name: hook, timeout: 10m, \
+         urls: ['http://{}/am/', 'http://{}/am/']}}]",
+        silent.local_addr().unwrap(),
+        stub.address
+    ));
+    house.dispatcher.offer(&opened(sample::incident()), NOW);
+    assert!(is_firing(&stub.taken().await.json()[0]));
+}
+
+#[tokio::test]
+async fn what_ended_is_said_again_also_when_settings_were_read_again() {
+    let mut stub = Stub::start(answer).await;
+    let house = house(&[&stub], "resend_every: 5ms");
+    let [first, .., last] = life();
+    house.dispatcher.offer(&first, NOW);
+    let labelled = labels(&stub.taken().await.json()[0]);
+    let next = house.dispatcher.successor(&house.sinks, &house.context);
+    let next = next.unwrap();
+    next.inherit(house.close().await, NOW);
+    // Somewhere else was seen to have been first.
+    let Event::Incident(mut last) = last else {
+        unreachable!()
+    };
+    let told = Arc::make_mut(&mut last);
+    Arc::make_mut(&mut told.incident).parts.reverse();
+    next.offer(&Event::Incident(last), NOW);
+    loop {
+        let alerts = stub.taken().await.json();
+        assert_eq!(labels(&alerts[0]), labelled);
+        if !is_firing(&alerts[0]) {
+            break;
+        }
+    }
+}

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::super::stub::{Ask, Stub};
 use super::super::{House, NOW, QUICK};
 use super::{ensure, keys, life};
+use crate::core::event::Event;
 
 /// Its annotations; the place in the list is the id.
 type Annotations = Arc<Mutex<Vec<Value>>>;
@@ -129,6 +130,29 @@ async fn an_incident_is_one_annotation_that_ends_with_it_also_over_a_restart() {
         "kind:sequence",
     ];
     assert_eq!(all[0]["tags"], json!(tags));
+}
+
+#[tokio::test]
+async fn the_annotation_of_an_incident_that_came_back_has_no_end() {
+    let annotations = Annotations::default();
+    let kept = Arc::clone(&annotations);
+    let stub = Stub::start(move |ask| answer(ask, &kept)).await;
+    let house = house(&stub);
+    let [first, back, _, last] = life();
+    for (revision, event) in (1..).zip([first, last, back]) {
+        let Event::Incident(mut event) = event else {
+            unreachable!()
+        };
+        let event = Arc::make_mut(&mut event);
+        Arc::make_mut(&mut event.incident).revision = revision;
+        house
+            .dispatcher
+            .offer(&Event::Incident(Arc::new(event.clone())), NOW);
+    }
+    assert_eq!(house.close().await, []);
+    let all = annotations.lock().unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0]["timeEnd"], all[0]["time"]);
 }
 
 #[tokio::test]

@@ -119,6 +119,7 @@ async fn an_incident_and_its_end_are_messages_that_slack_takes() {
     let mut stub = Stub::start(answer).await;
     let house = house(&stub);
     let [first, .., last] = life();
+    let began = std::time::Instant::now();
     house.dispatcher.offer(&first, NOW);
     house.dispatcher.offer(&last, NOW);
     let opened = stub.taken().await.json();
@@ -140,6 +141,8 @@ async fn an_incident_and_its_end_are_messages_that_slack_takes() {
             .unwrap()
             .starts_with("✅ Resolved cart: ")
     );
+    // One in a second.
+    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
 }
 
 #[tokio::test]

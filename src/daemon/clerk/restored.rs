@@ -1,0 +1,63 @@
+//! What a clerk finds on disk.
+
+use crate::core::desk::{Desk, DeskSettings};
+use crate::core::incident::{SavedError, SavedPart};
+use crate::core::record::Timestamp;
+use crate::core::silence::Silence;
+use crate::daemon::orders::silence_of;
+use crate::daemon::showing::said;
+use crate::edge::store::{Control, Filing, Kind};
+
+/// Most silences that are looked at, the newest; most of them are over.
+const LOOKED_AT_MAX: usize = 10_000;
+
+/// Most parts of a desk: its incidents, what was heard of late, and some more.
+const PARTS_MAX: usize = 4_096;
+
+/// A desk as it was left, or a new one.
+pub(super) fn desk(settings: DeskSettings, control: &Control) -> Desk {
+    let found = said(control.beginning(Kind::Desk, "", PARTS_MAX));
+    let parts = found.into_iter().map(|document| SavedPart {
+        name: document.id,
+        body: Some(document.body),
+    });
+    let parts: Vec<SavedPart> = parts.collect();
+    let mut desk = match Desk::restored(settings.clone(), &parts) {
+        Ok(desk) => desk,
+        Err(SavedError::Missing(_)) if parts.is_empty() => Desk::new(settings),
+        Err(error) => {
+            tracing::error!(%error, "What is known of incidents cannot be used; those that go on are opened anew.");
+            // Or it would be taken for a part of what is written from now on.
+            let unusable = parts.iter().filter(|part| !Desk::is_evidence(part));
+            let removed = unusable.map(|part| Filing::Remove {
+                kind: Kind::Desk,
+                id: part.name.clone(),
+            });
+            said(control.tell(&[], &[], &removed.collect::<Vec<Filing>>()));
+            Desk::new(settings)
+        }
+    };
+    for part in parts.iter().filter(|part| Desk::is_evidence(part)) {
+        if let Err(error) = desk.restore_evidence(part) {
+            tracing::warn!(%error, "What spans and metrics showed cannot be used; it is learned again.");
+        }
+    }
+    desk
+}
+
+/// The silences that were made through the api and are not over.
+pub(super) fn silences(control: &Control, now: Timestamp) -> Vec<Silence> {
+    let found = said(control.newest(Kind::Silence, None, LOOKED_AT_MAX));
+    let found = found
+        .iter()
+        .filter_map(|it| silence_of(&it.document.body, now));
+    found.filter(|silence| !silence.is_over(now)).collect()
+}
+
+/// The number of the last entry of the audit.
+pub(super) fn audited(control: &Control) -> u64 {
+    // By its number: its time is older than that of others where the clock was put back.
+    let last = said(control.last(Kind::Audit, None, 1));
+    let number = last.first().and_then(|it| it.id.parse().ok());
+    number.unwrap_or(0)
+}
