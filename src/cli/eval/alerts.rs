@@ -172,13 +172,13 @@ fn told(network: &Network) -> Vec<Group> {
     let topology = Topology::default();
     let mut correlator = Correlator::new(Settings::default());
     let mut opened: Vec<IncidentEvent> = Vec::new();
-    // As each incident was last told.
-    let mut at_end: BTreeMap<Box<str>, Arc<Incident>> = BTreeMap::new();
+    let mut latest: BTreeMap<Box<str>, Arc<Incident>> = BTreeMap::new();
     // The number of the case that each alert was put in at once.
     let mut cases: Vec<Option<u64>> = Vec::with_capacity(network.alerts.len());
     let mut take = |correlator: &mut Correlator| {
         for event in correlator.take(|_| {}, |_, _| {}) {
-            at_end.insert(event.incident.id.clone(), Arc::clone(&event.incident));
+            let incident = Arc::clone(&event.incident);
+            latest.insert(incident.id.clone(), incident);
             if event.stage == Stage::Opened {
                 opened.push(event);
             }
@@ -202,9 +202,10 @@ fn told(network: &Network) -> Vec<Group> {
     let group = |event: IncidentEvent| {
         let first = event.incident.signs.first();
         let first = first.and_then(|sign| network.alerts.get(number_of(&sign.id)));
+        // As it is now, or was when it was over.
         let id = &event.incident.id;
-        let live = correlator.get(id).map(Arc::new);
-        let at_end = live.or_else(|| at_end.get(id).cloned());
+        let now = correlator.get(id).map(Arc::new);
+        let at_end = now.or_else(|| latest.get(id).cloned());
         let at_end = at_end.unwrap_or_else(|| Arc::clone(&event.incident));
         Group {
             began: event.incident.began,

@@ -49,10 +49,9 @@ impl Correlator {
 
     /// Decides upon the burst that gathers, if it is over.
     pub(super) fn end_burst(&mut self, now: Moment) {
-        let is_over = |burst: &Burst| burst.ends() <= now;
-        if self.foreign.burst.as_ref().is_some_and(is_over)
-            && let Some(burst) = self.foreign.burst.take()
-        {
+        let burst = self.foreign.burst.as_ref();
+        let is_over = burst.is_some_and(|burst| burst.ends() <= now);
+        if is_over && let Some(burst) = self.foreign.burst.take() {
             self.decide(burst);
         }
     }
@@ -85,7 +84,7 @@ impl Correlator {
             return near;
         }
         self.counts.background += 1;
-        self.foreign.lately.push(sign, now);
+        self.lately.push(sign, now);
         None
     }
 
@@ -117,7 +116,7 @@ impl Correlator {
                 self.counts.background = self.counts.background.saturating_sub(1);
                 self.put(sign, *at, (home, Relation::Time));
             } else {
-                self.foreign.lately.push(sign, burst.last());
+                self.lately.push(sign, burst.last());
             }
         }
     }
@@ -143,10 +142,7 @@ impl Correlator {
         };
         let case = self.cases.get_mut(&key)?;
         case.opened = case.opened.min(burst.began());
-        let moved = self
-            .foreign
-            .lately
-            .join(&sign.stream, burst.last(), &mut case.company);
+        let moved = self.lately.join(&sign.stream, &mut case.company);
         case.sign_count += moved;
         self.counts.joined += moved;
         self.counts.background = self.counts.background.saturating_sub(moved);

@@ -187,8 +187,17 @@ impl Case {
         }
     }
 
-    /// Counts a sign that comes anyway at a service that takes part, or too late to matter. It keeps
-    /// nothing going and is no evidence.
+    /// Counts a sign of its own that comes too late to show anything new.
+    pub(super) fn count_late(&mut self, sign: &Sign, last: When) {
+        self.sign_count += 1;
+        self.note_last(last);
+        if let Some(side) = self.parts.get_mut(&sign.stream) {
+            side.signs += 1;
+        }
+    }
+
+    /// Counts a sign that comes anyway at a service that takes part. It keeps nothing going and is no
+    /// evidence.
     pub(super) fn accompany(&mut self, sign: &Arc<Sign>, at: When) {
         self.sign_count += 1;
         self.note_last(at);

@@ -26,11 +26,11 @@ pub(super) struct Company {
 /// What came lately and is part of no incident, in the order of time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Lately {
-    /// By the time, the name and the service, each with how many it stands for.
+    /// By the minute, the name and the service, each with how many it stands for.
     kept: BTreeMap<Spot, (Arc<Sign>, u64)>,
 }
 
-/// A time of five minutes, a name and a service.
+/// A minute, a name and a service.
 type Spot = (Moment, Box<str>, StreamKey);
 
 impl Company {
@@ -75,20 +75,16 @@ impl Company {
 }
 
 impl Lately {
-    /// Most names and services, five minutes by five minutes, that are remembered.
-    const KEPT_MAX: usize = 1_024;
+    /// Most names and services, minute by minute, that are remembered.
+    const KEPT_MAX: usize = 4_096;
     /// How far back it goes.
-    const LASTS: Duration = Duration::from_mins(30);
-    const STEP: Duration = Duration::from_mins(5);
+    pub(super) const LASTS: Duration = Duration::from_mins(30);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     /// Notes an alert that came at `now`.
     pub(super) fn push(&mut self, sign: &Arc<Sign>, now: Moment) {
-        self.forget(now);
-        let key = (
-            now.whole(Self::STEP),
-            sign.kind.clone(),
-            sign.stream.clone(),
-        );
+        let minute = now.whole(Self::MINUTE);
+        let key = (minute, sign.kind.clone(), sign.stream.clone());
         if let Some((kept, count)) = self.kept.get_mut(&key) {
             count_in(kept, sign);
             *count += 1;
@@ -100,9 +96,23 @@ impl Lately {
         self.kept.insert(key, (Arc::clone(sign), 1));
     }
 
-    /// Hands what came near `stream` until `now` over to the company of an incident. Gives how many.
-    pub(super) fn join(&mut self, stream: &StreamKey, now: Moment, company: &mut Company) -> u64 {
-        self.forget(now);
+    /// Whether something is old.
+    pub(super) fn is_due(&self, now: Moment) -> bool {
+        let first = self.kept.first_key_value();
+        first.is_some_and(|((minute, ..), _)| now.since(*minute) > Self::LASTS)
+    }
+
+    /// Forgets what is old.
+    pub(super) fn advance(&mut self, now: Moment) {
+        while let Some(first) = self.kept.first_entry()
+            && now.since(first.key().0) > Self::LASTS
+        {
+            first.remove();
+        }
+    }
+
+    /// Hands what came near `stream` over to the company of an incident. Gives how many.
+    pub(super) fn join(&mut self, stream: &StreamKey, company: &mut Company) -> u64 {
         let mut moved = 0;
         self.kept.retain(|(_, _, other), (sign, count)| {
             let joins = is_near(stream, other) && company.add(sign, *count);
@@ -110,14 +120,6 @@ impl Lately {
             !joins
         });
         moved
-    }
-
-    fn forget(&mut self, now: Moment) {
-        while let Some(first) = self.kept.first_entry()
-            && now.since(first.key().0) > Self::LASTS
-        {
-            first.remove();
-        }
     }
 }
 

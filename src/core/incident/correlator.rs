@@ -11,7 +11,7 @@ use super::Settings;
 use super::burst::Burst;
 use super::case::Case;
 use super::clock::Clock;
-use super::company;
+use super::company::{self, Lately};
 use super::foreign::Foreign;
 use super::gravity;
 use super::heard::Heard;
@@ -35,6 +35,7 @@ pub struct Correlator {
     pub(super) places: Places,
     pub(super) past: Kept<Past>,
     pub(super) foreign: Kept<Foreign>,
+    pub(super) lately: Kept<Lately>,
     pub(super) heard: Heard,
     pub(super) pending: VecDeque<Pending>,
     pub(super) counts: Counts,
@@ -107,6 +108,7 @@ impl Correlator {
             places: Places::default(),
             past: Kept::default(),
             foreign: Kept::default(),
+            lately: Kept::default(),
             heard: Heard::default(),
             pending: VecDeque::new(),
             counts: Counts::default(),
@@ -148,6 +150,9 @@ impl Correlator {
         self.clock.advance(now);
         let now = self.clock.now().moment;
         self.places.advance(now);
+        if self.lately.is_due(now) {
+            self.lately.advance(now);
+        }
         self.end_burst(now);
         let all: Vec<u64> = self.cases.keys().copied().collect();
         for key in all {

@@ -60,10 +60,8 @@ impl Correlator {
             return;
         };
         // What became part of another incident was not a trouble of its own.
-        if let Some(told) = case.told.as_ref()
-            && !case.keys.is_empty()
-            && !case.is_rest
-        {
+        let is_own = !case.keys.is_empty() && !case.is_rest;
+        if let Some(told) = case.told.as_ref().filter(|_| is_own) {
             self.past.learn(&Over {
                 fingerprint: &told.fingerprint,
                 began: case.began,

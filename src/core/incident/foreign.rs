@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 
 use super::burst::Burst;
 use super::clock::Moment;
-use super::company::Lately;
 use crate::core::event::Sign;
 use crate::core::record::StreamKey;
 
@@ -60,8 +59,6 @@ pub(super) struct Foreign {
     alert: Option<Moment>,
     /// The day that it is, and how many incidents were opened in it.
     today: (u64, usize),
-    /// What came lately and is part of no incident.
-    pub(super) lately: Lately,
     /// The incident that gathers what is surprising and opens none, and its day.
     pub(super) rest: Option<(u64, u64)>,
 }

@@ -18,9 +18,10 @@ impl Correlator {
             return home;
         }
         if let Some(home) = self.was_of(sign, at.moment) {
+            let last = self.clock.when(sign.last_seen);
             self.counts.joined += 1;
             if let Some(case) = self.cases.get_mut(&home) {
-                case.accompany(sign, at);
+                case.count_late(sign, last);
             }
             return home;
         }

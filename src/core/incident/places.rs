@@ -137,11 +137,14 @@ impl Places {
     /// After a restart, with these cases: what leads to none of them leads nowhere.
     pub(super) fn find_again(&mut self, cases: &Cases) {
         self.services.retain(|_, key| cases.contains_key(key));
-        self.alerts.retain(|_, services| {
+        for services in self.alerts.values_mut() {
             services.retain(|_, key| cases.contains_key(key));
-            !services.is_empty()
-        });
-        for (key, case) in cases.iter().filter(|(_, case)| case.is_live()) {
+        }
+        self.alerts.retain(|_, services| !services.is_empty());
+        for (key, case) in cases
+            .iter()
+            .filter(|(_, case)| case.is_live() && !case.is_rest)
+        {
             for trace in &case.traces {
                 self.traces.entry(*trace).or_insert(*key);
             }

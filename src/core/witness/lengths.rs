@@ -20,17 +20,31 @@ pub(super) struct Lengths {
 pub(super) struct Shift {
     /// How many there are now.
     count: u64,
-    /// Those that are longer than nearly all of before were, now and before, and their median now, in
-    /// seconds. They tell of what slows down a part of the calls, as one that began in mid-stretch does,
-    /// and by how much, which the order of lengths alone does not.
-    pub(super) far: (Share, Share),
-    far_median: f64,
+    /// Those that are longer than nearly all of before. They tell of what slows down a part of the calls,
+    /// as one that began in mid-stretch does, and by how much, which the order of lengths alone does not.
+    pub(super) far: [Far; 2],
     /// The chance that one of now is longer than one of before; a half where they are alike.
     pub(super) longer: f64,
     /// How many standard deviations that is from a half (Mann and Whitney).
     pub(super) z: f64,
     /// The medians, before and now, in seconds.
     pub(super) medians: (f64, f64),
+}
+
+/// The lengths beyond one that nearly all of before do not pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Far {
+    pub(super) now: Share,
+    pub(super) before: Share,
+    /// The median of those of now, in seconds.
+    median: f64,
+}
+
+impl Far {
+    /// Whether there are many more of them now.
+    pub(super) fn rises(&self) -> bool {
+        self.now.ratio() - self.before.ratio() >= FAR_MORE_MIN
+    }
 }
 
 impl Shift {
@@ -51,43 +65,30 @@ impl Shift {
         self.now() / before.max(FLOOR_S)
     }
 
-    /// Whether a good part of them is longer than nearly all of before, though not most are.
-    pub(super) fn is_in_part(&self) -> bool {
-        let (before, now) = self.medians;
-        now < RATIO_MIN * before && self.far_rises()
-    }
-
-    /// Whether those that are longer than nearly all of before are many more now.
-    pub(super) fn far_rises(&self) -> bool {
-        let (now, before) = self.far;
-        now.ratio() - before.ratio() >= FAR_MORE_MIN
-    }
-
     /// How long it takes now, in seconds: the median of those that tell.
     pub(super) fn now(&self) -> f64 {
-        if self.is_in_part() {
-            self.far_median
-        } else {
-            self.medians.1
-        }
+        self.part().map_or(self.medians.1, |part| part.median)
     }
 
     /// How long it takes now and which calls say so.
     pub(super) fn words(&self) -> (String, String) {
-        let of = if self.is_in_part() {
-            format!("{} slow ones of {} calls", self.far.0.times, self.count)
-        } else {
-            format!("{} calls", self.count)
+        let of = match self.part() {
+            Some(part) => format!("{} slow ones of {} calls", part.now.times, self.count),
+            None => format!("{} calls", self.count),
         };
         (lasting(self.now()), of)
     }
 
+    /// Those that are far longer, where most are not longer.
+    fn part(&self) -> Option<Far> {
+        let (before, now) = self.medians;
+        let is_in_part = now < RATIO_MIN * before;
+        let far = self.far.into_iter().rev().find(Far::rises);
+        far.filter(|_| is_in_part)
+    }
+
     fn telling(&self) -> u64 {
-        if self.is_in_part() {
-            self.far.0.times
-        } else {
-            self.count
-        }
+        self.part().map_or(self.count, |part| part.now.times)
     }
 }
 
@@ -96,8 +97,9 @@ fn count_of(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Nearly all of before are no longer than this share of them.
-const NEARLY_ALL: f64 = 0.95;
+/// Nearly all of before are no longer than these shares of them are: one in ten may be slow when all is
+/// well, and where fewer are, fewer calls are enough to be sure.
+const NEARLY_ALL: [f64; 2] = [0.9, 0.98];
 /// Those beyond are many more if their share rose by this.
 const FAR_MORE_MIN: f64 = 0.25;
 /// What is not so many times as long at the median is not longer.
@@ -167,22 +169,18 @@ impl Lengths {
         let all = n + m;
         let longer = wins / (n * m).max(1.0);
         let spread = (all + 1.0 - ties / (all * (all - 1.0)).max(1.0)) / (12.0 * (n * m).max(1.0));
-        let from = before.nearly_all();
-        let (far, far_before) = (self.beyond(from), before.beyond(from));
-        let share = |far: &[u32], all: u32| Share::new(sum(far).into(), all.into());
         Shift {
             count: self.len(),
-            far: (share(far, self.total), share(far_before, before.total)),
-            far_median: quantile(&self.counts, from, 0.5),
+            far: NEARLY_ALL.map(|share| self.beyond(before, before.first_beyond(share))),
             longer,
             z: (longer - 0.5) / spread.max(f64::MIN_POSITIVE).sqrt(),
             medians: (before.quantile(0.5), self.quantile(0.5)),
         }
     }
 
-    /// The first bucket that nearly all do not reach.
-    fn nearly_all(&self) -> usize {
-        let wanted = NEARLY_ALL * f64::from(self.total);
+    /// The first bucket that a share of them does not reach.
+    fn first_beyond(&self, share: f64) -> usize {
+        let wanted = share * f64::from(self.total);
         let mut seen = 0.0;
         let place = self.counts.iter().position(|&count| {
             seen += f64::from(count);
@@ -191,9 +189,17 @@ impl Lengths {
         place.map_or(BUCKETS, |place| place + 1)
     }
 
-    /// The counts from a bucket on.
-    fn beyond(&self, from: usize) -> &[u32] {
-        self.counts.get(from..).unwrap_or_default()
+    /// Those in the buckets from `first` on, now and before.
+    fn beyond(&self, before: &Self, first: usize) -> Far {
+        let share = |lengths: &Self| {
+            let beyond = lengths.counts.get(first..).unwrap_or_default();
+            Share::new(sum(beyond).into(), lengths.len())
+        };
+        Far {
+            now: share(self),
+            before: share(before),
+            median: quantile(&self.counts, first, 0.5),
+        }
     }
 
     fn recount(&mut self) {
@@ -256,6 +262,19 @@ mod tests {
             "{longer:?}"
         );
         assert!((3.5..5.5).contains(&longer.ratio()));
+    }
+
+    #[test]
+    fn a_part_that_is_far_slower_tells_how_slow_it_is() {
+        let before = lengths((0..500).map(|i| 10 + i % 10));
+        let well = (0..60).map(|i| 10 + i % 10);
+        let part = lengths(well.clone().chain([400; 40])).against(&before);
+        assert!(part.longer < 0.72, "{part:?}");
+        assert!((300..500).contains(&part.excess().as_millis()), "{part:?}");
+        assert!((12..20).contains(&part.lost().as_secs()), "{part:?}");
+        assert_eq!(part.words().1, "40 slow ones of 100 calls");
+        let few = lengths(well.chain([400; 6])).against(&before);
+        assert!(!few.far[0].rises() && few.ratio() < 1.1, "{few:?}");
     }
 
     #[test]

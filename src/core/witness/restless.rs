@@ -12,7 +12,7 @@ pub(super) struct Restless {
     squares: f64,
     stretches: f64,
     /// How the share of what is longer than nearly all of before moves.
-    far: Bursts,
+    far: [Bursts; 2],
 }
 
 /// Until it has shown otherwise, a thing is taken to move twice as much as chance, as if that was seen
@@ -31,7 +31,9 @@ const FINDING_NATS: f64 = 4.0;
 impl Restless {
     /// Learns from how a stretch deviated.
     pub(super) fn learn(&mut self, shift: &Shift) {
-        self.far.learn(shift.far.0, shift.far.1);
+        for (bursts, far) in self.far.iter_mut().zip(&shift.far) {
+            bursts.learn(far.now, far.before);
+        }
         self.squares += (shift.z * shift.z).min(SQUARE_MAX);
         self.stretches += 1.0;
         if self.stretches > STRETCHES_MAX {
@@ -46,10 +48,11 @@ impl Restless {
             (self.squares + PRIOR_SQUARE * PRIOR_STRETCHES) / (self.stretches + PRIOR_STRETCHES);
         // The tail of a normal distribution, roughly.
         let all = shift.z * shift.z / 2.0 / square.max(1.0);
-        let far = self.far.surprise(shift.far.0, shift.far.1);
+        let far = self.far.iter().zip(&shift.far);
+        let far = far.filter(|(_, far)| far.rises());
+        let far = far.map(|(bursts, far)| bursts.surprise(far.now, far.before));
         let all = if shift.longer >= LONGER_MIN { all } else { 0.0 };
-        let far = if shift.far_rises() { far } else { 0.0 };
-        let weight = all.max(far);
+        let weight = far.fold(all, f64::max);
         (shift.ratio() >= RATIO_MIN && weight >= FINDING_NATS).then_some(weight)
     }
 }

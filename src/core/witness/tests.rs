@@ -146,6 +146,51 @@ fn slow_packets_of_one_pod_are_blamed_on_it_and_not_on_its_neighbours() {
 }
 
 #[test]
+fn slow_packets_are_told_of_while_most_calls_of_the_stretch_are_still_fast() {
+    let mut town = Town::new();
+    town.live(905, Odd::default());
+    let odd = Odd {
+        cart_packets: 100,
+        ..Odd::default()
+    };
+    // 65 s of this stretch were well.
+    town.live(50, odd);
+    assert_eq!(town.blamed(FindingKind::Gap), ["cart"]);
+    let told = town.signs.first().unwrap();
+    assert!(told.says.contains("slow ones of"), "{}", told.says);
+}
+
+/// A gate with ten services behind it, each of which is called every ten seconds.
+fn wide_town(slow: impl Fn(u64) -> bool) -> Town {
+    let mut town = Town::new();
+    for second in 0..1_024 {
+        town.now += 1_000;
+        let nth = second % 10;
+        let odd = if second >= 966 && slow(nth) { 300 } else { 0 };
+        let way = 2 + town.now / 1_000 * 7 % 3 + odd;
+        let service = format!("service-{nth}");
+        town.span("gate", (0, None), "GET /", 12 + way);
+        town.span("gate", (1, Some(0)), "call", 10 + way);
+        town.span(&service, (2, Some(1)), "GET", 10);
+        let now = Timestamp::from_millis(town.now);
+        town.signs.extend(town.witness.advance(now));
+    }
+    town
+}
+
+#[test]
+fn a_slow_gate_shows_in_all_its_ways_together_though_none_has_many_calls() {
+    let town = wide_town(|_| true);
+    assert_eq!(town.blamed(FindingKind::Gap), ["gate"]);
+    assert!(town.signs.len() >= 5, "{}", town.signs.len());
+}
+
+#[test]
+fn five_slow_calls_of_one_way_are_no_sign() {
+    assert_eq!(wide_town(|nth| nth == 3).signs, []);
+}
+
+#[test]
 fn a_service_that_works_longer_is_blamed_and_those_that_wait_for_it_are_not() {
     let mut town = Town::new();
     town.live(900, Odd::default());
