@@ -61,12 +61,17 @@ impl World {
             .collect()
     }
 
+    /// An incident as it is, or as it was last told.
+    fn as_it_is(&self, id: &str) -> Incident {
+        let live = self.correlator.get(id);
+        live.unwrap_or_else(|| self.last(id))
+    }
+
     fn rests(&self) -> Vec<Incident> {
         let mut rests = BTreeMap::new();
         for event in &self.told {
             if &*event.incident.route.why == Correlator::REST_WHY {
-                let id = &event.incident.id;
-                let now = self.correlator.get(id).unwrap_or_else(|| self.last(id));
+                let now = self.as_it_is(&event.incident.id);
                 rests.insert(event.incident.began, now);
             }
         }
@@ -160,8 +165,8 @@ fn what_is_unusual_but_no_more_than_other_things_is_gathered_once_a_day_and_wake
     world.wait(2 * DAY);
     let mut over = world.rests().into_iter();
     assert!(over.all(|rest| rest.state == IncidentState::Resolved));
-    let history = world.correlator.history().map(AsRef::as_ref);
-    let figures = Dora::of(history, [], (Timestamp::ZERO, world.now));
+    let rests = world.rests();
+    let figures = Dora::of(&rests, [], (Timestamp::ZERO, world.now));
     assert_eq!((figures.incidents, figures.restore), (0, None));
 }
 
@@ -216,7 +221,7 @@ fn a_sweep_over_many_services_is_one_incident() {
     world.wait(MINUTE);
     let opened = world.opened(told);
     assert_eq!(opened.len(), 1);
-    let now = world.correlator.get(&opened[0].id).unwrap();
+    let now = world.as_it_is(&opened[0].id);
     assert_eq!(now.parts.len(), 5);
 }
 
@@ -234,7 +239,7 @@ fn what_came_along_is_counted_by_name_and_is_neither_evidence_nor_keeps_anything
     }
     let id = world.opened(told)[0].id.clone();
     let along = |world: &World| {
-        let incident = world.correlator.get(&id).unwrap();
+        let incident = world.as_it_is(&id);
         let along = quoted(&incident, Correlator::CAME_ALONG);
         let mail = along
             .filter(|(kind, _)| *kind == "logged in")
@@ -247,7 +252,7 @@ fn what_came_along_is_counted_by_name_and_is_neither_evidence_nor_keeps_anything
         world.alert("mail", "logged in");
         world.wait(2 * MINUTE);
     }
-    let ended = world.correlator.get(&id).unwrap();
+    let ended = world.as_it_is(&id);
     assert_eq!(ended.state, IncidentState::Resolved);
     assert_eq!(ended.parts.len(), 1);
     assert_eq!(ended.severity, Gravity::Warning);
@@ -383,8 +388,8 @@ proptest! {
         let [mut world, _] = worlds;
         world.wait(3 * DAY);
         let counts = world.correlator.counts();
-        let ids: BTreeSet<_> = world.told.iter().map(|event| event.incident.id.clone()).collect();
-        let total: u64 = ids.iter().map(|id| world.last(id).sign_count).sum();
+        let ids: BTreeSet<_> = world.told.iter().map(|event| &event.incident.id).collect();
+        let total: u64 = ids.into_iter().map(|id| world.as_it_is(id).sign_count).sum();
         prop_assert_eq!(total, counts.joined);
         prop_assert_eq!(counts.joined + counts.background, world.made());
     }
