@@ -5,7 +5,7 @@ use std::thread;
 
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// To the other screen, without a cursor, and lines that are cut and not broken; and back.
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?7l";
@@ -141,12 +141,12 @@ fn keys() -> io::Result<mpsc::Receiver<u8>> {
         thread::Builder::new()
             .name("keys".to_owned())
             .spawn(move || {
-                for key in io::stdin().bytes().map_while(Result::ok) {
-                    if matches!(
-                        sender.try_send(key),
-                        Err(mpsc::error::TrySendError::Closed(_))
-                    ) {
-                        return;
+                let mut pressed = [0; 16];
+                while let Ok(len @ 1..) = io::stdin().read(&mut pressed) {
+                    for key in pressed.iter().take(len) {
+                        if let Err(TrySendError::Closed(_)) = sender.try_send(*key) {
+                            return;
+                        }
                     }
                 }
             })?;

@@ -41,9 +41,10 @@ pub(crate) fn incidents(knothole: &Knothole, query: &str) -> Vec<Value> {
 #[test]
 fn a_trouble_is_one_incident_that_people_work_on_and_that_outlives_a_restart() {
     let place = Place::new();
+    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
     let settings = format!(
         "{QUICK}silences: [{{ matchers: ['service=\"payments\"'], owner: ana, reason: INC-12, \
-         expires: 2100-01-01, created: 2099-12-31 }}]\nsinks: [{{ type: stdout, name: out }}]\n"
+         expires: '{expires}' }}]\nsinks: [{{ type: stdout, name: out }}]\n"
     );
     let settings = settings.replace("quiet_for: 2s", "quiet_for: 1h");
     let first = place.serve(&settings);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::layout::alerts::{Alert, Network, read};
-use crate::core::event::{Class, Sign, Source, Stage};
+use crate::core::event::{Class, Incident, IncidentEvent, Sign, Source, Stage};
 use crate::core::incident::{Correlator, Settings};
 use crate::core::record::{Resource, Severity, StreamKey, Timestamp};
 use crate::core::topology::Topology;
@@ -28,8 +28,10 @@ pub(super) struct AlertReport {
     alerts: usize,
     /// Of knothole, on the worst day of the worst network.
     incidents_per_day: usize,
-    /// The share of phases with an alert in an incident that was told.
+    /// The share of phases with an alert in an incident that was told, as evidence or counted with it.
     phases_kept: f64,
+    /// The share of phases with an alert that an incident quotes as evidence.
+    phases_evident: f64,
     /// The share of phases with an incident that an alert of theirs opened.
     phases_own: f64,
     rows: Vec<Row>,
@@ -45,6 +47,7 @@ struct Row {
     incidents_per_day: usize,
     phases: usize,
     phases_kept: usize,
+    phases_evident: usize,
     phases_own: usize,
     networks: Vec<Found>,
 }
@@ -59,13 +62,16 @@ struct Found {
     incidents_by_day: Vec<usize>,
     phases: BTreeSet<Arc<str>>,
     not_kept: BTreeSet<Arc<str>>,
+    not_evident: BTreeSet<Arc<str>>,
     not_own: BTreeSet<Arc<str>>,
 }
 
-/// An incident: when it began, the phase of the alert that opened it, and all phases in it.
+/// An incident: when it began, the phase of the alert that opened it, the phases of its evidence, and
+/// all phases in it.
 struct Group {
     began: Timestamp,
     opened_in: Option<Arc<str>>,
+    evident: BTreeSet<Arc<str>>,
     phases: BTreeSet<Arc<str>>,
 }
 
@@ -94,6 +100,7 @@ pub(super) fn measure(test: &Path) -> anyhow::Result<AlertReport> {
         alerts: networks.iter().map(|network| network.alerts.len()).sum(),
         incidents_per_day: ours.map_or(0, |row| row.incidents_per_day),
         phases_kept: share(|row| row.phases_kept),
+        phases_evident: share(|row| row.phases_evident),
         phases_own: share(|row| row.phases_own),
         rows,
     })
@@ -120,6 +127,7 @@ impl Row {
             incidents_per_day: by_day.copied().max().unwrap_or_default(),
             phases,
             phases_kept: phases - sum(|one| one.not_kept.len()),
+            phases_evident: phases - sum(|one| one.not_evident.len()),
             phases_own: phases - sum(|one| one.not_own.len()),
             networks: found,
         }
@@ -140,6 +148,7 @@ impl Found {
         }
         let phases: BTreeSet<Arc<str>> = alerts.iter().filter_map(|a| a.phase.clone()).collect();
         let kept: BTreeSet<_> = groups.iter().flat_map(|group| &group.phases).collect();
+        let evident: BTreeSet<_> = groups.iter().flat_map(|group| &group.evident).collect();
         let own: BTreeSet<_> = groups.iter().filter_map(|g| g.opened_in.as_ref()).collect();
         let without = |found: &BTreeSet<&Arc<str>>| {
             let missing = phases.iter().filter(|phase| !found.contains(phase));
@@ -151,6 +160,7 @@ impl Found {
             incidents: groups.len(),
             incidents_by_day,
             not_kept: without(&kept),
+            not_evident: without(&evident),
             not_own: without(&own),
             phases,
         }
@@ -161,57 +171,118 @@ impl Found {
 fn told(network: &Network) -> Vec<Group> {
     let topology = Topology::default();
     let mut correlator = Correlator::new(Settings::default());
+    let mut opened: Vec<IncidentEvent> = Vec::new();
+    let mut latest: BTreeMap<Box<str>, Arc<Incident>> = BTreeMap::new();
+    // The number of the case that each alert was put in at once.
     let mut cases: Vec<Option<u64>> = Vec::with_capacity(network.alerts.len());
-    let mut groups: BTreeMap<u64, Group> = BTreeMap::new();
-    // The phases of each case, told or not.
-    let mut phases: BTreeMap<u64, BTreeSet<Arc<str>>> = BTreeMap::new();
+    let mut take = |correlator: &mut Correlator| {
+        for event in correlator.take(|_| {}, |_, _| {}) {
+            let incident = Arc::clone(&event.incident);
+            latest.insert(incident.id.clone(), incident);
+            if event.stage == Stage::Opened {
+                opened.push(event);
+            }
+        }
+    };
     for (number, alert) in network.alerts.iter().enumerate() {
         while let Some(next) = correlator.next_deadline().filter(|next| *next < alert.time) {
             correlator.advance(next);
-            note_opened(&mut correlator, network, &cases, &mut groups);
+            take(&mut correlator);
         }
-        let case = correlator.sign(Arc::new(sign(alert, number)), &topology, alert.time);
-        cases.push(case);
-        note_opened(&mut correlator, network, &cases, &mut groups);
-        if let (Some(case), Some(phase)) = (case, &alert.phase) {
-            phases.entry(case).or_default().insert(Arc::clone(phase));
+        cases.push(correlator.sign(Arc::new(sign(alert, number)), &topology, alert.time));
+        take(&mut correlator);
+    }
+    for _ in 0..2 {
+        if let Some(last) = correlator.next_deadline() {
+            correlator.advance(last.plus(Correlator::STEP_MAX));
+            take(&mut correlator);
         }
     }
-    if let Some(last) = correlator.next_deadline() {
-        correlator.advance(last.plus(Correlator::STEP_MAX));
-        note_opened(&mut correlator, network, &cases, &mut groups);
-    }
-    for (case, group) in &mut groups {
-        group.phases.extend(phases.remove(case).unwrap_or_default());
-    }
-    groups.into_values().collect()
+    let put_in = PutIn::new(network, &cases);
+    let group = |event: IncidentEvent| {
+        let first = event.incident.signs.first();
+        let first = first.and_then(|sign| network.alerts.get(number_of(&sign.id)));
+        // As it is now, or was when it was over.
+        let id = &event.incident.id;
+        let now = correlator.get(id).map(Arc::new);
+        let at_end = now.or_else(|| latest.get(id).cloned());
+        let at_end = at_end.unwrap_or_else(|| Arc::clone(&event.incident));
+        Group {
+            began: event.incident.began,
+            opened_in: first.and_then(|alert| alert.phase.clone()),
+            evident: put_in.evident(&at_end),
+            phases: put_in.phases(&at_end),
+        }
+    };
+    opened.into_iter().map(group).collect()
 }
 
-/// Notes the incidents that were opened, under the case that their signs were put in.
-fn note_opened(
-    correlator: &mut Correlator,
-    network: &Network,
-    cases: &[Option<u64>],
-    groups: &mut BTreeMap<u64, Group>,
-) {
-    for event in correlator.take(|_| {}, |_, _| {}) {
-        if event.stage != Stage::Opened {
-            continue;
+/// Which alerts an incident has.
+struct PutIn<'a> {
+    network: &'a Network,
+    cases: &'a [Option<u64>],
+    /// The alerts of each name and host, in the order of time.
+    alike: BTreeMap<(&'a str, &'a str), Vec<&'a Alert>>,
+    /// The phases of the alerts that each case took in at once.
+    by_case: BTreeMap<u64, BTreeSet<Arc<str>>>,
+}
+
+impl<'a> PutIn<'a> {
+    fn new(network: &'a Network, cases: &'a [Option<u64>]) -> Self {
+        let mut alike: BTreeMap<_, Vec<&Alert>> = BTreeMap::new();
+        let mut by_case: BTreeMap<u64, BTreeSet<Arc<str>>> = BTreeMap::new();
+        for (alert, case) in network.alerts.iter().zip(cases) {
+            alike
+                .entry((&*alert.name, &*alert.host))
+                .or_default()
+                .push(alert);
+            if let (Some(case), Some(phase)) = (case, &alert.phase) {
+                by_case.entry(*case).or_default().insert(Arc::clone(phase));
+            }
         }
-        let numbers = event.incident.signs.iter().map(|sign| number_of(&sign.id));
-        let numbers: Vec<usize> = numbers.collect();
-        let case = numbers.iter().find_map(|number| *cases.get(*number)?);
-        let alerts = || {
-            numbers
-                .iter()
-                .filter_map(|number| network.alerts.get(*number))
-        };
-        let group = Group {
-            began: event.incident.began,
-            opened_in: alerts().next().and_then(|first| first.phase.clone()),
-            phases: alerts().filter_map(|alert| alert.phase.clone()).collect(),
-        };
-        groups.insert(case.unwrap_or(u64::MAX), group);
+        Self {
+            network,
+            cases,
+            alike,
+            by_case,
+        }
+    }
+
+    /// The phases of the alerts that an incident quotes as evidence.
+    fn evident(&self, incident: &Incident) -> BTreeSet<Arc<str>> {
+        let signs = incident.signs.iter();
+        let evidence = signs.filter(|sign| !sign.says.starts_with(Correlator::CAME_ALONG));
+        let alerts = evidence.filter_map(|sign| self.network.alerts.get(number_of(&sign.id)));
+        alerts.filter_map(|alert| alert.phase.clone()).collect()
+    }
+
+    /// The phases of the alerts of an incident: of those that it quotes, of those before it began that
+    /// a quoted one stands for, and of all that its case took in.
+    fn phases(&self, incident: &Incident) -> BTreeSet<Arc<str>> {
+        let mut phases = BTreeSet::new();
+        let mut case = None;
+        for sign in &incident.signs {
+            let number = number_of(&sign.id);
+            case = case.or(self.cases.get(number).copied().flatten());
+            let quoted = self.network.alerts.get(number);
+            phases.extend(quoted.and_then(|alert| alert.phase.clone()));
+            if sign.count > 1 {
+                let before = self.alike(sign, incident.began);
+                phases.extend(before.filter_map(|alert| alert.phase.clone()));
+            }
+        }
+        let taken_in = case.and_then(|case| self.by_case.get(&case));
+        phases.extend(taken_in.into_iter().flatten().cloned());
+        phases
+    }
+
+    /// The alerts of the name and host of a sign, from its first one until `end`.
+    fn alike<'s>(&'s self, sign: &'s Sign, end: Timestamp) -> impl Iterator<Item = &'s Alert> {
+        let alike = self.alike.get(&(&*sign.kind, &*sign.stream.name));
+        let alike = alike.map_or(&[][..], Vec::as_slice);
+        let first = alike.partition_point(|alert| alert.time < sign.first_seen);
+        let end = alike.partition_point(|alert| alert.time < end);
+        alike.get(first..end).unwrap_or_default().iter().copied()
     }
 }
 
@@ -230,10 +301,12 @@ fn cut<K: Ord>(network: &Network, quiet: Duration, key: impl Fn(&Alert) -> K) ->
             groups.push(Group {
                 began: alert.time,
                 opened_in: alert.phase.clone(),
+                evident: BTreeSet::new(),
                 phases: BTreeSet::new(),
             });
         }
         if let Some(group) = groups.get_mut(*place) {
+            group.evident.extend(alert.phase.clone());
             group.phases.extend(alert.phase.clone());
         }
     }
@@ -279,18 +352,26 @@ impl fmt::Display for AlertReport {
         )?;
         writeln!(
             f,
-            "{:<24}{:>10}{:>12}{:>14}{:>14}{:>13}",
-            "", "incidents", "reduction", "on worst day", "phases kept", "phases own"
+            "{:<24}{:>10}{:>12}{:>14}{:>14}{:>13}{:>13}",
+            "",
+            "incidents",
+            "reduction",
+            "on worst day",
+            "phases kept",
+            "as evidence",
+            "phases own"
         )?;
         for row in &self.rows {
             writeln!(
                 f,
-                "{:<24}{:>10}{:>10.3} %{:>14}{:>11}/{}{:>10}/{}",
+                "{:<24}{:>10}{:>10.3} %{:>14}{:>11}/{}{:>10}/{}{:>10}/{}",
                 row.grouping,
                 row.incidents,
                 row.reduction * 100.0,
                 row.incidents_per_day,
                 row.phases_kept,
+                row.phases,
+                row.phases_evident,
                 row.phases,
                 row.phases_own,
                 row.phases
@@ -312,12 +393,15 @@ impl fmt::Display for AlertReport {
             };
             writeln!(f, "{:<18}incidents by day  {}", one.network, days.join(" "))?;
             writeln!(f, "{:<18}not kept          {}", "", list(&one.not_kept))?;
+            let evident = list(&one.not_evident);
+            writeln!(f, "{:<18}not as evidence   {evident}", "")?;
             writeln!(f, "{:<18}not of their own  {}", "", list(&one.not_own))?;
         }
         writeln!(
             f,
             "\nA phase is a time: every alert that came while it lasted counts as its own, whatever it\n\
-             is about. The first day of each network is only learned from."
+             is about. It is kept if one of them is part of an incident that is told, be it as what\n\
+             came along. The first day of each network is only learned from."
         )
     }
 }
@@ -361,6 +445,22 @@ mod tests {
         let found = Found::new(&network(), &told(&network()));
         assert_eq!(found.incidents_by_day, [0, 0, 2]);
         assert_eq!((found.not_kept.len(), found.not_own.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_phase_of_usual_alerts_is_kept_as_company_and_is_no_evidence() {
+        let mut network = network();
+        let before = 198_500..199_500;
+        for alert in &mut network.alerts {
+            let second = alert.time.as_nanos() / 1_000_000_000 - 1_800_000_000;
+            if before.contains(&second) {
+                alert.phase = Some("look around".into());
+            }
+        }
+        let found = Found::new(&network, &told(&network));
+        let missing = BTreeSet::from(["look around".into()]);
+        assert_eq!((found.phases.len(), found.not_kept.len()), (3, 0));
+        assert_eq!((&found.not_evident, &found.not_own), (&missing, &missing));
     }
 
     #[test]

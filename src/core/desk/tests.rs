@@ -325,18 +325,23 @@ fn only_what_changed_is_written_again() {
 }
 
 #[test]
-fn a_pod_whose_clock_is_wrong_does_not_hide_the_next_rollout() {
+fn a_rollout_counts_from_now_where_the_clock_of_its_first_pod_is_wrong() {
     let mut desk = Desk::new(DeskSettings::default());
     let cart = StreamKey::named("cart");
     let version = |version: &str| Resource::new(vec![("service.version".into(), version.into())]);
     let year = Duration::from_secs(400 * 86_400);
-    for at in [START, START.plus(year), START.minus(year)] {
-        desk.seen((&cart, &version("1")), 5, at, START);
+    for wrong in [START, START.plus(year), START.minus(year)] {
+        desk.seen((&cart, &version("1")), 5, wrong, START);
     }
     let rolled_out = START.plus(20 * MINUTE);
-    desk.seen((&cart, &version("2")), 5, rolled_out, rolled_out);
+    desk.seen((&cart, &version("2")), 5, rolled_out.plus(year), rolled_out);
     let rolled_back = START.plus(60 * MINUTE);
-    desk.seen((&cart, &version("1")), 5, rolled_back, rolled_back);
+    desk.seen(
+        (&cart, &version("1")),
+        5,
+        rolled_back.minus(MINUTE),
+        rolled_back,
+    );
     let changes = desk.take_changes();
     let told: Vec<_> = changes
         .iter()
@@ -347,7 +352,7 @@ fn a_pod_whose_clock_is_wrong_does_not_hide_the_next_rollout() {
         told,
         [
             (kind, Some("2"), rolled_out),
-            (kind, Some("1"), rolled_back)
+            (kind, Some("1"), rolled_back.minus(MINUTE))
         ]
     );
 }

@@ -38,7 +38,9 @@ pub struct Incident {
     /// The services that take part, the one with the first sign first. At most
     /// [`Incident::PARTS_MAX`].
     pub parts: Vec<Part>,
-    /// The first signs and the gravest, by time. At most [`Incident::SIGNS_MAX`].
+    /// The first signs and the gravest, by time; behind them, of other systems' alerts that come on
+    /// other days too, what came along: one for each name and service, with how many. At most
+    /// [`Incident::SIGNS_MAX`].
     pub signs: Vec<Arc<Sign>>,
     /// All signs, also those that are not kept.
     pub sign_count: u64,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Moment, When};
+use super::company::Company;
 use super::correlator::Correlator;
 use super::gravity;
 use crate::core::event::{
@@ -39,8 +40,13 @@ pub(super) struct Case {
     /// The fingerprints of its signs, and how many signs have each.
     pub(super) keys: BTreeMap<Box<str>, u64>,
     pub(super) traces: VecDeque<TraceId>,
-    /// The names of the foreign alerts in it.
-    pub(super) alerts: BTreeSet<Box<str>>,
+    /// The foreign alerts in it: their names, each with a service that it came from.
+    pub(super) alerts: BTreeSet<(Box<str>, StreamKey)>,
+    /// What came along.
+    pub(super) company: Company,
+    /// Whether it gathers a day's alerts that are unusual and no incident each. It draws nothing, and
+    /// is over when the day is.
+    pub(super) is_rest: bool,
     /// Whether we ourselves saw some of it, not only others.
     pub(super) is_ours: bool,
     /// What was done about it, when, and whether it helped, where that was told.
@@ -57,7 +63,7 @@ pub(super) struct Side {
     first: When,
     first_id: Box<str>,
     /// When the latest of its signs was last seen.
-    last: Moment,
+    pub(super) last: Moment,
     signs: u64,
 }
 
@@ -101,8 +107,8 @@ impl Case {
     const KEYS_MAX: usize = 256;
     /// Most traces that draw signs in; the latest count.
     pub(super) const TRACES_MAX: usize = 256;
-    /// Most names of foreign alerts.
-    const ALERTS_MAX: usize = 64;
+    /// Most foreign alerts that are told apart.
+    const ALERTS_MAX: usize = 256;
     /// Most notes and actions.
     pub(super) const DONE_MAX: usize = 32;
     /// Of a note or an action so many characters are remembered.
@@ -129,6 +135,8 @@ impl Case {
             keys: BTreeMap::new(),
             traces: VecDeque::new(),
             alerts: BTreeSet::new(),
+            company: Company::default(),
+            is_rest: false,
             is_ours: false,
             done: Vec::new(),
             told: None,
@@ -155,8 +163,8 @@ impl Case {
         }
         if sign.source != Source::Alert {
             self.is_ours = true;
-        } else if self.alerts.len() < Self::ALERTS_MAX {
-            self.alerts.insert(sign.kind.clone());
+        } else if self.alerts.len() < Self::ALERTS_MAX && !self.is_rest {
+            self.alerts.insert((sign.kind.clone(), sign.stream.clone()));
         }
         let sign = Arc::clone(sign);
         self.keep(vec![Kept {
@@ -179,14 +187,39 @@ impl Case {
         }
     }
 
-    /// Counts a sign that comes anyway at a service that takes part, or too late to matter. It keeps
-    /// nothing going and is no evidence.
-    pub(super) fn accompany(&mut self, sign: &Sign, at: When) {
+    /// Counts a sign of its own that comes too late to show anything new.
+    pub(super) fn count_late(&mut self, sign: &Sign, last: When) {
+        self.sign_count += 1;
+        self.note_last(last);
+        if let Some(side) = self.parts.get_mut(&sign.stream) {
+            side.signs += 1;
+        }
+    }
+
+    /// Counts a sign that comes anyway at a service that takes part. It keeps nothing going and is no
+    /// evidence.
+    pub(super) fn accompany(&mut self, sign: &Arc<Sign>, at: When) {
         self.sign_count += 1;
         self.note_last(at);
         if let Some(side) = self.parts.get_mut(&sign.stream) {
             side.signs += 1;
         }
+        self.company.add(sign, 1);
+    }
+
+    /// Counts a sign that comes anyway near the services that take part. Whether there is room.
+    pub(super) fn keep_company(&mut self, sign: &Arc<Sign>) -> bool {
+        let has_room = self.company.add(sign, 1);
+        self.sign_count += u64::from(has_room);
+        has_room
+    }
+
+    /// Adds what came along to an incident that is shown.
+    pub(super) fn show_company(&self, incident: &mut Incident) {
+        incident
+            .signs
+            .truncate(Incident::SIGNS_MAX.saturating_sub(self.company.len()));
+        incident.signs.extend(self.company.signs());
     }
 
     /// Takes in all of a case that began later.
@@ -211,11 +244,12 @@ impl Case {
                 self.traces.push_back(*trace);
             }
         }
-        for name in &other.alerts {
+        for alert in &other.alerts {
             if self.alerts.len() < Self::ALERTS_MAX {
-                self.alerts.insert(name.clone());
+                self.alerts.insert(alert.clone());
             }
         }
+        self.company.merge(&other.company);
         self.is_ours |= other.is_ours;
         self.done.extend(other.done.iter().cloned());
         self.done.truncate(Self::DONE_MAX);
@@ -252,7 +286,8 @@ impl Case {
 
     /// How grave it is.
     pub(super) fn gravity(&self) -> Gravity {
-        gravity::of_spread(self.gravest, self.parts.len())
+        let together = if self.is_rest { 1 } else { self.parts.len() };
+        gravity::of_spread(self.gravest, together)
     }
 
     /// What it is about: the class of its gravest sign.

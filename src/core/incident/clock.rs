@@ -21,6 +21,13 @@ impl Moment {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The moment at which the time of this length began that this is in.
+    pub(super) fn whole(self, time: Duration) -> Self {
+        let length = time.as_nanos().max(1);
+        let past = Duration::from_nanos((self.0.as_nanos() % length) as u64);
+        Self(self.0.saturating_sub(past))
+    }
+
     /// How far apart two moments are.
     pub(super) fn apart(self, other: Self) -> Duration {
         self.since(other).max(other.since(self))

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Settings;
+use super::burst::Burst;
 use super::case::Case;
 use super::clock::Clock;
+use super::company::{self, Lately};
 use super::foreign::Foreign;
 use super::gravity;
 use super::heard::Heard;
@@ -33,6 +35,7 @@ pub struct Correlator {
     pub(super) places: Places,
     pub(super) past: Kept<Past>,
     pub(super) foreign: Kept<Foreign>,
+    pub(super) lately: Kept<Lately>,
     pub(super) heard: Heard,
     pub(super) pending: VecDeque<Pending>,
     pub(super) counts: Counts,
@@ -91,6 +94,9 @@ impl Correlator {
     /// How the note begins with which an incident ends that turned out to be part of another; the id
     /// of that one follows.
     pub const PART_OF: &str = "it is part of incident ";
+    /// How a sign of another system's alerts begins that came along and is no evidence: one of its name
+    /// comes from its service on other days too.
+    pub const CAME_ALONG: &str = company::CAME_ALONG;
 
     /// A correlator that has seen nothing.
     pub fn new(settings: Settings) -> Self {
@@ -102,6 +108,7 @@ impl Correlator {
             places: Places::default(),
             past: Kept::default(),
             foreign: Kept::default(),
+            lately: Kept::default(),
             heard: Heard::default(),
             pending: VecDeque::new(),
             counts: Counts::default(),
@@ -143,6 +150,10 @@ impl Correlator {
         self.clock.advance(now);
         let now = self.clock.now().moment;
         self.places.advance(now);
+        if self.lately.is_due(now) {
+            self.lately.advance(now);
+        }
+        self.end_burst(now);
         let all: Vec<u64> = self.cases.keys().copied().collect();
         for key in all {
             let Some(case) = self.cases.get(&key) else {
@@ -150,8 +161,8 @@ impl Correlator {
             };
             if case.told.is_none() && now.since(case.opened) >= self.settings.settle {
                 self.tell_first(key);
-            } else if case.is_live() && now.since(case.heard) >= self.quiet_for(case) {
-                let note = None;
+            } else if case.is_live() && now >= self.ends(case) {
+                let note = case.is_rest.then(|| Self::REST_WHY.to_owned());
                 self.end(key, IncidentState::Resolved, self.ourselves(note));
             } else if case
                 .ended
@@ -292,9 +303,10 @@ impl Correlator {
         let due = self.cases.values().map(|case| match &case.ended {
             Some((ended, _)) => ended.plus(self.settings.reopen_within),
             None if case.told.is_none() => case.opened.plus(self.settings.settle),
-            None => case.heard.plus(self.quiet_for(case)),
+            None => self.ends(case),
         });
-        self.clock.deadline(due.min())
+        let burst = self.foreign.burst.as_ref().map(Burst::ends);
+        self.clock.deadline(due.chain(burst).min())
     }
 
     fn case(&self, id: &str) -> Result<u64, IncidentError> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::case::Case;
+use super::clock::Moment;
 use super::correlator::Correlator;
 use super::past::Over;
 use crate::core::event::{IncidentState, Mark, Stage};
@@ -12,6 +13,15 @@ impl Correlator {
         let factor = 1_u32.checked_shl(case.returns).unwrap_or(u32::MAX);
         let doubled = self.settings.quiet_for.saturating_mul(factor);
         doubled.min(self.settings.quiet_for_max.max(self.settings.quiet_for))
+    }
+
+    /// When a case is over, if no sign comes any more.
+    pub(super) fn ends(&self, case: &Case) -> Moment {
+        if case.is_rest {
+            case.opened.plus(Self::REST_LASTS)
+        } else {
+            case.heard.plus(self.quiet_for(case))
+        }
     }
 
     pub(super) fn end(&mut self, key: u64, state: IncidentState, mark: Mark) {
@@ -50,7 +60,8 @@ impl Correlator {
             return;
         };
         // What became part of another incident was not a trouble of its own.
-        if let Some(told) = case.told.as_ref().filter(|_| !case.keys.is_empty()) {
+        let is_own = !case.keys.is_empty() && !case.is_rest;
+        if let Some(told) = case.told.as_ref().filter(|_| is_own) {
             self.past.learn(&Over {
                 fingerprint: &told.fingerprint,
                 began: case.began,

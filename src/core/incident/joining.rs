@@ -5,10 +5,8 @@ use std::sync::Arc;
 use super::case::Case;
 use super::clock::{Moment, When};
 use super::correlator::Correlator;
-use super::foreign::Weighed;
 use super::gravity;
 use crate::core::event::{IncidentState, Relation, Sign, Source};
-use crate::core::record::Severity;
 use crate::core::topology::Topology;
 
 impl Correlator {
@@ -20,9 +18,10 @@ impl Correlator {
             return home;
         }
         if let Some(home) = self.was_of(sign, at.moment) {
+            let last = self.clock.when(sign.last_seen);
             self.counts.joined += 1;
             if let Some(case) = self.cases.get_mut(&home) {
-                case.accompany(sign, at);
+                case.count_late(sign, last);
             }
             return home;
         }
@@ -48,61 +47,15 @@ impl Correlator {
         Some(home)
     }
 
-    /// Another system's alert: it joins what goes on under its name, or what we see ourselves at its
-    /// service. Else it opens an incident if its system calls it an error, or if it is surprising;
-    /// what is not is counted, with the incident of its service if there is one.
-    pub(super) fn alert(&mut self, sign: &Arc<Sign>, topology: &Topology, at: When) -> Option<u64> {
-        let now = self.clock.now().moment;
-        let surprise = self.foreign.hear(sign, now);
-        let belongs = self.places.home(sign, &self.cases).is_some()
-            || self.returned(sign, at.moment).is_some()
-            || sign.severity >= Severity::Error;
-        if belongs {
-            return Some(self.join(sign, topology, at));
-        }
-        let room = (now, self.settings.alert_incidents_max);
-        match self.foreign.weigh(sign, surprise, at, room) {
-            Weighed::Joins(case) if self.cases.get(&case).is_some_and(Case::is_live) => {
-                self.put(sign, at, (case, Relation::Time));
-                Some(case)
-            }
-            Weighed::Opens(burst) => {
-                let first = burst.first().map_or(at, |(_, at)| *at);
-                let case = self.begin(first);
-                self.foreign.opened(case);
-                // Those before this one were counted when they came.
-                let before = burst.len().saturating_sub(1) as u64;
-                self.counts.background = self.counts.background.saturating_sub(before);
-                for (sign, at) in &burst {
-                    self.put(sign, *at, (case, Relation::Time));
-                }
-                Some(case)
-            }
-            Weighed::Joins(_) | Weighed::Waits => {
-                self.counts.background += 1;
-                None
-            }
-            Weighed::Background => {
-                let home = self.places.at_service(sign);
-                let case = home.and_then(|home| self.cases.get_mut(&home));
-                if let Some(case) = case {
-                    case.accompany(sign, at);
-                    self.counts.joined += 1;
-                } else {
-                    self.counts.background += 1;
-                }
-                home
-            }
-        }
-    }
-
-    fn put(&mut self, sign: &Arc<Sign>, at: When, (home, relation): (u64, Relation)) {
+    pub(super) fn put(&mut self, sign: &Arc<Sign>, at: When, (home, relation): (u64, Relation)) {
         let now = self.clock.now().moment;
         let last = self.clock.when(sign.last_seen);
         self.counts.joined += 1;
         if let Some(case) = self.cases.get_mut(&home) {
             case.push(sign, (at, last), now, relation);
-            self.places.enter(home, case, sign);
+            if !case.is_rest {
+                self.places.enter(home, case, sign);
+            }
         }
     }
 
@@ -134,6 +87,7 @@ impl Correlator {
         }
         let found = self.cases.iter().rev().find(|(_, case)| {
             case.state == IncidentState::Resolved
+                && !case.is_rest
                 && case.keys.contains_key(&sign.fingerprint)
                 && is_it(case)
         });

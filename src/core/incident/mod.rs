@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Sign ─ known noise? ─▶ counted
+//!   ├─ another system's alert ─ surprising? ─ burst ─ seldom? ─▶ Case, or the day's rest, or its company
 //!   └─ joins by trace, service, topology, storm ─▶ Case ─ settle ─▶ told: opened
 //!                                                   │  quiet ─▶ resolved ─ comes back ─▶ open again
 //!                                                   └─ Past: how often, how long, what helped
@@ -10,8 +11,11 @@
 //! One [`Correlator`] sees every service. It has no clock of its own: the shell says what time it is,
 //! and a clock that jumps moves it on by [`Correlator::STEP_MAX`] at most.
 
+mod alerts;
+mod burst;
 mod case;
 mod clock;
+mod company;
 mod correlator;
 mod ending;
 mod foreign;
@@ -28,6 +32,8 @@ mod settings;
 mod telling;
 mod times;
 
+#[cfg(test)]
+mod alert_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

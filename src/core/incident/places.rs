@@ -19,8 +19,8 @@ pub(super) struct Places {
     /// Not kept: it follows from the cases.
     #[serde(skip)]
     traces: BTreeMap<TraceId, u64>,
-    /// By the name of a foreign alert.
-    alerts: BTreeMap<Box<str>, u64>,
+    /// By the name of a foreign alert and the service that it came from.
+    alerts: BTreeMap<Box<str>, BTreeMap<StreamKey, u64>>,
     newcomers: Newcomers,
 }
 
@@ -39,13 +39,21 @@ impl Places {
     /// The case that goes on at the sign's service; that of its name if it is a foreign alert, unless
     /// we ourselves see something abnormal about the service.
     pub(super) fn home(&self, sign: &Sign, cases: &Cases) -> Option<u64> {
-        let here = self.services.get(&sign.stream).copied();
         if sign.source != Source::Alert {
-            return here;
+            return self.services.get(&sign.stream).copied();
         }
+        let named = self.alerts.get(&sign.kind);
+        let elsewhere = || named?.values().max().copied();
+        self.home_here(sign, cases).or_else(elsewhere)
+    }
+
+    /// The case that goes on at the service of a foreign alert: what we ourselves see there, or else the
+    /// one of this very name from there.
+    pub(super) fn home_here(&self, sign: &Sign, cases: &Cases) -> Option<u64> {
+        let here = self.services.get(&sign.stream).copied();
         let ours = |key: &u64| cases.get(key).is_some_and(|case| case.is_ours);
-        let named = || self.alerts.get(&sign.kind).copied();
-        here.filter(ours).or_else(named)
+        let same = || self.alerts.get(&sign.kind)?.get(&sign.stream).copied();
+        here.filter(ours).or_else(same)
     }
 
     /// The case that goes on at the sign's service.
@@ -114,8 +122,11 @@ impl Places {
                 *here = key;
             }
         }
-        if sign.source == Source::Alert && case.alerts.contains(&sign.kind) {
-            self.alerts.entry(sign.kind.clone()).or_insert(key);
+        if sign.source == Source::Alert {
+            let alert = (sign.kind.clone(), sign.stream.clone());
+            if case.alerts.contains(&alert) {
+                self.enter_alert(key, alert);
+            }
         }
         if let Some(trace) = sign.trace {
             self.traces.entry(trace).or_insert(key);
@@ -126,8 +137,14 @@ impl Places {
     /// After a restart, with these cases: what leads to none of them leads nowhere.
     pub(super) fn find_again(&mut self, cases: &Cases) {
         self.services.retain(|_, key| cases.contains_key(key));
-        self.alerts.retain(|_, key| cases.contains_key(key));
-        for (key, case) in cases.iter().filter(|(_, case)| case.is_live()) {
+        for services in self.alerts.values_mut() {
+            services.retain(|_, key| cases.contains_key(key));
+        }
+        self.alerts.retain(|_, services| !services.is_empty());
+        for (key, case) in cases
+            .iter()
+            .filter(|(_, case)| case.is_live() && !case.is_rest)
+        {
             for trace in &case.traces {
                 self.traces.entry(*trace).or_insert(*key);
             }
@@ -145,8 +162,13 @@ impl Places {
         for stream in case.parts.keys() {
             remove(&mut self.services, stream, key);
         }
-        for name in &case.alerts {
-            remove(&mut self.alerts, name, key);
+        for (name, stream) in &case.alerts {
+            if let Some(services) = self.alerts.get_mut(name) {
+                remove(services, stream, key);
+                if services.is_empty() {
+                    self.alerts.remove(name);
+                }
+            }
         }
         for trace in &case.traces {
             remove(&mut self.traces, trace, key);
@@ -167,8 +189,8 @@ impl Places {
                 self.services.entry(stream.clone()).or_insert(key);
             }
         }
-        for name in names.alerts.intersection(&case.alerts) {
-            self.alerts.entry(name.clone()).or_insert(key);
+        for alert in names.alerts.intersection(&case.alerts) {
+            self.enter_alert(key, alert.clone());
         }
         for trace in &names.traces {
             self.traces.entry(*trace).or_insert(key);
@@ -200,6 +222,11 @@ impl Places {
             .into_iter()
             .map(|(_, key)| (key, Relation::Topology))
             .collect()
+    }
+
+    fn enter_alert(&mut self, key: u64, (name, stream): (Box<str>, StreamKey)) {
+        let services = self.alerts.entry(name).or_default();
+        services.entry(stream).or_insert(key);
     }
 
     fn forget_traces(&mut self, key: u64, case: &mut Case) {

@@ -15,7 +15,7 @@ use super::kept::{Kept, KeptMap};
 use super::places::Places;
 
 /// Raised when what is saved changes.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// A part of what is saved. All of one name are one: the latest counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,7 @@ struct Books<C, P, Q> {
 const BOOKS: &str = "incidents";
 const PAST: &str = "past";
 const FOREIGN: &str = "foreign";
+const LATELY: &str = "lately";
 const CASE: &str = "case-";
 const HEARD: &str = "heard-";
 
@@ -130,6 +131,9 @@ impl Correlator {
         if let Some(foreign) = self.foreign.changed() {
             parts.push(SavedPart::new(FOREIGN, foreign)?);
         }
+        if let Some(lately) = self.lately.changed() {
+            parts.push(SavedPart::new(LATELY, lately)?);
+        }
         numbered(CASE, &self.cases, &mut parts)?;
         numbered(HEARD, self.heard.pages(), &mut parts)?;
         Ok(parts)
@@ -139,6 +143,7 @@ impl Correlator {
     pub fn is_saved(&mut self) {
         self.past.is_kept();
         self.foreign.is_kept();
+        self.lately.is_kept();
         self.cases.is_kept();
         self.heard.is_kept();
     }
@@ -159,6 +164,8 @@ impl Correlator {
                 correlator.past = part.read()?.map_or_else(Kept::default, Kept::as_kept);
             } else if &*part.name == FOREIGN {
                 correlator.foreign = part.read()?.map_or_else(Kept::default, Kept::as_kept);
+            } else if &*part.name == LATELY {
+                correlator.lately = part.read()?.map_or_else(Kept::default, Kept::as_kept);
             } else if let Some(number) = number_of(part, CASE) {
                 cases.extend(part.read()?.map(|case| (number, case)));
             } else if let Some(number) = number_of(part, HEARD) {

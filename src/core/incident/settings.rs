@@ -28,8 +28,8 @@ pub struct Settings {
     /// So many times in seven days and an incident is a frequent one: it pages no more, unless it
     /// lasts longer than it mostly does.
     pub frequent: u64,
-    /// The most incidents in a day that warnings of other systems may open. Alerts that their system
-    /// calls errors are not counted.
+    /// The most incidents in a day that warnings of other systems may open; one of them gathers what is
+    /// unusual but no incident each. Alerts that their system calls errors are not counted.
     pub alert_incidents_max: usize,
 }
 

@@ -84,6 +84,10 @@ impl Correlator {
             mut incident,
         } = pending;
         route(&mut incident, stage);
+        // It is no evidence: neither cause nor route are to see it.
+        if let Some(case) = self.cases.get(&key) {
+            case.show_company(&mut incident);
+        }
         if let Some(told) = self.cases.get_mut(&key).and_then(|case| case.told.as_mut()) {
             told.title.clone_from(&incident.title);
             told.cause.clone_from(&incident.cause);
@@ -159,7 +163,7 @@ impl Correlator {
 
     /// A case as it is to be told, with what is known of the times before.
     pub(super) fn incident(&self, case: &Case) -> Option<Incident> {
-        let mut incident = self.known(case)?;
+        let mut incident = self.with_past(case)?;
         let (pages, why) = self.pages(case);
         incident.route.pages = pages;
         incident.route.why = why;
@@ -168,12 +172,21 @@ impl Correlator {
 
     /// A case as the world knows it, with the route that it was last told by.
     pub(super) fn known(&self, case: &Case) -> Option<Incident> {
+        let mut incident = self.with_past(case)?;
+        case.show_company(&mut incident);
+        Some(incident)
+    }
+
+    fn with_past(&self, case: &Case) -> Option<Incident> {
         let mut incident = case.incident()?;
         incident.before = self.past.before(&incident.fingerprint);
         Some(incident)
     }
 
     pub(super) fn pages(&self, case: &Case) -> (bool, Box<str>) {
+        if case.is_rest {
+            return (false, Self::REST_WHY.into());
+        }
         let now = self.clock.now().moment;
         let fingerprint = case.told.as_ref().map_or("", |told| &told.fingerprint);
         let of_late = self.past.of_late(fingerprint, now);

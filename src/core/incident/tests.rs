@@ -13,6 +13,7 @@ use crate::core::record::{Severity, StreamKey, Timestamp, TraceId};
 use crate::core::topology::{LinkSource, Topology};
 
 /// A correlator with a clock and a topology.
+#[derive(Clone)]
 pub(super) struct World {
     pub(super) correlator: Correlator,
     pub(super) topology: Topology,
@@ -103,6 +104,11 @@ impl World {
 
     pub(super) fn live(&self) -> Vec<Incident> {
         self.correlator.live().collect()
+    }
+
+    /// How many signs were made.
+    pub(super) const fn made(&self) -> u64 {
+        self.made
     }
 
     pub(super) fn stages(&self) -> Vec<Stage> {

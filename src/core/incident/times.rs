@@ -31,7 +31,8 @@ pub struct Quantiles {
 /// The figures of a window of time, over the incidents that began in it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dora {
-    /// Incidents, those that turned out to be part of another aside.
+    /// Incidents, but for those that turned out to be part of another, and those that gathered the
+    /// unusual alerts of a day.
     pub incidents: u64,
     /// From the first abnormal record to the first word.
     pub detect: Option<Quantiles>,
@@ -76,7 +77,7 @@ impl Dora {
         let is_within = |at: Timestamp| from <= at && at < to;
         let own = incidents
             .into_iter()
-            .filter(|incident| is_within(incident.began) && !is_part_of_another(incident));
+            .filter(|incident| is_within(incident.began) && is_own_trouble(incident));
         let own: Vec<&Incident> = own.collect();
         let times: Vec<Times> = own.iter().map(|incident| Times::of(incident)).collect();
         let mut deployments: BTreeMap<&StreamKey, Vec<Timestamp>> = BTreeMap::new();
@@ -129,9 +130,9 @@ fn restored(incident: &Incident) -> Option<Timestamp> {
     Some(if is_ours { incident.last_seen } else { end.at })
 }
 
-fn is_part_of_another(incident: &Incident) -> bool {
+fn is_own_trouble(incident: &Incident) -> bool {
     let note = incident.ended.as_ref().and_then(|end| end.note.as_deref());
-    note.is_some_and(|note| note.starts_with(Correlator::PART_OF))
+    note.is_none_or(|note| !note.starts_with(Correlator::PART_OF) && note != Correlator::REST_WHY)
 }
 
 /// The change that probably caused an incident: the nearest of the first suspect, where one stands out.

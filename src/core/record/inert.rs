@@ -4,10 +4,8 @@
 //! that everybody sees. Nothing is lost, and nothing is shown that is not there.
 
 use std::fmt::{self, Write as _};
-use std::io;
 
 use serde::Serialize;
-use serde_json::ser::Formatter;
 
 /// `text` on one line with every [deceptive](is_deceptive) character made visible: an escape character
 /// becomes `\u{1b}`, a new line `\n`.
@@ -50,33 +48,20 @@ pub fn is_deceptive(c: char) -> bool {
 /// `value` as JSON on one line. A parser gets every text back as it was; in the bytes each deceptive
 /// character is an escape. Nothing at all where a map of `value` has keys that are no text.
 pub fn inert_json(value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1024);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Visible);
-    // Writing into a vector cannot fail.
-    match value.serialize(&mut serializer) {
-        Ok(()) => bytes,
-        Err(_) => Vec::new(),
-    }
-}
-
-struct Visible;
-
-impl Formatter for Visible {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        writer: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some((plain, c, tail)) = next_deceptive(rest) {
-            writer.write_all(plain.as_bytes())?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = tail;
+    let written = serde_json::to_string(value).unwrap_or_default();
+    let mut shown = String::with_capacity(written.len());
+    let mut rest = &*written;
+    // Such characters stand in texts only, since JSON has none of its own on one line.
+    while let Some((plain, c, tail)) = next_deceptive(rest) {
+        shown.push_str(plain);
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = write!(shown, "\\u{unit:04x}");
         }
-        writer.write_all(rest.as_bytes())
+        rest = tail;
     }
+    shown.push_str(rest);
+    shown.into_bytes()
 }
 
 /// The first deceptive character of `text`, with what is before and after it.

@@ -360,7 +360,7 @@ async fn an_answer_that_never_comes_is_not_waited_for_and_the_event_is_sent_agai
     let house = House::webhook(server.address, &format!("{QUICK}, timeout: 50ms"));
     house.dispatcher.offer(&anomaly(0), NOW);
     assert_eq!(server.taken(1).await.len(), 1);
-    assert_eq!(house.outcome("retried"), 1);
+    assert!(house.outcome("retried") >= 1);
 }
 
 #[tokio::test]

@@ -88,18 +88,18 @@ fn a_snapshot_of_the_version_before_is_read() {
     let mut shard = active_shard(replayed());
     shard.push(batch(&mixed()), Timestamp::ZERO);
     let mut saved = saved([shard.snapshots(&BTreeSet::from([stream()]))]);
-    // What it lacked comes last: the number of an entry, zero here.
+    // What it lacked comes last: the trails, of which there are none here.
     let rest = saved.rest.as_mut().unwrap();
-    assert_eq!((rest[0], rest.pop()), (6, Some(0)));
-    rest[0] = 5;
-    saved.templates.iter_mut().for_each(|piece| piece[0] = 5);
+    assert_eq!((rest[0], rest.pop()), (7, Some(0)));
+    rest[0] = 6;
+    saved.templates.iter_mut().for_each(|piece| piece[0] = 6);
     let mut after = Shard::new(replayed());
     let lost = after.restore(&stream(), &saved, Some(bundle()), Timestamp::ZERO);
     let lost = lost.unwrap();
     assert!(lost.rest.is_none() && lost.templates.is_none(), "{lost:?}");
     assert_eq!(after.upto(), 0);
     // One of a version that is still to come is refused.
-    saved.rest.as_mut().unwrap()[0] = 7;
+    saved.rest.as_mut().unwrap()[0] = 8;
     let lost = Shard::new(replayed()).restore(&stream(), &saved, None, Timestamp::ZERO);
-    assert!(lost.unwrap().rest.unwrap().to_string().contains("format 7"));
+    assert!(lost.unwrap().rest.unwrap().to_string().contains("format 8"));
 }

@@ -144,9 +144,9 @@ fn a_template_that_becomes_another_breaks_no_habit_and_keeps_it() {
     play.live(600, &[TAKE, CHECK, GIVE]);
     play.flow.follow(TAKE, GRAB);
     play.flow.follow(GIVE, FAIL);
-    play.live(240, &[GRAB, CHECK, FAIL]);
-    assert_eq!(play.habits(), []);
-    play.live(120, &[GRAB, FAIL]);
+    play.live(10, &[GRAB, CHECK, FAIL]);
+    // What was known of it is known of its successor: this is noticed before anything could be learned.
+    play.live(60, &[GRAB, FAIL]);
     assert!(play.habits().contains(&(Some(GRAB), Some(CHECK))));
 }
 

@@ -219,12 +219,12 @@ async fn what_ended_is_said_again_also_when_settings_were_read_again() {
     let next = house.dispatcher.successor(&house.sinks, &house.context);
     let next = next.unwrap();
     next.inherit(house.close().await, NOW);
-    // Somewhere else was seen to have been first.
+    // Somebody else turns out to own it.
     let Event::Incident(mut last) = last else {
         unreachable!()
     };
     let told = Arc::make_mut(&mut last);
-    Arc::make_mut(&mut told.incident).parts.reverse();
+    Arc::make_mut(&mut told.incident).route.team = Some("stock".into());
     next.offer(&Event::Incident(last), NOW);
     loop {
         let alerts = stub.taken().await.json();
