@@ -13,6 +13,8 @@ use std::thread;
 use knothole::core::record::Timestamp;
 use knothole::edge::journal::{AppendError, Appended, Entry, Head, Journal, Seq, Settings};
 
+use crate::parts::alone;
+
 const ROUNDS: u64 = 60;
 const SENDERS: u64 = 8;
 const IMAGE_BYTES: u64 = 256 << 20;
@@ -181,6 +183,8 @@ fn what_was_acknowledged_survives_power_cuts() {
     let Some(disk) = disk("what_was_acknowledged_survives_power_cuts") else {
         return;
     };
+    // A mount namespace that is made meanwhile would keep the disk.
+    let _alone = alone();
     let folder = disk.mount.join("state/journal");
     let mut told_before = BTreeMap::new();
     for round in 0..ROUNDS {
@@ -230,6 +234,7 @@ fn a_power_cut_takes_what_was_not_synced() {
     let Some(disk) = disk("a_power_cut_takes_what_was_not_synced") else {
         return;
     };
+    let _alone = alone();
     let path = disk.mount.join("unsynced");
     File::create(&path).unwrap().write_all(&body(1)).unwrap();
     assert!(disk.cut() && disk.mount());

@@ -13,6 +13,7 @@ use std::time::Duration;
 use knothole::core::event::Stage;
 use knothole::edge::notify::{Context, Dispatcher, Egress, Metrics, SinkConfig};
 
+use crate::parts::alone;
 use crate::process::{SOON, until};
 use crate::sinks::{Unkept, now, offer};
 
@@ -50,6 +51,8 @@ fn no_sink_follows_a_name_server_to_this_machine() {
         eprintln!("skipped: {test}: nothing can be mounted at /etc/resolv.conf here");
         return;
     }
+    // A disk that is cut off meanwhile would stay mounted in there.
+    let _alone = alone();
     let mut inside = again(&[&std::env::current_exe().unwrap()]);
     let output = inside
         .args(["--exact", &test, "--nocapture"])

@@ -275,7 +275,9 @@ impl Desk {
             if let Some(by) = verdict.muted_by {
                 incident.route.pages = false;
                 incident.route.why = format!("muted by {by}").into();
-            } else if incident.signs.iter().all(|it| it.source == Source::Alert) {
+            } else if incident.route.pages
+                && incident.signs.iter().all(|it| it.source == Source::Alert)
+            {
                 incident.route.pages = false;
                 incident.route.why = "another system told of it already".into();
             }
