@@ -421,17 +421,15 @@ fn it_lasts_from_the_first_abnormal_record_until_the_last_was_seen() {
 #[test]
 fn what_two_suspects_swap_without_evidence_is_no_news() {
     let mut world = World::new();
-    let mut named = 0;
     for minute in 0..60 {
         let sign = Arc::new(world.sign("cart", "sequence"));
         world.correlator.sign(sign, &world.topology, world.now);
         world.now = world.now.plus(MINUTE);
         world.correlator.advance(world.now);
-        named += 1;
         let told = world.correlator.take(
             |incident| {
                 let suspect = Suspect {
-                    stream: StreamKey::named(&format!("s{}", named % 2)),
+                    stream: StreamKey::named(&format!("s{}", minute % 2)),
                     pod: None,
                     component: None,
                     share: 0.5,

@@ -195,9 +195,12 @@ fn sent() -> impl Strategy<Value = Sent> {
     ]
 }
 
-fn take(witness: &mut Witness, sent: &Sent, now: &mut Timestamp) -> Vec<Sign> {
-    let service = |n: u8| StreamKey::named(["gate", "shop", "bank"][usize::from(n)]);
-    let metric = |name: u8, reading| Metric {
+fn service(nth: u8) -> StreamKey {
+    StreamKey::named(["gate", "shop", "bank"][usize::from(nth)])
+}
+
+fn metric(name: u8, reading: Reading) -> Metric {
+    Metric {
         stream: service(0),
         resource: Arc::default(),
         name: ["cpu.utilization", "heap", "requests", "é"][usize::from(name)].into(),
@@ -206,7 +209,21 @@ fn take(witness: &mut Witness, sent: &Sent, now: &mut Timestamp) -> Vec<Sign> {
             time: None,
             reading,
         }],
-    };
+    }
+}
+
+/// The trail of one record, of an event that may become another one.
+fn trail(nth: u8, step: Step, becomes: Option<u8>) -> Trail {
+    let moved = becomes.map(|to| (step.event, TemplateId(to.into())));
+    Trail {
+        stream: service(nth),
+        steps: vec![step],
+        names: vec![(step.event, "a \u{202e}\u{1b}[2J line".into())],
+        moved: moved.into_iter().collect(),
+    }
+}
+
+fn take(witness: &mut Witness, sent: &Sent, now: &mut Timestamp) -> Vec<Sign> {
     match *sent {
         Sent::Span {
             service: n,
@@ -235,21 +252,12 @@ fn take(witness: &mut Witness, sent: &Sent, now: &mut Timestamp) -> Vec<Sign> {
             event,
             becomes,
         } => {
-            let event = TemplateId(event.into());
-            let trail = Trail {
-                stream: service(n),
-                steps: vec![Step {
-                    trace: trace(of.into()),
-                    span: span.map(|id| span_id(id.into())),
-                    event,
-                }],
-                names: vec![(event, "a \u{202e}\u{1b}[2J line".into())],
-                moved: becomes
-                    .map(|to| (event, TemplateId(to.into())))
-                    .into_iter()
-                    .collect(),
+            let step = Step {
+                trace: trace(of.into()),
+                span: span.map(|id| span_id(id.into())),
+                event: TemplateId(event.into()),
             };
-            witness.trail(&trail, *now);
+            witness.trail(&trail(n, step, becomes), *now);
         }
         Sent::Number(name, bits) => {
             witness.metric(&metric(name, Reading::Number(f64::from_bits(bits))), *now);
@@ -258,21 +266,12 @@ fn take(witness: &mut Witness, sent: &Sent, now: &mut Timestamp) -> Vec<Sign> {
             let sum = f64::from_bits(bits);
             witness.metric(&metric(name, Reading::Many { count, sum }), *now);
         }
-        Sent::Wait(seconds) => {
-            let end = now.plus(Duration::from_secs(seconds.into()));
-            let mut signs = Vec::new();
-            while *now < end {
-                *now = now.plus(Duration::from_secs(5)).min(end);
-                signs.extend(witness.advance(*now));
-            }
-            return signs;
-        }
+        Sent::Wait(seconds) => return wait(witness, seconds, now),
         Sent::Jump(days) => {
             let by = Duration::from_hours(24 * days.unsigned_abs());
-            *now = if days < 0 {
-                now.minus(by)
-            } else {
-                now.plus(by)
+            *now = match days < 0 {
+                true => now.minus(by),
+                false => now.plus(by),
             };
             return witness.advance(*now);
         }
@@ -286,6 +285,16 @@ fn take(witness: &mut Witness, sent: &Sent, now: &mut Timestamp) -> Vec<Sign> {
         }
     }
     Vec::new()
+}
+
+fn wait(witness: &mut Witness, seconds: u32, now: &mut Timestamp) -> Vec<Sign> {
+    let end = now.plus(Duration::from_secs(seconds.into()));
+    let mut signs = Vec::new();
+    while *now < end {
+        *now = now.plus(Duration::from_secs(5)).min(end);
+        signs.extend(witness.advance(*now));
+    }
+    signs
 }
 
 proptest! {
