@@ -19,8 +19,8 @@ const EAGER: &str = "\
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Sends requests that go well, numbered on from those before, and waits until they have been judged:
-/// each begins after the time-out of the one before.
-fn go_on_well(knothole: &Knothole, requests: std::ops::Range<u64>) {
+/// each begins two seconds after the one before. So many records of others were sent before.
+fn go_on_well(knothole: &Knothole, requests: std::ops::Range<u64>, under_way: u64) {
     let mut client = Client::connect(knothole.grpc);
     let end = requests.end;
     for number in requests {
@@ -28,7 +28,7 @@ fn go_on_well(knothole: &Knothole, requests: std::ops::Range<u64>) {
         let sent = steps_of(number, &WELL, age);
         client.export(of_shop(sent)).unwrap();
     }
-    knothole.wait_for_records("shop", WELL.len() as u64 * end);
+    knothole.wait_for_records("shop", WELL.len() as u64 * end + under_way);
 }
 
 fn assert_calm(knothole: &Knothole, when: &str) {
@@ -49,14 +49,20 @@ fn a_host_whose_clock_is_400_days_off_and_a_gap_of_an_hour_make_no_incident() {
         return;
     };
     let place = Place::new();
-    let first = place.serve(EAGER);
+    let settings = EAGER.replace("idle_timeout: 1s", "idle_timeout: 1h");
+    let first = place.serve(&settings);
     let mut client = Client::connect(first.grpc);
-    let learned = (0..200).flat_map(|number| steps_of(number, &WELL, HOUR));
+    let learned = (0..200).flat_map(|number| steps_of(number, &WELL, 3 * HOUR));
     client.export(of_shop(learned.collect())).unwrap();
-    go_on_well(&first, 200..210);
+    go_on_well(&first, 200..210, 0);
     first.wait_for_state("shop", "active");
-    go_on_well(&first, 210..220);
+    go_on_well(&first, 210..220, 0);
     assert_calm(&first, "after the gap");
+    // One that is under way over every jump has not ended by any clock.
+    let under_way = 9_999;
+    let begun = steps_of(under_way, &[0, 1, 2], Duration::ZERO);
+    client.export(of_shop(begun)).unwrap();
+    first.wait_for_records("shop", 220 * WELL.len() as u64 + 3);
     kill(first);
     let mut number = 220;
     for jump in ["+400d", "-400d", "+400d", "+0d"] {
@@ -66,15 +72,15 @@ fn a_host_whose_clock_is_400_days_off_and_a_gap_of_an_hour_make_no_incident() {
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
             ("DONT_FAKE_MONOTONIC", "1"),
         ];
-        let knothole = place.serve_with(EAGER, &env);
+        let knothole = place.serve_with(&settings, &env);
         knothole.wait_for_state("shop", "active");
-        go_on_well(&knothole, number..number + 20);
+        go_on_well(&knothole, number..number + 20, 3);
         number += 20;
         assert_calm(&knothole, jump);
         kill(knothole);
     }
     // It is still on its guard.
-    let last = place.serve(EAGER);
+    let last = place.serve(&settings);
     let mut client = Client::connect(last.grpc);
     let broken = steps_of(number, &[0, 1, 5], Duration::ZERO);
     client.export(of_shop(broken)).unwrap();
@@ -93,7 +99,7 @@ fn tens_of_thousands_of_records_sent_again_by_a_killed_collector_make_no_inciden
     let mut client = Client::connect(knothole.grpc);
     let learned = (0..200).flat_map(|number| steps_of(number, &WELL, HOUR));
     client.export(of_shop(learned.collect())).unwrap();
-    go_on_well(&knothole, 200..210);
+    go_on_well(&knothole, 200..210, 0);
     knothole.wait_for_state("shop", "active");
     let start = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(60);
     let line = |n: usize| {
