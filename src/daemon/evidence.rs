@@ -40,23 +40,27 @@ impl Transit {
         self.is_lost.swap(false, Ordering::Relaxed)
     }
 
-    /// Counts `trail` in, if somebody will look at it and there is room.
-    pub(super) fn admit(self: &Arc<Self>, trail: Trail) -> Option<Waiting> {
-        if !self.has_spans.load(Ordering::Relaxed) {
+    /// Counts `trail` in. Its records are let go where nobody will look at them or there is no room; what
+    /// its events are called goes on all the same, as it is told only once.
+    pub(super) fn admit(self: &Arc<Self>, mut trail: Trail) -> Option<Waiting> {
+        let has_spans = self.has_spans.load(Ordering::Relaxed);
+        let (steps, waiting) = (trail.steps.len(), self.steps.load(Ordering::Relaxed));
+        // A longer one than there is room for at all goes through alone.
+        let has_room = waiting == 0 || waiting + steps <= STEPS_MAX;
+        if has_spans && !has_room && steps > 0 {
+            self.lose();
+        }
+        if !has_spans || !has_room {
+            trail.steps.clear();
+        }
+        if trail.is_empty() {
             return None;
         }
-        let steps = trail.steps.len();
-        let waiting = self.steps.fetch_add(steps, Ordering::Relaxed);
-        let waiting_for = Waiting {
+        self.steps.fetch_add(trail.steps.len(), Ordering::Relaxed);
+        Some(Waiting {
             trail,
             transit: Arc::clone(self),
-        };
-        // A longer one than there is room for at all goes through alone.
-        if waiting > 0 && waiting + steps > STEPS_MAX {
-            self.lose();
-            return None;
-        }
-        Some(waiting_for)
+        })
     }
 }
 
@@ -96,6 +100,25 @@ mod tests {
         let transit = Arc::new(Transit::default());
         assert!(transit.admit(trail(10)).is_none());
         assert!(!transit.take_lost());
+    }
+
+    #[test]
+    fn what_events_are_called_goes_on_without_spans_and_without_room() {
+        let transit = Arc::new(Transit::default());
+        let named = || Trail {
+            names: vec![(TemplateId(1), "a line".into())],
+            ..trail(10)
+        };
+        let early = transit.admit(named()).expect("names are told");
+        assert_eq!(
+            (early.trail().steps.len(), early.trail().names.len()),
+            (0, 1)
+        );
+        transit.see_spans();
+        let _full = transit.admit(trail(STEPS_MAX)).expect("there is room");
+        let late = transit.admit(named()).expect("names are told");
+        assert_eq!((late.trail().steps.len(), late.trail().names.len()), (0, 1));
+        assert!(transit.take_lost());
     }
 
     #[test]

@@ -29,6 +29,6 @@ pub struct Step {
 impl Trail {
     /// Whether there is nothing to tell.
     pub const fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.moved.is_empty()
+        self.steps.is_empty() && self.names.is_empty() && self.moved.is_empty()
     }
 }
