@@ -1,4 +1,4 @@
-//! What the core can say: an anomaly with its evidence, an action it would propose, what became of
+//! What the core can say: an anomaly with its evidence, an action and what became of it, what became of
 //! an incident, and what there was besides.
 //!
 //! These are plain values. How they look on a wire is the business of `edge::notify`.
@@ -8,11 +8,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+mod action;
 mod class;
 mod incident;
 mod sign;
 mod stack;
 
+pub use action::{
+    Action, ActionEvent, ActionKind, ActionStage, ActionState, CheckVerdict, Checked, Grounds,
+    Mode, Object, Plan, Remedy, Request, Step, System, Target,
+};
 pub use class::Class;
 pub use incident::{
     Before, Cause, Digest, Done, Evidence, Gravity, Incident, IncidentEvent, IncidentState, Lift,
@@ -30,8 +35,8 @@ use crate::core::record::{
 pub enum Event {
     /// A sequence went where sequences of this stream do not go.
     Anomaly(Arc<Anomaly>),
-    /// A rule of the owner asks for an action on account of an anomaly.
-    Proposal(Arc<Proposal>),
+    /// Something became of an action that a rule of the owner asks for.
+    Action(Arc<ActionEvent>),
     /// Something became of an incident.
     Incident(Arc<IncidentEvent>),
     /// What happened to a team's services and woke nobody.
@@ -45,7 +50,7 @@ impl Event {
     pub fn id(&self) -> &str {
         match self {
             Self::Anomaly(anomaly) => &anomaly.id,
-            Self::Proposal(proposal) => &proposal.id,
+            Self::Action(event) => &event.id,
             Self::Incident(event) => &event.id,
             Self::Digest(digest) => &digest.id,
             Self::Change(change) => &change.id,
@@ -251,62 +256,4 @@ pub struct ContextLine {
     pub time: Timestamp,
     /// The line, bounded in length, untrusted.
     pub text: Arc<str>,
-}
-
-/// The actions an owner may have proposed. A closed set: log text never chooses one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionKind {
-    /// Delete the pod gracefully and let its owner replace it.
-    RestartPod,
-    /// Rolling restart of the workload.
-    RestartWorkload,
-    /// Add replicas within the owner's bounds.
-    Scale,
-    /// Go back to the previous revision of the workload.
-    RollBack,
-}
-
-impl ActionKind {
-    /// The name used on every wire and in every config.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RestartPod => "restart_pod",
-            Self::RestartWorkload => "restart_workload",
-            Self::Scale => "scale",
-            Self::RollBack => "roll_back",
-        }
-    }
-}
-
-/// A remediation that a rule asks for. knothole only proposes; a hook decides and acts.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Proposal {
-    /// Derived from the anomaly and the action. 32 hex digits.
-    pub id: Box<str>,
-    /// The anomaly it answers.
-    pub anomaly: Arc<Anomaly>,
-    /// What to do.
-    pub action: ActionKind,
-    /// What to do it to, from resource attributes alone.
-    pub target: Target,
-    /// Why, for the person or the hook that decides.
-    pub reason: Box<str>,
-    /// The name of the rule that asks.
-    pub rule: Box<str>,
-    /// Not to be executed after this.
-    pub expires_at: Timestamp,
-}
-
-/// The object an action is for. Never empty: a proposal without a target is not made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The Kubernetes namespace.
-    pub namespace: Box<str>,
-    /// The workload (kind, name), where the resource names one.
-    pub workload: Option<(&'static str, Box<str>)>,
-    /// The pod, where the resource names one.
-    pub pod: Option<Box<str>>,
-    /// The pod's uid, where the resource names one.
-    pub pod_uid: Option<Box<str>>,
 }

@@ -11,7 +11,7 @@ pub mod sequence;
 pub mod model;
 pub mod detect;
 pub mod train;
-pub mod respond;
+pub mod remedy;
 pub mod changes;
 pub mod traffic;
 pub mod topology;

@@ -1,87 +1,84 @@
-//! Anomaly and the owner's rules → an action to propose. Nothing is executed here.
+//! Anomaly and the owner's rules → what is asked for.
 //!
-//! The log text has no say: a rule's author chooses the action, and the target comes from the
-//! resource attributes alone. What a sender wrote into a log line can at most cause a proposal for
-//! the sender's own pod or workload.
+//! The log text has no say: a rule's author chooses the remedy, and the target comes from the
+//! resource attributes alone. What a sender wrote into a log line can at most ask for something to be done
+//! to the sender's own pod or workload.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::core::event::{ActionKind, Anomaly, AnomalyKind, Proposal, Target};
+use super::rule::Rule;
+use crate::core::event::{
+    Action, ActionKind, ActionState, Anomaly, AnomalyKind, Grounds, Remedy, Target,
+};
 use crate::core::record::{Resource, Timestamp};
 
-/// What the owner wants proposed, and on account of which anomalies.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
-    /// The owner's name for it; a proposal carries it.
-    pub name: Box<str>,
-    /// What to propose.
-    pub action: ActionKind,
-    /// The kinds of anomaly that ask for it; empty means all.
-    pub kinds: Vec<AnomalyKind>,
-    /// The streams it is for, as they are displayed (`environment/namespace/name`); empty means
-    /// all.
-    pub services: Vec<Box<str>>,
-    /// The lowest score that asks for it, between 0 and 1.
-    pub score_min: f64,
-    /// How long a proposal is good for.
-    pub ttl: Duration,
-}
-
-impl Rule {
-    /// How long a proposal is good for when the owner says nothing: 15 minutes. An action that
-    /// comes later answers a situation that is no longer there.
-    pub const TTL_DEFAULT: Duration = Duration::from_secs(15 * 60);
-
-    fn asks_on(&self, anomaly: &Anomaly) -> bool {
-        let stream = anomaly.stream.to_string();
-        (self.kinds.is_empty() || self.kinds.contains(&anomaly.kind))
-            && (self.services.is_empty() || self.services.iter().any(|name| **name == *stream))
-            && anomaly.score >= self.score_min
-    }
-}
-
-/// The proposals that `rules` ask for on account of `anomaly`, in the order of the rules. Two rules
-/// that ask for one action on one target give one proposal, in the name of the first.
+/// What `rules` ask for on account of `anomaly`, in the order of the rules. Two rules that ask for one
+/// remedy on one target give one action, in the name of the first. The ids are those of a first attempt
+/// without an incident; the ledger gives them theirs.
 ///
 /// A rule whose target the resource does not name gives none: `restart_pod` needs the namespace and
-/// the pod, the other actions need the namespace and a workload of a kind that can do it.
-pub fn propose(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Proposal> {
-    let mut proposals: Vec<Proposal> = Vec::new();
+/// the pod, what is done to a workload needs the namespace and a workload of a kind that can do it.
+pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action> {
+    let mut asked: Vec<Action> = Vec::new();
     for rule in rules.iter().filter(|rule| rule.asks_on(anomaly)) {
-        let Some(target) = target_of(rule.action, &anomaly.resource) else {
+        let Some(target) = target_of(rule.remedy.kind(), &anomaly.resource) else {
             continue;
         };
-        let id = id_of(anomaly, rule.action, &target);
-        if proposals.iter().any(|earlier| earlier.id == id) {
+        if asked
+            .iter()
+            .any(|earlier| earlier.remedy == rule.remedy && earlier.target == target)
+        {
             continue;
         }
-        proposals.push(Proposal {
-            id,
-            anomaly: Arc::clone(anomaly),
-            action: rule.action,
-            reason: reason_of(rule, anomaly),
+        asked.push(Action {
+            id: id_of(&anomaly.fingerprint, &rule.remedy, &target, 0),
             rule: rule.name.clone(),
+            mode: rule.mode,
+            remedy: rule.remedy.clone(),
+            incident: None,
+            fingerprint: anomaly.fingerprint.clone(),
+            stream: anomaly.stream.clone(),
+            reason: reason_of(rule, anomaly),
+            asked_at: now,
             expires_at: now.plus(rule.ttl),
+            evidence: grounds_of(anomaly),
+            plan: None,
+            state: ActionState::Asked,
+            acted_at: None,
+            steps: Vec::new(),
+            anomaly: Some(Arc::clone(anomaly)),
             target,
         });
     }
-    proposals
+    asked
+}
+
+fn grounds_of(anomaly: &Anomaly) -> Grounds {
+    Grounds {
+        kinds: vec![anomaly.kind.name().into()],
+        detectors: anomaly.detectors.iter().map(|it| (*it).into()).collect(),
+        score: anomaly.score,
+        first_seen: anomaly.first_seen,
+        last_seen: anomaly.last_seen,
+        anomalies: anomaly.count.max(1),
+        model: anomaly.model.clone(),
+    }
 }
 
 /// `None` where the resource does not name, in full, what `action` needs.
 fn target_of(action: ActionKind, resource: &Resource) -> Option<Target> {
     let named = |key: &str| resource.get(key).filter(|value| is_object_name(value));
-    let workload = resource
+    let workload: Option<(Box<str>, Box<str>)> = resource
         .workload()
         .filter(|(_, name)| is_object_name(name))
-        .map(|(kind, name)| (kind, name.into()));
+        .map(|(kind, name)| (kind.into(), name.into()));
     let pod = named("k8s.pod.name");
     let is_named = match (action, &workload) {
         (ActionKind::RestartPod, _) => pod.is_some(),
+        (ActionKind::Webhook, _) => pod.is_some() || workload.is_some(),
         (_, Some((kind, _))) => can_do(kind, action),
         (_, None) => false,
     };
@@ -108,42 +105,49 @@ fn is_object_name(text: &str) -> bool {
             .all(|byte| is_edge(Some(byte)) || matches!(byte, b'-' | b'.'))
 }
 
-/// A finished Job has nothing to restart, and a DaemonSet has no replicas to add.
+/// A finished Job has nothing to restart, and DaemonSets are never touched.
 fn can_do(workload_kind: &str, action: ActionKind) -> bool {
     match action {
-        ActionKind::RestartPod => true,
-        ActionKind::RestartWorkload | ActionKind::RollBack => {
-            matches!(workload_kind, "Deployment" | "StatefulSet" | "DaemonSet")
+        ActionKind::RestartPod
+        | ActionKind::ArgoSync
+        | ActionKind::ArgoRollBack
+        | ActionKind::ArgoAction
+        | ActionKind::JenkinsJob
+        | ActionKind::FluxReceiver
+        | ActionKind::AbortRollout
+        | ActionKind::GatewayWeight
+        | ActionKind::Webhook => true,
+        ActionKind::RestartWorkload | ActionKind::Scale => {
+            matches!(workload_kind, "Deployment" | "StatefulSet")
         }
-        ActionKind::Scale => matches!(workload_kind, "Deployment" | "StatefulSet"),
+        // Its ReplicaSets keep the revisions before.
+        ActionKind::RollBack => workload_kind == "Deployment",
     }
 }
 
-fn id_of(anomaly: &Anomaly, action: ActionKind, target: &Target) -> Box<str> {
-    let (workload_kind, workload) = match &target.workload {
-        Some((kind, name)) => (*kind, name.as_ref()),
-        None => ("", ""),
-    };
-    let parts = [
-        anomaly.id.as_ref(),
-        action.name(),
-        &target.namespace,
-        workload_kind,
-        workload,
-        target.pod.as_deref().unwrap_or_default(),
-        target.pod_uid.as_deref().unwrap_or_default(),
-    ];
+/// The id of an action: the same whoever asks for it, however often.
+pub fn id_of(cause: &str, remedy: &Remedy, target: &Target, attempt: u32) -> Box<str> {
     let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let mut id = String::with_capacity(32);
-    for byte in hash.finalize().iter().take(16) {
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    part(cause.as_bytes());
+    // Neither type has a key that is not a string, so this cannot fail.
+    part(&serde_json::to_vec(remedy).unwrap_or_default());
+    part(&serde_json::to_vec(target).unwrap_or_default());
+    part(&attempt.to_le_bytes());
+    hex_of(&hash.finalize()[..16])
+}
+
+/// Bytes as hex digits.
+pub(super) fn hex_of(bytes: &[u8]) -> Box<str> {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
         // Writing to a string cannot fail.
-        let _ = write!(id, "{byte:02x}");
+        let _ = write!(text, "{byte:02x}");
     }
-    id.into()
+    text.into()
 }
 
 /// Says what was seen in our own words; what was logged is told by the anomaly, where the reader
@@ -170,8 +174,11 @@ fn reason_of(rule: &Rule, anomaly: &Anomaly) -> Box<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::event::{Class, Explanation, Observed};
+    use crate::core::event::{Class, Explanation, Mode, Observed};
     use crate::core::record::{Severity, StreamKey};
+    use std::time::Duration;
+
+    const SCALE: Remedy = Remedy::Scale { by: 1, max: 5 };
 
     const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
     const POD: [(&str, &str); 4] = [
@@ -181,10 +188,16 @@ mod tests {
         ("k8s.pod.uid", "5ee0c7d8-9f0e-4d53-9f6e-000000000001"),
     ];
 
-    fn rule(action: ActionKind) -> Rule {
+    fn rule(remedy: Remedy) -> Rule {
         Rule {
             name: "cart".into(),
-            action,
+            remedy,
+            mode: Mode::Suggest,
+            persist: Rule::PERSIST_DEFAULT,
+            pod_age_min: Rule::POD_AGE_DEFAULT,
+            stabilise: Rule::STABILISE_DEFAULT,
+            after: vec![],
+            stateful: false,
             kinds: vec![],
             services: vec![],
             score_min: 0.9,
@@ -228,16 +241,16 @@ mod tests {
 
     #[test]
     fn a_pod_restart_names_the_pod_and_expires_after_its_ttl() {
-        let found = propose(&[rule(ActionKind::RestartPod)], &anomaly(&POD), NOW);
-        let [proposal] = found.as_slice() else {
-            panic!("one proposal, not {found:?}")
+        let found = ask(&[rule(Remedy::RestartPod)], &anomaly(&POD), NOW);
+        let [action] = found.as_slice() else {
+            panic!("one action, not {found:?}")
         };
-        assert_eq!(proposal.target.namespace.as_ref(), "shop");
-        assert_eq!(proposal.target.pod.as_deref(), Some("cart-7d9f-x2l"));
-        assert_eq!(proposal.expires_at.since(NOW), Duration::from_secs(900));
-        assert_eq!(proposal.id.len(), 32);
+        assert_eq!(action.target.namespace.as_ref(), "shop");
+        assert_eq!(action.target.pod.as_deref(), Some("cart-7d9f-x2l"));
+        assert_eq!(action.expires_at.since(NOW), Duration::from_secs(900));
+        assert_eq!(action.id.len(), 32);
         assert_eq!(
-            proposal.reason.as_ref(),
+            action.reason.as_ref(),
             "cart left the order its records normally come in (score 0.970), which rule cart \
              answers with this action"
         );
@@ -247,25 +260,18 @@ mod tests {
     fn a_target_that_the_resource_does_not_name_in_full_is_never_guessed() {
         for missing in ["k8s.namespace.name", "k8s.pod.name"] {
             let rest: Vec<_> = POD.into_iter().filter(|(key, _)| *key != missing).collect();
-            assert_eq!(
-                propose(&[rule(ActionKind::RestartPod)], &anomaly(&rest), NOW),
-                []
-            );
+            assert_eq!(ask(&[rule(Remedy::RestartPod)], &anomaly(&rest), NOW), []);
         }
-        for action in [
-            ActionKind::RestartWorkload,
-            ActionKind::Scale,
-            ActionKind::RollBack,
-        ] {
+        for action in [Remedy::RestartWorkload, SCALE, Remedy::RollBack] {
             let no_workload = [POD[0], POD[2]];
-            assert_eq!(propose(&[rule(action)], &anomaly(&no_workload), NOW), []);
-            assert_eq!(propose(&[rule(action)], &anomaly(&POD), NOW).len(), 1);
+            assert_eq!(ask(&[rule(action)], &anomaly(&no_workload), NOW), []);
+            assert_eq!(ask(&[rule(action)], &anomaly(&POD), NOW).len(), 1);
         }
         for bad in ["", "*", "all pods", "../kube-system", "Cart", "-a"] {
             let mut attributes = POD;
             attributes[0].1 = bad;
             assert_eq!(
-                propose(&[rule(ActionKind::Scale)], &anomaly(&attributes), NOW),
+                ask(&[rule(SCALE)], &anomaly(&attributes), NOW),
                 [],
                 "{bad:?}"
             );
@@ -275,52 +281,46 @@ mod tests {
     #[test]
     fn a_workload_that_cannot_do_the_action_is_not_asked_to() {
         let job = [POD[0], ("k8s.job.name", "migrate")];
-        assert_eq!(
-            propose(&[rule(ActionKind::RollBack)], &anomaly(&job), NOW),
-            []
-        );
+        assert_eq!(ask(&[rule(Remedy::RollBack)], &anomaly(&job), NOW), []);
         let daemon = [POD[0], ("k8s.daemonset.name", "agent")];
-        assert_eq!(
-            propose(&[rule(ActionKind::Scale)], &anomaly(&daemon), NOW),
-            []
-        );
+        assert_eq!(ask(&[rule(SCALE)], &anomaly(&daemon), NOW), []);
     }
 
     #[test]
     fn a_rule_asks_only_for_its_services_kinds_and_scores() {
-        let ask = |change: fn(&mut Rule)| {
-            let mut rule = rule(ActionKind::RestartPod);
+        let count = |change: fn(&mut Rule)| {
+            let mut rule = rule(Remedy::RestartPod);
             change(&mut rule);
-            propose(&[rule], &anomaly(&POD), NOW).len()
+            ask(&[rule], &anomaly(&POD), NOW).len()
         };
-        assert_eq!(ask(|rule| rule.services = vec!["cart".into()]), 1);
-        assert_eq!(ask(|rule| rule.services = vec!["car".into()]), 0);
-        assert_eq!(ask(|rule| rule.kinds = vec![AnomalyKind::NewTemplate]), 0);
-        assert_eq!(ask(|rule| rule.score_min = 0.98), 0);
-        assert_eq!(ask(|rule| rule.score_min = 0.97), 1);
+        assert_eq!(count(|rule| rule.services = vec!["cart".into()]), 1);
+        assert_eq!(count(|rule| rule.services = vec!["car".into()]), 0);
+        assert_eq!(count(|rule| rule.kinds = vec![AnomalyKind::NewTemplate]), 0);
+        assert_eq!(count(|rule| rule.score_min = 0.98), 0);
+        assert_eq!(count(|rule| rule.score_min = 0.97), 1);
     }
 
     #[test]
     fn the_same_input_gives_the_same_id_and_two_rules_do_not_ask_twice() {
-        let mut other = rule(ActionKind::RestartPod);
+        let mut other = rule(Remedy::RestartPod);
         other.name = "again".into();
         let rules = [
-            rule(ActionKind::RestartPod),
+            rule(Remedy::RestartPod),
             other,
-            rule(ActionKind::RestartWorkload),
+            rule(Remedy::RestartWorkload),
         ];
-        let first = propose(&rules, &anomaly(&POD), NOW);
+        let first = ask(&rules, &anomaly(&POD), NOW);
         assert_eq!(first.len(), 2);
         assert_eq!(first[0].rule.as_ref(), "cart");
         assert_ne!(first[0].id, first[1].id);
-        let later = propose(&rules, &anomaly(&POD), NOW.plus(Duration::from_secs(5)));
+        let later = ask(&rules, &anomaly(&POD), NOW.plus(Duration::from_secs(5)));
         assert_eq!(first[0].id, later[0].id);
     }
 
     #[test]
     fn what_the_log_says_does_not_reach_target_or_reason() {
-        for proposal in propose(&[rule(ActionKind::RestartPod)], &anomaly(&POD), NOW) {
-            let said = format!("{:?} {}", proposal.target, proposal.reason);
+        for action in ask(&[rule(Remedy::RestartPod)], &anomaly(&POD), NOW) {
+            let said = format!("{:?} {}", action.target, action.reason);
             assert!(!said.contains("victim") && !said.contains("kube-system"));
         }
     }

@@ -1,0 +1,546 @@
+//! An action: what a rule of the owner asks for, to what it is done, why, and what became of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Anomaly;
+use crate::core::record::{StreamKey, Timestamp};
+
+/// The actions there are. A closed set: log text never chooses one, and none takes a shell command or a
+/// patch of somebody's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    /// Evict the pod and let its owner replace it.
+    RestartPod,
+    /// Rolling restart of the workload.
+    RestartWorkload,
+    /// Add replicas within the owner's bounds.
+    Scale,
+    /// Go back to the previous revision of the workload.
+    RollBack,
+    /// Have Argo CD sync an application.
+    ArgoSync,
+    /// Have Argo CD roll an application back to the revision before.
+    ArgoRollBack,
+    /// Have Argo CD run an action of a resource of an application.
+    ArgoAction,
+    /// Start a Jenkins job.
+    JenkinsJob,
+    /// Have Flux reconcile.
+    FluxReceiver,
+    /// Abort a rollout of Argo Rollouts.
+    AbortRollout,
+    /// Set the weight of a backend of a Gateway API route.
+    GatewayWeight,
+    /// Leave it to a hook of the owner.
+    Webhook,
+}
+
+impl ActionKind {
+    /// All kinds.
+    pub const ALL: [Self; 12] = [
+        Self::RestartPod,
+        Self::RestartWorkload,
+        Self::Scale,
+        Self::RollBack,
+        Self::ArgoSync,
+        Self::ArgoRollBack,
+        Self::ArgoAction,
+        Self::JenkinsJob,
+        Self::FluxReceiver,
+        Self::AbortRollout,
+        Self::GatewayWeight,
+        Self::Webhook,
+    ];
+
+    /// The name used on every wire and in every config.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RestartPod => "restart_pod",
+            Self::RestartWorkload => "restart_workload",
+            Self::Scale => "scale",
+            Self::RollBack => "roll_back",
+            Self::ArgoSync => "argo_sync",
+            Self::ArgoRollBack => "argo_roll_back",
+            Self::ArgoAction => "argo_action",
+            Self::JenkinsJob => "jenkins_job",
+            Self::FluxReceiver => "flux_receiver",
+            Self::AbortRollout => "abort_rollout",
+            Self::GatewayWeight => "gateway_weight",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How far a rule may go.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It is shown what would be asked for, and nobody is told.
+    Observe,
+    /// It is proposed; a person or a hook acts.
+    #[default]
+    Suggest,
+    /// It is done once a person has approved the very plan.
+    Approve,
+    /// It is done where every check allows it.
+    Auto,
+}
+
+impl Mode {
+    /// The name used on every wire and in every config.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Suggest => "suggest",
+            Self::Approve => "approve",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// An action with what the owner has set for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Remedy {
+    /// Evict the pod.
+    RestartPod,
+    /// Rolling restart.
+    RestartWorkload,
+    /// More replicas.
+    Scale {
+        /// How many more.
+        by: u32,
+        /// Never more than so many.
+        max: u32,
+    },
+    /// Back to the previous ReplicaSet.
+    RollBack,
+    /// Argo CD syncs.
+    ArgoSync {
+        /// The application.
+        application: Box<str>,
+    },
+    /// Argo CD goes back by one revision.
+    ArgoRollBack {
+        /// The application.
+        application: Box<str>,
+    },
+    /// Argo CD runs a resource's action.
+    ArgoAction {
+        /// The application.
+        application: Box<str>,
+        /// The action: `restart`, `abort`, `retry`, `pause`, `resume`, `promote-full`.
+        action: Box<str>,
+    },
+    /// A Jenkins job is started.
+    JenkinsJob {
+        /// The full name: `folder/name`.
+        job: Box<str>,
+    },
+    /// A Flux receiver is told.
+    FluxReceiver {
+        /// The path of the receiver's webhook, as its status shows it: `/hook/…`.
+        path: Box<str>,
+    },
+    /// A rollout is aborted.
+    AbortRollout {
+        /// The rollout.
+        rollout: Box<str>,
+    },
+    /// A backend's weight is set.
+    GatewayWeight {
+        /// The HTTPRoute.
+        route: Box<str>,
+        /// The backend: the name of a Service.
+        backend: Box<str>,
+        /// Its weight since.
+        weight: u32,
+    },
+    /// The owner's hook does what it does.
+    Webhook,
+}
+
+impl Remedy {
+    /// Which action it is.
+    pub const fn kind(&self) -> ActionKind {
+        match self {
+            Self::RestartPod => ActionKind::RestartPod,
+            Self::RestartWorkload => ActionKind::RestartWorkload,
+            Self::Scale { .. } => ActionKind::Scale,
+            Self::RollBack => ActionKind::RollBack,
+            Self::ArgoSync { .. } => ActionKind::ArgoSync,
+            Self::ArgoRollBack { .. } => ActionKind::ArgoRollBack,
+            Self::ArgoAction { .. } => ActionKind::ArgoAction,
+            Self::JenkinsJob { .. } => ActionKind::JenkinsJob,
+            Self::FluxReceiver { .. } => ActionKind::FluxReceiver,
+            Self::AbortRollout { .. } => ActionKind::AbortRollout,
+            Self::GatewayWeight { .. } => ActionKind::GatewayWeight,
+            Self::Webhook => ActionKind::Webhook,
+        }
+    }
+}
+
+/// The object an action is for. Never empty: an action without a target is not made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Target {
+    /// The Kubernetes namespace.
+    pub namespace: Box<str>,
+    /// The workload (kind, name), where the resource names one.
+    pub workload: Option<(Box<str>, Box<str>)>,
+    /// The pod, where the resource names one.
+    pub pod: Option<Box<str>>,
+    /// The pod's uid, where the resource names one.
+    pub pod_uid: Option<Box<str>>,
+}
+
+impl fmt::Display for Target {
+    /// `shop/Deployment/cart`, or `shop/Pod/cart-1` where no workload is named.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let namespace = &self.namespace;
+        match (&self.workload, &self.pod) {
+            (Some((kind, name)), _) => write!(f, "{namespace}/{kind}/{name}"),
+            (None, Some(pod)) => write!(f, "{namespace}/Pod/{pod}"),
+            (None, None) => write!(f, "{namespace}"),
+        }
+    }
+}
+
+/// Something a rule asked for, and all that became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Derived from the incident, the remedy, the target and the attempt. 32 hex digits.
+    pub id: Box<str>,
+    /// The rule that asks.
+    pub rule: Box<str>,
+    /// How far the rule may go.
+    pub mode: Mode,
+    /// What is to be done.
+    pub remedy: Remedy,
+    /// To what, from resource attributes alone.
+    pub target: Target,
+    /// The incident it answers.
+    pub incident: Option<Box<str>>,
+    /// What stays the same when the trouble comes back: the incident's, else the anomaly's. 16 hex digits.
+    pub fingerprint: Box<str>,
+    /// The service.
+    pub stream: StreamKey,
+    /// Why, for the person or the hook that decides. In our own words.
+    pub reason: Box<str>,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// Not to be executed after this.
+    pub expires_at: Timestamp,
+    /// What speaks for it.
+    pub evidence: Grounds,
+    /// What would be done exactly, and what every check says of it, once it was looked at.
+    pub plan: Option<Plan>,
+    /// Where it stands.
+    pub state: ActionState,
+    /// When it was sent.
+    pub acted_at: Option<Timestamp>,
+    /// What became of it, oldest first. At most [`Action::STEPS_MAX`]; the first and the latest stay.
+    pub steps: Vec<Step>,
+    /// The anomaly that asked for it; none after a restart.
+    #[serde(skip)]
+    pub anomaly: Option<Arc<Anomaly>>,
+}
+
+impl Action {
+    /// Most steps that are kept.
+    pub const STEPS_MAX: usize = 32;
+
+    /// Whether nothing more becomes of it.
+    pub const fn is_over(&self) -> bool {
+        self.state.is_over()
+    }
+
+    /// Whether it was sent, or may have been.
+    pub const fn was_sent(&self) -> bool {
+        self.acted_at.is_some()
+    }
+}
+
+/// What speaks for an action.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Grounds {
+    /// The kinds of anomaly that asked for it, by name.
+    pub kinds: Vec<Box<str>>,
+    /// The detectors that agree, by name.
+    pub detectors: Vec<Box<str>>,
+    /// The highest score.
+    pub score: f64,
+    /// Time of the first abnormal record.
+    pub first_seen: Timestamp,
+    /// Time of the latest one.
+    pub last_seen: Timestamp,
+    /// How many anomalies asked for it.
+    pub anomalies: u64,
+    /// The version of the model that judged last.
+    pub model: Box<str>,
+}
+
+/// Where an action stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionState {
+    /// It is being looked at.
+    Asked,
+    /// Something speaks against it now; it is looked at again.
+    Blocked,
+    /// It waits for a person or a hook.
+    Proposed,
+    /// A person approved it, or its rule is automatic and every check passed.
+    Approved,
+    /// It is being sent: this is on disk before the first byte goes out.
+    Sending,
+    /// It was sent, and it is not known whether it took place.
+    Unsettled,
+    /// A hook took it on.
+    Accepted,
+    /// It took place; whether it helped is to be seen.
+    Done,
+    /// It helped.
+    Effective,
+    /// It made no difference.
+    Ineffective,
+    /// It made things worse.
+    Harmful,
+    /// Whether it helped cannot be said.
+    Inconclusive,
+    /// It did not take place.
+    Failed,
+    /// A person said no.
+    Denied,
+    /// Its time was up before it could be done.
+    Expired,
+    /// Its rule is there to observe only.
+    Observed,
+}
+
+impl ActionState {
+    /// The name used on every wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Blocked => "blocked",
+            Self::Proposed => "proposed",
+            Self::Approved => "approved",
+            Self::Sending => "sending",
+            Self::Unsettled => "unsettled",
+            Self::Accepted => "accepted",
+            Self::Done => "done",
+            Self::Effective => "effective",
+            Self::Ineffective => "ineffective",
+            Self::Harmful => "harmful",
+            Self::Inconclusive => "inconclusive",
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Observed => "observed",
+        }
+    }
+
+    /// Whether nothing more becomes of an action that stands here.
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Asked
+            | Self::Blocked
+            | Self::Proposed
+            | Self::Approved
+            | Self::Sending
+            | Self::Unsettled
+            | Self::Accepted
+            | Self::Done => false,
+            Self::Effective
+            | Self::Ineffective
+            | Self::Harmful
+            | Self::Inconclusive
+            | Self::Failed
+            | Self::Denied
+            | Self::Expired
+            | Self::Observed => true,
+        }
+    }
+
+    /// Whether the cluster may be changing because of an action that stands here.
+    pub const fn is_in_flight(self) -> bool {
+        matches!(
+            self,
+            Self::Sending | Self::Unsettled | Self::Accepted | Self::Done
+        )
+    }
+}
+
+/// Something that became of an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// When.
+    pub at: Timestamp,
+    /// Where it stood since.
+    pub state: ActionState,
+    /// By whose word: `knothole`, the name of a token, or the name of a hook. Untrusted.
+    pub by: Box<str>,
+    /// Why, in one sentence. May quote what a person or a server said: untrusted.
+    pub why: Box<str>,
+}
+
+/// What would be done exactly, and what every check says of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Over what is done and to what ([`requests`](Self::requests) and [`subject`](Self::subject)). 32 hex
+    /// digits. An approval names it.
+    pub hash: Box<str>,
+    /// The very object that is acted on.
+    pub subject: Option<Object>,
+    /// What is sent, in order, byte for byte.
+    pub requests: Vec<Request>,
+    /// How it is undone, where it can be.
+    pub undo: Vec<Request>,
+    /// What every check says, in the order in which they are asked.
+    pub checks: Vec<Checked>,
+    /// When it was looked at.
+    pub at: Timestamp,
+}
+
+/// One object of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// `Pod`, `Deployment`, …
+    pub kind: Box<str>,
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// Its uid.
+    pub uid: Box<str>,
+    /// `metadata.generation`: it rises with every change of what is wanted. 0 where there is none.
+    pub generation: i64,
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum System {
+    /// A Kubernetes API server.
+    Kubernetes,
+    /// The API of Argo CD.
+    ArgoCd,
+    /// Jenkins.
+    Jenkins,
+    /// The notification controller of Flux.
+    Flux,
+    /// A hook of the owner, through the sinks.
+    Hook,
+}
+
+/// One request that changes something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Who is asked.
+    pub system: System,
+    /// `POST`, `PATCH` or `PUT`.
+    pub method: Box<str>,
+    /// The path, below the address of the system.
+    pub path: Box<str>,
+    /// What the body is.
+    pub content_type: Box<str>,
+    /// The body.
+    pub body: Box<str>,
+}
+
+/// What one check says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The name of the check.
+    pub check: Box<str>,
+    /// What it says.
+    pub verdict: CheckVerdict,
+    /// Why, in one sentence.
+    pub why: Box<str>,
+}
+
+/// What a check can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckVerdict {
+    /// Nothing against it.
+    Pass,
+    /// A person may allow it; a rule may not.
+    Ask,
+    /// Not now.
+    Wait,
+    /// What it goes by is not known; nobody acts on that.
+    Unknown,
+    /// No.
+    Stop,
+}
+
+impl CheckVerdict {
+    /// The name used on every wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Ask => "ask",
+            Self::Wait => "wait",
+            Self::Unknown => "unknown",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// Something that became of an action, to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionEvent {
+    /// Derived from the action and its step. 32 hex digits.
+    pub id: Box<str>,
+    /// What became of it.
+    pub stage: ActionStage,
+    /// When.
+    pub at: Timestamp,
+    /// As it is since.
+    pub action: Arc<Action>,
+}
+
+/// What can become of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionStage {
+    /// It is proposed.
+    Proposed,
+    /// Somebody approved it.
+    Approved,
+    /// Somebody said no.
+    Denied,
+    /// It took place.
+    Executed,
+    /// It is known whether it helped.
+    Verified,
+    /// It did not take place, or its time was up.
+    Failed,
+}
+
+impl ActionStage {
+    /// The name used on every wire: `knothole.action.proposed`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proposed => "proposed",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Executed => "executed",
+            Self::Verified => "verified",
+            Self::Failed => "failed",
+        }
+    }
+}

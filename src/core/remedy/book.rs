@@ -1,0 +1,93 @@
+//! What was done before. Every limit is a question to it, so that nothing has to be kept in step.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::event::{Action, ActionKind, ActionState, Object, Target};
+use crate::core::record::{StreamKey, Timestamp};
+
+/// The actions of the past that were sent, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    done: VecDeque<Arc<Action>>,
+}
+
+impl Book {
+    /// Most actions it remembers.
+    pub const LEN_MAX: usize = 10_000;
+
+    /// Writes an action down, or how it stands now. What was never sent is not written.
+    pub fn put(&mut self, action: Arc<Action>) {
+        if !action.was_sent() {
+            return;
+        }
+        match self.done.iter_mut().rev().find(|it| it.id == action.id) {
+            Some(known) => *known = action,
+            None => {
+                let place = self
+                    .done
+                    .partition_point(|it| it.acted_at <= action.acted_at);
+                self.done.insert(place, action);
+                if self.done.len() > Self::LEN_MAX {
+                    self.done.pop_front();
+                }
+            }
+        }
+    }
+
+    /// The actions that were sent within `period` before `now`, latest first. Those of the future count: a
+    /// clock that was put back gives nobody more room.
+    pub fn within(&self, period: Duration, now: Timestamp) -> impl Iterator<Item = &Action> {
+        let from = now.minus(period);
+        let latest = self.done.iter().rev().map(AsRef::as_ref);
+        latest.take_while(move |it: &&Action| it.acted_at.is_some_and(|at| at > from))
+    }
+
+    /// All of them, latest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Action> {
+        self.done.iter().rev().map(AsRef::as_ref)
+    }
+
+    /// The actions that may still change the cluster.
+    pub fn in_flight(&self) -> impl Iterator<Item = &Action> {
+        self.iter().filter(|it| it.state.is_in_flight())
+    }
+
+    /// How often `kind` helped against `fingerprint`, and how often it did not; what was never verified
+    /// counts for neither.
+    pub fn record_of(&self, fingerprint: &str, kind: ActionKind) -> (u32, u32) {
+        let same = |it: &&Action| *it.fingerprint == *fingerprint && it.remedy.kind() == kind;
+        self.iter()
+            .filter(same)
+            .fold((0, 0), |(helped, not), it| match it.state {
+                ActionState::Effective => (helped + 1, not),
+                ActionState::Ineffective | ActionState::Harmful => (helped, not + 1),
+                _ => (helped, not),
+            })
+    }
+}
+
+/// Whether two targets are of one workload, or are one pod.
+pub fn is_same_workload(a: &Target, b: &Target) -> bool {
+    a.namespace == b.namespace
+        && match (&a.workload, &b.workload) {
+            (Some(a), Some(b)) => a == b,
+            _ => a.pod.is_some() && a.pod == b.pod,
+        }
+}
+
+/// Whether an action is of the workload or pod `object`.
+pub fn is_of(action: &Action, object: &Object) -> bool {
+    let target = &action.target;
+    target.namespace == object.namespace
+        && match &target.workload {
+            Some((kind, name)) => *kind == object.kind && *name == object.name,
+            None => target.pod.as_ref() == Some(&object.name),
+        }
+}
+
+/// Whether an action is of the service `stream`.
+pub fn is_of_stream(action: &Action, stream: &StreamKey) -> bool {
+    action.stream == *stream
+}

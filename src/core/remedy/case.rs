@@ -1,0 +1,59 @@
+//! What a check is given: the action, what was read, what was done before, and how things stand.
+
+use std::time::Duration;
+
+use super::book::Book;
+use super::facts::{Facts, Rehearsal};
+use super::rule::{Limits, Rule};
+use crate::core::event::Action;
+use crate::core::record::Timestamp;
+
+/// One action, with all that speaks for it and against it.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The action.
+    pub action: &'a Action,
+    /// Its rule as it is now; none where the owner took it back.
+    pub rule: Option<&'a Rule>,
+    /// What was read of the target; none where there is no cluster to read.
+    pub facts: Option<&'a Facts>,
+    /// What a rehearsal showed; none before there was one.
+    pub rehearsal: Option<&'a Rehearsal>,
+    /// What was done before.
+    pub book: &'a Book,
+    /// How things stand besides.
+    pub world: &'a World,
+    /// How much may be done.
+    pub limits: &'a Limits,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// How things stand: what is known without reading the cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    /// Who has stopped all actions, and why: the kill switch.
+    pub stopped: Option<Box<str>>,
+    /// The window that forbids actions on the target now.
+    pub frozen: Option<Box<str>>,
+    /// Services that are heard of, and those with an incident that goes on.
+    pub services: (u32, u32),
+    /// When there was last a storm.
+    pub storm_at: Option<Timestamp>,
+    /// How long ago the model of the service was trained; none where it is not judged by one yet.
+    pub model_age: Option<Duration>,
+    /// Whether the service is being learned anew.
+    pub is_learning: bool,
+    /// Whether the incident goes on.
+    pub goes_on: bool,
+    /// A span or a metric of a sender who had to show a token says so too: in one sentence.
+    pub corroborated: Option<Box<str>>,
+    /// Services that call the target's.
+    pub dependants: u32,
+    /// What people said of this fingerprint: rightly told, and all.
+    pub feedback: (u32, u32),
+    /// Since when records have been coming without a gap; none where none come.
+    pub hearing_since: Option<Timestamp>,
+    /// Whether the sender had to show a token, and so may speak for nobody else.
+    pub is_authenticated: bool,
+}

@@ -1,0 +1,240 @@
+//! What is known of a cluster when an action is looked at. Whoever reads the cluster fills these in; the
+//! checks go by them alone.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::core::event::Object;
+use crate::core::record::Timestamp;
+
+/// What was read of a target, all at about one time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// When it was read, by our clock.
+    pub at: Timestamp,
+    /// The namespace, where there is one of that name.
+    pub namespace: Option<NamespaceFacts>,
+    /// The pod that is named, where it is there.
+    pub pod: Option<PodFacts>,
+    /// The workload that the pod belongs to, as the cluster says, or else the one that is named.
+    pub workload: Option<WorkloadFacts>,
+    /// The disruption budgets whose selectors match the pod, or the workload's pods.
+    pub budgets: Vec<BudgetFacts>,
+    /// The autoscalers that scale the workload, by name.
+    pub autoscalers: Vec<Box<str>>,
+    /// Who has claimed the workload for an action last, where anybody has.
+    pub claim: Option<Claim>,
+    /// Versions of the nodes' kubelets that differ from each other: the cluster is being upgraded.
+    pub is_upgrading: bool,
+    /// What the other system says that carries the action out, where it is not the cluster.
+    pub argo: Option<ArgoFacts>,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespaceFacts {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its labels, by name.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// Whether it is being deleted.
+    pub is_terminating: bool,
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Its name, uid and so on. A pod's generation is 0.
+    pub object: Object,
+    /// Its labels.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// Whether it is Ready.
+    pub is_ready: bool,
+    /// Since when it is as ready as it is.
+    pub ready_since: Option<Timestamp>,
+    /// How often its containers were restarted, all together.
+    pub restarts: u32,
+    /// When a container of it last ended.
+    pub last_ended: Option<Timestamp>,
+    /// Whether it is being deleted.
+    pub is_deleting: bool,
+    /// The kind of its controller: `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, `Node`; none is a
+    /// bare pod.
+    pub controller: Option<Box<str>>,
+    /// Its priority class.
+    pub priority_class: Option<Box<str>>,
+    /// Whether it has data of its own: an emptyDir or hostPath that is written to, or a claim of storage.
+    pub storage: Storage,
+}
+
+/// What a pod loses with itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// Nothing.
+    #[default]
+    None,
+    /// What lies on its node.
+    Local,
+    /// It has a claim of storage.
+    Claimed,
+}
+
+/// A workload: a Deployment, a StatefulSet or a DaemonSet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WorkloadFacts {
+    /// Its name, uid and generation.
+    pub object: Object,
+    /// Its labels.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    /// How many pods are wanted.
+    pub replicas: u32,
+    /// How many are Ready.
+    pub ready: u32,
+    /// How many are of the newest template.
+    pub updated: u32,
+    /// Whether its controller has seen its newest generation.
+    pub is_observed: bool,
+    /// Whether its rollouts are paused.
+    pub is_paused: bool,
+    /// Whether its last rollout has failed (`ProgressDeadlineExceeded`).
+    pub has_failed: bool,
+    /// The tool that owns it: `Argo CD (application cart)`, `Flux`, `Helm`.
+    pub managed_by: Option<Manager>,
+    /// Whether its template has annotations.
+    pub has_template_annotations: bool,
+    /// Whether it has annotations itself.
+    pub has_annotations: bool,
+    /// The revision before the one that is wanted, where one is kept.
+    pub previous: Option<Revision>,
+    /// The action of ours that its annotations name.
+    pub annotated: Option<Box<str>>,
+    /// The same of its template.
+    pub template_annotated: Option<Box<str>>,
+}
+
+/// Who else changes a workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// Argo CD, with the name of the application where it is known.
+    ArgoCd(Option<Box<str>>),
+    /// Flux.
+    Flux,
+}
+
+/// An earlier revision of a workload.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Revision {
+    /// `deployment.kubernetes.io/revision`.
+    pub number: i64,
+    /// The ReplicaSet that keeps it.
+    pub name: Box<str>,
+    /// The pod template, without the label `pod-template-hash`.
+    pub template: Value,
+}
+
+/// A disruption budget.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BudgetFacts {
+    /// Its name.
+    pub name: Box<str>,
+    /// How many disruptions it allows now.
+    pub allowed: i32,
+    /// Whether its controller has seen its newest generation.
+    pub is_observed: bool,
+}
+
+/// A claim on a workload: a Lease.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// The action.
+    pub action: Box<str>,
+    /// When it was claimed, by the clock of whoever did.
+    pub at: Timestamp,
+    /// For how long.
+    pub lasts: Duration,
+}
+
+/// What Argo CD says of an application.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ArgoFacts {
+    /// Whether it syncs by itself.
+    pub is_automated: bool,
+    /// Whether a sync window forbids it now.
+    pub is_closed: bool,
+    /// Whether an operation is under way.
+    pub is_busy: bool,
+    /// The id in its history of the revision before.
+    pub previous: Option<i64>,
+    /// The project.
+    pub project: Box<str>,
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// `resourceVersion`, where it was read from the cluster.
+    pub object: Option<Object>,
+}
+
+/// What became of a rehearsal: nothing is changed by it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rehearsal {
+    /// What we may do, by our own question to the server: a permission and whether we have it.
+    pub access: Vec<(Box<str>, bool)>,
+    /// What the server says to the very requests, as a dry run; `None` where the system knows none.
+    pub dry_run: Option<Result<(), Box<str>>>,
+    /// What the policy says; `None` where there is none.
+    pub policy: Option<Result<Decision, Box<str>>>,
+}
+
+/// What a policy decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may be done. Only a `result.allow` that is there and is `true` is a yes.
+    pub is_allowed: bool,
+    /// Whether a person has to approve it.
+    pub needs_approval: bool,
+    /// Why. Untrusted.
+    pub reasons: Vec<Box<str>>,
+    /// Its id, for the audit. Untrusted.
+    pub id: Option<Box<str>>,
+}
+
+/// What came of sending a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It took place; what the server said.
+    Done(Box<str>),
+    /// It did not take place, for certain.
+    Refused(Refused, Box<str>),
+    /// Nobody knows: no answer came, or one that says nothing.
+    Unknown(Box<str>),
+}
+
+/// Why something did not take place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A disruption budget does not allow it now, or the server is busy; when to come again, where it said.
+    NotNow(Option<Duration>),
+    /// The object is not as it was when it was planned.
+    Changed,
+    /// Somebody else has claimed the workload.
+    Claimed,
+    /// The kill switch.
+    Switched,
+    /// It is too late.
+    Late,
+    /// It may not, cannot or must not be done.
+    Never,
+}
+
+/// What the cluster shows of something of which no answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It took place.
+    Done,
+    /// It did not, and cannot any more.
+    NotDone,
+    /// Nobody can say yet.
+    Unclear,
+}

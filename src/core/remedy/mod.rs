@@ -1,0 +1,19 @@
+//! What is done about trouble: rules, checks, plans, and a ledger of what was asked for and what became of
+//! it. Nothing is executed here; the ledger gives tasks and takes their results.
+//!
+//! ```text
+//! anomaly ─ rules ─▶ Action ─ look ─▶ Facts ─ checks ─▶ Plan ─ rehearse, policy ─▶ checks ─┬─▶ proposed
+//!                                                                                        └─▶ written, sent
+//! sent ─▶ Answer ─ unknown? read the cluster ─▶ done ─ stabilise, look ─▶ did it help? ─▶ the book
+//! ```
+//!
+//! The log text has no say: a rule's author chooses the remedy, and the target comes from the resource
+//! attributes alone.
+
+pub mod ask;
+pub mod book;
+pub mod case;
+pub mod check;
+pub mod facts;
+pub mod plan;
+pub mod rule;
