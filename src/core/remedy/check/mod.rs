@@ -64,6 +64,7 @@ mod answers;
 mod beta;
 mod evidence;
 mod health;
+mod owner;
 mod pace;
 mod scope;
 mod trust;
@@ -116,11 +117,11 @@ pub const BEFORE: &[Check] = &[
     lasts("target", scope::target),
     heals("namespace", scope::namespace),
     heals("opted_in", scope::opted_in),
-    lasts("owner", scope::owner),
-    lasts("stateful", scope::stateful),
-    lasts("priority", scope::priority),
-    lasts("storage", scope::storage),
-    lasts("managed_by", scope::managed_by),
+    lasts("owner", owner::owner),
+    lasts("stateful", owner::stateful),
+    lasts("priority", owner::priority),
+    lasts("storage", owner::storage),
+    lasts("managed_by", owner::managed_by),
     heals("frozen", health::frozen),
     heals("upgrade", health::upgrade),
     heals("budget", health::budget),
@@ -285,6 +286,6 @@ fn count(number: impl Into<u64>, noun: &str) -> String {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 mod answers;
 mod evidence;
 mod health;
+mod owner;
 mod pace;
 mod scope;
 mod trust;
