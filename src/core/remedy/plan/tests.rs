@@ -1,12 +1,14 @@
+mod argo;
+mod permission;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::core::remedy::check::fixture::{
-    NOW, SCALE, Scene, abort, argo_action, backend, gateway, mins, object, remedies,
+    NOW, SCALE, Scene, abort, backend, gateway, mins, object, remedies,
 };
-use crate::core::remedy::facts::ArgoFacts;
 
 fn drawn(scene: &Scene) -> Result<Draft, String> {
     draft(&scene.action, scene.facts.as_ref().unwrap())
@@ -308,142 +310,6 @@ fn a_weight_is_set_in_each_rule_that_has_the_backend_and_is_undone_by_the_old_on
 }
 
 #[test]
-fn argo_is_asked_by_its_api_and_never_prunes() {
-    let [sync, back] = [remedies()[4].clone(), remedies()[5].clone()];
-    let of = |remedy: &Remedy| sent(&Scene::healthy(remedy.clone()));
-    assert_eq!(
-        of(&sync),
-        (
-            "ArgoCd POST /api/v1/applications/cart/sync".to_owned(),
-            r#"{"appNamespace":"argocd","dryRun":false,"infos":[{"name":"knothole.dev/action-id","value":"00112233445566778899aabbccddeeff"}],"project":"default","prune":false}"#.to_owned()
-        )
-    );
-    assert_eq!(
-        of(&back),
-        (
-            "ArgoCd POST /api/v1/applications/cart/rollback".to_owned(),
-            r#"{"appNamespace":"argocd","dryRun":false,"id":4,"project":"default","prune":false}"#
-                .to_owned()
-        )
-    );
-    assert_eq!(
-        of(&argo_action("restart")),
-        (
-            "ArgoCd POST /api/v1/applications/cart/resource/actions/v2".to_owned(),
-            r#"{"action":"restart","appNamespace":"argocd","group":"apps","kind":"Deployment","namespace":"shop","project":"default","resourceName":"cart","version":"v1"}"#.to_owned()
-        )
-    );
-    let undo = &plan(&Scene::healthy(back)).undo;
-    assert_eq!(
-        shown(&undo[0]),
-        "ArgoCd POST /api/v1/applications/cart/sync"
-    );
-}
-
-#[test]
-fn argo_knows_only_actions_of_the_closed_set_and_each_for_its_kind() {
-    for (action, group, kind, undo) in [
-        ("restart", "apps", "Deployment", None),
-        ("pause", "apps", "Deployment", Some("resume")),
-        ("resume", "apps", "Deployment", Some("pause")),
-        ("abort", "argoproj.io", "Rollout", Some("retry")),
-        ("retry", "argoproj.io", "Rollout", None),
-        ("promote-full", "argoproj.io", "Rollout", None),
-    ] {
-        let plan = plan(&Scene::healthy(argo_action(action)));
-        let body: Value = serde_json::from_str(&plan.requests[0].body).unwrap();
-        assert_eq!([&body["group"], &body["kind"]], [group, kind], "{action}");
-        let undone = plan.undo.first().map(|it| {
-            let body: Value = serde_json::from_str(&it.body).unwrap();
-            body["action"].as_str().unwrap().to_owned()
-        });
-        assert_eq!(undone.as_deref(), undo, "{action}");
-    }
-    let why = error(&Scene::healthy(argo_action("delete")));
-    assert_eq!(why, "\"delete\" is no action that knothole asks for");
-}
-
-#[test]
-fn argo_is_asked_by_its_object_where_that_was_read_and_waits_for_what_is_under_way() {
-    let by_object = |remedy: &Remedy| {
-        let mut scene = Scene::healthy(remedy.clone());
-        scene.facts().argo = Some(ArgoFacts {
-            object: Some(Object {
-                namespace: "argocd".into(),
-                ..object("Application", "cart")
-            }),
-            previous: Some(4),
-            previous_revision: "0badc0de".into(),
-            previous_source: Some(json!({"repoURL": "https://git.example/cart", "path": "."})),
-            ..ArgoFacts::default()
-        });
-        scene
-    };
-    let application = json!({"metadata": {"uid": "uid-of-cart", "generation": 900}});
-    let scene = by_object(&remedies()[4]);
-    let (path, body) = sent(&scene);
-    assert_eq!(
-        path,
-        "Kubernetes PATCH /apis/argoproj.io/v1alpha1/namespaces/argocd/applications/cart"
-    );
-    let synced = patched(&application, &body).unwrap();
-    let info = json!([{"name": "knothole.dev/action-id", "value": scene.action.id}]);
-    let username = json!({"username": "knothole"});
-    assert_eq!(
-        synced["operation"],
-        json!({"info": info, "initiatedBy": username, "sync": {"prune": false}})
-    );
-    // One that is under way is not replaced.
-    assert_eq!(patched(&synced, &body), None);
-
-    let mut scene = by_object(&remedies()[5]);
-    let back = patched(&application, &sent(&scene).1).unwrap();
-    assert_eq!(
-        back["operation"]["sync"],
-        json!({
-            "prune": false,
-            "revision": "0badc0de",
-            "source": {"repoURL": "https://git.example/cart", "path": "."},
-            "syncStrategy": {"apply": {}},
-        })
-    );
-    scene.facts().argo.as_mut().unwrap().previous_source = None;
-    assert_eq!(
-        error(&scene),
-        "its history does not say from which source the revision before came"
-    );
-    let why = error(&by_object(&argo_action("restart")));
-    assert_eq!(why, "an action of a resource needs the API of Argo CD");
-
-    let mut scene = by_object(&remedies()[4]);
-    scene
-        .facts()
-        .argo
-        .as_mut()
-        .unwrap()
-        .object
-        .as_mut()
-        .unwrap()
-        .name = "bank".into();
-    assert_eq!(error(&scene), "application bank was read instead of cart");
-    scene.facts().argo = None;
-    assert_eq!(error(&scene), "the application was not read");
-}
-
-#[test]
-fn argo_rolls_nothing_back_that_it_syncs_by_itself() {
-    let mut scene = Scene::healthy(remedies()[5].clone());
-    scene.facts().argo.as_mut().unwrap().is_automated = true;
-    assert_eq!(
-        error(&scene),
-        "Argo CD rolls nothing back that it syncs by itself: revert in Git"
-    );
-    scene.facts().argo.as_mut().unwrap().is_automated = false;
-    scene.facts().argo.as_mut().unwrap().previous = None;
-    assert_eq!(error(&scene), "its history knows no revision before");
-}
-
-#[test]
 fn a_jenkins_job_is_told_what_it_is_for() {
     let mut scene = Scene::healthy(Remedy::JenkinsJob {
         job: "ops/restart a service".into(),
@@ -576,128 +442,6 @@ fn a_claim_is_named_by_the_workloads_uid_alone() {
     assert_eq!(claim_name(&workload), name);
     workload.uid = "another".into();
     assert_ne!(claim_name(&workload), name);
-}
-
-fn names(remedy: Remedy) -> Vec<String> {
-    let scene = Scene::healthy(remedy);
-    let all = permissions_of(&scene.action, scene.facts.as_ref().unwrap());
-    let here = |it: &Permission| it.to_string().replace(" in namespace shop", "");
-    all.iter().map(here).collect()
-}
-
-#[test]
-fn an_eviction_takes_exactly_these_permissions() {
-    assert_eq!(
-        names(Remedy::RestartPod),
-        [
-            "get namespaces",
-            "get pods",
-            "create pods/eviction",
-            "get deployments.apps",
-            "get replicasets.apps",
-            "list horizontalpodautoscalers.autoscaling",
-            "create leases.coordination.k8s.io",
-            "get leases.coordination.k8s.io",
-            "update leases.coordination.k8s.io",
-            "create events.events.k8s.io",
-            "list poddisruptionbudgets.policy",
-        ]
-    );
-}
-
-#[test]
-fn each_remedy_takes_besides_what_it_alone_does() {
-    let shared = names(Remedy::RestartPod);
-    let besides = |remedy| {
-        let mut all = names(remedy);
-        all.retain(|it| !shared.contains(it));
-        all
-    };
-    let none: [&str; 0] = [];
-    assert_eq!(besides(Remedy::RestartWorkload), ["patch deployments.apps"]);
-    assert_eq!(
-        besides(SCALE),
-        ["get deployments.apps/scale", "patch deployments.apps/scale"]
-    );
-    assert_eq!(
-        besides(Remedy::RollBack),
-        ["patch deployments.apps", "list replicasets.apps"]
-    );
-    assert_eq!(
-        besides(abort()),
-        [
-            "get rollouts.argoproj.io",
-            "patch rollouts.argoproj.io/status"
-        ]
-    );
-    assert_eq!(
-        besides(gateway(0)),
-        [
-            "get httproutes.gateway.networking.k8s.io",
-            "patch httproutes.gateway.networking.k8s.io",
-        ]
-    );
-    for remedy in remedies() {
-        let is_other = ["argo", "jenkins", "flux", "webhook"]
-            .iter()
-            .any(|it| remedy.kind().name().starts_with(it));
-        if is_other {
-            assert_eq!(besides(remedy.clone()), none);
-            // What is done elsewhere takes no writing of ours.
-            let all = names(remedy);
-            assert!(
-                all.iter()
-                    .all(|it| it.starts_with("get") || it.starts_with("list")),
-                "{all:?}"
-            );
-        }
-    }
-}
-
-#[test]
-fn every_permission_that_writes_is_one_that_a_request_of_the_plan_uses() {
-    for remedy in remedies() {
-        let plan = plan(&Scene::healthy(remedy.clone()));
-        let of_plan = plan.requests.iter();
-        let to_cluster = of_plan.filter(|it| it.system == System::Kubernetes).count();
-        let mut writes = names(remedy);
-        writes.retain(|it| !it.starts_with("get") && !it.starts_with("list"));
-        writes.retain(|it| !it.contains("leases") && !it.contains("events"));
-        assert_eq!(writes.len(), to_cluster, "{writes:?}");
-    }
-}
-
-#[test]
-fn roles_are_for_every_kind_that_a_remedy_is_for_and_argos_are_in_its_namespace() {
-    let scope = Scope {
-        namespace: "shop",
-        kind: None,
-        argo_namespace: Some("argocd"),
-    };
-    let of = |remedy: &Remedy| -> Vec<String> {
-        let all = permissions(remedy, scope);
-        all.iter().map(ToString::to_string).collect()
-    };
-    let restart = of(&Remedy::RestartWorkload);
-    for kind in ["deployments", "statefulsets"] {
-        assert!(
-            restart.contains(&format!("patch {kind}.apps in namespace shop")),
-            "{restart:?}"
-        );
-    }
-    let back = of(&Remedy::RollBack);
-    assert!(
-        back.iter().all(|it| !it.contains("statefulsets")),
-        "{back:?}"
-    );
-    let sync = of(&remedies()[4]);
-    assert!(sync.contains(&"patch applications.argoproj.io in namespace argocd".to_owned()));
-    assert!(
-        !restart.iter().any(|it| it.contains("argocd")),
-        "{restart:?}"
-    );
-    let wished = permissions_wished();
-    assert_eq!(wished[0].to_string(), "list nodes");
 }
 
 fn hostile() -> impl Strategy<Value = String> {
