@@ -11,7 +11,7 @@ use super::scribe::Scribe;
 use super::trainer::{Job, TrainerHandle};
 use crate::core::engine::Output;
 use crate::core::record::StreamKey;
-use crate::core::respond::Rule;
+use crate::core::remedy::rule::Rule;
 use crate::edge::api::Feed;
 use crate::edge::notify::Dispatcher;
 

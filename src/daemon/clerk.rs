@@ -19,7 +19,7 @@ use crate::core::desk::{Desk, DeskSettings, Told};
 use crate::core::event::{Anomaly, Event, Incident, IncidentEvent, Sign};
 use crate::core::record::{Change, Timestamp};
 use crate::core::redact::{Redaction, Redactor};
-use crate::core::respond::propose;
+use crate::core::remedy::ask::ask;
 use crate::core::silence::{Silence, Silences};
 use crate::core::topology::LinkSource;
 use crate::edge::notify::{Undelivered, event_json};
@@ -292,9 +292,16 @@ impl Clerk {
         let rules = self.road.rules.load();
         for anomaly in news {
             self.desk.anomaly(&anomaly, now);
-            let proposals = propose(&rules, &anomaly, now).into_iter();
+            let asked = ask(&rules, &anomaly, now).into_iter();
             events.push(Event::Anomaly(anomaly));
-            events.extend(proposals.map(|proposal| Event::Proposal(Arc::new(proposal))));
+            events.extend(asked.map(|action| {
+                Event::Action(Arc::new(crate::core::event::ActionEvent {
+                    id: action.id.clone(),
+                    stage: crate::core::event::ActionStage::Proposed,
+                    at: now,
+                    action: Arc::new(action),
+                }))
+            }));
         }
         self.desk.advance(now);
         let changes = self.desk.take_changes();
@@ -357,7 +364,7 @@ impl Clerk {
                     self.road.board.count_anomaly(anomaly.kind.name());
                     self.road.board.recent.push(object);
                 }
-                Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => {}
+                Event::Action(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => {}
             }
         }
         for event in shown {

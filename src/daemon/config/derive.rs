@@ -10,7 +10,6 @@ use crate::core::desk::DeskSettings;
 use crate::core::engine;
 use crate::core::parse;
 use crate::core::record::{StreamKey, Timestamp};
-use crate::core::respond::Rule;
 use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder, PatternError};
 use crate::core::train::TrainSettings;
 use crate::edge::receive::{self, ConnectionLimits, ConvertSettings, TenantSettings, TlsSettings};
@@ -88,23 +87,6 @@ impl Settings {
             alarm_rate: self.detect.alarm_rate,
             ..TrainSettings::default()
         }
-    }
-
-    /// The rules that actions are proposed by, in the order of the file.
-    pub fn rules(&self) -> Vec<Rule> {
-        let rules = self.actions.iter().map(|rule| Rule {
-            name: rule.name.as_str().into(),
-            action: rule.action,
-            kinds: rule.kinds.clone(),
-            services: rule
-                .services
-                .iter()
-                .map(|service| service.as_str().into())
-                .collect(),
-            score_min: rule.score_min,
-            ttl: rule.ttl.get(),
-        });
-        rules.collect()
     }
 
     /// What the receiver of the process `instance_id` runs by.
