@@ -250,6 +250,10 @@ pub struct Action {
     pub state: ActionState,
     /// When it was sent.
     pub acted_at: Option<Timestamp>,
+    /// How the target was when it was sent.
+    pub before: Option<Health>,
+    /// The action that this one undoes.
+    pub undoes: Option<Box<str>>,
     /// What became of it, oldest first. At most [`Action::STEPS_MAX`]; the first and the latest stay.
     pub steps: Vec<Step>,
     /// The anomaly that asked for it; none after a restart.
@@ -270,6 +274,17 @@ impl Action {
     pub const fn was_sent(&self) -> bool {
         self.acted_at.is_some()
     }
+}
+
+/// How a target is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// How many pods are wanted.
+    pub replicas: u32,
+    /// How many are Ready.
+    pub ready: u32,
+    /// How often the pod's containers were restarted; 0 where no pod is named.
+    pub restarts: u32,
 }
 
 /// What speaks for an action.
