@@ -155,8 +155,8 @@ pub(super) fn action() -> Action {
         }),
         state: ActionState::Proposed,
         acted_at: None,
-            before: None,
-            undoes: None,
+        before: None,
+        undoes: None,
         steps: vec![Step {
             at,
             state: ActionState::Proposed,
