@@ -9,6 +9,7 @@ use super::settings::Settings;
 use super::units::Period;
 use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
 use crate::core::remedy::rule::{Limits, Rule};
+use crate::daemon::remediation::RemedySettings;
 
 /// An action that a rule asks for when an anomaly fits.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -232,6 +233,28 @@ impl Settings {
     /// The rules that actions are asked for by, in the order of the file. Checked settings leave none out.
     pub fn rules(&self) -> Vec<Rule> {
         self.actions.iter().filter_map(ActionRule::rule).collect()
+    }
+
+    /// Whether senders have to show who they are, and may speak for nobody else.
+    fn senders_are_known(&self) -> bool {
+        let tls = self.receive.tls.as_ref();
+        !self.receive.tenants.is_empty() || tls.is_some_and(|it| it.client_ca.is_some())
+    }
+
+    /// The file that stops all actions while it is there.
+    pub fn stop_file(&self) -> PathBuf {
+        let usual = || self.state_dir.join(crate::daemon::switch::FILE);
+        self.remediation.stop_file.clone().unwrap_or_else(usual)
+    }
+
+    /// What rules, limits and senders are like.
+    pub(in crate::daemon) fn remedies(&self) -> RemedySettings {
+        RemedySettings {
+            rules: self.rules(),
+            limits: self.limits(),
+            can_act: self.remediation.kubernetes.is_some(),
+            is_authenticated: self.senders_are_known(),
+        }
     }
 
     /// How much may be done, and where never.

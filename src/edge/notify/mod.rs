@@ -49,7 +49,9 @@ pub use dispatch::{Clock, Context, Dispatcher, StartError};
 pub use egress::Egress;
 pub use guard::Refusal;
 pub use metrics::Metrics;
-pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, event_json, incident_json, json_line, rfc3339};
+pub use render::{
+    INSTANCE_ATTRIBUTE, SCOPE_NAME, action_json, event_json, incident_json, json_line, rfc3339,
+};
 pub use secret::SecretError;
 pub use send::{SendSetupError, guarded_client};
 pub use undelivered::Undelivered;
