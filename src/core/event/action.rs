@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -419,6 +420,8 @@ pub struct Plan {
     pub hash: Box<str>,
     /// The very object that is acted on.
     pub subject: Option<Object>,
+    /// The workload that is claimed for the action, and for how long nobody else acts on it.
+    pub claims: Option<(Object, Duration)>,
     /// What is sent, in order, byte for byte.
     pub requests: Vec<Request>,
     /// How it is undone, where it can be.

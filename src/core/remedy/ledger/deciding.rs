@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::Entry;
-use super::{Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, WorldOf};
+use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, World};
@@ -179,9 +179,12 @@ impl Ledger {
         let was = entry.action.plan.as_ref().map(|plan| plan.hash.clone());
         let hash = plan::hash(&draft);
         let is_as_approved = was.as_ref() == Some(&hash);
+        let claims = entry.facts.as_ref().and_then(|it| it.workload.as_ref());
+        let lasts = self.limits.cool_down.max(CLAIM_MIN);
         entry.action.plan = Some(Plan {
             hash,
             subject: draft.subject,
+            claims: claims.map(|workload| (workload.object.clone(), lasts)),
             requests: draft.requests,
             undo: draft.undo,
             checks: Vec::new(),

@@ -39,6 +39,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// After so long it is told that nobody knows whether something took place.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
+/// The shortest time for which a workload is claimed.
+const CLAIM_MIN: Duration = Duration::from_secs(60);
 /// A task that has not come back after so long never will.
 const TASK_MAX: Duration = Duration::from_secs(90);
 

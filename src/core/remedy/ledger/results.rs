@@ -105,6 +105,7 @@ impl Ledger {
                     *plan = Some(Plan {
                         hash: "".into(),
                         subject: None,
+                        claims: None,
                         requests: Vec::new(),
                         undo: Vec::new(),
                         checks,
