@@ -72,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("edge::notify", &["core"]),
     ("edge::api", &["core"]),
     ("edge::catalog", &["core"]),
+    ("edge::kube", &["core"]),
     ("edge::telemetry", &["core"]),
     ("daemon", &["core", "edge"]),
     ("cli", &["core", "edge", "daemon"]),

@@ -7,4 +7,5 @@ pub mod store;
 pub mod notify;
 pub mod api;
 pub mod catalog;
+pub mod kube;
 pub mod telemetry;

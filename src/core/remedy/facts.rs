@@ -29,6 +29,10 @@ pub struct Facts {
     pub is_upgrading: bool,
     /// What the other system says that carries the action out, where it is not the cluster.
     pub argo: Option<ArgoFacts>,
+    /// The rollout of Argo Rollouts that is to be aborted, where it is there.
+    pub rollout: Option<RolloutFacts>,
+    /// The route whose weights are to change, where it is there.
+    pub route: Option<RouteFacts>,
 }
 
 impl Facts {
@@ -125,6 +129,23 @@ pub struct WorkloadFacts {
     pub annotated: Option<Box<str>>,
     /// The same of its template.
     pub template_annotated: Option<Box<str>>,
+    /// Whether it is being deleted.
+    pub is_deleting: bool,
+    /// What its pod template says; none where it was not read, and then nothing is done to it.
+    pub template: Option<TemplateFacts>,
+    /// The most pods that a rollout takes away at once by the workload's own strategy: a Deployment's
+    /// `maxUnavailable` in pods (rounded down), all of them for `Recreate`; one for a StatefulSet, or its
+    /// `maxUnavailable`. None where that is not known, and then nothing is rolled out.
+    pub away_max: Option<u32>,
+}
+
+/// What a workload's pods are like, whichever of them are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateFacts {
+    /// `priorityClassName`.
+    pub priority_class: Option<Box<str>>,
+    /// What a pod loses with itself, by the volumes and claims of the template.
+    pub storage: Storage,
 }
 
 /// Who else changes a workload.
@@ -184,8 +205,50 @@ pub struct ArgoFacts {
     pub project: Box<str>,
     /// Its namespace.
     pub namespace: Box<str>,
-    /// `resourceVersion`, where it was read from the cluster.
+    /// The Application object, where it was read from the cluster: then it is asked through the object,
+    /// else through the API of Argo CD.
     pub object: Option<Object>,
+    /// The Git revision of `previous`, where it was read from the cluster.
+    pub previous_revision: Box<str>,
+    /// The source of `previous`, as the history keeps it, where it was read from the cluster.
+    pub previous_source: Option<Value>,
+}
+
+/// A rollout of Argo Rollouts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RolloutFacts {
+    /// Its name, uid and generation.
+    pub object: Object,
+    /// `status.phase`: `Progressing`, `Paused`, `Healthy`, `Degraded`.
+    pub phase: Box<str>,
+    /// Whether it is aborted.
+    pub is_aborted: bool,
+}
+
+/// An HTTPRoute of the Gateway API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteFacts {
+    /// Its name, uid and generation.
+    pub object: Object,
+    /// Who else changes it.
+    pub managed_by: Option<Manager>,
+    /// Whether it has annotations.
+    pub has_annotations: bool,
+    /// All its backends, in order.
+    pub backends: Vec<BackendFacts>,
+}
+
+/// One backend of a route: `spec.rules[rule].backendRefs[place]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackendFacts {
+    /// Which rule.
+    pub rule: u32,
+    /// Which backend of the rule.
+    pub place: u32,
+    /// The name, where it is a Service of the route's own namespace; else empty.
+    pub service: Box<str>,
+    /// Its weight; 1 where none is written.
+    pub weight: u32,
 }
 
 /// What became of a rehearsal: nothing is changed by it.

@@ -10,6 +10,7 @@ use super::units::Period;
 use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::daemon::remediation::RemedySettings;
+use crate::edge::kube::{KubeSettings, Source};
 
 /// An action that a rule asks for when an anomaly fits.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -245,6 +246,27 @@ impl Settings {
     pub fn stop_file(&self) -> PathBuf {
         let usual = || self.state_dir.join(crate::daemon::switch::FILE);
         self.remediation.stop_file.clone().unwrap_or_else(usual)
+    }
+
+    /// The cluster that is acted on, in the name of the process `instance`.
+    pub fn cluster(&self, instance: &str) -> Option<KubeSettings> {
+        let entry = self.remediation.kubernetes.as_ref()?;
+        let source = match (&entry.kubeconfig, &entry.server) {
+            (Some(path), _) => Source::Kubeconfig {
+                path: path.clone(),
+                context: entry.context.clone(),
+            },
+            (None, Some(url)) => Source::Server {
+                url: url.clone(),
+                ca_file: entry.ca_file.clone(),
+                token_file: entry.token_file.clone(),
+            },
+            (None, None) => Source::InCluster,
+        };
+        Some(KubeSettings {
+            instance: instance.into(),
+            ..KubeSettings::of(source)
+        })
     }
 
     /// What rules, limits and senders are like.

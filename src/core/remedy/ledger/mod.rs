@@ -26,6 +26,7 @@ use entry::Entry;
 use super::ask::hex_of;
 use super::book::Book;
 use super::case::World;
+use super::plan::Permission;
 use super::rule::{Limits, Rule};
 use super::signs::Signs;
 use crate::core::event::{
@@ -67,6 +68,8 @@ pub enum Errand {
     Rehearse {
         /// The action, with its plan.
         action: Arc<Action>,
+        /// What the cluster has to permit.
+        permissions: Vec<Permission>,
     },
     /// Carry it out. It is on disk that this may happen.
     Send {
@@ -330,6 +333,8 @@ fn stage_of(was: ActionState, action: &Action) -> Option<ActionStage> {
     match action.state {
         ActionState::Proposed => Some(ActionStage::Proposed),
         ActionState::Approved => Some(ActionStage::Approved),
+        // What the checks forbid for good was never told to anybody.
+        ActionState::Denied if was == ActionState::Asked || was == ActionState::Blocked => None,
         ActionState::Denied => Some(ActionStage::Denied),
         ActionState::Done => Some(ActionStage::Executed),
         ActionState::Effective

@@ -1,0 +1,1 @@
+//! A healthy case, and ways to spoil it.
