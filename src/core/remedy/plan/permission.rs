@@ -100,10 +100,6 @@ fn reads(remedy: &Remedy, scope: Scope<'_>, workloads: &[&'static str]) -> Vec<P
         here(scope, "", "namespaces", "get"),
         here(scope, "", "pods", "get"),
         here(scope, APPS, "replicasets", "get"),
-        Permission {
-            namespace: None,
-            ..here(scope, "", "nodes", "list")
-        },
     ];
     all.extend(workloads.iter().map(|it| here(scope, APPS, it, "get")));
     match remedy {
