@@ -164,7 +164,9 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
             number += 1;
         }
         let events = knothole.all_events();
-        let told = events.iter().find(|it| it["type"] == "knothole.action.verified")?;
+        let told = events
+            .iter()
+            .find(|it| it["type"] == "knothole.action.verified")?;
         assert_eq!(told["state"], "effective", "{told}");
         Some(())
     });

@@ -19,12 +19,14 @@ use serde_json::{Value, json};
 use super::Kube;
 use super::answer;
 use super::error::{KubeError, bounded};
-use super::kinds::name;
-use super::objects::{ACTION_ID, INSTANCE, annotation, timestamp_of};
+use super::kinds::{doing, name};
+use super::objects::{INSTANCE, annotation, timestamp_of};
 use super::read::parsed;
 use super::wire::{Ask, Fault, Reply};
+use crate::core::event::Object;
 use crate::core::record::Timestamp;
-use crate::core::remedy::facts::{Answer, Claim, Refused};
+use crate::core::remedy::facts::{Answer, Claim, Facts, Refused};
+use crate::core::remedy::plan::{ACTION_ANNOTATION, claim_name};
 
 /// What is claimed, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,28 @@ pub struct ClaimOf {
     pub name: Box<str>,
     /// How long nobody else may act on the workload.
     pub lasts: Duration,
+}
+
+impl ClaimOf {
+    /// What is claimed for an action that was planned by `facts`: the workload, or where none is known the object
+    /// itself.
+    pub fn of(facts: &Facts, lasts: Duration) -> Option<Self> {
+        let object = claimed(facts)?;
+        Some(Self {
+            namespace: object.namespace.clone(),
+            name: claim_name(object).into(),
+            lasts,
+        })
+    }
+}
+
+/// The object that is claimed.
+pub(super) fn claimed(facts: &Facts) -> Option<&Object> {
+    let workload = facts.workload.as_ref().map(|it| &it.object);
+    let rollout = || facts.rollout.as_ref().map(|it| &it.object);
+    let route = || facts.route.as_ref().map(|it| &it.object);
+    let argo = || facts.argo.as_ref().and_then(|it| it.object.as_ref());
+    workload.or_else(rollout).or_else(route).or_else(argo)
 }
 
 /// Which attempt to claim it was: two instances may ask for one action.
@@ -114,9 +138,10 @@ impl Kube {
         Ok(lease.map_or(Standing::Other, |lease| standing(&lease, id)))
     }
 
-    async fn lease(&self, claim: &ClaimOf) -> Result<Option<Lease>, KubeError> {
+    /// The Lease, where there is one.
+    pub(super) async fn lease(&self, claim: &ClaimOf) -> Result<Option<Lease>, KubeError> {
         let path = lease_path(&claim.namespace, &claim.name)?;
-        let doing = format!("get leases in namespace {}", claim.namespace);
+        let doing = doing("get", "leases", "coordination.k8s.io", &claim.namespace);
         self.wire.get(&path, &doing).await
     }
 
@@ -160,7 +185,7 @@ impl Kube {
                 "namespace": held.claim.namespace,
                 "resourceVersion": held.version,
                 "annotations": {
-                    ACTION_ID: held.id,
+                    ACTION_ANNOTATION: held.id,
                     INSTANCE: self.instance,
                     ATTEMPT: held.attempt,
                 },
@@ -219,7 +244,7 @@ fn may_take(lease: &Lease, id: &str, now: Timestamp) -> Result<(), Answer> {
 fn standing(lease: &Lease, id: &str) -> Standing {
     match of_lease(lease) {
         Some(claim) if *claim.action == *id => Standing::Ours(claim.at),
-        None if annotation(&lease.metadata, ACTION_ID) == Some(id) => Standing::GivenBack,
+        None if annotation(&lease.metadata, ACTION_ANNOTATION) == Some(id) => Standing::GivenBack,
         Some(_) | None => Standing::Other,
     }
 }

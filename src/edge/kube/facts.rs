@@ -3,20 +3,22 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::kinds::Kind;
 use super::manager::manager;
 use super::objects::{
-    ACTION_ID, Budget, Condition, Container, Plain, Pod, PodSpec, Workload, annotation, object,
-    pairs, timestamp,
+    Budget, Condition, Container, Plain, Pod, PodSpec, Rollout, Route, Strategy, Workload,
+    WorkloadSpec, annotation, object, pairs, timestamp,
 };
-use super::selector::Labels;
 use crate::core::event::Object;
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{
-    BudgetFacts, NamespaceFacts, PodFacts, Revision, Storage, WorkloadFacts,
+    BackendFacts, BudgetFacts, NamespaceFacts, PodFacts, Revision, RolloutFacts, RouteFacts,
+    Storage, TemplateFacts, WorkloadFacts,
 };
+use crate::core::remedy::plan::ACTION_ANNOTATION;
 
 /// Where a Deployment and its ReplicaSets say which revision they are.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -112,38 +114,21 @@ pub(super) fn of_workload(kind: Kind, workload: &Workload) -> WorkloadFacts {
     let status = workload.status.as_ref();
     let template = spec.and_then(|it| it.template.as_ref());
     let template_annotations = template.and_then(|it| it.pointer("/metadata/annotations"));
-    let wanted = spec.and_then(|it| it.replicas).unwrap_or(1);
-    let (replicas, ready, updated) = match kind.name {
-        "DaemonSet" => (
-            status.and_then(|it| it.desired_number_scheduled),
-            status.and_then(|it| it.number_ready),
-            status.and_then(|it| it.updated_number_scheduled),
-        ),
-        "Job" => {
-            let wanted = spec.and_then(|it| it.parallelism).or(Some(1));
-            (wanted, status.and_then(|it| it.ready), wanted)
-        }
+    let replicas = spec.and_then(|it| it.replicas).unwrap_or(1);
+    let updated = match kind.name {
         // Its pods are of the one template that it has.
-        "ReplicaSet" => {
-            let ready = status.and_then(|it| it.ready_replicas);
-            (Some(wanted), ready, Some(wanted))
-        }
-        _ => (
-            Some(wanted),
-            status.and_then(|it| it.ready_replicas),
-            status.and_then(|it| it.updated_replicas),
-        ),
+        "ReplicaSet" => Some(replicas),
+        _ => status.and_then(|it| it.updated_replicas),
     };
-    let observed = status.and_then(|it| number(it.observed_generation.as_ref()?));
+    let observed = status.and_then(|it| it.observed_generation);
     let progress = status.and_then(|it| condition(it.conditions.as_deref(), "Progressing"));
     WorkloadFacts {
         object: object(kind.name, meta),
         labels: pairs(meta.labels.as_ref()),
-        replicas: replicas.unwrap_or_default(),
-        ready: ready.unwrap_or_default(),
+        replicas,
+        ready: status.and_then(|it| it.ready_replicas).unwrap_or_default(),
         updated: updated.unwrap_or_default(),
-        // A Job does not say.
-        is_observed: kind.name == "Job" || observed.is_some_and(|it| Some(it) >= meta.generation),
+        is_observed: observed.is_some() && observed >= meta.generation,
         is_paused: spec.and_then(|it| it.paused).unwrap_or_default(),
         has_failed: progress.is_some_and(|it| {
             *it.status == *"False" && it.reason.as_deref() == Some("ProgressDeadlineExceeded")
@@ -152,25 +137,83 @@ pub(super) fn of_workload(kind: Kind, workload: &Workload) -> WorkloadFacts {
         has_template_annotations: template_annotations.is_some_and(Value::is_object),
         has_annotations: meta.annotations.is_some(),
         previous: None,
-        is_deleting: meta.deletion_timestamp.is_some(),
-        template: None,
-        away_max: None,
-        annotated: annotation(meta, ACTION_ID).map(Into::into),
+        annotated: annotation(meta, ACTION_ANNOTATION).map(Into::into),
         template_annotated: template_annotations
-            .and_then(|it| it.get(ACTION_ID))
+            .and_then(|it| it.get(ACTION_ANNOTATION))
             .and_then(Value::as_str)
             .map(Into::into),
+        is_deleting: meta.deletion_timestamp.is_some(),
+        template: spec.and_then(of_template),
+        away_max: spec.and_then(|it| away_max(kind, it, replicas)),
     }
 }
 
-/// The labels that a workload gives its pods.
-pub(super) fn template_labels(workload: &Workload) -> Labels {
-    let template = workload.spec.as_ref().and_then(|it| it.template.as_ref());
-    let labels = template.and_then(|it| it.pointer("/metadata/labels"));
-    let labels = labels.and_then(Value::as_object).into_iter().flatten();
-    labels
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
+/// What a workload's pods are like.
+fn of_template(spec: &WorkloadSpec) -> Option<TemplateFacts> {
+    let pod = spec.template.as_ref()?.get("spec")?;
+    let pod = PodSpec::deserialize(pod).ok()?;
+    let claims = spec.volume_claim_templates.as_deref().unwrap_or_default();
+    Some(TemplateFacts {
+        storage: if claims.is_empty() {
+            storage(&pod)
+        } else {
+            Storage::Claimed
+        },
+        priority_class: pod.priority_class_name.filter(|name| !name.is_empty()),
+    })
+}
+
+/// The most pods that a rollout takes away at once, as the controllers of Kubernetes work it out.
+fn away_max(kind: Kind, spec: &WorkloadSpec, replicas: u32) -> Option<u32> {
+    let quarter = Value::from("25%");
+    let one = Value::from(1);
+    let none = Strategy::default();
+    match kind.name {
+        "Deployment" => {
+            let strategy = spec.strategy.as_ref().unwrap_or(&none);
+            let rolling = strategy.rolling_update.as_ref();
+            match strategy.r#type.as_deref() {
+                Some("Recreate") => Some(replicas),
+                None | Some("RollingUpdate") => {
+                    let away = rolling.and_then(|it| it.max_unavailable.as_ref());
+                    let more = rolling.and_then(|it| it.max_surge.as_ref());
+                    let away = scaled(away.unwrap_or(&quarter), replicas, false)?;
+                    let more = scaled(more.unwrap_or(&quarter), replicas, true)?;
+                    // It could not go on otherwise.
+                    Some(if more == 0 { away.max(1) } else { away })
+                }
+                Some(_) => None,
+            }
+        }
+        "StatefulSet" => {
+            let strategy = spec.update_strategy.as_ref().unwrap_or(&none);
+            let rolling = strategy.rolling_update.as_ref();
+            match strategy.r#type.as_deref() {
+                None | Some("RollingUpdate") => {
+                    let away = rolling.and_then(|it| it.max_unavailable.as_ref());
+                    Some(scaled(away.unwrap_or(&one), replicas, false)?.max(1))
+                }
+                // `OnDelete`: nothing is rolled out until somebody deletes pods.
+                Some(_) => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A number of pods, or a share of `replicas` such as `25%`.
+fn scaled(value: &Value, replicas: u32, is_up: bool) -> Option<u32> {
+    if let Some(number) = value.as_u64() {
+        return u32::try_from(number).ok();
+    }
+    let percent: u64 = value.as_str()?.strip_suffix('%')?.parse().ok()?;
+    let hundredfold = percent.checked_mul(u64::from(replicas))?;
+    let pods = if is_up {
+        hundredfold.div_ceil(100)
+    } else {
+        hundredfold / 100
+    };
+    u32::try_from(pods).ok()
 }
 
 /// Of the ReplicaSets of a Deployment, the one that has the revision before.
@@ -195,6 +238,51 @@ pub(super) fn previous(deployment: &Workload, sets: Vec<Workload>) -> Option<Rev
     })
 }
 
+/// A rollout of Argo Rollouts.
+pub(super) fn of_rollout(rollout: &Rollout) -> RolloutFacts {
+    let status = rollout.status.as_ref();
+    RolloutFacts {
+        object: object("Rollout", &rollout.metadata),
+        phase: status.and_then(|it| it.phase.clone()).unwrap_or_default(),
+        is_aborted: status.and_then(|it| it.abort).unwrap_or_default(),
+    }
+}
+
+/// A route of this kind.
+pub(super) fn of_route(kind: Kind, route: &Route) -> RouteFacts {
+    let meta = &route.metadata;
+    let mut backends = Vec::new();
+    let rules = route.spec.as_ref().and_then(|it| it.rules.as_deref());
+    for (rule, its) in (0..).zip(rules.unwrap_or_default()) {
+        for (place, backend) in (0..).zip(its.backend_refs.iter().flatten()) {
+            let is_of =
+                |said: &Option<Box<str>>, own: &str| said.as_deref().is_none_or(|said| said == own);
+            let is_own = is_of(&backend.group, "")
+                && is_of(&backend.kind, "Service")
+                && is_of(
+                    &backend.namespace,
+                    meta.namespace.as_deref().unwrap_or_default(),
+                );
+            backends.push(BackendFacts {
+                rule,
+                place,
+                service: if is_own {
+                    backend.name.clone()
+                } else {
+                    Box::default()
+                },
+                weight: backend.weight.unwrap_or(1),
+            });
+        }
+    }
+    RouteFacts {
+        object: object(kind.name, meta),
+        managed_by: manager(kind, meta),
+        has_annotations: meta.annotations.is_some(),
+        backends,
+    }
+}
+
 /// A disruption budget.
 pub(super) fn of_budget(budget: &Budget) -> BudgetFacts {
     let meta = &budget.metadata;
@@ -213,9 +301,4 @@ fn revision(meta: &ObjectMeta) -> Option<i64> {
 
 fn condition<'a>(conditions: Option<&'a [Condition]>, kind: &str) -> Option<&'a Condition> {
     conditions?.iter().find(|it| *it.r#type == *kind)
-}
-
-/// A number, also one that is written as text.
-fn number(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }

@@ -17,14 +17,13 @@ pub(super) struct Kind {
 }
 
 /// All kinds, all of them in a namespace.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 7] = [
     kind("Pod", "", "v1", "pods"),
     kind("Deployment", "apps", "v1", "deployments"),
     kind("StatefulSet", "apps", "v1", "statefulsets"),
-    kind("DaemonSet", "apps", "v1", "daemonsets"),
     kind("ReplicaSet", "apps", "v1", "replicasets"),
-    kind("Job", "batch", "v1", "jobs"),
     kind("Rollout", "argoproj.io", "v1alpha1", "rollouts"),
+    kind("Application", "argoproj.io", "v1alpha1", "applications"),
     kind("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes"),
 ];
 
@@ -56,6 +55,11 @@ impl Kind {
         }
     }
 
+    /// `get deployments.apps in shop`: what is attempted, and the permission that it takes.
+    pub(super) fn doing(self, verb: &str, namespace: &str) -> String {
+        doing(verb, self.plural, self.group, namespace)
+    }
+
     /// Where those of a namespace are listed.
     pub(super) fn list_path(self, namespace: &str) -> Result<String, KubeError> {
         let namespace = name(namespace)?;
@@ -72,6 +76,12 @@ impl Kind {
         let (list, object) = (self.list_path(namespace)?, name(object)?);
         Ok(format!("{list}/{object}"))
     }
+}
+
+/// `list poddisruptionbudgets.policy in shop`, as [`Permission`](crate::core::remedy::plan::Permission) writes it.
+pub(super) fn doing(verb: &str, plural: &str, group: &str, namespace: &str) -> String {
+    let dot = if group.is_empty() { "" } else { "." };
+    format!("{verb} {plural}{dot}{group} in {namespace}")
 }
 
 /// Where `object` is; none where its kind or its name is none that we know.

@@ -1,26 +1,36 @@
-//! Looking: what a cluster says of a target, read at about one time.
+//! Looking: what a cluster says of a target, read at about one time, with no more permissions than
+//! [`permissions`](crate::core::remedy::plan::permissions) names.
 
 use std::sync::atomic::Ordering;
 
+use k8s_openapi::api::coordination::v1::Lease;
+use serde::de::DeserializeOwned;
+
 use super::Kube;
-use super::claim::lease_path;
+use super::argo::of_application;
+use super::claim::{ClaimOf, of_lease};
 use super::error::KubeError;
 use super::facts::{
-    controller, of_budget, of_namespace, of_pod, of_workload, previous, template_labels,
+    controller, of_budget, of_namespace, of_pod, of_rollout, of_route, of_workload, previous,
 };
-use super::kinds::{Kind, name};
-use super::objects::{Autoscaler, Budget, Plain, Pod, Workload};
+use super::kinds::{Kind, doing, name};
+use super::objects::{Autoscaler, Budget, Plain, Pod, Rollout, Route, Workload};
 use super::read::LIST_MAX;
 use super::selector::{Labels, selects};
 use super::wire::Wire;
 use crate::core::event::{Remedy, Target};
 use crate::core::record::Timestamp;
-use crate::core::remedy::facts::{BudgetFacts, Facts};
+use crate::core::remedy::case::Reach;
+use crate::core::remedy::facts::{
+    ArgoFacts, BudgetFacts, Claim, Facts, NamespaceFacts, WorkloadFacts,
+};
 
 /// Most nodes that are looked at. Each is a row of a table, about 200 bytes.
 const NODES_MAX: usize = 10_000;
 /// Most owners up the chain: a pod's ReplicaSet, and that one's Deployment.
 const OWNERS_MAX: usize = 2;
+/// The workloads that are read. Pods of others are told by the kind of their controller.
+const WORKLOADS: [&str; 3] = ["ReplicaSet", "Deployment", "StatefulSet"];
 
 impl Kube {
     /// What is known of `target` for `remedy`. What is not there is none, and no error.
@@ -40,56 +50,104 @@ impl Kube {
             wire: &self.wire,
             namespace: name(&target.namespace)?,
         };
-        let namespace = reader.namespace().await?;
-        let pod = match &target.pod {
-            Some(name) => reader.get::<Pod>(POD, name).await?,
-            None => None,
-        };
-        let workload = match (&pod, remedy) {
-            (_, Remedy::AbortRollout { rollout }) => reader.named("Rollout", rollout).await?,
-            (Some(pod), _) => reader.owner(pod).await?,
-            (None, _) => match &target.workload {
-                Some((kind, name)) => reader.named(kind, name).await?,
-                None => None,
-            },
-        };
-        let labels = match (&pod, &workload) {
-            (Some(pod), _) => pod.metadata.labels.clone().unwrap_or_default(),
-            (None, Some((_, workload))) => template_labels(workload),
-            (None, None) => Labels::new(),
-        };
         let mut facts = Facts {
             at: now,
-            namespace: namespace.as_ref().map(of_namespace),
-            pod: pod.as_ref().map(of_pod),
-            is_upgrading: self.is_upgrading().await?,
+            namespace: reader.namespace().await?,
             ..Facts::default()
         };
-        if pod.is_some() || workload.is_some() {
-            facts.budgets = reader.budgets(&labels).await?;
+        let pod: Option<Pod> = match &target.pod {
+            Some(name) => reader.named(&["Pod"], "Pod", name).await?.map(|it| it.1),
+            None => None,
+        };
+        let workload = match (&pod, &target.workload) {
+            (Some(pod), _) => reader.owner(pod).await?,
+            (None, Some((kind, name))) => reader.named(&WORKLOADS, kind, name).await?,
+            (None, None) => None,
+        };
+        facts.pod = pod.as_ref().map(of_pod);
+        facts.workload = workload
+            .as_ref()
+            .map(|(kind, workload)| of_workload(*kind, workload));
+        self.look_closer(&reader, remedy, (pod, workload), &mut facts)
+            .await?;
+        if Reach::of(remedy.kind()) != Reach::Elsewhere {
+            facts.is_upgrading = self.is_upgrading().await?;
         }
-        if let Some((kind, workload)) = workload {
-            let mut known = of_workload(kind, &workload);
-            facts.autoscalers = reader.autoscalers(kind, &known.object.name).await?;
-            facts.claim = self.claim_on(reader.namespace, &known.object.uid).await?;
-            if kind.name == "Deployment" && matches!(remedy, Remedy::RollBack) {
-                known.previous = previous(&workload, reader.revisions(&workload).await?);
-            }
-            facts.workload = Some(known);
+        if does_claim(remedy, &facts) {
+            facts.claim = self.claim_on(&facts).await?;
         }
         Ok(facts)
     }
 
-    /// Who has claimed a workload last.
-    async fn claim_on(
+    /// What matters for one remedy alone.
+    async fn look_closer(
         &self,
-        namespace: &str,
-        uid: &str,
-    ) -> Result<Option<crate::core::remedy::facts::Claim>, KubeError> {
-        let path = lease_path(namespace, &super::claim_name(uid))?;
-        let doing = format!("get leases in namespace {namespace}");
-        let lease = self.wire.get(&path, &doing).await?;
-        Ok(lease.as_ref().and_then(super::claim::of_lease))
+        reader: &Reader<'_>,
+        remedy: &Remedy,
+        (pod, workload): (Option<Pod>, Option<(Kind, Workload)>),
+        facts: &mut Facts,
+    ) -> Result<(), KubeError> {
+        match remedy {
+            Remedy::RestartPod => {
+                if let Some(pod) = pod {
+                    let labels = pod.metadata.labels.unwrap_or_default();
+                    facts.budgets = reader.budgets(&labels).await?;
+                }
+            }
+            Remedy::Scale { .. } => {
+                if let (Some((kind, _)), Some(workload)) = (workload, &facts.workload) {
+                    facts.autoscalers = reader.autoscalers(kind, workload).await?;
+                }
+            }
+            Remedy::RollBack => {
+                if let (Some((_, read)), Some(workload)) = (workload, &mut facts.workload)
+                    && *workload.object.kind == *"Deployment"
+                {
+                    workload.previous = previous(&read, reader.revisions(&read).await?);
+                }
+            }
+            Remedy::AbortRollout { rollout } => {
+                let rollout = reader.named(&["Rollout"], "Rollout", rollout).await?;
+                facts.rollout = rollout.map(|(_, rollout): (_, Rollout)| of_rollout(&rollout));
+            }
+            Remedy::GatewayWeight { route, .. } => {
+                let route = reader.named(&["HTTPRoute"], "HTTPRoute", route).await?;
+                facts.route = route.map(|(kind, route): (_, Route)| of_route(kind, &route));
+            }
+            Remedy::ArgoSync { application }
+            | Remedy::ArgoRollBack { application }
+            | Remedy::ArgoAction { application, .. } => {
+                facts.argo = self.application(application).await?;
+            }
+            Remedy::RestartWorkload
+            | Remedy::JenkinsJob { .. }
+            | Remedy::FluxReceiver { .. }
+            | Remedy::Webhook => {}
+        }
+        Ok(())
+    }
+
+    /// An application, where Argo CD is asked through its objects.
+    async fn application(&self, application: &str) -> Result<Option<ArgoFacts>, KubeError> {
+        let Some(namespace) = &self.argo_namespace else {
+            return Ok(None);
+        };
+        let reader = Reader {
+            wire: &self.wire,
+            namespace: name(namespace)?,
+        };
+        let kinds = ["Application"];
+        let read = reader.named(&kinds, "Application", application).await?;
+        Ok(read.map(|(_, application)| of_application(&application)))
+    }
+
+    /// Who has claimed last what is acted on.
+    async fn claim_on(&self, facts: &Facts) -> Result<Option<Claim>, KubeError> {
+        let Some(claim) = ClaimOf::of(facts, std::time::Duration::ZERO) else {
+            return Ok(None);
+        };
+        let lease: Option<Lease> = self.lease(&claim).await?;
+        Ok(lease.as_ref().and_then(of_lease))
     }
 
     /// Whether the kubelets are of more than one version.
@@ -108,6 +166,23 @@ impl Kube {
     }
 }
 
+/// Whether the cluster itself is changed, so that the workload is claimed before.
+const fn does_claim(remedy: &Remedy, facts: &Facts) -> bool {
+    match remedy {
+        Remedy::RestartPod
+        | Remedy::RestartWorkload
+        | Remedy::Scale { .. }
+        | Remedy::RollBack
+        | Remedy::AbortRollout { .. }
+        | Remedy::GatewayWeight { .. } => true,
+        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } => facts.argo.is_some(),
+        Remedy::ArgoAction { .. }
+        | Remedy::JenkinsJob { .. }
+        | Remedy::FluxReceiver { .. }
+        | Remedy::Webhook => false,
+    }
+}
+
 /// The versions of the kubelets, each once.
 async fn versions(wire: &Wire) -> Result<Vec<Box<str>>, KubeError> {
     let doing = "list nodes";
@@ -115,7 +190,7 @@ async fn versions(wire: &Wire) -> Result<Vec<Box<str>>, KubeError> {
     let Some(table) = wire.table(&path, doing).await? else {
         return Ok(Vec::new());
     };
-    if table.metadata.more.is_some_and(|more| !more.is_empty()) {
+    if table.metadata.has_more() {
         return Err(KubeError::TooMany {
             doing: doing.to_owned(),
             max: NODES_MAX,
@@ -123,7 +198,8 @@ async fn versions(wire: &Wire) -> Result<Vec<Box<str>>, KubeError> {
     }
     let columns = table.column_definitions.unwrap_or_default();
     let Some(place) = columns.iter().position(|it| *it.name == *"Version") else {
-        return Err(KubeError::malformed(doing, "nodes have no column Version"));
+        let why = "the table of nodes has no column Version";
+        return Err(KubeError::malformed(doing, why));
     };
     let rows = table.rows.unwrap_or_default();
     let mut versions: Vec<Box<str>> = rows
@@ -136,8 +212,6 @@ async fn versions(wire: &Wire) -> Result<Vec<Box<str>>, KubeError> {
     Ok(versions)
 }
 
-const POD: &str = "Pod";
-
 /// Reads one namespace.
 struct Reader<'a> {
     wire: &'a Wire,
@@ -145,44 +219,45 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn namespace(&self) -> Result<Option<Plain>, KubeError> {
-        let path = format!("/api/v1/namespaces/{}", self.namespace);
-        let doing = format!("get namespaces named {}", self.namespace);
-        self.wire.get(&path, &doing).await
+    async fn namespace(&self) -> Result<Option<NamespaceFacts>, KubeError> {
+        let namespace = self.namespace;
+        let path = format!("/api/v1/namespaces/{namespace}");
+        let doing = doing("get", "namespaces", "", namespace);
+        let read: Option<Plain> = self.wire.get(&path, &doing).await?;
+        Ok(read.as_ref().map(of_namespace))
     }
 
-    /// The object of this kind and name; none where the kind is none that we know.
-    async fn get<T>(&self, kind: &str, object: &str) -> Result<Option<T>, KubeError>
+    /// The object of this kind and name; none where the kind is not one of `kinds`.
+    async fn named<T>(
+        &self,
+        kinds: &[&str],
+        kind: &str,
+        object: &str,
+    ) -> Result<Option<(Kind, T)>, KubeError>
     where
-        T: serde::de::DeserializeOwned + Send + 'static,
+        T: DeserializeOwned + Send + 'static,
     {
-        let Some(kind) = Kind::of(kind) else {
+        let Some(kind) = Kind::of(kind).filter(|kind| kinds.contains(&kind.name)) else {
             return Ok(None);
         };
         let path = kind.path(self.namespace, object)?;
-        let doing = self.doing("get", kind.plural, kind.group);
-        self.wire.get(&path, &doing).await
-    }
-
-    async fn named(&self, kind: &str, name: &str) -> Result<Option<(Kind, Workload)>, KubeError> {
-        let workload = self.get(kind, name).await?;
-        Ok(Kind::of(kind).zip(workload))
+        let doing = kind.doing("get", self.namespace);
+        let read = self.wire.get(&path, &doing).await?;
+        Ok(read.map(|object| (kind, object)))
     }
 
     /// The workload that a pod belongs to: its controller, or what controls that one. None where nothing does,
-    /// where it is of a kind that we do not know, or where it was made anew in between.
+    /// where it is of a kind that is not read, or where it was made anew in between.
     async fn owner(&self, pod: &Pod) -> Result<Option<(Kind, Workload)>, KubeError> {
         let mut owner = controller(&pod.metadata).cloned();
         let mut found = None;
         for _ in 0..OWNERS_MAX {
             let Some(reference) = owner else { break };
-            let group = reference.api_version.split_once('/').map_or("", |it| it.0);
-            let kind = Kind::of(&reference.kind).filter(|kind| kind.group == group);
-            let Some(kind) = kind else {
-                // What a ReplicaSet does for somebody whom we do not know is not its own.
-                return Ok(found.filter(|(kind, _): &(Kind, Workload)| kind.name == "Job"));
-            };
-            let Some(workload) = self.get::<Workload>(kind.name, &reference.name).await? else {
+            if !reference.api_version.starts_with("apps/") {
+                return Ok(None);
+            }
+            let read = self.named(&WORKLOADS, &reference.kind, &reference.name);
+            let Some((kind, workload)): Option<(Kind, Workload)> = read.await? else {
                 return Ok(None);
             };
             if workload.metadata.uid.as_deref() != Some(&*reference.uid) {
@@ -196,9 +271,8 @@ impl Reader<'_> {
 
     /// The disruption budgets that select pods with these labels.
     async fn budgets(&self, labels: &Labels) -> Result<Vec<BudgetFacts>, KubeError> {
-        let budgets: Vec<Budget> = self
-            .list("policy/v1", "poddisruptionbudgets", "policy", "")
-            .await?;
+        let (group, plural) = ("policy", "poddisruptionbudgets");
+        let budgets: Vec<Budget> = self.list(group, "v1", plural, "").await?;
         let selects = |budget: &&Budget| {
             let selector = budget.spec.as_ref().and_then(|it| it.selector.as_ref());
             selector.is_some_and(|selector| selects(selector, labels))
@@ -207,64 +281,53 @@ impl Reader<'_> {
     }
 
     /// The autoscalers that scale the workload.
-    async fn autoscalers(&self, kind: Kind, name: &str) -> Result<Vec<Box<str>>, KubeError> {
-        let group = "autoscaling";
-        let scalers: Vec<Autoscaler> = self
-            .list("autoscaling/v2", "horizontalpodautoscalers", group, "")
-            .await?;
+    async fn autoscalers(
+        &self,
+        kind: Kind,
+        workload: &WorkloadFacts,
+    ) -> Result<Vec<Box<str>>, KubeError> {
+        let (group, plural) = ("autoscaling", "horizontalpodautoscalers");
+        let scalers: Vec<Autoscaler> = self.list(group, "v2", plural, "").await?;
         let scales = |scaler: &Autoscaler| {
-            let spec = scaler.spec.as_ref();
-            spec.and_then(|it| it.scale_target_ref.as_ref())
-                .is_some_and(|it| {
-                    let version = it.api_version.as_deref().unwrap_or_default();
-                    let group = version.split_once('/').map_or("", |it| it.0);
-                    group == kind.group && *it.kind == *kind.name && *it.name == *name
-                })
+            let target = scaler.spec.as_ref()?.scale_target_ref.as_ref()?;
+            let version = target.api_version.as_deref().unwrap_or_default();
+            let group = version.split_once('/').map_or("", |it| it.0);
+            let is_it = group == kind.group
+                && *target.kind == *kind.name
+                && target.name == workload.object.name;
+            is_it.then(|| scaler.metadata.name.as_deref().unwrap_or_default().into())
         };
-        let names = scalers.into_iter().filter(scales);
-        Ok(names
-            .filter_map(|it| Some(it.metadata.name?.into()))
-            .collect())
+        Ok(scalers.iter().filter_map(scales).collect())
     }
 
-    /// The ReplicaSets that a Deployment selects.
+    /// The ReplicaSets that a Deployment selects. Which of them are its own is told by their owner.
     async fn revisions(&self, deployment: &Workload) -> Result<Vec<Workload>, KubeError> {
-        let labels = deployment
-            .spec
-            .as_ref()
-            .and_then(|it| it.selector.as_ref()?.match_labels.as_ref());
+        let selector = deployment.spec.as_ref().and_then(|it| it.selector.as_ref());
+        let labels = selector.and_then(|it| it.match_labels.as_ref());
         let labels: Vec<String> = labels
             .into_iter()
             .flatten()
             .map(|(key, value)| format!("{key}%3D{value}"))
             .collect();
         let query = format!("&labelSelector={}", labels.join("%2C"));
-        self.list("apps/v1", "replicasets", "apps", &query).await
+        self.list("apps", "v1", "replicasets", &query).await
     }
 
     async fn list<T>(
         &self,
+        group: &str,
         version: &str,
         plural: &str,
-        group: &str,
         query: &str,
     ) -> Result<Vec<T>, KubeError>
     where
-        T: serde::de::DeserializeOwned + Send + 'static,
+        T: DeserializeOwned + Send + 'static,
     {
         let namespace = self.namespace;
-        let path =
-            format!("/apis/{version}/namespaces/{namespace}/{plural}?limit={LIST_MAX}{query}");
-        let doing = self.doing("list", plural, group);
+        let path = format!(
+            "/apis/{group}/{version}/namespaces/{namespace}/{plural}?limit={LIST_MAX}{query}"
+        );
+        let doing = doing("list", plural, group, namespace);
         self.wire.list(&path, &doing).await
-    }
-
-    /// What is attempted, as a permission: `get deployments.apps in namespace shop`.
-    fn doing(&self, verb: &str, plural: &str, group: &str) -> String {
-        let dot = if group.is_empty() { "" } else { "." };
-        format!(
-            "{verb} {plural}{dot}{group} in namespace {}",
-            self.namespace
-        )
     }
 }

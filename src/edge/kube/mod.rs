@@ -12,6 +12,7 @@
 //! followed, and whatever a server says is bounded before it is kept.
 
 mod answer;
+mod argo;
 mod claim;
 mod error;
 mod facts;
@@ -34,7 +35,6 @@ use std::sync::atomic::AtomicBool;
 pub use claim::ClaimOf;
 pub use error::KubeError;
 pub use note::Noted;
-pub use rehearse::Permission;
 pub use settings::{Clock, KubeSettings, Source};
 
 use wire::Wire;
@@ -45,6 +45,7 @@ pub struct Kube {
     clock: Clock,
     instance: Box<str>,
     field_manager: Box<str>,
+    argo_namespace: Option<Box<str>>,
     /// Until it was refused once.
     may_list_nodes: AtomicBool,
 }
@@ -60,6 +61,7 @@ impl Kube {
             clock,
             instance: settings.instance.clone(),
             field_manager: settings.field_manager.clone(),
+            argo_namespace: settings.argo_namespace.clone(),
             may_list_nodes: AtomicBool::new(true),
         })
     }
@@ -71,11 +73,6 @@ impl fmt::Debug for Kube {
             .field("instance", &self.instance)
             .finish_non_exhaustive()
     }
-}
-
-/// The Lease that claims the workload of this uid.
-fn claim_name(uid: &str) -> String {
-    format!("knothole-{uid}")
 }
 
 #[cfg(test)]

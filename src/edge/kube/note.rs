@@ -6,11 +6,12 @@ use serde_json::json;
 use super::Kube;
 use super::claim::micros;
 use super::error::{KubeError, cut};
-use super::kinds::{Kind, name};
-use super::objects::{ACTION_ID, INSTANCE};
+use super::kinds::{Kind, doing, name};
+use super::objects::INSTANCE;
 use super::wire::Ask;
 use crate::core::event::Object;
 use crate::core::record::{Timestamp, inert};
+use crate::core::remedy::plan::ACTION_ANNOTATION;
 
 /// Who is said to have noted it.
 const CONTROLLER: &str = "knothole.dev/knothole";
@@ -45,10 +46,7 @@ impl Kube {
     /// The cluster does not take it.
     pub async fn note(&self, noted: &Noted) -> Result<(), KubeError> {
         let object = &noted.object;
-        let doing = format!(
-            "create events.events.k8s.io in namespace {}",
-            object.namespace
-        );
+        let doing = doing("create", "events", "events.k8s.io", &object.namespace);
         let kind =
             Kind::of(&object.kind).ok_or_else(|| KubeError::Name(object.kind.to_string()))?;
         let namespace = name(&object.namespace)?;
@@ -61,7 +59,7 @@ impl Kube {
             "metadata": {
                 "name": name(&event)?,
                 "namespace": namespace,
-                "annotations": {ACTION_ID: noted.id, INSTANCE: self.instance},
+                "annotations": {ACTION_ANNOTATION: noted.id, INSTANCE: self.instance},
             },
             "eventTime": micros(noted.at),
             "reportingController": CONTROLLER,

@@ -10,8 +10,6 @@ use serde_json::Value;
 use crate::core::event::Object;
 use crate::core::record::Timestamp;
 
-/// The name under which actions of ours are written down on what they change.
-pub(super) const ACTION_ID: &str = "knothole.dev/action-id";
 /// Which knothole it was.
 pub(super) const INSTANCE: &str = "knothole.dev/instance";
 
@@ -37,6 +35,13 @@ pub(super) struct ListMeta {
     /// There is more.
     #[serde(rename = "continue")]
     pub(super) more: Option<String>,
+}
+
+impl ListMeta {
+    /// Whether what came is not all.
+    pub(super) fn has_more(&self) -> bool {
+        self.more.as_deref().is_some_and(|more| !more.is_empty())
+    }
 }
 
 /// A Pod.
@@ -118,7 +123,7 @@ pub(super) struct Terminated {
     pub(super) finished_at: Option<Time>,
 }
 
-/// A Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or Rollout: they have the same fields where they mean the same.
+/// A Deployment, StatefulSet or ReplicaSet: they have the same fields where they mean the same.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Workload {
@@ -128,33 +133,156 @@ pub(super) struct Workload {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct WorkloadSpec {
     pub(super) replicas: Option<u32>,
-    /// Of a Job.
-    pub(super) parallelism: Option<u32>,
     pub(super) paused: Option<bool>,
     pub(super) selector: Option<LabelSelector>,
     /// As it came: what a newer cluster put in must not get lost on the way back.
     pub(super) template: Option<Value>,
+    /// Of a Deployment.
+    pub(super) strategy: Option<Strategy>,
+    /// Of a StatefulSet.
+    pub(super) update_strategy: Option<Strategy>,
+    /// Of a StatefulSet.
+    pub(super) volume_claim_templates: Option<Vec<Value>>,
+}
+
+/// How a rollout goes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Strategy {
+    pub(super) r#type: Option<Box<str>>,
+    pub(super) rolling_update: Option<RollingUpdate>,
+}
+
+/// Numbers of pods, or shares of them as `25%`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct RollingUpdate {
+    pub(super) max_unavailable: Option<Value>,
+    pub(super) max_surge: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct WorkloadStatus {
-    /// A number; a Rollout has it as text.
-    pub(super) observed_generation: Option<Value>,
+    pub(super) observed_generation: Option<i64>,
     pub(super) ready_replicas: Option<u32>,
     pub(super) updated_replicas: Option<u32>,
     pub(super) conditions: Option<Vec<Condition>>,
-    /// Of a DaemonSet.
-    pub(super) desired_number_scheduled: Option<u32>,
-    /// Of a DaemonSet.
-    pub(super) number_ready: Option<u32>,
-    /// Of a DaemonSet.
-    pub(super) updated_number_scheduled: Option<u32>,
-    /// Of a Job.
-    pub(super) ready: Option<u32>,
+}
+
+/// A Rollout of Argo Rollouts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Rollout {
+    pub(super) metadata: ObjectMeta,
+    pub(super) status: Option<RolloutStatus>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RolloutStatus {
+    pub(super) phase: Option<Box<str>>,
+    pub(super) abort: Option<bool>,
+}
+
+/// An HTTPRoute of the Gateway API.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Route {
+    pub(super) metadata: ObjectMeta,
+    pub(super) spec: Option<RouteSpec>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RouteSpec {
+    pub(super) rules: Option<Vec<RouteRule>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct RouteRule {
+    pub(super) backend_refs: Option<Vec<Backend>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Backend {
+    pub(super) group: Option<Box<str>>,
+    pub(super) kind: Option<Box<str>>,
+    pub(super) namespace: Option<Box<str>>,
+    pub(super) name: Box<str>,
+    pub(super) weight: Option<u32>,
+}
+
+/// An Application of Argo CD.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Application {
+    pub(super) metadata: ObjectMeta,
+    pub(super) spec: Option<ApplicationSpec>,
+    pub(super) status: Option<ApplicationStatus>,
+    /// What the controller is asked for.
+    pub(super) operation: Option<Operation>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ApplicationSpec {
+    pub(super) project: Box<str>,
+    pub(super) sync_policy: Option<SyncPolicy>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SyncPolicy {
+    pub(super) automated: Option<Automated>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Automated {
+    /// None is yes.
+    pub(super) enabled: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ApplicationStatus {
+    pub(super) history: Option<Vec<Deployed>>,
+    pub(super) operation_state: Option<OperationState>,
+}
+
+/// What was deployed, oldest first.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Deployed {
+    pub(super) id: i64,
+    pub(super) revision: Option<Box<str>>,
+    pub(super) source: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OperationState {
+    pub(super) phase: Option<Box<str>>,
+    pub(super) operation: Option<Operation>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Operation {
+    pub(super) info: Option<Vec<Info>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Info {
+    pub(super) name: Box<str>,
+    pub(super) value: Box<str>,
 }
 
 /// A disruption budget (`policy/v1`).

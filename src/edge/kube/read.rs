@@ -14,7 +14,7 @@ const PARSE_BYTES_MAX: usize = 32 * 1024;
 
 impl Wire {
     /// The object at `path`; none where there is none. `doing` is what is attempted, and the permission:
-    /// `get pods in namespace shop`.
+    /// `get pods in shop`.
     pub(super) async fn get<T>(&self, path: &str, doing: &str) -> Result<Option<T>, KubeError>
     where
         T: DeserializeOwned + Send + 'static,
@@ -53,8 +53,8 @@ impl Wire {
         let Some(list) = self.get::<List<T>>(path, doing).await? else {
             return Ok(Vec::new());
         };
+        let has_more = list.metadata.has_more();
         let items = list.items.unwrap_or_default();
-        let has_more = list.metadata.more.is_some_and(|more| !more.is_empty());
         if has_more || items.len() > LIST_MAX {
             return Err(KubeError::TooMany {
                 doing: doing.to_owned(),

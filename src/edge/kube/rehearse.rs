@@ -11,28 +11,12 @@ use super::send::checked;
 use super::wire::Ask;
 use crate::core::event::{Plan, Request};
 use crate::core::remedy::facts::{Answer, Rehearsal};
+use crate::core::remedy::plan::Permission;
 
 /// Most permissions that are asked for.
 const PERMISSIONS_MAX: usize = 32;
 /// Where the server is asked what we may do.
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-
-/// Something that we may do or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permission {
-    /// The API group; nothing for the core.
-    pub group: Box<str>,
-    /// `pods`.
-    pub resource: Box<str>,
-    /// `eviction`; nothing where it is the object itself.
-    pub subresource: Box<str>,
-    /// `create`.
-    pub verb: Box<str>,
-    /// The namespace.
-    pub namespace: Box<str>,
-    /// The object; none is all of them.
-    pub name: Option<Box<str>>,
-}
 
 #[derive(Deserialize)]
 struct Review {
@@ -45,23 +29,9 @@ struct Verdict {
     allowed: bool,
 }
 
-impl std::fmt::Display for Permission {
-    /// `create pods/eviction in namespace shop`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource)?;
-        if !self.group.is_empty() {
-            write!(f, ".{}", self.group)?;
-        }
-        if !self.subresource.is_empty() {
-            write!(f, "/{}", self.subresource)?;
-        }
-        write!(f, " in namespace {}", self.namespace)
-    }
-}
-
 impl Kube {
     /// What we may do of `permissions`, and what the server says to the requests of `plan` as a dry run. A
-    /// question to which there is no answer counts as no, and stands in the dry run.
+    /// permission of which the server does not say is left out, and the dry run says why.
     pub async fn rehearse(&self, plan: &Plan, permissions: &[Permission]) -> Rehearsal {
         let mut rehearsal = Rehearsal::default();
         let mut dry_run: Result<(), Box<str>> = match checked(plan) {
@@ -72,12 +42,13 @@ impl Kube {
             Err(why) => Err(why.into()),
         };
         for permission in permissions.iter().take(PERMISSIONS_MAX) {
-            let may = self.may(permission).await;
-            if let (Ok(()), Err(error)) = (&dry_run, &may) {
-                dry_run = Err(error.to_string().into());
+            match self.may(permission).await {
+                Ok(may) => rehearsal.access.push((permission.to_string().into(), may)),
+                Err(error) => {
+                    dry_run = Err(error.to_string().into());
+                    break;
+                }
             }
-            let may = may.unwrap_or_default();
-            rehearsal.access.push((permission.to_string().into(), may));
         }
         if dry_run.is_ok() {
             for request in &plan.requests {
@@ -98,10 +69,9 @@ impl Kube {
             "spec": {"resourceAttributes": {
                 "group": permission.group,
                 "resource": permission.resource,
-                "subresource": permission.subresource,
+                "subresource": permission.subresource.unwrap_or_default(),
                 "verb": permission.verb,
-                "namespace": permission.namespace,
-                "name": permission.name,
+                "namespace": permission.namespace.as_deref().unwrap_or_default(),
             }},
         });
         let doing = format!("ask whether we may {permission}");

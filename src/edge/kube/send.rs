@@ -108,8 +108,7 @@ impl Kube {
         let (Some(path), Some(kind)) = (path_of(subject), Kind::of(&subject.kind)) else {
             return refused(Refused::Never, "its object is none that is acted on");
         };
-        let namespace = &subject.namespace;
-        let doing = format!("get {} in namespace {namespace}", kind.plural);
+        let doing = kind.doing("get", &subject.namespace);
         let meta = match self.wire.get::<Plain>(&path, &doing).await {
             Err(error) => return Some(answer::of_error(&error)),
             Ok(None) => return refused(Refused::Changed, "the object is gone"),

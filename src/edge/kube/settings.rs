@@ -32,6 +32,8 @@ pub struct KubeSettings {
     pub instance: Box<str>,
     /// What the cluster calls whoever set a field.
     pub field_manager: Box<str>,
+    /// Where Argo CD keeps its Application objects; none where it is not asked through them.
+    pub argo_namespace: Option<Box<str>>,
 }
 
 /// Where a cluster is found.
@@ -79,6 +81,7 @@ impl KubeSettings {
             timeout: Self::TIMEOUT_DEFAULT,
             instance: "knothole".into(),
             field_manager: "knothole".into(),
+            argo_namespace: None,
         }
     }
 }

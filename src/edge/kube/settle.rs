@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Kube;
+use super::argo::is_asked;
 use super::claim::{ClaimOf, Standing};
 use super::error::KubeError;
-use super::facts::of_workload;
+use super::facts::of_rollout;
 use super::kinds::{Kind, path_of};
-use super::objects::{Plain, Scale, Workload};
+use super::objects::{Application, Plain, Rollout, Scale, Workload, annotation};
 use super::send::checked;
 use crate::core::event::{Object, Plan, Request};
 use crate::core::remedy::facts::Settlement;
+use crate::core::remedy::plan::ACTION_ANNOTATION;
 
 /// How long an API server may go on with a request that its client has given up: 60 seconds by default
 /// (`--request-timeout`), and a quarter for clocks and queues.
@@ -52,8 +56,8 @@ impl Kube {
         }
         let is_over = match standing {
             Standing::Ours(since) => {
-                let last = self.send_within(plan.requests.len());
-                let until = since.plus(last + self.wire.timeout() + SERVER_MAX);
+                let sent = self.send_within(plan.requests.len());
+                let until = since.plus(sent + self.wire.timeout() + SERVER_MAX);
                 (self.clock)() > until
             }
             Standing::GivenBack => true,
@@ -73,18 +77,20 @@ impl Kube {
         request: &Request,
     ) -> Result<Shows, KubeError> {
         let (path, _) = request.path.split_once('?').unwrap_or((&request.path, ""));
-        match path.rsplit('/').next() {
-            Some("eviction") => self.shows_eviction(subject).await,
-            Some("scale") => self.shows_scale(subject, request).await,
+        match (path.rsplit('/').next(), &*subject.kind) {
+            (Some("eviction"), _) => self.shows_eviction(subject).await,
+            (Some("scale"), _) => self.shows_scale(subject, request).await,
+            (Some("status"), "Rollout") => self.shows_abort(subject).await,
+            (_, "Application") => self.shows_operation(id, subject).await,
             _ => self.shows_annotation(id, subject).await,
         }
     }
 
     async fn shows_eviction(&self, subject: &Object) -> Result<Shows, KubeError> {
         let pod: Option<Plain> = self.read(subject, "").await?;
-        Ok(match pod {
-            Some(pod) if pod.metadata.uid.as_deref() == Some(&*subject.uid) => {
-                match pod.metadata.deletion_timestamp {
+        Ok(match pod.map(|pod| pod.metadata) {
+            Some(meta) if meta.uid.as_deref() == Some(&*subject.uid) => {
+                match meta.deletion_timestamp {
                     Some(_) => Shows::Done,
                     None => Shows::Nothing,
                 }
@@ -94,10 +100,8 @@ impl Kube {
     }
 
     async fn shows_scale(&self, subject: &Object, request: &Request) -> Result<Shows, KubeError> {
-        let wanted = serde_json::from_str::<Value>(&request.body).ok();
-        let wanted = wanted.and_then(|it| it.pointer("/spec/replicas")?.as_u64());
         let scale: Option<Scale> = self.read(subject, "/scale").await?;
-        let (Some(wanted), Some(scale)) = (wanted, scale) else {
+        let (Some(wanted), Some(scale)) = (wanted_replicas(&request.body), scale) else {
             return Ok(Shows::Neither);
         };
         let replicas = scale.spec.and_then(|it| it.replicas).unwrap_or_default();
@@ -105,50 +109,74 @@ impl Kube {
         if is_it && u64::from(replicas) == wanted {
             return Ok(Shows::Done);
         }
-        self.unchanged(subject).await
+        let object: Option<Plain> = self.read(subject, "").await?;
+        Ok(untouched(subject, &object.unwrap_or_default().metadata))
+    }
+
+    async fn shows_abort(&self, subject: &Object) -> Result<Shows, KubeError> {
+        let rollout: Option<Rollout> = self.read(subject, "").await?;
+        let rollout = rollout.unwrap_or_default();
+        Ok(match untouched(subject, &rollout.metadata) {
+            Shows::Nothing if of_rollout(&rollout).is_aborted => Shows::Done,
+            shows => shows,
+        })
+    }
+
+    async fn shows_operation(&self, id: &str, subject: &Object) -> Result<Shows, KubeError> {
+        let application: Option<Application> = self.read(subject, "").await?;
+        let application = application.unwrap_or_default();
+        let is_it = application.metadata.uid.as_deref() == Some(&*subject.uid);
+        Ok(match is_it && is_asked(&application, id) {
+            true => Shows::Done,
+            // Whether it was asked for something else since is not kept.
+            false => Shows::Neither,
+        })
     }
 
     /// All else is written down on the object, in the same request.
     async fn shows_annotation(&self, id: &str, subject: &Object) -> Result<Shows, KubeError> {
-        let Some(kind) = Kind::of(&subject.kind) else {
-            return Ok(Shows::Neither);
-        };
-        let workload: Option<Workload> = self.read(subject, "").await?;
-        let Some(workload) = workload else {
-            return Ok(Shows::Neither);
-        };
-        let facts = of_workload(kind, &workload);
-        let names = [&facts.annotated, &facts.template_annotated];
-        let is_it = facts.object.uid == subject.uid;
-        Ok(match is_it {
-            true if names.into_iter().any(|it| it.as_deref() == Some(id)) => Shows::Done,
-            true if facts.object.generation == subject.generation => Shows::Nothing,
-            true | false => Shows::Neither,
-        })
-    }
-
-    /// Nothing of what is wanted of an object has changed where its generation is the same.
-    async fn unchanged(&self, subject: &Object) -> Result<Shows, KubeError> {
-        let object: Option<Plain> = self.read(subject, "").await?;
-        let meta = object.map(|it| it.metadata).unwrap_or_default();
-        let is_same = meta.uid.as_deref() == Some(&*subject.uid)
-            && meta.generation == Some(subject.generation);
-        Ok(if is_same {
-            Shows::Nothing
-        } else {
-            Shows::Neither
+        let object: Option<Workload> = self.read(subject, "").await?;
+        let object = object.unwrap_or_default();
+        let meta = &object.metadata;
+        let template = object.spec.as_ref().and_then(|it| it.template.as_ref());
+        let template = template
+            .and_then(|it| it.pointer("/metadata/annotations")?.get(ACTION_ANNOTATION))
+            .and_then(Value::as_str);
+        let is_named = [annotation(meta, ACTION_ANNOTATION), template].contains(&Some(id));
+        let is_it = meta.uid.as_deref() == Some(&*subject.uid);
+        Ok(match is_it && is_named {
+            true => Shows::Done,
+            false => untouched(subject, meta),
         })
     }
 
     async fn read<T>(&self, subject: &Object, below: &str) -> Result<Option<T>, KubeError>
     where
-        T: serde::de::DeserializeOwned + Send + 'static,
+        T: DeserializeOwned + Send + 'static,
     {
-        let path = path_of(subject).ok_or_else(|| KubeError::Name(subject.name.to_string()))?;
-        let doing = format!(
-            "get {}{below} in namespace {}",
-            subject.kind, subject.namespace
-        );
+        let (Some(kind), Some(path)) = (Kind::of(&subject.kind), path_of(subject)) else {
+            return Err(KubeError::Name(subject.name.to_string()));
+        };
+        let doing = kind.doing("get", &subject.namespace);
         self.wire.get(&format!("{path}{below}"), &doing).await
     }
+}
+
+/// Nothing of what is wanted of an object has changed where its generation is the same.
+fn untouched(subject: &Object, meta: &ObjectMeta) -> Shows {
+    let is_same =
+        meta.uid.as_deref() == Some(&*subject.uid) && meta.generation == Some(subject.generation);
+    if is_same {
+        Shows::Nothing
+    } else {
+        Shows::Neither
+    }
+}
+
+/// How many replicas a JSON patch of a scale asks for.
+fn wanted_replicas(patch: &str) -> Option<u64> {
+    let patch: Value = serde_json::from_str(patch).ok()?;
+    let mut changes = patch.as_array()?.iter();
+    let change = changes.find(|it| it["op"] == "replace" && it["path"] == "/spec/replicas")?;
+    change["value"].as_u64()
 }
