@@ -73,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("edge::notify", &["core", "edge::outgoing"]),
     ("edge::api", &["core"]),
     ("edge::catalog", &["core"]),
+    ("edge::policy", &["core", "edge::outgoing"]),
     ("edge::telemetry", &["core"]),
     ("daemon", &["core", "edge"]),
     ("cli", &["core", "edge", "daemon"]),

@@ -8,4 +8,5 @@ pub mod outgoing;
 pub mod notify;
 pub mod api;
 pub mod catalog;
+pub mod policy;
 pub mod telemetry;

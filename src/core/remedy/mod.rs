@@ -16,4 +16,5 @@ pub mod case;
 pub mod check;
 pub mod facts;
 pub mod plan;
+pub mod policy;
 pub mod rule;
