@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core::parse", VOCABULARY),
     ("core::sequence", VOCABULARY),
     ("core::model", VOCABULARY),
-    ("core::respond", VOCABULARY),
+    ("core::remedy", VOCABULARY),
     ("core::changes", VOCABULARY),
     ("core::traffic", VOCABULARY),
     ("core::topology", VOCABULARY),

@@ -16,6 +16,10 @@ mod shop;
 mod footprint;
 mod raw;
 mod shapes;
+mod warden;
+mod web;
+mod opa;
+mod cluster;
 
 mod bounds;
 mod calm;

@@ -48,6 +48,8 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
             plan: None,
             state: ActionState::Asked,
             acted_at: None,
+            before: None,
+            undoes: None,
             steps: Vec::new(),
             anomaly: Some(Arc::clone(anomaly)),
             target,
@@ -264,7 +266,10 @@ mod tests {
         }
         for action in [Remedy::RestartWorkload, SCALE, Remedy::RollBack] {
             let no_workload = [POD[0], POD[2]];
-            assert_eq!(ask(&[rule(action)], &anomaly(&no_workload), NOW), []);
+            assert_eq!(
+                ask(&[rule(action.clone())], &anomaly(&no_workload), NOW),
+                []
+            );
             assert_eq!(ask(&[rule(action)], &anomaly(&POD), NOW).len(), 1);
         }
         for bad in ["", "*", "all pods", "../kube-system", "Cart", "-a"] {

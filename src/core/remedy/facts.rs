@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::core::event::Object;
+use crate::core::event::{Health, Object};
 use crate::core::record::Timestamp;
 
 /// What was read of a target, all at about one time.
@@ -29,6 +29,18 @@ pub struct Facts {
     pub is_upgrading: bool,
     /// What the other system says that carries the action out, where it is not the cluster.
     pub argo: Option<ArgoFacts>,
+}
+
+impl Facts {
+    /// How the target is; `None` where no workload was found.
+    pub fn health(&self) -> Option<Health> {
+        let workload = self.workload.as_ref()?;
+        Some(Health {
+            replicas: workload.replicas,
+            ready: workload.ready,
+            restarts: self.pod.as_ref().map_or(0, |pod| pod.restarts),
+        })
+    }
 }
 
 /// A namespace.

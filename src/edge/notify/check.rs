@@ -277,10 +277,15 @@ fn check_alertmanager(alerts: &AlertmanagerConfig, report: &mut Report<'_>) {
 }
 
 fn check_slack(slack: &SlackConfig, report: &mut Report<'_>) {
-    let takes = |kind: &EventKind| matches!(kind, EventKind::Incident | EventKind::Digest);
+    let takes = |kind: &EventKind| {
+        matches!(
+            kind,
+            EventKind::Action | EventKind::Incident | EventKind::Digest
+        )
+    };
     if !slack.events.iter().all(takes) {
         let message = "asks for what is not told there".to_owned();
-        report.add("events", message, "list incident, digest or both");
+        report.add("events", message, "list action, incident or digest");
     }
     report.lookup(slack.incident_url.as_deref());
     report.times(slack.timeout, &slack.retry);

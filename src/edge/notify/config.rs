@@ -153,7 +153,7 @@ impl EventKind {
     pub const fn of(event: &Event) -> Self {
         match event {
             Event::Anomaly(_) => Self::Anomaly,
-            Event::Proposal(_) => Self::Action,
+            Event::Action(_) => Self::Action,
             Event::Incident(_) => Self::Incident,
             Event::Digest(_) => Self::Digest,
             Event::Change(_) => Self::Change,

@@ -45,7 +45,9 @@ pub use config::{
 pub use deliver::Keeping;
 pub use dispatch::{Clock, Context, Dispatcher, StartError};
 pub use metrics::Metrics;
-pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, event_json, incident_json, json_line, rfc3339};
+pub use render::{
+    INSTANCE_ATTRIBUTE, SCOPE_NAME, action_json, event_json, incident_json, json_line, rfc3339,
+};
 pub use secret::KeyError;
 pub use send::SendSetupError;
 pub use undelivered::Undelivered;

@@ -120,7 +120,7 @@ async fn a_batch_holds_what_has_gathered_and_a_proposal_says_until_when_it_holds
             .dispatcher
             .offer(&crate::core::event::Event::Anomaly(anomaly.into()), NOW);
     }
-    let proposal = crate::core::event::Event::Proposal(sample::proposal().into());
+    let proposal = sample::proposed();
     house.dispatcher.offer(&proposal, NOW);
     let mut got = Vec::new();
     while got.len() < 21 {
