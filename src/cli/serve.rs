@@ -96,6 +96,7 @@ fn blame(error: StartError) -> Failure {
         | StartError::ApiToken(_)
         | StartError::Catalog(_)
         | StartError::Cluster(_)
+        | StartError::Policy(_)
         | StartError::Token(_) => Failure::Use(error.into()),
     }
 }

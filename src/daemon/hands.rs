@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::clock;
@@ -15,7 +16,8 @@ use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Answer, Refused, Rehearsal, Settlement};
 use crate::core::remedy::ledger::{Errand, Report, Reported, Task};
 use crate::core::remedy::plan::{self, Permission};
-use crate::edge::kube::{self, ClaimOf, Kube, Noted};
+use crate::edge::kube::{ClaimOf, Kube, Noted};
+use crate::edge::policy::Policy;
 
 /// Most tasks that are carried out at the same time.
 const TASKS_MAX: usize = 16;
@@ -23,6 +25,7 @@ const TASKS_MAX: usize = 16;
 /// What is acted with.
 pub(super) struct Hands {
     pub(super) kube: Option<Kube>,
+    pub(super) policy: Option<Policy>,
     pub(super) switch: Arc<Switch>,
     pub(super) scribe: Scribe,
 }
@@ -60,7 +63,8 @@ impl Hands {
             Errand::Rehearse {
                 action,
                 permissions,
-            } => Some(self.rehearse(&action, &permissions).await),
+                input,
+            } => Some(self.rehearse(&action, &permissions, &input).await),
             Errand::Send { action } => Some(Reported::Answered(self.send(&action).await)),
             Errand::Settle { action } => Some(Reported::Settled(self.settle(&action).await)),
             Errand::Note { event } => {
@@ -79,16 +83,29 @@ impl Hands {
         Reported::Looked(looked.map_err(|error| error.to_string().into()))
     }
 
-    async fn rehearse(&self, action: &Action, permissions: &[Permission]) -> Reported {
-        let rehearsal = match (&self.kube, &action.plan) {
-            (Some(kube), Some(plan)) => {
-                let permissions: Vec<kube::Permission> =
-                    permissions.iter().map(permission).collect();
-                kube.rehearse(plan, &permissions).await
+    async fn rehearse(
+        &self,
+        action: &Action,
+        permissions: &[Permission],
+        input: &Value,
+    ) -> Reported {
+        let cluster = async {
+            match (&self.kube, &action.plan) {
+                (Some(kube), Some(plan)) => kube.rehearse(plan, permissions).await,
+                _ => Rehearsal::default(),
             }
-            _ => Rehearsal::default(),
         };
-        Reported::Rehearsed(Box::new(rehearsal))
+        let policy = async {
+            match &self.policy {
+                Some(policy) => Some(policy.decide(input).await),
+                None => None,
+            }
+        };
+        let (rehearsal, policy) = tokio::join!(cluster, policy);
+        Reported::Rehearsed(Box::new(Rehearsal {
+            policy,
+            ..rehearsal
+        }))
     }
 
     /// Why nothing may be sent for `action` at this very moment.
@@ -150,17 +167,6 @@ fn planned(action: &Action) -> Option<(&Plan, ClaimOf)> {
         lasts: *lasts,
     };
     Some((plan, claim))
-}
-
-fn permission(of: &Permission) -> kube::Permission {
-    kube::Permission {
-        group: of.group.into(),
-        resource: of.resource.into(),
-        subresource: of.subresource.unwrap_or_default().into(),
-        verb: of.verb.into(),
-        namespace: of.namespace.clone().unwrap_or_default(),
-        name: None,
-    }
 }
 
 fn is_warning(event: &ActionEvent) -> bool {

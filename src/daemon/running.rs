@@ -30,6 +30,7 @@ use crate::edge::api::{self, Gate};
 use crate::edge::journal::{JournalError, Seq};
 use crate::edge::kube::KubeError;
 use crate::edge::notify;
+use crate::edge::outgoing::SetupError;
 use crate::edge::receive::{Receiver, ServeError, TlsError, TokenError};
 use crate::edge::store::{Store, StoreError};
 
@@ -81,6 +82,9 @@ pub enum StartError {
     /// The cluster that is acted on.
     #[error("remediation.kubernetes: {0}")]
     Cluster(#[from] KubeError),
+    /// The policy that is asked.
+    #[error("remediation.policy: {0}")]
+    Policy(#[from] SetupError),
     /// A token of the API.
     #[error(transparent)]
     ApiToken(#[from] api::TokenError),

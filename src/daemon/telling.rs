@@ -23,6 +23,7 @@ use super::{clock, trainer};
 use crate::edge::api::{Feed, Gate};
 use crate::edge::kube::Kube;
 use crate::edge::notify;
+use crate::edge::policy::Policy;
 use crate::edge::store::{Control, ControlSettings, Store};
 
 /// What tells, and what of it can be exchanged while the daemon runs.
@@ -55,6 +56,10 @@ impl Telling {
             Some(cluster) => Some(Kube::connect(&cluster, Arc::new(clock::now)).await?),
             None => None,
         };
+        let policy = settings
+            .policy()
+            .map(|it| Policy::new(&it, &settings.egress));
+        let policy = policy.transpose()?;
         let (scribe, inbox) = scribe::scribe();
         let context = context(settings, store, board, &scribe);
         let (trainer, jobs) = trainer::queue();
@@ -81,6 +86,7 @@ impl Telling {
         );
         let hands = Hands {
             kube,
+            policy,
             switch: Arc::clone(&switch),
             scribe: scribe.clone(),
         };

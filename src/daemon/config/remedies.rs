@@ -11,6 +11,8 @@ use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::daemon::remediation::RemedySettings;
 use crate::edge::kube::{KubeSettings, Source};
+use crate::edge::outgoing::SecretRef;
+use crate::edge::policy::PolicySettings;
 
 /// An action that a rule asks for when an anomaly fits.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -192,6 +194,15 @@ pub struct PolicyEntry {
     /// How long it may take; a policy that takes longer has said no.
     #[serde(default = "two_seconds")]
     pub timeout: Period,
+    /// The file with a bearer token.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// Or the environment variable with it.
+    #[serde(default)]
+    pub token_env: Option<String>,
+    /// Whether `url` may lead to another private address than this host's.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 fn two_seconds() -> Period {
@@ -269,6 +280,22 @@ impl Settings {
         })
     }
 
+    /// The policy that is asked before anything is done.
+    pub fn policy(&self) -> Option<PolicySettings> {
+        let entry = self.remediation.policy.as_ref()?;
+        let token = match (&entry.token_file, &entry.token_env) {
+            (Some(file), _) => Some(SecretRef::File(file.clone())),
+            (None, Some(name)) => Some(SecretRef::Env(name.clone())),
+            (None, None) => None,
+        };
+        Some(PolicySettings {
+            timeout: entry.timeout.get(),
+            token,
+            allow_private: entry.allow_private,
+            ..PolicySettings::of(&entry.url)
+        })
+    }
+
     /// What rules, limits and senders are like.
     pub(in crate::daemon) fn remedies(&self) -> RemedySettings {
         RemedySettings {
@@ -332,6 +359,15 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
         if cluster.server.is_some() && cluster.token_file.is_none() {
             let said = "a server needs a token; name the file with it";
             say("kubernetes.token_file", said);
+        }
+    }
+    if let Some(policy) = settings.policy() {
+        let problems = policy.check("policy", &settings.egress);
+        for problem in problems {
+            say(
+                &problem.path,
+                &format!("{}; {}", problem.message, problem.hint),
+            );
         }
     }
     if !(0.0..=1.0).contains(&remediation.limits.storm_share) {

@@ -10,6 +10,7 @@ use crate::core::remedy::case::{Case, World};
 use crate::core::remedy::check::{self, Decide};
 use crate::core::remedy::facts::Facts;
 use crate::core::remedy::plan::{self, Draft};
+use crate::core::remedy::policy;
 
 /// Where an action goes from what the checks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,9 +214,11 @@ impl Ledger {
                 .facts
                 .as_ref()
                 .map_or_else(Vec::new, |facts| plan::permissions_of(&entry.action, facts));
+            let input = policy::input(&action, entry.facts.as_ref(), &self.book, now);
             let errand = Errand::Rehearse {
                 action,
                 permissions,
+                input: Box::new(input),
             };
             self.hand_out(id, errand, now);
         }

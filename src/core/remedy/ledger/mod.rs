@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 pub use asking::Incidence;
 pub use results::{Report, Reported};
 pub use verdicts::{HookStatus, LedgerError};
@@ -70,6 +72,8 @@ pub enum Errand {
         action: Arc<Action>,
         /// What the cluster has to permit.
         permissions: Vec<Permission>,
+        /// What a policy is asked about.
+        input: Box<Value>,
     },
     /// Carry it out. It is on disk that this may happen.
     Send {
