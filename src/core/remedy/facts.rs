@@ -17,7 +17,8 @@ pub struct Facts {
     pub namespace: Option<NamespaceFacts>,
     /// The pod that is named, where it is there.
     pub pod: Option<PodFacts>,
-    /// The workload that the pod belongs to, as the cluster says, or else the one that is named.
+    /// The workload that the pod belongs to, as the cluster says, or else the one that is named. Where a
+    /// rollout is to be aborted, that rollout.
     pub workload: Option<WorkloadFacts>,
     /// The disruption budgets whose selectors match the pod, or the workload's pods.
     pub budgets: Vec<BudgetFacts>,
@@ -29,8 +30,6 @@ pub struct Facts {
     pub is_upgrading: bool,
     /// What the other system says that carries the action out, where it is not the cluster.
     pub argo: Option<ArgoFacts>,
-    /// The rollout of Argo Rollouts that is to be aborted, where it is there.
-    pub rollout: Option<RolloutFacts>,
     /// The route whose weights are to change, where it is there.
     pub route: Option<RouteFacts>,
 }
@@ -98,7 +97,7 @@ pub enum Storage {
     Claimed,
 }
 
-/// A workload: a Deployment, a StatefulSet or a DaemonSet.
+/// A workload: a Deployment, a StatefulSet, a DaemonSet, a Rollout, …
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkloadFacts {
     /// Its name, uid and generation.
@@ -137,6 +136,10 @@ pub struct WorkloadFacts {
     /// `maxUnavailable` in pods (rounded down), all of them for `Recreate`; one for a StatefulSet, or its
     /// `maxUnavailable`. None where that is not known, and then nothing is rolled out.
     pub away_max: Option<u32>,
+    /// `status.phase` of a Rollout: `Progressing`, `Paused`, `Healthy`, `Degraded`. Empty for all else.
+    pub phase: Box<str>,
+    /// Whether a Rollout is aborted.
+    pub is_aborted: bool,
 }
 
 /// What a workload's pods are like, whichever of them are there.
@@ -214,17 +217,6 @@ pub struct ArgoFacts {
     pub previous_source: Option<Value>,
 }
 
-/// A rollout of Argo Rollouts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RolloutFacts {
-    /// Its name, uid and generation.
-    pub object: Object,
-    /// `status.phase`: `Progressing`, `Paused`, `Healthy`, `Degraded`.
-    pub phase: Box<str>,
-    /// Whether it is aborted.
-    pub is_aborted: bool,
-}
-
 /// An HTTPRoute of the Gateway API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteFacts {
@@ -254,7 +246,8 @@ pub struct BackendFacts {
 /// What became of a rehearsal: nothing is changed by it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rehearsal {
-    /// What we may do, by our own question to the server: a permission and whether we have it.
+    /// What we may do, by our own question to the server: a permission, by its name
+    /// ([`Permission`](super::plan::Permission)), and whether we have it.
     pub access: Vec<(Box<str>, bool)>,
     /// What the server says to the very requests, as a dry run; `None` where the system knows none.
     pub dry_run: Option<Result<(), Box<str>>>,
