@@ -96,7 +96,7 @@ impl Scene {
         let sender: Vec<(&str, &str)> = sender.iter().map(|(k, v)| (&**k, &**v)).collect();
         for number in numbers {
             let records = steps_of(number, steps, Duration::from_secs(1));
-            client.export(request(&sender, records));
+            client.export(request(&sender, records)).unwrap();
         }
     }
 

@@ -35,6 +35,14 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What is claimed before anything is done: the workload, or what is acted on in its place.
+    pub fn claimed(&self) -> Option<&Object> {
+        let workload = self.workload.as_ref().map(|it| &it.object);
+        let route = || self.route.as_ref().map(|it| &it.object);
+        let argo = || self.argo.as_ref().and_then(|it| it.object.as_ref());
+        workload.or_else(route).or_else(argo)
+    }
+
     /// How the target is; `None` where no workload was found.
     pub fn health(&self) -> Option<Health> {
         let workload = self.workload.as_ref()?;

@@ -182,12 +182,12 @@ impl Ledger {
         let was = entry.action.plan.as_ref().map(|plan| plan.hash.clone());
         let hash = plan::hash(&draft);
         let is_as_approved = was.as_ref() == Some(&hash);
-        let claims = entry.facts.as_ref().and_then(|it| it.workload.as_ref());
+        let claims = entry.facts.as_ref().and_then(Facts::claimed);
         let lasts = self.limits.cool_down.max(CLAIM_MIN);
         entry.action.plan = Some(Plan {
             hash,
             subject: draft.subject,
-            claims: claims.map(|workload| (workload.object.clone(), lasts)),
+            claims: claims.map(|object| (object.clone(), lasts)),
             requests: draft.requests,
             undo: draft.undo,
             checks: Vec::new(),

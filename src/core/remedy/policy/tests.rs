@@ -46,6 +46,8 @@ fn action(remedy: Remedy) -> Action {
         plan: None,
         state: ActionState::Asked,
         acted_at: None,
+        before: None,
+        undoes: None,
         steps: vec![],
         anomaly: None,
     }
@@ -54,6 +56,7 @@ fn action(remedy: Remedy) -> Action {
 fn planned() -> Action {
     let mut action = action(Remedy::RestartWorkload);
     action.plan = Some(Plan {
+        claims: None,
         hash: "feed".into(),
         subject: Some(Object {
             kind: "Deployment".into(),
