@@ -41,6 +41,11 @@ impl Book {
         }
     }
 
+    /// An action was not carried out after all.
+    pub fn forget(&mut self, id: &str) {
+        self.done.retain(|it| *it.id != *id);
+    }
+
     /// The actions that were sent within `period` before `now`, latest first. Those of the future count: a
     /// clock that was put back gives nobody more room.
     pub fn within(&self, period: Duration, now: Timestamp) -> impl Iterator<Item = &Action> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::core::event::Object;
+use crate::core::event::{Health, Object};
 use crate::core::record::Timestamp;
 
 /// What was read of a target, all at about one time.
@@ -32,6 +32,26 @@ pub struct Facts {
     pub argo: Option<ArgoFacts>,
     /// The route whose weights are to change, where it is there.
     pub route: Option<RouteFacts>,
+}
+
+impl Facts {
+    /// What is claimed before anything is done: the workload, or what is acted on in its place.
+    pub fn claimed(&self) -> Option<&Object> {
+        let workload = self.workload.as_ref().map(|it| &it.object);
+        let route = || self.route.as_ref().map(|it| &it.object);
+        let argo = || self.argo.as_ref().and_then(|it| it.object.as_ref());
+        workload.or_else(route).or_else(argo)
+    }
+
+    /// How the target is; `None` where no workload was found.
+    pub fn health(&self) -> Option<Health> {
+        let workload = self.workload.as_ref()?;
+        Some(Health {
+            replicas: workload.replicas,
+            ready: workload.ready,
+            restarts: self.pod.as_ref().map_or(0, |pod| pod.restarts),
+        })
+    }
 }
 
 /// A namespace.

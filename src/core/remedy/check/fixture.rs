@@ -60,6 +60,7 @@ impl Scene {
             action,
             book: Book::default(),
             world: World {
+                involved: vec![],
                 stopped: None,
                 frozen: None,
                 services: (10, 1),
@@ -259,6 +260,8 @@ fn action(remedy: Remedy) -> Action {
         plan: None,
         state: ActionState::Asked,
         acted_at: None,
+        before: None,
+        undoes: None,
         steps: vec![],
         anomaly: None,
     }
