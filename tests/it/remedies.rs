@@ -43,7 +43,7 @@ impl Scene {
         let (server, ca) = (self.cluster.server(), self.cluster.ca());
         let token = self.cluster.token_file(USER);
         let text = format!(
-            "{LEARN_QUICKLY}incidents: {{ settle: 200ms }}\nsequence: {{ reorder_delay: 200ms }}\n\
+            "{LEARN_QUICKLY}incidents: {{ settle: 200ms }}\nsequence: {{ idle_timeout: 1s, reorder_delay: 200ms }}\n\
              sinks: [{{ type: stdout, name: out }}]\nactions:\n{rules}\nremediation:\n  kubernetes: {{ server: '{server}', \
              ca_file: {}, token_file: {} }}\n{remediation}",
             ca.display(),
