@@ -1,6 +1,7 @@
 //! The commands.
 
 mod args;
+mod audit;
 mod check_config;
 mod client;
 mod demo;
@@ -32,6 +33,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
+use audit::AuditArgs;
 use check_config::CheckConfigArgs;
 use eval::EvalArgs;
 use explain::ExplainArgs;
@@ -99,6 +101,8 @@ enum Command {
     Silence(SilenceArgs),
     /// See what waits for a sink and what no sink would take, and send it again
     Outbox(OutboxArgs),
+    /// See who did what, and whether the record of it was changed
+    Audit(AuditArgs),
     /// Check a settings file
     CheckConfig(CheckConfigArgs),
     /// See how well any OTLP receiver keeps to the specification
@@ -141,6 +145,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
         Command::Outbox(args) => outbox::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::OtlpCheck(args) => otlp_check::run(args),
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::announce::Road;
+use super::audit;
 use super::directory::{Directory, Known};
 use super::orders::{self, silence_json};
 use super::scribe::{Note, Seen, send_again};
@@ -86,8 +87,6 @@ pub(super) struct Clerk {
     pub(super) silences: Vec<Silence>,
     pub(super) redactor: Arc<Redactor>,
     pub(super) redaction: Redaction,
-    /// The number of the last entry of the audit.
-    audited: u64,
     /// What is to be written with the next turn.
     pub(super) filings: Vec<Filing>,
     /// The state of incidents that changed and are not written yet.
@@ -112,7 +111,6 @@ impl Clerk {
         let mut clerk = Self {
             desk: restored::desk(settings.clone(), &control),
             silences: restored::silences(&control, now),
-            audited: restored::audited(&control),
             settings,
             outlet: Box::new(Arc::clone(&road)),
             road,
@@ -148,12 +146,6 @@ impl Clerk {
             silences,
             ..self.settings.clone()
         });
-    }
-
-    /// The number of the next entry of the audit.
-    pub(super) const fn next_audit(&mut self) -> u64 {
-        self.audited += 1;
-        self.audited
     }
 
     /// When [`work_off`](Self::work_off) is to be called at the latest.
@@ -409,7 +401,8 @@ impl Clerk {
             }
         }
         match self.control.tell(&events, &messages, &self.filings) {
-            Ok(_) => {
+            Ok(written) => {
+                audit::log(&self.filings, &written.audited);
                 self.filings.clear();
                 self.changed.clear();
                 self.has_evidence = false;

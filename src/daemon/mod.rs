@@ -26,6 +26,7 @@ mod telling;
 mod scribe;
 mod clerk;
 mod orders;
+pub(crate) mod audit;
 mod directory;
 mod cataloging;
 mod board;

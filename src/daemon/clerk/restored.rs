@@ -53,11 +53,3 @@ pub(super) fn silences(control: &Control, now: Timestamp) -> Vec<Silence> {
         .filter_map(|it| silence_of(&it.document.body, now));
     found.filter(|silence| !silence.is_over(now)).collect()
 }
-
-/// The number of the last entry of the audit.
-pub(super) fn audited(control: &Control) -> u64 {
-    // By its number: its time is older than that of others where the clock was put back.
-    let last = said(control.last(Kind::Audit, None, 1));
-    let number = last.first().and_then(|it| it.id.parse().ok());
-    number.unwrap_or(0)
-}

@@ -413,17 +413,19 @@ fn format_of_whole(connection: &Connection) -> Result<i32, Refused> {
     Ok(format)
 }
 
+/// Where a damaged file is moved.
+fn aside(path: &Path) -> PathBuf {
+    path.with_added_extension("broken")
+}
+
 /// Moves the database and its log out of the way.
 fn set_aside(path: &Path, reason: &str) {
     let mut moved = true;
     for suffix in ["", "-wal", "-shm"] {
-        let with = |end: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            name.push(end);
-            PathBuf::from(name)
-        };
-        if let Err(error) = std::fs::rename(with(""), with(".broken")) {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        let file = PathBuf::from(file);
+        if let Err(error) = std::fs::rename(&file, aside(&file)) {
             moved &= error.kind() == io::ErrorKind::NotFound;
         }
     }

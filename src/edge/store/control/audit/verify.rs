@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row};
 
 use super::{AuditHash, AuditMark, end, kept_min, signed, unsigned};
 use crate::edge::store::StoreError;
-use crate::edge::store::control::Control;
+use crate::edge::store::control::{Control, aside};
 
 /// Most faults that are named one by one.
 const FAULTS_MAX: usize = 1_000;
@@ -32,6 +32,8 @@ pub struct AuditReport {
     pub faults: Vec<AuditFault>,
     /// How many faults more there are.
     pub unlisted: u64,
+    /// Whether a database before this one was damaged and set aside, and its audit with it.
+    pub is_set_aside: bool,
 }
 
 impl AuditReport {
@@ -206,7 +208,12 @@ impl Control {
             }
             Ok(walk.end())
         };
-        read().map_err(|error| self.failed("read", error))
+        let report = read().map_err(|error| self.failed("read", error))?;
+        let is_set_aside = aside(&self.path).exists();
+        Ok(AuditReport {
+            is_set_aside,
+            ..report
+        })
     }
 }
 
