@@ -37,7 +37,7 @@ pub(super) fn summary(incident: &Incident) -> Value {
 }
 
 /// An entry of the audit.
-pub(super) fn audited(entry: &AuditEntry) -> Value {
+pub fn audited(entry: &AuditEntry) -> Value {
     json!({
         "number": entry.number,
         "at": rfc3339(entry.at),
@@ -48,6 +48,8 @@ pub(super) fn audited(entry: &AuditEntry) -> Value {
         "target": entry.target,
         "note": entry.note,
         "outcome": entry.outcome,
+        "details": entry.details,
+        "hash": entry.hash,
     })
 }
 

@@ -204,7 +204,7 @@ pub(super) const ROUTES: &[Route] = &[
     route!(Post "/v1/feedback", OPERATOR, "Say whether something was told rightly", changing::feedback),
     route!(Post "/v1/changes", OPERATOR, "Tell of a deployment: a CloudEvent, a CDEvent, or a few fields", changing::change),
     route!(Post "/v1/alerts", OPERATOR, "Take alerts of Alertmanager, as its webhook sends them", changing::alerts),
-    route!(Get "/v1/audit", OPERATOR, "Who did what through this API, newest first", reading::audit),
+    route!(Get "/v1/audit", OPERATOR, "Who did what, and what became of actions, newest first", reading::audit),
     route!(Get "/v1/dora", VIEWER, "Times to detect, acknowledge and restore, and how often changes fail", reading::dora),
     route!(Get "/v1/events", VIEWER, "What becomes of incidents as it becomes so, server-sent events", reading::events),
 ];
