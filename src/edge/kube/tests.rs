@@ -8,12 +8,14 @@
 )]
 
 mod stub;
+mod cluster;
 mod looking;
 mod noting;
 mod reaching;
 mod rehearsing;
 mod sending;
 mod settling;
+mod workloads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
