@@ -15,6 +15,7 @@ mod offline;
 mod otlp_check;
 mod outbox;
 mod progress;
+mod rbac;
 mod replay;
 mod scratch;
 mod sender;
@@ -40,6 +41,7 @@ use incidents::IncidentsArgs;
 use model_show::ModelArgs;
 use otlp_check::OtlpCheckArgs;
 use outbox::OutboxArgs;
+use rbac::RbacArgs;
 use replay::ReplayArgs;
 use silence::SilenceArgs;
 use templates::TemplatesArgs;
@@ -97,6 +99,8 @@ enum Command {
     Model(ModelArgs),
     /// Try silences and maintenance windows
     Silence(SilenceArgs),
+    /// Print the rights that the enabled actions take in a cluster
+    Rbac(RbacArgs),
     /// See what waits for a sink and what no sink would take, and send it again
     Outbox(OutboxArgs),
     /// Check a settings file
@@ -140,6 +144,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
+        Command::Rbac(args) => rbac::run(args),
         Command::Outbox(args) => outbox::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::OtlpCheck(args) => otlp_check::run(args),

@@ -16,7 +16,7 @@ mod stack;
 
 pub use action::{
     Action, ActionEvent, ActionKind, ActionStage, ActionState, CheckVerdict, Checked, Grounds,
-    Mode, Object, Plan, Remedy, Request, Step, System, Target,
+    Health, Mode, Object, Plan, Remedy, Request, Step, System, Target,
 };
 pub use class::Class;
 pub use incident::{

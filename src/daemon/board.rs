@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::memory::Memory;
 use crate::core::engine::{Ledger, State, Status};
-use crate::core::event::{Incident, IncidentEvent, Stage};
+use crate::core::event::{ActionEvent, Incident, IncidentEvent, Stage};
 use crate::core::incident::Times;
 use crate::core::record::Timestamp;
 use crate::edge::api::{ModelView, Recent, ServiceState, ServiceView, View, open_metrics};
@@ -63,6 +63,7 @@ struct Counts {
     incidents_open: Gauge,
     time_to: TimesTo,
     feedback: Family<VerdictLabels, Counter>,
+    actions: Family<ActionLabels, Counter>,
     resident: Gauge,
 }
 
@@ -90,6 +91,13 @@ impl Default for TimesTo {
 struct StageLabels {
     stage: &'static str,
     severity: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ActionLabels {
+    action: &'static str,
+    mode: &'static str,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -190,6 +198,17 @@ impl Board {
             .anomalies
             .get_or_create(&KindLabels { kind })
             .inc();
+    }
+
+    /// Something became of an action.
+    pub(super) fn count_action(&self, event: &ActionEvent) {
+        let action = &event.action;
+        let labels = ActionLabels {
+            action: action.remedy.kind().name(),
+            mode: action.mode.name(),
+            state: action.state.name(),
+        };
+        self.counts.actions.get_or_create(&labels).inc();
     }
 
     /// Something became of an incident.
@@ -370,6 +389,11 @@ impl Counts {
             "knothole_feedback",
             "What people said of anomalies and incidents, by verdict",
             self.feedback.clone(),
+        );
+        registry.register(
+            "knothole_actions",
+            "What became of actions, by action, mode of the rule and where it stands since",
+            self.actions.clone(),
         );
     }
 }

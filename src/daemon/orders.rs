@@ -8,15 +8,17 @@ use serde_json::{Value, json};
 use super::clerk::Clerk;
 use super::config::SilenceEntry;
 use super::scribe::Scribe;
+use super::switch::Switch;
 use crate::core::desk::Deed;
-use crate::core::event::Mark;
+use crate::core::event::{Action, Mark, Step};
 use crate::core::incident::IncidentError;
 use crate::core::record::{Change, Timestamp};
+use crate::core::remedy::ledger::LedgerError;
 use crate::core::silence::{SILENCES_MAX, Silence};
 use crate::edge::api::{
     self, Alert, Applied, AuditEntry, Caller, Feedback, IncidentView, Order, Refusal, Role,
 };
-use crate::edge::notify::{incident_json, rfc3339};
+use crate::edge::notify::{action_json, incident_json, rfc3339};
 use crate::edge::store::{Document, Filing, Kind};
 
 /// Longest owner or reason of a silence that is made through the api, in bytes: each event of what it
@@ -79,7 +81,65 @@ fn carry_out(
         Order::Alerts(alerts) => Ok(alerted(clerk, alerts, now)),
         Order::Silence(posted) => silence(clerk, posted, now),
         Order::EndSilence { id } => end_silence(clerk, &id, now),
+        Order::Approve { action, plan, note } => {
+            let by = (&*by.name, note.as_deref().unwrap_or_default());
+            let ledger = &mut clerk.remediation.ledger;
+            let approved = ledger.approve(&action, &plan, by, now);
+            acted(clerk, &action, approved)
+        }
+        Order::Deny { action, note } => {
+            let by = (&*by.name, note.as_deref().unwrap_or_default());
+            let denied = clerk.remediation.ledger.deny(&action, by, now);
+            acted(clerk, &action, denied)
+        }
+        Order::Report {
+            action,
+            status,
+            note,
+        } => {
+            let by = (&*by.name, note.as_deref().unwrap_or_default());
+            let taken = clerk.remediation.ledger.hooked(&action, status, by, now);
+            acted(clerk, &action, taken)
+        }
+        Order::Stop { why } => {
+            let why = format!("{}: {why}", by.name);
+            switched(clerk, |switch| switch.stop(&why))
+        }
+        Order::Release { .. } => switched(clerk, Switch::release),
     }
+}
+
+/// The action as it is after somebody said something of it.
+fn acted(clerk: &Clerk, id: &str, taken: Result<(), LedgerError>) -> Result<Applied, Refusal> {
+    taken.map_err(|error| match error {
+        LedgerError::Unknown => Refusal::Unknown("action that is not over"),
+        error => Refusal::Conflict(error.to_string()),
+    })?;
+    let action = clerk.remediation.ledger.get(id);
+    let action = action.ok_or(Refusal::Unknown("action"))?;
+    Ok(Applied::Action(action_json(action)))
+}
+
+fn switched(
+    clerk: &Clerk,
+    change: impl FnOnce(&Switch) -> std::io::Result<()>,
+) -> Result<Applied, Refusal> {
+    let switch = clerk.remediation.switch();
+    change(switch).map_err(|error| {
+        let file = switch.file().display();
+        let now = match switch.stopped() {
+            Some(_) => "they are stopped until this process ends",
+            None => "nothing changed",
+        };
+        Refusal::Busy(format!("{file} cannot be written: {error}; {now}"))
+    })?;
+    Ok(Applied::Switch(switch_json(switch)))
+}
+
+/// How the kill switch stands, as the api shows it.
+pub(super) fn switch_json(switch: &Switch) -> Value {
+    let why = switch.stopped();
+    json!({ "stopped": why.is_some(), "why": why, "file": switch.file() })
 }
 
 fn deed(clerk: &mut Clerk, id: &str, deed: Deed) -> Result<Applied, Refusal> {
@@ -246,6 +306,22 @@ impl Audit {
             note: order.note().map(Into::into),
             outcome: "".into(),
         }
+    }
+
+    /// The entry for what became of an action.
+    pub(super) fn of_step(action: &Action, step: &Step, number: u64) -> Filing {
+        let target = format!("{} {}", action.remedy.kind(), action.target);
+        let entry = Self {
+            at: step.at,
+            by: step.by.clone(),
+            role: "approver".into(),
+            from: "".into(),
+            action: format!("action.{}", step.state.name()).into(),
+            target: target.into(),
+            note: Some(step.why.clone()),
+            outcome: "".into(),
+        };
+        entry.document(step.state.name().to_owned(), number).into()
     }
 
     fn document(self, outcome: String, number: u64) -> Document {

@@ -16,6 +16,10 @@ mod shop;
 mod footprint;
 mod raw;
 mod shapes;
+mod warden;
+mod web;
+mod opa;
+mod cluster;
 
 mod bounds;
 mod calm;
@@ -32,6 +36,7 @@ mod persistent;
 mod power;
 mod rebinding;
 mod redacted;
+mod remedies;
 mod restart;
 mod rotel;
 mod sinks;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -250,6 +251,10 @@ pub struct Action {
     pub state: ActionState,
     /// When it was sent.
     pub acted_at: Option<Timestamp>,
+    /// How the target was when it was sent.
+    pub before: Option<Health>,
+    /// The action that this one undoes.
+    pub undoes: Option<Box<str>>,
     /// What became of it, oldest first. At most [`Action::STEPS_MAX`]; the first and the latest stay.
     pub steps: Vec<Step>,
     /// The anomaly that asked for it; none after a restart.
@@ -270,6 +275,17 @@ impl Action {
     pub const fn was_sent(&self) -> bool {
         self.acted_at.is_some()
     }
+}
+
+/// How a target is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// How many pods are wanted.
+    pub replicas: u32,
+    /// How many are Ready.
+    pub ready: u32,
+    /// How often the pod's containers were restarted; 0 where no pod is named.
+    pub restarts: u32,
 }
 
 /// What speaks for an action.
@@ -404,6 +420,8 @@ pub struct Plan {
     pub hash: Box<str>,
     /// The very object that is acted on.
     pub subject: Option<Object>,
+    /// The workload that is claimed for the action, and for how long nobody else acts on it.
+    pub claims: Option<(Object, Duration)>,
     /// What is sent, in order, byte for byte.
     pub requests: Vec<Request>,
     /// How it is undone, where it can be.

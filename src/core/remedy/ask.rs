@@ -48,6 +48,8 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
             plan: None,
             state: ActionState::Asked,
             acted_at: None,
+            before: None,
+            undoes: None,
             steps: Vec::new(),
             anomaly: Some(Arc::clone(anomaly)),
             target,

@@ -6,7 +6,7 @@ use super::book::Book;
 use super::facts::{Facts, Rehearsal};
 use super::rule::{Limits, Rule};
 use crate::core::event::{Action, ActionKind};
-use crate::core::record::Timestamp;
+use crate::core::record::{StreamKey, Timestamp};
 
 /// One action, with all that speaks for it and against it.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +92,8 @@ pub struct World {
     pub corroborated: Option<Box<str>>,
     /// Services that call the target's.
     pub dependants: u32,
+    /// The services that take part in the incident.
+    pub involved: Vec<StreamKey>,
     /// What people said of this fingerprint: rightly told, and all.
     pub feedback: (u32, u32),
     /// Since when records have been coming without a gap; none where none come.

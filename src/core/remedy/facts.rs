@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::core::event::Object;
+use crate::core::event::{Health, Object};
 use crate::core::record::Timestamp;
 
 /// What was read of a target, all at about one time.
@@ -17,7 +17,8 @@ pub struct Facts {
     pub namespace: Option<NamespaceFacts>,
     /// The pod that is named, where it is there.
     pub pod: Option<PodFacts>,
-    /// The workload that the pod belongs to, as the cluster says, or else the one that is named.
+    /// The workload that the pod belongs to, as the cluster says, or else the one that is named. Where a
+    /// rollout is to be aborted, that rollout.
     pub workload: Option<WorkloadFacts>,
     /// The disruption budgets whose selectors match the pod, or the workload's pods.
     pub budgets: Vec<BudgetFacts>,
@@ -29,10 +30,28 @@ pub struct Facts {
     pub is_upgrading: bool,
     /// What the other system says that carries the action out, where it is not the cluster.
     pub argo: Option<ArgoFacts>,
-    /// The rollout of Argo Rollouts that is to be aborted, where it is there.
-    pub rollout: Option<RolloutFacts>,
     /// The route whose weights are to change, where it is there.
     pub route: Option<RouteFacts>,
+}
+
+impl Facts {
+    /// What is claimed before anything is done: the workload, or what is acted on in its place.
+    pub fn claimed(&self) -> Option<&Object> {
+        let workload = self.workload.as_ref().map(|it| &it.object);
+        let route = || self.route.as_ref().map(|it| &it.object);
+        let argo = || self.argo.as_ref().and_then(|it| it.object.as_ref());
+        workload.or_else(route).or_else(argo)
+    }
+
+    /// How the target is; `None` where no workload was found.
+    pub fn health(&self) -> Option<Health> {
+        let workload = self.workload.as_ref()?;
+        Some(Health {
+            replicas: workload.replicas,
+            ready: workload.ready,
+            restarts: self.pod.as_ref().map_or(0, |pod| pod.restarts),
+        })
+    }
 }
 
 /// A namespace.
@@ -86,7 +105,7 @@ pub enum Storage {
     Claimed,
 }
 
-/// A workload: a Deployment, a StatefulSet or a DaemonSet.
+/// A workload: a Deployment, a StatefulSet, a DaemonSet, a Rollout, …
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkloadFacts {
     /// Its name, uid and generation.
@@ -125,6 +144,10 @@ pub struct WorkloadFacts {
     /// `maxUnavailable` in pods (rounded down), all of them for `Recreate`; one for a StatefulSet, or its
     /// `maxUnavailable`. None where that is not known, and then nothing is rolled out.
     pub away_max: Option<u32>,
+    /// `status.phase` of a Rollout: `Progressing`, `Paused`, `Healthy`, `Degraded`. Empty for all else.
+    pub phase: Box<str>,
+    /// Whether a Rollout is aborted.
+    pub is_aborted: bool,
 }
 
 /// What a workload's pods are like, whichever of them are there.
@@ -202,17 +225,6 @@ pub struct ArgoFacts {
     pub previous_source: Option<Value>,
 }
 
-/// A rollout of Argo Rollouts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RolloutFacts {
-    /// Its name, uid and generation.
-    pub object: Object,
-    /// `status.phase`: `Progressing`, `Paused`, `Healthy`, `Degraded`.
-    pub phase: Box<str>,
-    /// Whether it is aborted.
-    pub is_aborted: bool,
-}
-
 /// An HTTPRoute of the Gateway API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteFacts {
@@ -242,7 +254,8 @@ pub struct BackendFacts {
 /// What became of a rehearsal: nothing is changed by it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rehearsal {
-    /// What we may do, by our own question to the server: a permission and whether we have it.
+    /// What we may do, by our own question to the server: a permission, by its name
+    /// ([`Permission`](super::plan::Permission)), and whether we have it.
     pub access: Vec<(Box<str>, bool)>,
     /// What the server says to the very requests, as a dry run; `None` where the system knows none.
     pub dry_run: Option<Result<(), Box<str>>>,

@@ -10,10 +10,14 @@
 //! The log text has no say: a rule's author chooses the remedy, and the target comes from the resource
 //! attributes alone.
 
+pub mod rule;
 pub mod ask;
-pub mod book;
+pub mod facts;
 pub mod case;
 pub mod check;
-pub mod facts;
 pub mod plan;
-pub mod rule;
+pub mod policy;
+pub mod book;
+pub mod signs;
+pub mod verify;
+pub mod ledger;

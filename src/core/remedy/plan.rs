@@ -10,7 +10,7 @@ mod kubernetes;
 mod permission;
 mod text;
 
-pub use permission::{Permission, Scope, permissions, permissions_of};
+pub use permission::{Permission, Scope, permissions, permissions_of, permissions_wished};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

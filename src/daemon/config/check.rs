@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
 
 use super::incidents;
-use super::settings::{ActionRule, Detect, Learn, Model, Receive, Sequence, Settings, Telemetry};
+use super::remedies;
+use super::settings::{Detect, Learn, Model, Receive, Sequence, Settings, Telemetry};
 use super::silences;
 use super::units::{ByteSize, MemoryLimit};
 use crate::daemon::{clock, models};
@@ -37,10 +38,10 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     findings.learn(&settings.learn);
     findings.detect(&settings.detect);
     findings.model(&settings.model);
-    findings.actions(&settings.actions);
     findings.telemetry(&settings.telemetry);
     findings.0.extend(silences::check(settings, clock::now()));
     findings.0.extend(incidents::check(settings));
+    findings.0.extend(remedies::check(settings));
     for problem in notify::check(&settings.sinks, &settings.egress) {
         findings.say(
             problem.path,
@@ -268,36 +269,6 @@ impl Findings {
                         "{:?} has a bundle already; a service takes one",
                         bundle.service
                     ),
-                );
-            }
-        }
-    }
-
-    fn actions(&mut self, rules: &[ActionRule]) {
-        for (index, rule) in rules.iter().enumerate() {
-            let path = |field: &str| format!("actions[{index}].{field}");
-            let name = &rule.name;
-            if name.is_empty()
-                || rules
-                    .iter()
-                    .take(index)
-                    .any(|earlier| earlier.name == *name)
-            {
-                self.say(
-                    path("name"),
-                    format!("{name:?} does not tell the rule from others; give each its own name"),
-                );
-            }
-            if !(0.0..=1.0).contains(&rule.score_min) {
-                self.say(
-                    path("score_min"),
-                    format!("{} is no score; write a number from 0 to 1", rule.score_min),
-                );
-            }
-            if rule.ttl.get().is_zero() {
-                self.say(
-                    path("ttl"),
-                    "a proposal that is good for no time is never acted on; the default is 15m",
                 );
             }
         }

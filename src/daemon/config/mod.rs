@@ -8,6 +8,7 @@ mod hand;
 mod memory;
 mod problem;
 mod read;
+mod remedies;
 mod restart;
 mod settings;
 mod silence_tests;
@@ -25,9 +26,10 @@ pub use hand::{hand_from_text, load_hand};
 pub use incidents::{ApiSettings, ApiToken, CatalogEntry, IncidentSettings};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
+pub use remedies::{ActionRule, KubernetesEntry, LimitSettings, PolicyEntry, RemediationSettings};
 pub use settings::{
-    ActionRule, Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle,
-    Settings, Telemetry, Templates,
+    Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle, Settings,
+    Telemetry, Templates,
 };
 pub use silence_tests::{SilenceCase, load_silence_cases, silence_cases_from_text};
 pub use silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};

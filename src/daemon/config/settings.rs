@@ -9,14 +9,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, de};
 
 use super::incidents::{ApiSettings, CatalogEntry, IncidentSettings};
+use super::remedies::{ActionRule, RemediationSettings};
 use super::silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
 use super::units::{ByteSize, MemoryLimit, Period};
-use crate::core::event::{ActionKind, AnomalyKind};
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
 use crate::core::redact::Redactor;
-use crate::core::respond::Rule;
 use crate::core::witness::WARM_UP;
-use crate::edge::notify::{Egress, EventKind, Limit, SinkConfig, StdoutConfig};
+use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
+use crate::edge::outgoing::Egress;
 use crate::edge::receive::ConnectionLimits;
 
 /// The settings of a daemon, checked.
@@ -57,8 +57,10 @@ pub struct Settings {
     pub model: Model,
     /// Where events go.
     pub sinks: Vec<SinkConfig>,
-    /// Which actions are proposed on account of which anomalies; none proposes nothing.
+    /// Which actions are asked for on account of which anomalies; none asks for nothing.
     pub actions: Vec<ActionRule>,
+    /// What actions are carried out with, and how much may be done.
+    pub remediation: RemediationSettings,
     /// How signs become incidents.
     pub incidents: IncidentSettings,
     /// Who may do what through the API.
@@ -99,6 +101,7 @@ impl Default for Settings {
             model: Model::default(),
             sinks: vec![SinkConfig::Stdout(stdout())],
             actions: Vec::new(),
+            remediation: RemediationSettings::default(),
             incidents: IncidentSettings::default(),
             api: ApiSettings::default(),
             egress: Egress::default(),
@@ -397,32 +400,6 @@ pub struct ServiceBundle {
     pub service: String,
     /// The bundle (`model.safetensors`) that `knothole train` wrote.
     pub path: PathBuf,
-}
-
-/// An action to propose when an anomaly fits. A sink that takes actions brings it to a hook.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ActionRule {
-    /// Names the rule in the proposals it makes.
-    pub name: String,
-    /// `restart_pod`, `restart_workload`, `scale` or `roll_back`.
-    pub action: ActionKind,
-    /// The kinds of anomaly that ask for it (`new_template`, `sequence`); empty is all.
-    #[serde(default)]
-    pub kinds: Vec<AnomalyKind>,
-    /// The services it is for, as `environment/namespace/name`; empty is all.
-    #[serde(default)]
-    pub services: Vec<String>,
-    /// The lowest score that asks for it, 0 to 1.
-    #[serde(default)]
-    pub score_min: f64,
-    /// How long a proposal is good for.
-    #[serde(default = "proposal_ttl")]
-    pub ttl: Period,
-}
-
-fn proposal_ttl() -> Period {
-    Period::seconds(Rule::TTL_DEFAULT.as_secs())
 }
 
 /// knothole's own logs, metrics and traces.

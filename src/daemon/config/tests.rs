@@ -264,7 +264,7 @@ fn the_examples_in_the_default_file_work_when_they_are_uncommented() {
         })
         .map(|line| match line {
             line if line.starts_with("# Where events go") => "sinks:".to_owned(),
-            line if line.starts_with("# Actions to propose") => "actions:".to_owned(),
+            line if line.starts_with("# What to do when") => "actions:".to_owned(),
             line if line.starts_with("# Who does not want") => "silences:".to_owned(),
             line if line.starts_with("# When what is odd") => "windows:".to_owned(),
             line if line.starts_with("# Whose services") => "teams:".to_owned(),

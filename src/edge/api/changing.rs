@@ -266,7 +266,9 @@ async fn apply(served: &Served, order: Order, by: Caller) -> Answer {
     let applied = served.order(order, by).await?;
     let (status, body) = match applied {
         Applied::Incident(view) => (StatusCode::OK, view.object),
-        Applied::Silence(silence) => (StatusCode::OK, silence),
+        Applied::Silence(object) | Applied::Action(object) | Applied::Switch(object) => {
+            (StatusCode::OK, object)
+        }
         Applied::Taken { is_new } => (StatusCode::OK, json!({ "new": is_new })),
     };
     Ok(answer(status, &body))

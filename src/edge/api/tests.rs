@@ -174,9 +174,15 @@ impl Desk for World {
             | Order::Accept { .. }
             | Order::Done { .. } => Applied::Incident(Box::new(Self::shown(&self.incidents[0]))),
             Order::Silence(_) => Applied::Silence(silence()),
-            Order::Feedback(_) | Order::Change(_) | Order::Alerts(_) | Order::EndSilence { .. } => {
-                Applied::Taken { is_new: true }
-            }
+            Order::Feedback(_)
+            | Order::Change(_)
+            | Order::Alerts(_)
+            | Order::EndSilence { .. }
+            | Order::Approve { .. }
+            | Order::Deny { .. }
+            | Order::Report { .. }
+            | Order::Stop { .. }
+            | Order::Release { .. } => Applied::Taken { is_new: true },
         };
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         orders.push((order, by.clone()));

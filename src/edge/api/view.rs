@@ -68,6 +68,24 @@ pub trait View: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// At most `limit` actions, newest first, in the form every sink sends.
+    fn actions(&self, limit: usize) -> Vec<Value> {
+        let _ = limit;
+        Vec::new()
+    }
+
+    /// The action whose id begins with `prefix` (lower-case hex digits, at least 6), in the form every
+    /// sink sends.
+    fn action(&self, prefix: &str) -> Lookup<Value> {
+        let _ = prefix;
+        Lookup::Nothing
+    }
+
+    /// How the kill switch stands: `{"stopped": true, "why": "…"}`.
+    fn switch(&self) -> Value {
+        Value::Null
+    }
+
     /// How long things took in the last `window`.
     fn dora(&self, window: Duration) -> Dora {
         Dora {

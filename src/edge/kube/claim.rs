@@ -55,10 +55,9 @@ impl ClaimOf {
 /// The object that is claimed.
 pub(super) fn claimed(facts: &Facts) -> Option<&Object> {
     let workload = facts.workload.as_ref().map(|it| &it.object);
-    let rollout = || facts.rollout.as_ref().map(|it| &it.object);
     let route = || facts.route.as_ref().map(|it| &it.object);
     let argo = || facts.argo.as_ref().and_then(|it| it.object.as_ref());
-    workload.or_else(rollout).or_else(route).or_else(argo)
+    workload.or_else(route).or_else(argo)
 }
 
 /// Which attempt to claim it was: two instances may ask for one action.

@@ -15,8 +15,8 @@ use super::objects::{
 use crate::core::event::Object;
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{
-    BackendFacts, BudgetFacts, NamespaceFacts, PodFacts, Revision, RolloutFacts, RouteFacts,
-    Storage, TemplateFacts, WorkloadFacts,
+    BackendFacts, BudgetFacts, NamespaceFacts, PodFacts, Revision, RouteFacts, Storage,
+    TemplateFacts, WorkloadFacts,
 };
 use crate::core::remedy::plan::ACTION_ANNOTATION;
 
@@ -124,6 +124,8 @@ pub(super) fn of_workload(kind: Kind, workload: &Workload) -> WorkloadFacts {
     let progress = status.and_then(|it| condition(it.conditions.as_deref(), "Progressing"));
     WorkloadFacts {
         object: object(kind.name, meta),
+        phase: "".into(),
+        is_aborted: false,
         labels: pairs(meta.labels.as_ref()),
         replicas,
         ready: status.and_then(|it| it.ready_replicas).unwrap_or_default(),
@@ -239,12 +241,15 @@ pub(super) fn previous(deployment: &Workload, sets: Vec<Workload>) -> Option<Rev
 }
 
 /// A rollout of Argo Rollouts.
-pub(super) fn of_rollout(rollout: &Rollout) -> RolloutFacts {
+pub(super) fn of_rollout(rollout: &Rollout) -> WorkloadFacts {
     let status = rollout.status.as_ref();
-    RolloutFacts {
+    WorkloadFacts {
         object: object("Rollout", &rollout.metadata),
+        labels: pairs(rollout.metadata.labels.as_ref()),
+        is_deleting: rollout.metadata.deletion_timestamp.is_some(),
         phase: status.and_then(|it| it.phase.clone()).unwrap_or_default(),
         is_aborted: status.and_then(|it| it.abort).unwrap_or_default(),
+        ..WorkloadFacts::default()
     }
 }
 

@@ -108,7 +108,7 @@ impl Kube {
             }
             Remedy::AbortRollout { rollout } => {
                 let rollout = reader.named(&["Rollout"], "Rollout", rollout).await?;
-                facts.rollout = rollout.map(|(_, rollout): (_, Rollout)| of_rollout(&rollout));
+                facts.workload = rollout.map(|(_, rollout): (_, Rollout)| of_rollout(&rollout));
             }
             Remedy::GatewayWeight { route, .. } => {
                 let route = reader.named(&["HTTPRoute"], "HTTPRoute", route).await?;

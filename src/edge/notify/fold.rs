@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::event::{Anomaly, Event, Proposal};
+use crate::core::event::{Anomaly, Event};
 use crate::core::record::{ChangeKind, StreamKey, Timestamp};
 
 use super::config::Limit;
@@ -39,7 +39,6 @@ enum Key {
     /// The stream, the template (or the end) and the kind.
     Anomaly(Box<str>),
     /// The action and what it is for.
-    Proposal(Box<str>),
     /// The service: who makes up new versions keeps nothing else from being told.
     Change(StreamKey, ChangeKind),
 }
@@ -136,7 +135,7 @@ impl Fold {
     fn hold_back(&mut self, key: Key, event: &Event) {
         let count = match event {
             Event::Anomaly(anomaly) => anomaly.count,
-            Event::Proposal(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => 1,
+            Event::Action(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => 1,
         };
         let seen = self.seen.entry(key).or_default();
         seen.held_back = seen.held_back.saturating_add(count);
@@ -144,29 +143,15 @@ impl Fold {
 }
 
 impl Key {
-    /// What is told of incidents is folded and limited where they are made, and each of it says
-    /// something else: it has no key, and all of it goes out.
+    /// What is told of incidents and actions is folded and limited where they are made, and each of it
+    /// says something else: it has no key, and all of it goes out.
     fn of(event: &Event) -> Option<Self> {
         match event {
             Event::Anomaly(anomaly) => Some(Self::Anomaly(anomaly.fingerprint.clone())),
-            Event::Proposal(proposal) => Some(Self::Proposal(errand(proposal))),
             Event::Change(change) => Some(Self::Change(change.stream.clone(), change.kind)),
-            Event::Incident(_) | Event::Digest(_) => None,
+            Event::Action(_) | Event::Incident(_) | Event::Digest(_) => None,
         }
     }
-}
-
-/// Proposals differ by their anomaly; what they ask for may be the same. The names in a target
-/// have no slash.
-fn errand(proposal: &Proposal) -> Box<str> {
-    let target = &proposal.target;
-    let (kind, workload) = match &target.workload {
-        Some((kind, name)) => (*kind, name.as_ref()),
-        None => ("", ""),
-    };
-    let (action, namespace) = (proposal.action.name(), &target.namespace);
-    let pod = target.pod.as_deref().unwrap_or_default();
-    format!("{action}/{namespace}/{kind}/{workload}/{pod}").into()
 }
 
 fn with_count(event: &Event, held_back: u64) -> Event {
@@ -285,20 +270,5 @@ mod tests {
         assert_eq!(count(fold.decide(&like("a"), at(86_400))), 1);
         assert_eq!(fold.decide(&like("a"), at(0)), Decision::Folded);
         assert_eq!(count(fold.decide(&like("a"), at(60))), 2);
-    }
-
-    #[test]
-    fn one_errand_is_proposed_once_a_window_whatever_the_anomaly() {
-        let mut fold = Fold::new(Limit::default());
-        let first = sample::proposal();
-        let mut again = sample::proposal();
-        again.id = "another".into();
-        let mut elsewhere = sample::proposal();
-        elsewhere.target.pod = Some("cart-2".into());
-        let mut decide = |proposal, now| fold.decide(&Event::Proposal(Arc::new(proposal)), now);
-        assert!(matches!(decide(first.clone(), at(0)), Decision::Send(_)));
-        assert_eq!(decide(again.clone(), at(1)), Decision::Folded);
-        assert!(matches!(decide(elsewhere, at(1)), Decision::Send(_)));
-        assert!(matches!(decide(again, at(61)), Decision::Send(_)));
     }
 }

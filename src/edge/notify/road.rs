@@ -27,7 +27,7 @@ use super::send::{
 };
 use super::standing::Standing;
 use super::undelivered::Undelivered;
-use crate::core::event::{Event, Incident};
+use crate::core::event::{ActionEvent, ActionStage, Event, Incident};
 use crate::core::record::Timestamp;
 
 /// How many more messages about incidents a full queue takes: anomalies must not crowd them out.
@@ -288,7 +288,7 @@ impl SinkRoad {
                 body: (self.render)(&event, now)?,
                 offered_at: now,
                 expires_at: match &event {
-                    Event::Proposal(proposal) => Some(proposal.expires_at),
+                    Event::Action(event) => good_until(event),
                     Event::Anomaly(_)
                     | Event::Incident(_)
                     | Event::Digest(_)
@@ -376,8 +376,17 @@ fn lane(event: &Event) -> Option<Lane> {
             about: digest.id.clone(),
             revision: 0,
         }),
-        Event::Anomaly(_) | Event::Proposal(_) | Event::Change(_) => None,
+        Event::Action(event) => Some(Lane {
+            about: event.action.id.clone(),
+            revision: event.action.steps.len() as u64,
+        }),
+        Event::Anomaly(_) | Event::Change(_) => None,
     }
+}
+
+/// A proposal must not be delivered when its time is up; what became of an action may be late.
+fn good_until(event: &ActionEvent) -> Option<Timestamp> {
+    (event.stage == ActionStage::Proposed).then_some(event.action.expires_at)
 }
 
 /// A panic while the lock was held left nothing half done that matters here.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::event::{
-    ActionKind, Anomaly, AnomalyKind, Before, Cause, Class, ContextLine, Digest, Done, Event,
-    Evidence, Expected, Explanation, Gravity, Incident, IncidentEvent, IncidentState, Lift, Mark,
-    NearChange, Observed, Opinion, Part, Proposal, Relation, Route, Sign, Source, Stage, Suspect,
-    Target, TemplateRef, Verdict,
+    Action, ActionEvent, ActionStage, ActionState, Anomaly, AnomalyKind, Before, Cause,
+    CheckVerdict, Checked, Class, ContextLine, Digest, Done, Event, Evidence, Expected,
+    Explanation, Gravity, Grounds, Incident, IncidentEvent, IncidentState, Lift, Mark, Mode,
+    NearChange, Observed, Opinion, Part, Plan, Relation, Remedy, Request, Route, Sign, Source,
+    Stage, Step, Suspect, System, Target, TemplateRef, Verdict,
 };
 use crate::core::record::{
     Change, ChangeKind, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,
@@ -90,22 +91,80 @@ pub(super) fn anomaly() -> Anomaly {
 }
 
 /// A restart of the pod of [`anomaly`].
-pub(super) fn proposal() -> Proposal {
-    Proposal {
+pub(super) fn proposed() -> Event {
+    proposed_as(action())
+}
+
+pub(super) fn proposed_as(action: Action) -> Event {
+    Event::Action(Arc::new(ActionEvent {
+        id: "facade00facade00facade00facade00".into(),
+        stage: ActionStage::Proposed,
+        at: Timestamp::from_millis(1_763_700_001_000),
+        action: Arc::new(action),
+    }))
+}
+
+pub(super) fn action() -> Action {
+    let anomaly = Arc::new(anomaly());
+    let at = Timestamp::from_millis(1_763_700_001_000);
+    Action {
         id: "c0ffee00c0ffee00c0ffee00c0ffee00".into(),
-        anomaly: Arc::new(anomaly()),
-        action: ActionKind::RestartPod,
+        rule: "cart".into(),
+        mode: Mode::Approve,
+        remedy: Remedy::RestartPod,
         target: Target {
             namespace: "shop".into(),
-            workload: Some(("Deployment", "cart".into())),
+            workload: Some(("Deployment".into(), "cart".into())),
             pod: Some("cart-7d9f-x2l".into()),
             pod_uid: None,
         },
+        incident: Some("1c1de700000000000000000000000001".into()),
+        fingerprint: anomaly.fingerprint.clone(),
+        stream: anomaly.stream.clone(),
         reason: "cart left the order its records normally come in (score 0.970), which rule cart \
                  answers with this action"
             .into(),
-        rule: "cart".into(),
+        asked_at: at,
         expires_at: Timestamp::from_millis(1_763_700_901_000),
+        evidence: Grounds {
+            kinds: vec!["sequence".into()],
+            detectors: vec!["order".into()],
+            score: 0.97,
+            first_seen: anomaly.first_seen,
+            last_seen: anomaly.last_seen,
+            anomalies: 1,
+            model: anomaly.model.clone(),
+        },
+        plan: Some(Plan {
+            hash: "0123456789abcdef0123456789abcdef".into(),
+            subject: None,
+            claims: None,
+            requests: vec![Request {
+                system: System::Kubernetes,
+                method: "POST".into(),
+                path: "/api/v1/namespaces/shop/pods/cart-7d9f-x2l/eviction".into(),
+                content_type: "application/json".into(),
+                body: r#"{"apiVersion":"policy/v1","kind":"Eviction"}"#.into(),
+            }],
+            undo: vec![],
+            checks: vec![Checked {
+                check: "opt_in".into(),
+                verdict: CheckVerdict::Pass,
+                why: "the Deployment has the label knothole.dev/remediate=true".into(),
+            }],
+            at,
+        }),
+        state: ActionState::Proposed,
+        acted_at: None,
+        before: None,
+        undoes: None,
+        steps: vec![Step {
+            at,
+            state: ActionState::Proposed,
+            by: "knothole".into(),
+            why: "every check passed; a person has to approve it".into(),
+        }],
+        anomaly: Some(anomaly),
     }
 }
 

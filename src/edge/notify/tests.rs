@@ -28,12 +28,12 @@ mod egress;
 mod golden;
 mod hostile;
 mod order;
-mod stub;
 
 use super::secret::SigningKey;
 use super::*;
 use crate::core::event::Event;
 use crate::core::record::Timestamp;
+use crate::edge::outgoing::{Ask, Egress, Stub};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
@@ -325,11 +325,9 @@ async fn a_clock_that_was_put_back_makes_no_proposal_good_for_longer() {
         NOW.minus(Duration::from_secs(86_400)).as_nanos(),
         Ordering::SeqCst,
     );
-    let mut proposal = sample::proposal();
-    proposal.expires_at = NOW.plus(Duration::from_millis(20));
-    house
-        .dispatcher
-        .offer(&Event::Proposal(Arc::new(proposal)), NOW);
+    let mut action = sample::action();
+    action.expires_at = NOW.plus(Duration::from_millis(20));
+    house.dispatcher.offer(&sample::proposed_as(action), NOW);
     assert_eq!(house.close().await, []);
     assert_eq!(house.outcome("expired"), 1);
 }
@@ -337,7 +335,7 @@ async fn a_clock_that_was_put_back_makes_no_proposal_good_for_longer() {
 #[tokio::test]
 async fn each_attempt_is_signed_with_its_own_time() {
     let (sender, mut times) = mpsc::unbounded_channel();
-    let mut stub = stub::Stub::start(move |ask: &stub::Ask| {
+    let mut stub = Stub::start(move |ask: &Ask| {
         let _ = sender.send(ask.header("webhook-timestamp").to_owned());
         StatusCode::BAD_GATEWAY.into_response()
     })
@@ -367,9 +365,9 @@ async fn an_answer_that_never_comes_is_not_waited_for_and_the_event_is_sent_agai
 async fn a_proposal_is_never_sent_after_it_expired() {
     let mut server = Server::start(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
     let house = House::webhook(server.address, QUICK);
-    let proposal = sample::proposal();
-    let expires_at = proposal.expires_at;
-    let event = Event::Proposal(Arc::new(proposal));
+    let action = sample::action();
+    let expires_at = action.expires_at;
+    let event = sample::proposed_as(action);
     house.dispatcher.offer(&event, NOW);
     let seen = server.next().await;
     let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
@@ -462,11 +460,9 @@ async fn a_sink_gets_only_the_events_it_asked_for() {
     let mut server = Server::start(|_, _| StatusCode::OK.into_response()).await;
     let house = House::webhook(server.address, "events: [action]");
     house.dispatcher.offer(&anomaly(0), NOW);
-    let proposal = sample::proposal();
-    let id = proposal.id.to_string();
-    house
-        .dispatcher
-        .offer(&Event::Proposal(Arc::new(proposal)), NOW);
+    let event = sample::proposed();
+    let id = event.id().to_owned();
+    house.dispatcher.offer(&event, NOW);
     assert_eq!(server.next().await.id, id);
     assert_eq!(house.close().await, []);
     assert_eq!(house.outcome("delivered"), 1);

@@ -8,13 +8,10 @@
 /// Shares are whole parts of so many.
 const PARTS: u32 = 1_000;
 
-/// Most outcomes a caller may give; of more the share is kept.
-pub(super) const OUTCOMES_MAX: u32 = 100;
-
 /// Whether the rate is below `rate` with a probability of at least `doubt`. Both are rounded to a
-/// thousandth.
+/// thousandth. The work grows with the cube of the outcomes, of which a book gives
+/// [`OUTCOMES_MAX`](crate::core::remedy::book::Book::OUTCOMES_MAX) at most.
 pub(super) fn is_likely_below(helped: u32, not: u32, rate: f64, doubt: f64) -> bool {
-    let (helped, not) = within_bounds(helped, not);
     let tries = helped + not + 1;
     let low = parts(rate);
     let mut ways = vec![Whole::from(1)];
@@ -37,16 +34,6 @@ pub(super) fn is_likely_below(helped: u32, not: u32, rate: f64, doubt: f64) -> b
     }
     let all = (0..tries).fold(Whole::from(1), |all, _| all.times(PARTS));
     below.times(PARTS).is_at_least(&all.times(parts(doubt)))
-}
-
-fn within_bounds(helped: u32, not: u32) -> (u32, u32) {
-    let all = u64::from(helped) + u64::from(not);
-    if all <= u64::from(OUTCOMES_MAX) {
-        return (helped, not);
-    }
-    let share = u64::from(helped) * u64::from(OUTCOMES_MAX) / all;
-    let share = u32::try_from(share).unwrap_or(OUTCOMES_MAX);
-    (share, OUTCOMES_MAX - share)
 }
 
 fn parts(share: f64) -> u32 {
@@ -115,4 +102,65 @@ impl Whole {
 
 const fn low(number: u64) -> u32 {
     (number & 0xffff_ffff) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The probability to a thousandth, rounded down: the largest doubt that it reaches.
+    fn below(helped: u32, not: u32, rate: f64) -> u32 {
+        let reaches =
+            |doubt: &u32| is_likely_below(helped, not, rate, f64::from(*doubt) / f64::from(PARTS));
+        (0..=PARTS).rev().find(reaches).unwrap()
+    }
+
+    #[test]
+    fn nothing_known_is_as_likely_below_a_rate_as_the_rate_says() {
+        for rate in [0.0, 0.001, 0.25, 0.6, 0.999, 1.0] {
+            assert_eq!(below(0, 0, rate), parts(rate));
+        }
+    }
+
+    #[test]
+    fn failures_alone_and_successes_alone_follow_the_closed_form() {
+        // 1 - (1 - 0.6)^(n + 1): 0.84, 0.936, 0.9744.
+        assert_eq!([1, 2, 3].map(|not| below(0, not, 0.6)), [840, 936, 974]);
+        // 0.6^(h + 1): 0.36, 0.216.
+        assert_eq!([1, 2].map(|helped| below(helped, 0, 0.6)), [360, 216]);
+    }
+
+    #[test]
+    fn mixed_records_agree_with_sums_of_fractions_worked_out_elsewhere() {
+        for (helped, not, rate, expected) in [
+            (5, 15, 0.3, 637),
+            (1, 3, 0.6, 912),
+            (1, 4, 0.6, 959),
+            (10, 12, 0.6, 918),
+            (50, 50, 0.6, 979),
+            (33, 67, 0.45, 992),
+        ] {
+            assert_eq!(below(helped, not, rate), expected, "{helped} and {not}");
+        }
+    }
+
+    #[test]
+    fn what_is_equal_counts_as_reached() {
+        assert!(is_likely_below(0, 0, 0.4, 0.4));
+        assert!(!is_likely_below(0, 0, 0.4, 0.401));
+        // 1 - 0.5^2, which is 0.75 to the last digit.
+        assert!(is_likely_below(0, 1, 0.5, 0.75));
+        assert!(!is_likely_below(0, 1, 0.5, 0.751));
+    }
+
+    #[test]
+    fn as_many_outcomes_as_a_book_gives_are_worked_out() {
+        assert!(is_likely_below(0, 100, 0.6, 1.0 - 0.001));
+        assert!(!is_likely_below(100, 0, 0.6, 0.001));
+    }
+
+    #[test]
+    fn what_is_no_share_is_taken_for_the_nearest_one() {
+        assert_eq!([-1.0, f64::NAN, 2.0].map(parts), [0, 0, PARTS]);
+    }
 }

@@ -117,10 +117,15 @@ fn cluster_says(case: &Case<'_>) -> Option<String> {
         if !pod.is_ready {
             return Some(format!("pod {name} is not Ready"));
         }
-        let ended = pod.last_ended.filter(|at| *at <= case.now);
+        // What ends once before the pod starts is no restart.
+        let ended = pod.last_ended.filter(|_| pod.restarts > 0);
+        let ended = ended.filter(|at| *at <= case.now);
         let ago = ended.map(|at| case.now.since(at));
         if let Some(ago) = ago.filter(|ago| *ago <= case.limits.ended_recently) {
-            return Some(format!("a container of pod {name} ended {} ago", span(ago)));
+            return Some(format!(
+                "a container of pod {name} was restarted {} ago",
+                span(ago)
+            ));
         }
     }
     let workload = facts.workload.as_ref()?;

@@ -215,7 +215,7 @@ fn abortable(case: &Case<'_>) -> Says {
     let Some(facts) = case.facts else {
         return unread(case, "whether the rollout is under way");
     };
-    match &facts.rollout {
+    match &facts.workload {
         None => unknown("the rollout is not known"),
         Some(it) if it.is_aborted => stop("the rollout is aborted already"),
         Some(it) if ["Progressing", "Paused"].contains(&&*it.phase) => {

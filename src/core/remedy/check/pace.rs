@@ -10,9 +10,11 @@ use crate::core::remedy::case::{Case, Reach};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// The very action was not sent before: what became of it is to be found out, not tried again.
+/// The very action was not sent before: what became of it is to be found out, not tried again. One that
+/// was refused for certain and stands as if it had not been sent may be.
 pub(super) fn once(case: &Case<'_>) -> Option<Says> {
-    let earlier = case.book.iter().find(|it| it.id == case.action.id);
+    let mut earlier = case.book.iter().filter(|it| it.id == case.action.id);
+    let earlier = earlier.find(|it| it.state.is_in_flight() || it.state.is_over());
     Some(match earlier {
         Some(it) => stop(format!(
             "this very action was sent before: {}",

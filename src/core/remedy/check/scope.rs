@@ -4,7 +4,7 @@ use super::{Says, needs_person, pass, span, stop, unknown, unread};
 use crate::core::event::{ActionKind, Mode, Remedy, Target};
 use crate::core::remedy::ask::is_object_name;
 use crate::core::remedy::case::{Case, Reach};
-use crate::core::remedy::facts::{Facts, Manager, PodFacts, RolloutFacts, Storage, WorkloadFacts};
+use crate::core::remedy::facts::{Facts, Manager, PodFacts, Storage, WorkloadFacts};
 
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ const SKEW_MAX: Duration = Duration::from_secs(60);
 
 /// The kinds of workload that are restarted, scaled and rolled back.
 const WORKLOADS: [&str; 2] = ["Deployment", "StatefulSet"];
+/// The kinds of workload whose pods are evicted.
+const OWNERS: [&str; 3] = ["Deployment", "StatefulSet", "Rollout"];
 
 /// The rule is still there, asks for the same, and may still go as far.
 pub(super) fn rule(case: &Case<'_>) -> Option<Says> {
@@ -93,16 +95,16 @@ pub(super) fn target(case: &Case<'_>) -> Option<Says> {
     let Some(facts) = case.facts else {
         return Some(unread(case, "whether the target is there"));
     };
-    if let Some(why) = stranger(target, facts) {
+    // A rollout is read by the name that the rule says, whoever has the pod.
+    if case.reach() != Reach::Rollout
+        && let Some(why) = stranger(target, facts)
+    {
         return Some(stop(why));
     }
     Some(match case.reach() {
         Reach::Pod => pod(target, facts.pod.as_ref()),
-        Reach::Argo if facts.workload.is_none() && facts.rollout.is_some() => {
-            rollout(target, facts.rollout.as_ref())
-        }
         Reach::Workload | Reach::Argo => workload(target, facts.workload.as_ref()),
-        Reach::Rollout => rollout(target, facts.rollout.as_ref()),
+        Reach::Rollout => rollout(case, facts.workload.as_ref()),
         Reach::Route => match &facts.route {
             None => stop("there is no such route"),
             Some(it) if it.object.namespace != target.namespace => {
@@ -138,14 +140,20 @@ fn missing(target: &Target, reach: Reach) -> Option<String> {
 fn stranger(target: &Target, facts: &Facts) -> Option<String> {
     let (kind, name) = target.workload.as_ref()?;
     let (pod, workload) = (facts.pod.as_ref()?, facts.workload.as_ref()?);
-    let is_theirs = workload.object.kind == *kind && workload.object.name == *name;
-    (!is_theirs).then(|| {
+    (!is_named(workload, (kind, name))).then(|| {
         let (pod, owner) = (&pod.object.name, &workload.object);
         format!(
             "pod {pod} belongs to {}/{}, not to {kind}/{name}",
             owner.kind, owner.name
         )
     })
+}
+
+/// Senders that guess the Deployment from the name of the ReplicaSet call a Rollout so.
+fn is_named(workload: &WorkloadFacts, (kind, name): (&str, &str)) -> bool {
+    let object = &workload.object;
+    let is_kind = *object.kind == *kind || (*object.kind == *"Rollout" && kind == "Deployment");
+    is_kind && *object.name == *name
 }
 
 fn pod(target: &Target, pod: Option<&PodFacts>) -> Says {
@@ -180,7 +188,7 @@ fn workload(target: &Target, workload: Option<&WorkloadFacts>) -> Says {
     let is_named = target
         .workload
         .as_ref()
-        .is_some_and(|(kind, name)| *kind == object.kind && *name == object.name);
+        .is_some_and(|(kind, name)| is_named(workload, (kind, name)));
     let (kind, name) = (&object.kind, &object.name);
     if object.namespace != target.namespace || !is_named {
         stop(format!(
@@ -195,13 +203,28 @@ fn workload(target: &Target, workload: Option<&WorkloadFacts>) -> Says {
     }
 }
 
-fn rollout(target: &Target, rollout: Option<&RolloutFacts>) -> Says {
-    match rollout {
-        None => stop("there is no such rollout"),
-        Some(it) if it.object.namespace != target.namespace => {
-            stop("the rollout that was read is in another namespace")
-        }
-        Some(it) => pass(format!("rollout {} is there", it.object.name)),
+/// The rollout is the one that the rule names. Where the records name a workload of another name, a person
+/// says whether it is theirs.
+fn rollout(case: &Case<'_>, rollout: Option<&WorkloadFacts>) -> Says {
+    let (target, named) = (&case.action.target, &case.action.remedy);
+    let Some(object) = rollout.map(|it| &it.object) else {
+        return stop("there is no such rollout");
+    };
+    let is_named = matches!(named, Remedy::AbortRollout { rollout } if *rollout == object.name);
+    let name = &object.name;
+    if *object.kind != *"Rollout" || object.namespace != target.namespace || !is_named {
+        stop(format!(
+            "{}/{name} was read, which is not the one named",
+            object.kind
+        ))
+    } else if object.uid.is_empty() {
+        unknown(format!("rollout {name} was read without its uid"))
+    } else if target.workload.as_ref().is_some_and(|it| it.1 == *name) {
+        pass(format!("rollout {name} is there"))
+    } else {
+        needs_person(format!(
+            "nothing says that rollout {name} is that of {target}"
+        ))
     }
 }
 
@@ -283,9 +306,13 @@ pub(super) fn owner(case: &Case<'_>) -> Option<Says> {
             Some(other) => return Some(stop(format!("pod {name} belongs to a {other}"))),
         }
     }
+    let allowed: &[&str] = match case.reach() {
+        Reach::Pod | Reach::Argo => &OWNERS,
+        Reach::Workload | Reach::Rollout | Reach::Route | Reach::Elsewhere => &WORKLOADS,
+    };
     Some(match &facts.workload {
         None => unknown("the workload is not known"),
-        Some(it) if WORKLOADS.contains(&&*it.object.kind) => {
+        Some(it) if allowed.contains(&&*it.object.kind) => {
             pass(format!("it belongs to a {}", it.object.kind))
         }
         Some(it) => stop(format!("it belongs to a {}", it.object.kind)),

@@ -21,7 +21,7 @@ pub(super) fn breaker(case: &Case<'_>) -> Option<Says> {
         count(times, "action")
     );
     Some(if times == 0 {
-        pass("the latest action against this trouble is not known to have failed")
+        pass("no action against this trouble was in vain lately")
     } else if times >= u64::from(limits.breaker_max) && ago < limits.breaker_for {
         stop(format!(
             "{how}, the last {} ago: nothing is done for {}",

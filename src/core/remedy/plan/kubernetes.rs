@@ -118,13 +118,11 @@ pub(super) fn roll_back(action: &Action, facts: &Facts) -> Result<Draft, String>
 
 /// As `kubectl argo rollouts abort` does it: `status.abort`, by way of the status subresource.
 pub(super) fn abort_rollout(facts: &Facts, name: &str) -> Result<Draft, String> {
-    let rollout = facts.rollout.as_ref().ok_or("there is no such rollout")?;
-    let object = &rollout.object;
-    known(object)?;
-    if *object.name != *name {
+    let object = &workload(facts)?.object;
+    if *object.kind != *"Rollout" || *object.name != *name {
         return Err(format!(
-            "rollout {} was read instead of {name}",
-            object.name
+            "{}/{} was read instead of rollout {name}",
+            object.kind, object.name
         ));
     }
     let path = format!(
@@ -214,20 +212,25 @@ fn known(object: &Object) -> Result<(), String> {
 }
 
 fn path(object: &Object) -> Result<String, String> {
-    let resource = resource(&object.kind)
-        .ok_or_else(|| format!("a {} is not changed by knothole", object.kind))?;
+    let resource = match &*object.kind {
+        "Deployment" | "StatefulSet" => resource(&object.kind),
+        _ => None,
+    };
+    let (group, resource) =
+        resource.ok_or_else(|| format!("a {} is not changed by knothole", object.kind))?;
     Ok(format!(
-        "/apis/apps/v1/namespaces/{}/{resource}/{}",
+        "/apis/{group}/v1/namespaces/{}/{resource}/{}",
         path_part(&object.namespace)?,
         path_part(&object.name)?
     ))
 }
 
-/// The resource of a kind of workload, for those that are changed.
-pub(super) fn resource(kind: &str) -> Option<&'static str> {
+/// The group and the resource of a kind of workload, for those whose pods are touched.
+pub(super) fn resource(kind: &str) -> Option<(&'static str, &'static str)> {
     match kind {
-        "Deployment" => Some("deployments"),
-        "StatefulSet" => Some("statefulsets"),
+        "Deployment" => Some(("apps", "deployments")),
+        "StatefulSet" => Some(("apps", "statefulsets")),
+        "Rollout" => Some(("argoproj.io", "rollouts")),
         _ => None,
     }
 }

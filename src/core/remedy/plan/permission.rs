@@ -23,8 +23,8 @@ pub struct Permission {
 }
 
 impl fmt::Display for Permission {
-    /// `create pods/eviction in shop`, `get deployments.apps in shop`, `list nodes`. Answers about access
-    /// go by this name.
+    /// `create pods/eviction in namespace shop`, `get deployments.apps in namespace shop`, `list nodes`.
+    /// Answers about access go by this name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.verb, self.resource)?;
         if !self.group.is_empty() {
@@ -34,7 +34,7 @@ impl fmt::Display for Permission {
             write!(f, "/{subresource}")?;
         }
         match &self.namespace {
-            Some(namespace) => write!(f, " in {namespace}"),
+            Some(namespace) => write!(f, " in namespace {namespace}"),
             None => Ok(()),
         }
     }
@@ -51,8 +51,35 @@ pub struct Scope<'a> {
     pub argo_namespace: Option<&'a str>,
 }
 
-const APPS: &str = "apps";
+/// Group, resource, subresource, verb.
+type Right = (
+    &'static str,
+    &'static str,
+    Option<&'static str>,
+    &'static str,
+);
+
+/// What is read of a target, whatever is done to it: the namespace's labels, the pod, its owners, the budgets
+/// and the autoscalers.
+const READS: [Right; 5] = [
+    ("", "namespaces", None, "get"),
+    ("", "pods", None, "get"),
+    ("apps", "replicasets", None, "get"),
+    ("autoscaling", "horizontalpodautoscalers", None, "list"),
+    ("policy", "poddisruptionbudgets", None, "list"),
+];
+
+/// The claim on the workload, and the event that tells of a change.
+const AROUND: [Right; 4] = [
+    ("coordination.k8s.io", "leases", None, "get"),
+    ("coordination.k8s.io", "leases", None, "create"),
+    ("coordination.k8s.io", "leases", None, "update"),
+    ("events.k8s.io", "events", None, "create"),
+];
+
 const KINDS: [&str; 2] = ["Deployment", "StatefulSet"];
+const ROLLOUTS: &str = "argoproj.io";
+const GATEWAYS: &str = "gateway.networking.k8s.io";
 
 /// All that carrying out `action` takes, as far as the cluster has to permit it.
 pub fn permissions_of(action: &Action, facts: &Facts) -> Vec<Permission> {
@@ -68,128 +95,94 @@ pub fn permissions_of(action: &Action, facts: &Facts) -> Vec<Permission> {
 }
 
 /// All that carrying out `remedy` within `scope` takes, as far as the cluster has to permit it: what is read
-/// to look at a target, the claim, the change itself and the event that tells of it.
+/// to look at a target, the claim, the change itself and the event that tells of it. What another system
+/// does it does with permissions of its own; of its targets only the looking is ours.
 pub fn permissions(remedy: &Remedy, scope: Scope<'_>) -> Vec<Permission> {
-    let kinds: Vec<&str> = scope.kind.map_or(KINDS.to_vec(), |kind| vec![kind]);
-    let workloads: Vec<&'static str> = kinds.iter().filter_map(|it| resource(it)).collect();
-    let mut all = reads(remedy, scope, &workloads);
-    all.append(&mut writes(remedy, scope, &workloads));
+    let kinds: Vec<&str> = match (scope.kind, remedy) {
+        (Some(kind), _) => vec![kind],
+        (None, Remedy::RollBack) => vec!["Deployment"],
+        (None, _) => KINDS.to_vec(),
+    };
+    let workloads: Vec<(&str, &str)> = kinds.iter().filter_map(|it| resource(it)).collect();
+    let mut rights = READS.to_vec();
+    rights.extend(workloads.iter().map(|it| (it.0, it.1, None, "get")));
+    rights.extend(own(remedy, &workloads));
+    let mut all: Vec<Permission> = rights
+        .into_iter()
+        .map(|right| named(right, Some(scope.namespace)))
+        .collect();
+    if let (Some(namespace), Some(verbs)) = (scope.argo_namespace, on_application(remedy)) {
+        let of = |verb: &&'static str| (ROLLOUTS, "applications", None, *verb);
+        all.extend(verbs.iter().map(|verb| named(of(verb), Some(namespace))));
+    }
     all.sort();
     all.dedup();
     all
 }
 
-fn here(
-    scope: Scope<'_>,
-    group: &'static str,
-    resource: &'static str,
-    verb: &'static str,
-) -> Permission {
+/// What is used where it is permitted, and not missed where it is not: nodes are looked at for whether the
+/// cluster is being upgraded, which takes a permission for all of it.
+pub fn permissions_wished() -> Vec<Permission> {
+    vec![named(("", "nodes", None, "list"), None)]
+}
+
+fn named((group, resource, subresource, verb): Right, namespace: Option<&str>) -> Permission {
     Permission {
         group,
         resource,
-        subresource: None,
+        subresource,
         verb,
-        namespace: Some(scope.namespace.into()),
+        namespace: namespace.map(Into::into),
     }
 }
 
-/// What is read of a target, whatever is done to it.
-fn reads(remedy: &Remedy, scope: Scope<'_>, workloads: &[&'static str]) -> Vec<Permission> {
-    let mut all = vec![
-        here(scope, "", "namespaces", "get"),
-        here(scope, "", "pods", "get"),
-        here(scope, APPS, "replicasets", "get"),
-        Permission {
-            namespace: None,
-            ..here(scope, "", "nodes", "list")
-        },
-    ];
-    all.extend(workloads.iter().map(|it| here(scope, APPS, it, "get")));
-    match remedy {
-        Remedy::RestartPod => {
-            all.push(here(scope, "policy", "poddisruptionbudgets", "list"));
-        }
-        Remedy::Scale { .. } => {
-            all.push(here(
-                scope,
-                "autoscaling",
-                "horizontalpodautoscalers",
-                "list",
-            ));
-        }
-        Remedy::RollBack => all.push(here(scope, APPS, "replicasets", "list")),
-        Remedy::AbortRollout { .. } => {
-            all.push(here(scope, "argoproj.io", "rollouts", "get"));
-        }
-        Remedy::GatewayWeight { .. } => {
-            all.push(here(
-                scope,
-                "gateway.networking.k8s.io",
-                "httproutes",
-                "get",
-            ));
-        }
-        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } | Remedy::ArgoAction { .. } => {
-            all.extend(scope.argo_namespace.map(|namespace| Permission {
-                namespace: Some(namespace.into()),
-                ..here(scope, "argoproj.io", "applications", "get")
-            }));
-        }
-        Remedy::RestartWorkload
-        | Remedy::JenkinsJob { .. }
-        | Remedy::FluxReceiver { .. }
-        | Remedy::Webhook => {}
-    }
-    all
-}
-
-/// The change itself, the claim before it and the event after it. What another system does, it does with
-/// permissions of its own.
-fn writes(remedy: &Remedy, scope: Scope<'_>, workloads: &[&'static str]) -> Vec<Permission> {
-    let patch = |it: &&'static str| here(scope, APPS, it, "patch");
-    let mut all: Vec<Permission> = match remedy {
-        Remedy::RestartPod => vec![Permission {
-            subresource: Some("eviction"),
-            ..here(scope, "", "pods", "create")
-        }],
-        Remedy::RestartWorkload => workloads.iter().map(patch).collect(),
-        Remedy::Scale { .. } => workloads
-            .iter()
-            .map(|it| Permission {
-                subresource: Some("scale"),
-                ..patch(it)
-            })
-            .collect(),
-        Remedy::RollBack => vec![here(scope, APPS, "deployments", "patch")],
-        Remedy::AbortRollout { .. } => vec![Permission {
-            subresource: Some("status"),
-            ..here(scope, "argoproj.io", "rollouts", "patch")
-        }],
-        Remedy::GatewayWeight { .. } => vec![here(
-            scope,
-            "gateway.networking.k8s.io",
-            "httproutes",
-            "patch",
-        )],
-        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } => scope
-            .argo_namespace
-            .map(|namespace| Permission {
-                namespace: Some(namespace.into()),
-                ..here(scope, "argoproj.io", "applications", "patch")
-            })
-            .into_iter()
-            .collect(),
-        Remedy::ArgoAction { .. }
-        | Remedy::JenkinsJob { .. }
-        | Remedy::FluxReceiver { .. }
-        | Remedy::Webhook => vec![],
+/// What one remedy needs besides what all do. Where it changes nothing in the cluster itself, nothing.
+fn own(remedy: &Remedy, workloads: &[(&'static str, &'static str)]) -> Vec<Right> {
+    let on_workloads = |subresource, verb| {
+        let rights = workloads.iter();
+        rights.map(move |it| (it.0, it.1, subresource, verb))
     };
-    if all.is_empty() {
-        return all;
+    let mut rights: Vec<Right> = match remedy {
+        Remedy::RestartPod => vec![("", "pods", Some("eviction"), "create")],
+        Remedy::RestartWorkload => on_workloads(None, "patch").collect(),
+        Remedy::Scale { .. } => on_workloads(Some("scale"), "patch")
+            .chain(on_workloads(Some("scale"), "get"))
+            .collect(),
+        Remedy::RollBack => on_workloads(None, "patch")
+            .chain([("apps", "replicasets", None, "list")])
+            .collect(),
+        Remedy::AbortRollout { .. } => vec![
+            (ROLLOUTS, "rollouts", None, "get"),
+            (ROLLOUTS, "rollouts", Some("status"), "patch"),
+        ],
+        Remedy::GatewayWeight { .. } => vec![
+            (GATEWAYS, "httproutes", None, "get"),
+            (GATEWAYS, "httproutes", None, "patch"),
+        ],
+        Remedy::ArgoSync { .. }
+        | Remedy::ArgoRollBack { .. }
+        | Remedy::ArgoAction { .. }
+        | Remedy::JenkinsJob { .. }
+        | Remedy::FluxReceiver { .. }
+        | Remedy::Webhook => return vec![],
+    };
+    rights.extend(AROUND);
+    rights
+}
+
+/// What is done with the Application object, where Argo CD is asked through it.
+const fn on_application(remedy: &Remedy) -> Option<&'static [&'static str]> {
+    match remedy {
+        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } => Some(&["get", "patch"]),
+        Remedy::ArgoAction { .. } => Some(&["get"]),
+        Remedy::RestartPod
+        | Remedy::RestartWorkload
+        | Remedy::Scale { .. }
+        | Remedy::RollBack
+        | Remedy::AbortRollout { .. }
+        | Remedy::GatewayWeight { .. }
+        | Remedy::JenkinsJob { .. }
+        | Remedy::FluxReceiver { .. }
+        | Remedy::Webhook => None,
     }
-    let leases = ["get", "create", "update"];
-    all.extend(leases.map(|verb| here(scope, "coordination.k8s.io", "leases", verb)));
-    all.push(here(scope, "events.k8s.io", "events", "create"));
-    all
 }

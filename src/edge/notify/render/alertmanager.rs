@@ -56,7 +56,7 @@ pub(crate) struct AlertStyle {
 pub(crate) fn body(event: &Event, style: &AlertStyle, now: Timestamp) -> Option<Vec<u8>> {
     match event {
         Event::Incident(event) => Some(inert_json(&note(&event.incident, style, now))),
-        Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) | Event::Change(_) => None,
+        Event::Anomaly(_) | Event::Action(_) | Event::Digest(_) | Event::Change(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::json::{Data, Room, fitted};
 use super::{inert, rfc3339, severity_number, shortened};
-use crate::core::event::{Event, Stage};
+use crate::core::event::{ActionStage, Event, Gravity, Stage};
 use crate::core::record::{Timestamp, inert_json};
 
 /// What every intermediary has to let through.
@@ -80,7 +80,7 @@ impl<'a> About<'a> {
             incident: None,
             cause: None,
             expires_at: None,
-            severity_number: severity_number(crate::core::event::Gravity::Info),
+            severity_number: severity_number(Gravity::Info),
         };
         match event {
             Event::Anomaly(anomaly) => Self {
@@ -89,12 +89,14 @@ impl<'a> About<'a> {
                 severity_number: anomaly.severity.number(),
                 ..nothing
             },
-            Event::Proposal(proposal) => Self {
-                subject: Some(proposal.anomaly.stream.to_string()),
-                time: proposal.anomaly.first_seen,
-                cause: Some(&proposal.anomaly.id),
-                expires_at: Some(proposal.expires_at),
-                severity_number: proposal.anomaly.severity.number(),
+            Event::Action(event) => Self {
+                subject: Some(event.action.stream.to_string()),
+                time: event.at,
+                incident: event.action.incident.as_deref(),
+                cause: event.action.anomaly.as_ref().map(|it| &*it.id),
+                expires_at: (event.stage == ActionStage::Proposed)
+                    .then_some(event.action.expires_at),
+                severity_number: severity_number(Gravity::Warning),
                 ..nothing
             },
             Event::Incident(event) => Self {
@@ -125,7 +127,14 @@ impl<'a> About<'a> {
 fn type_name(event: &Event) -> &'static str {
     match event {
         Event::Anomaly(_) => "dev.knothole.anomaly.detected.v1",
-        Event::Proposal(_) => "dev.knothole.action.proposed.v1",
+        Event::Action(event) => match event.stage {
+            ActionStage::Proposed => "dev.knothole.action.proposed.v1",
+            ActionStage::Approved => "dev.knothole.action.approved.v1",
+            ActionStage::Denied => "dev.knothole.action.denied.v1",
+            ActionStage::Executed => "dev.knothole.action.executed.v1",
+            ActionStage::Verified => "dev.knothole.action.verified.v1",
+            ActionStage::Failed => "dev.knothole.action.failed.v1",
+        },
         Event::Incident(event) => match event.stage {
             Stage::Opened => "dev.knothole.incident.opened.v1",
             Stage::Updated => "dev.knothole.incident.updated.v1",

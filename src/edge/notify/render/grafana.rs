@@ -36,7 +36,7 @@ pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>>
     match event {
         Event::Incident(event) if event.stage == Stage::Acknowledged => None,
         Event::Incident(event) => Some(inert_json(&note(event, incident_url))),
-        Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) | Event::Change(_) => None,
+        Event::Anomaly(_) | Event::Action(_) | Event::Digest(_) | Event::Change(_) => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Events as JSON: the objects of anomalies and proposals, and how all objects are written.
+//! Events as JSON: the objects of anomalies, and how all objects are written.
 //!
 //! Text that came out of logs stays what it was for a JSON parser, but in the bytes every character
 //! that acts on a terminal or turns the direction of text is an escape.
@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::action::ActionObject;
 use super::incident::{ChangeObject, DigestObject, EventObject, IncidentObject};
 use super::{rfc3339, shortened, type_name};
-use crate::core::event::{Anomaly, Event, Explanation, Incident, Observed, Proposal, TemplateRef};
+use crate::core::event::{Action, Anomaly, Event, Explanation, Incident, Observed, TemplateRef};
 use crate::core::record::{Severity, inert, inert_json};
 
 /// One line (without its end): the object of the event with its `type`.
@@ -29,6 +30,11 @@ pub fn event_json(event: &Event) -> serde_json::Value {
 /// logged is in it as it was.
 pub fn incident_json(incident: &Incident) -> serde_json::Value {
     serde_json::to_value(IncidentObject::of(incident, &Room::AMPLE)).unwrap_or_default()
+}
+
+/// An action with all that is known of it.
+pub fn action_json(action: &Action) -> serde_json::Value {
+    serde_json::to_value(ActionObject::of(action, &Room::AMPLE)).unwrap_or_default()
 }
 
 #[derive(Serialize)]
@@ -103,7 +109,7 @@ impl Room {
 #[serde(untagged)]
 pub(super) enum Data {
     Anomaly(Box<AnomalyObject>),
-    Proposal(Box<ProposalObject>),
+    Action(Box<ActionObject>),
     Incident(Box<EventObject>),
     Digest(Box<DigestObject>),
     Change(Box<ChangeObject>),
@@ -113,9 +119,7 @@ impl Data {
     pub(super) fn of(event: &Event, room: &Room) -> Self {
         match event {
             Event::Anomaly(anomaly) => Self::Anomaly(Box::new(AnomalyObject::of(anomaly, room))),
-            Event::Proposal(proposal) => {
-                Self::Proposal(Box::new(ProposalObject::of(proposal, room)))
-            }
+            Event::Action(event) => Self::Action(Box::new(ActionObject::of(&event.action, room))),
             Event::Incident(event) => Self::Incident(Box::new(EventObject::of(event, room))),
             Event::Digest(digest) => Self::Digest(Box::new(DigestObject::of(digest, room))),
             Event::Change(change) => Self::Change(Box::new(ChangeObject::of(change, room))),
@@ -145,7 +149,7 @@ pub(super) struct AnomalyObject {
 /// What both objects tell about an anomaly: nothing that was written by whoever writes the logs,
 /// but for the name of the service.
 #[derive(Serialize)]
-struct Facts {
+pub(super) struct Facts {
     id: String,
     fingerprint: String,
     kind: &'static str,
@@ -196,32 +200,6 @@ struct Line {
     text: String,
 }
 
-/// A proposed action. It quotes no log line: whoever acts on it has nothing to be misled by.
-#[derive(Serialize)]
-pub(super) struct ProposalObject {
-    id: String,
-    action: &'static str,
-    target: TargetObject,
-    reason: String,
-    rule: String,
-    expires_at: String,
-    anomaly: Facts,
-}
-
-#[derive(Serialize)]
-struct TargetObject {
-    namespace: String,
-    workload: Option<Workload>,
-    pod: Option<String>,
-    pod_uid: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Workload {
-    kind: &'static str,
-    name: String,
-}
-
 impl AnomalyObject {
     fn of(anomaly: &Arc<Anomaly>, room: &Room) -> Self {
         let attributes = anomaly.resource.attributes().take(room.attributes);
@@ -242,7 +220,7 @@ impl AnomalyObject {
 }
 
 impl Facts {
-    fn of(anomaly: &Anomaly, room: &Room) -> Self {
+    pub(super) fn of(anomaly: &Anomaly, room: &Room) -> Self {
         Self {
             id: anomaly.id.to_string(),
             fingerprint: anomaly.fingerprint.to_string(),
@@ -311,30 +289,6 @@ impl ExplanationObject {
     }
 }
 
-impl ProposalObject {
-    fn of(proposal: &Arc<Proposal>, room: &Room) -> Self {
-        let target = &proposal.target;
-        Self {
-            id: proposal.id.to_string(),
-            action: proposal.action.name(),
-            // A target is at most four Kubernetes names, and a cut one would be another target.
-            target: TargetObject {
-                namespace: target.namespace.to_string(),
-                workload: target.workload.as_ref().map(|(kind, name)| Workload {
-                    kind,
-                    name: name.to_string(),
-                }),
-                pod: target.pod.as_ref().map(ToString::to_string),
-                pod_uid: target.pod_uid.as_ref().map(ToString::to_string),
-            },
-            reason: inert(&room.cut(&proposal.reason)),
-            rule: room.cut(&proposal.rule),
-            expires_at: rfc3339(proposal.expires_at),
-            anomaly: Facts::of(&proposal.anomaly, room),
-        }
-    }
-}
-
 /// What `render` makes with as much room as leaves it shorter than `bytes_max`.
 pub(super) fn fitted(bytes_max: usize, render: impl Fn(&Room) -> Vec<u8>) -> Vec<u8> {
     let mut body = Vec::new();
@@ -367,9 +321,9 @@ mod tests {
     }
 
     #[test]
-    fn a_proposal_as_a_line_quotes_no_log() {
-        let line = line(&Event::Proposal(Arc::new(sample::proposal())));
-        insta::assert_snapshot!("proposal", pretty(&line));
+    fn an_action_as_a_line_quotes_no_log() {
+        let line = line(&sample::proposed());
+        insta::assert_snapshot!("action", pretty(&line));
         let text = String::from_utf8(line).unwrap();
         assert!(!text.contains("payment retry"));
     }

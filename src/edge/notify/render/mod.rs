@@ -1,5 +1,6 @@
 //! One pure renderer per wire: an event and a time go in, bytes come out.
 
+mod action;
 pub(super) mod alertmanager;
 pub(super) mod cloudevents;
 pub(super) mod grafana;
@@ -13,22 +14,27 @@ pub(super) mod webhook;
 
 use std::fmt::Write as _;
 
-use crate::core::event::{
-    ActionKind, Digest, Event, Gravity, Incident, IncidentEvent, Proposal, Stage,
-};
+use crate::core::event::{ActionStage, Digest, Event, Gravity, Incident, IncidentEvent, Stage};
 use crate::core::record::{Timestamp, inert};
 
-pub use json::{event_json, incident_json, line as json_line};
+pub use json::{action_json, event_json, incident_json, line as json_line};
 pub use otlp::{INSTANCE_ATTRIBUTE, SCOPE_NAME};
 
 /// Longest display sentence, in characters.
 const SENTENCE_CHARS_MAX: usize = 1000;
 
 /// The name of the event on every wire.
-pub(super) fn type_name(event: &Event) -> &'static str {
+pub(crate) fn type_name(event: &Event) -> &'static str {
     match event {
         Event::Anomaly(_) => "knothole.anomaly.detected",
-        Event::Proposal(_) => "knothole.action.proposed",
+        Event::Action(event) => match event.stage {
+            ActionStage::Proposed => "knothole.action.proposed",
+            ActionStage::Approved => "knothole.action.approved",
+            ActionStage::Denied => "knothole.action.denied",
+            ActionStage::Executed => "knothole.action.executed",
+            ActionStage::Verified => "knothole.action.verified",
+            ActionStage::Failed => "knothole.action.failed",
+        },
         Event::Incident(event) => match event.stage {
             Stage::Opened => "knothole.incident.opened",
             Stage::Updated => "knothole.incident.updated",
@@ -62,11 +68,7 @@ pub(super) fn sentence(event: &Event) -> String {
             let (stream, reason) = (&anomaly.stream, &anomaly.explanation.reason);
             format!("{stream}: {reason}{times}")
         }
-        Event::Proposal(proposal) => {
-            let until = rfc3339(proposal.expires_at);
-            let (what, reason) = (errand(proposal), &proposal.reason);
-            format!("proposed until {until}: {what}, because {reason}")
-        }
+        Event::Action(event) => action::sentence(event),
         Event::Incident(event) => incident_sentence(event),
         Event::Digest(digest) => digest_sentence(digest),
         Event::Change(change) => text::change_sentence(change),
@@ -97,22 +99,6 @@ fn digest_sentence(digest: &Digest) -> String {
         None => String::new(),
     };
     format!("until {until}: {incidents}{whose} woke nobody; {pages} of {most} pages used")
-}
-
-fn errand(proposal: &Proposal) -> String {
-    let verb = match proposal.action {
-        ActionKind::RestartPod => "restart",
-        ActionKind::RestartWorkload => "restart",
-        ActionKind::Scale => "scale",
-        ActionKind::RollBack => "roll back",
-    };
-    let target = &proposal.target;
-    let (kind, name) = match (proposal.action, &target.workload, &target.pod) {
-        (ActionKind::RestartPod, _, Some(pod)) => ("Pod", pod),
-        (_, Some((kind, name)), _) => (*kind, name),
-        (_, None, pod) => ("Pod", pod.as_ref().unwrap_or(&target.namespace)),
-    };
-    format!("{verb} {kind} {name} in namespace {}", target.namespace)
 }
 
 /// At most `chars_max` characters of `text`; `…` stands for the rest.
@@ -162,7 +148,7 @@ mod tests {
             @"prod/shop/cart: expected \"cart lock released\" (93 %), came \"payment retry 3\" (3 in 100,000) (7 times)"
         );
         insta::assert_snapshot!(
-            sentence(&Event::Proposal(sample::proposal().into())),
+            sentence(&sample::proposed()),
             @"proposed until 2025-11-21T04:55:01.000000000Z: restart Pod cart-7d9f-x2l in namespace shop, because cart left the order its records normally come in (score 0.970), which rule cart answers with this action"
         );
     }

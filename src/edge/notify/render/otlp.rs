@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
 
 use super::{inert, rfc3339, sentence, severity_number, type_name};
 use crate::core::event::{
-    Anomaly, Digest, Event, Gravity, IncidentEvent, Observed, Proposal, TemplateRef,
+    ActionEvent, Anomaly, Digest, Event, Gravity, IncidentEvent, Observed, TemplateRef,
 };
 use crate::core::record::{Change, Resource, SpanId, Timestamp, TraceId};
 
@@ -35,7 +35,7 @@ pub(crate) fn resource_logs(event: &Event, instance_id: &str, now: Timestamp) ->
         body: Some(any(text(&sentence(event)))),
         attributes: match event {
             Event::Anomaly(anomaly) => anomaly_attributes(anomaly),
-            Event::Proposal(proposal) => proposal_attributes(proposal),
+            Event::Action(event) => action_attributes(event),
             Event::Incident(event) => incident_attributes(event),
             Event::Digest(digest) => digest_attributes(digest),
             Event::Change(change) => change_attributes(change),
@@ -82,7 +82,16 @@ impl<'a> Subject<'a> {
     fn of(event: &'a Event) -> Self {
         match event {
             Event::Anomaly(anomaly) => Self::of_anomaly(anomaly),
-            Event::Proposal(proposal) => Self::of_anomaly(&proposal.anomaly),
+            Event::Action(event) => {
+                let anomaly = event.action.anomaly.as_deref();
+                Self {
+                    resource: anomaly.map(|it| &*it.resource),
+                    time: event.at,
+                    severity_number: severity_number(Gravity::Warning),
+                    trace_id: anomaly.and_then(|it| it.trace_id),
+                    span_id: anomaly.and_then(|it| it.span_id),
+                }
+            }
             Event::Incident(event) => Self {
                 resource: event.incident.parts.first().map(|part| &*part.resource),
                 time: event.at,
@@ -202,17 +211,30 @@ fn anomaly_attributes(anomaly: &Anomaly) -> Vec<KeyValue> {
     attributes
 }
 
-fn proposal_attributes(proposal: &Proposal) -> Vec<KeyValue> {
-    let target = &proposal.target;
+fn action_attributes(event: &ActionEvent) -> Vec<KeyValue> {
+    let action = &event.action;
+    let target = &action.target;
     let (kind, workload) = match &target.workload {
-        Some((kind, name)) => (Some(*kind), Some(name.as_ref())),
+        Some((kind, name)) => (Some(kind.as_ref()), Some(name.as_ref())),
         None => (None, None),
     };
-    let expires_at = rfc3339(proposal.expires_at);
-    let reason = inert(&proposal.reason);
+    let (expires_at, reason) = (rfc3339(action.expires_at), inert(&action.reason));
+    let last = action.steps.last();
+    let (by, why) = (last.map(|it| inert(&it.by)), last.map(|it| inert(&it.why)));
+    let service = action.stream.to_string();
     let said = [
-        ("knothole.action.id", Some(proposal.id.as_ref())),
-        ("knothole.action.kind", Some(proposal.action.name())),
+        ("knothole.action.id", Some(action.id.as_ref())),
+        ("knothole.action.kind", Some(action.remedy.kind().name())),
+        ("knothole.action.state", Some(action.state.name())),
+        ("knothole.action.mode", Some(action.mode.name())),
+        ("knothole.action.service", Some(service.as_str())),
+        ("knothole.incident.id", action.incident.as_deref()),
+        (
+            "knothole.action.plan",
+            action.plan.as_ref().map(|it| &*it.hash),
+        ),
+        ("knothole.action.by", by.as_deref()),
+        ("knothole.action.why", why.as_deref()),
         (
             "knothole.action.target.namespace",
             Some(target.namespace.as_ref()),
@@ -222,10 +244,11 @@ fn proposal_attributes(proposal: &Proposal) -> Vec<KeyValue> {
         ("knothole.action.target.pod.name", target.pod.as_deref()),
         ("knothole.action.target.pod.uid", target.pod_uid.as_deref()),
         ("knothole.action.reason", Some(reason.as_str())),
-        ("knothole.action.rule", Some(proposal.rule.as_ref())),
+        ("knothole.action.rule", Some(action.rule.as_ref())),
         ("knothole.action.expires_at", Some(expires_at.as_str())),
     ];
-    let mut attributes = identity(&proposal.anomaly);
+    let anomaly = action.anomaly.as_ref();
+    let mut attributes = anomaly.map_or_else(Vec::new, |it| identity(it));
     attributes.extend(
         said.iter()
             .filter_map(|(key, value)| Some(attribute(key, text((*value)?)))),
@@ -390,11 +413,8 @@ mod tests {
     }
 
     #[test]
-    fn a_proposal_as_an_otlp_event() {
-        insta::assert_snapshot!(
-            "proposal",
-            json(&Event::Proposal(Arc::new(sample::proposal())))
-        );
+    fn an_action_as_an_otlp_event() {
+        insta::assert_snapshot!("action", json(&sample::proposed()));
     }
 
     #[test]
@@ -419,7 +439,7 @@ mod tests {
     fn events_keep_to_the_conventions_for_events_and_names() {
         let events = [
             Event::Anomaly(Arc::new(sample::anomaly())),
-            Event::Proposal(Arc::new(sample::proposal())),
+            sample::proposed(),
             Event::Incident(Arc::new(sample::opened())),
             Event::Digest(Arc::new(sample::digest())),
             Event::Change(Arc::new(sample::change())),

@@ -90,7 +90,7 @@ pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>>
     match event {
         Event::Incident(event) => Some(inert_json(&object(event, incident_url))),
         Event::Change(change) => Some(inert_json(&change_object(change))),
-        Event::Anomaly(_) | Event::Proposal(_) | Event::Digest(_) => None,
+        Event::Anomaly(_) | Event::Action(_) | Event::Digest(_) => None,
     }
 }
 

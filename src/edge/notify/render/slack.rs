@@ -11,7 +11,9 @@ use super::text::{
     before_sentence, cause_sentence, changes_sentence, moment, services_sentence, subject,
 };
 use super::{inert, looked_up_at};
-use crate::core::event::{Digest, Event, Gravity, Incident, IncidentEvent, Sign, Stage};
+use crate::core::event::{
+    ActionEvent, CheckVerdict, Digest, Event, Gravity, Incident, IncidentEvent, Sign, Stage,
+};
 use crate::core::record::inert_json;
 
 /// Longest header, in UTF-16 units, since nobody says what Slack counts.
@@ -42,7 +44,8 @@ pub(crate) fn body(event: &Event, incident_url: Option<&str>) -> Option<Vec<u8>>
             super::sentence(&Event::Digest(digest.clone())),
             digest_blocks(digest),
         ),
-        Event::Anomaly(_) | Event::Proposal(_) | Event::Change(_) => return None,
+        Event::Action(action) => (super::sentence(event), action_blocks(action)),
+        Event::Anomaly(_) | Event::Change(_) => return None,
     };
     Some(inert_json(&Message {
         text: escaped(&unmarked(&text), SECTION_UNITS_MAX),
@@ -133,6 +136,29 @@ fn small_print(incident: &Incident) -> String {
         "{severity} · {class} · {} signs · {id} · {why}",
         incident.sign_count
     ))
+}
+
+fn action_blocks(event: &ActionEvent) -> Vec<Value> {
+    let action = &event.action;
+    let (id, mode, rule) = (&action.id, action.mode.name(), inert(&action.rule));
+    let sentence = super::action::sentence(event);
+    let mut blocks = vec![json!({
+        "type": "section",
+        "text": plain(&inert(&sentence), SECTION_UNITS_MAX),
+    })];
+    let against = action.plan.iter().flat_map(|plan| &plan.checks);
+    let against = against.filter(|it| it.verdict != CheckVerdict::Pass);
+    let against: Vec<String> = against.map(|it| format!("• {}", inert(&it.why))).collect();
+    if !against.is_empty() {
+        let text = plain(&against.join("\n"), SECTION_UNITS_MAX);
+        blocks.push(json!({ "type": "section", "text": text }));
+    }
+    let print = format!("{mode} · rule {rule} · knothole actions show {id}");
+    blocks.push(json!({
+        "type": "context",
+        "elements": [plain(&print, FIELD_UNITS_MAX)],
+    }));
+    blocks
 }
 
 fn digest_blocks(digest: &Digest) -> Vec<Value> {

@@ -213,7 +213,7 @@ fn assert_object(data: &Value, event: &Event, text: &str) {
                 (&text.into(), &text.into())
             );
         }
-        Event::Proposal(_) => unreachable!("it quotes nothing"),
+        Event::Action(_) => unreachable!("it quotes nothing"),
     }
 }
 
@@ -228,7 +228,7 @@ fn a_json_line_holds_the_text_and_is_one_line() {
             Event::Incident(_) => 5,
             Event::Anomaly(_) => 20,
             Event::Digest(_) => 8,
-            Event::Change(_) | Event::Proposal(_) => 9,
+            Event::Change(_) | Event::Action(_) => 9,
         };
         assert_eq!(value.as_object().unwrap().len(), keys);
     });
@@ -293,7 +293,7 @@ fn an_otlp_event_holds_the_text() {
             }
             Event::Digest(_) => assert_eq!(value("knothole.digest.team"), text),
             Event::Change(_) => assert_eq!(value("knothole.change.reference"), text),
-            Event::Proposal(_) => unreachable!("it quotes nothing"),
+            Event::Action(_) => unreachable!("it quotes nothing"),
         }
     });
 }

@@ -23,6 +23,8 @@ pub enum Kind {
     Audit,
     /// A silence that was made through the API.
     Silence,
+    /// Something a rule asked for, and what became of it; its time is when it was asked for.
+    Action,
     /// What incidents are made up from; one document for each part of it.
     Desk,
 }
@@ -36,6 +38,7 @@ impl Kind {
             Self::Verdict => "verdict",
             Self::Audit => "audit",
             Self::Silence => "silence",
+            Self::Action => "action",
             Self::Desk => "desk",
         }
     }
@@ -44,7 +47,12 @@ impl Kind {
     /// some are what senders say, and a clock may have been put back.
     const fn max(self) -> u32 {
         match self {
-            Self::Incident | Self::Anomaly | Self::Change | Self::Verdict | Self::Silence => 10_000,
+            Self::Incident
+            | Self::Anomaly
+            | Self::Change
+            | Self::Verdict
+            | Self::Silence
+            | Self::Action => 10_000,
             Self::Audit => 100_000,
             Self::Desk => 4_096,
         }

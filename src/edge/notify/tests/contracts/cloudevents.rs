@@ -5,10 +5,10 @@ use axum::response::{IntoResponse as _, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::super::stub::{Ask, Stub};
 use super::super::{House, NOW, QUICK};
 use super::{ensure, huge, life, opened};
 use crate::edge::notify::sample;
+use crate::edge::outgoing::{Ask, Stub};
 
 /// The event in a request of any content mode.
 fn events(ask: &Ask) -> Result<Vec<Value>, String> {
@@ -120,7 +120,7 @@ async fn a_batch_holds_what_has_gathered_and_a_proposal_says_until_when_it_holds
             .dispatcher
             .offer(&crate::core::event::Event::Anomaly(anomaly.into()), NOW);
     }
-    let proposal = crate::core::event::Event::Proposal(sample::proposal().into());
+    let proposal = sample::proposed();
     house.dispatcher.offer(&proposal, NOW);
     let mut got = Vec::new();
     while got.len() < 21 {

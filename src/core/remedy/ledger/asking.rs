@@ -1,0 +1,114 @@
+//! Rules ask: a new action, or more evidence for one that is there.
+
+use std::time::Duration;
+
+use super::{Ledger, entry::Entry};
+use crate::core::event::{Action, ActionState, Grounds, Mode};
+use crate::core::record::Timestamp;
+use crate::core::remedy::ask::id_of;
+
+/// The incident that an anomaly belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Incidence<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What stays the same when the trouble comes back.
+    pub fingerprint: &'a str,
+}
+
+/// So many kinds and detectors are named.
+const NAMES_MAX: usize = 16;
+
+impl Ledger {
+    /// A rule asks for `action` on account of an anomaly.
+    pub fn asked(&mut self, mut action: Action, incident: Option<Incidence<'_>>, now: Timestamp) {
+        if let Some(incident) = incident {
+            action.incident = Some(incident.id.into());
+            action.fingerprint = incident.fingerprint.into();
+        }
+        if self.supported(&action) {
+            return;
+        }
+        let (attempt, latest) = self.tried(&action);
+        if latest.is_some_and(|(state, at)| now < at.plus(self.rest_after(state, &action))) {
+            return;
+        }
+        if self.open.len() >= Self::OPEN_MAX {
+            self.refused = self.refused.saturating_add(1);
+            return;
+        }
+        let cause = action.incident.as_deref().unwrap_or(&action.fingerprint);
+        action.id = id_of(cause, &action.remedy, &action.target, attempt);
+        let id = action.id.clone();
+        let why = action.reason.clone();
+        self.open.insert(id.clone(), Entry::new(action, now));
+        self.step(&id, ActionState::Asked, ("knothole", &why), now);
+    }
+
+    /// Adds to the evidence of an action that is there; whether there is one.
+    fn supported(&mut self, asked: &Action) -> bool {
+        let same = |entry: &&mut Entry| is_same(&entry.action, asked);
+        let Some(entry) = self.open.values_mut().find(same) else {
+            return false;
+        };
+        let action = &mut entry.action;
+        add(&mut action.evidence, &asked.evidence);
+        if action.incident.is_none() && asked.incident.is_some() {
+            action.incident.clone_from(&asked.incident);
+            action.fingerprint.clone_from(&asked.fingerprint);
+        }
+        if action.anomaly.is_none() {
+            action.anomaly.clone_from(&asked.anomaly);
+        }
+        true
+    }
+
+    /// How often the same was tried for the same incident, and how and when the last of it ended.
+    fn tried(&self, asked: &Action) -> (u32, Option<(ActionState, Timestamp)>) {
+        let same = self.past.iter().filter(|it| is_same(it, asked));
+        let count = same.clone().count();
+        let latest = same.last().map(|it| {
+            let at = it.steps.last().map_or(it.asked_at, |step| step.at);
+            (it.state, at)
+        });
+        (u32::try_from(count).unwrap_or(u32::MAX), latest)
+    }
+
+    /// How long nothing is asked for again.
+    fn rest_after(&self, state: ActionState, action: &Action) -> Duration {
+        match state {
+            // Somebody said no: not again while this goes on.
+            ActionState::Denied => Duration::MAX,
+            // It was told, or shown, once.
+            ActionState::Expired | ActionState::Observed => match action.mode {
+                Mode::Observe | Mode::Suggest => Duration::from_secs(3_600),
+                Mode::Approve | Mode::Auto => self.limits.cool_down,
+            },
+            _ => self.limits.cool_down,
+        }
+    }
+}
+
+fn is_same(a: &Action, b: &Action) -> bool {
+    a.remedy == b.remedy
+        && a.target == b.target
+        && (a.incident == b.incident || a.incident.is_none() || b.incident.is_none())
+}
+
+fn add(all: &mut Grounds, more: &Grounds) {
+    for (names, new) in [
+        (&mut all.kinds, &more.kinds),
+        (&mut all.detectors, &more.detectors),
+    ] {
+        for name in new {
+            if !names.contains(name) && names.len() < NAMES_MAX {
+                names.push(name.clone());
+            }
+        }
+    }
+    all.score = all.score.max(more.score);
+    all.first_seen = all.first_seen.min(more.first_seen);
+    all.last_seen = all.last_seen.max(more.last_seen);
+    all.anomalies = all.anomalies.saturating_add(more.anomalies);
+    all.model.clone_from(&more.model);
+}

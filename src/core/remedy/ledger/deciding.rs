@@ -1,0 +1,396 @@
+//! What happens next to an action: time passes, checks are asked, and where all allow it, it goes.
+
+use std::sync::Arc;
+
+use super::entry::Entry;
+use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, WorldOf};
+use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
+use crate::core::record::Timestamp;
+use crate::core::remedy::case::{Case, World};
+use crate::core::remedy::check::{self, Decide};
+use crate::core::remedy::facts::Facts;
+use crate::core::remedy::plan::{self, Draft};
+use crate::core::remedy::policy;
+
+/// Where an action goes from what the checks say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// On: nothing is against it.
+    On,
+    /// To a person.
+    Person,
+    /// It is looked at again later.
+    Later,
+    /// Nowhere: it is over.
+    Nowhere,
+}
+
+impl Ledger {
+    /// Lets time pass until `now`.
+    pub fn advance(&mut self, world: WorldOf<'_>, now: Timestamp) {
+        self.signs.forget(now);
+        let due = self.open.iter().filter(|(_, entry)| entry.due <= now);
+        let due: Vec<Box<str>> = due.map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.turn(&id, world, now);
+        }
+    }
+
+    fn turn(&mut self, id: &str, world: WorldOf<'_>, now: Timestamp) {
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        if let Some(since) = entry.under_way {
+            if now.since(since) < TASK_MAX {
+                entry.due = since.plus(TASK_MAX);
+                return;
+            }
+            entry.under_way = None;
+            if entry.action.state == ActionState::Sending {
+                let why = "no answer came back";
+                self.step(id, ActionState::Unsettled, ("knothole", why), now);
+            }
+        }
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        let is_late = now >= entry.action.expires_at;
+        match entry.action.state {
+            ActionState::Asked
+            | ActionState::Blocked
+            | ActionState::Proposed
+            | ActionState::Approved
+                if is_late =>
+            {
+                self.step(
+                    id,
+                    ActionState::Expired,
+                    ("knothole", "its time was up"),
+                    now,
+                );
+            }
+            ActionState::Asked | ActionState::Blocked => self.look(id, world, now),
+            ActionState::Approved if entry.action.remedy == Remedy::Webhook => {
+                // The hook has been told; it answers or its time is up.
+                entry.due = entry.action.expires_at;
+            }
+            ActionState::Approved => self.look(id, world, now),
+            ActionState::Proposed | ActionState::Accepted => self.wait_for_others(id, now),
+            ActionState::Sending => entry.due = now.plus(TASK_MAX),
+            ActionState::Unsettled => self.settle(id, now),
+            ActionState::Done => self.review(id, world, now),
+            ActionState::Effective
+            | ActionState::Ineffective
+            | ActionState::Harmful
+            | ActionState::Inconclusive
+            | ActionState::Failed
+            | ActionState::Denied
+            | ActionState::Expired
+            | ActionState::Observed => {}
+        }
+    }
+
+    fn look(&mut self, id: &str, world: WorldOf<'_>, now: Timestamp) {
+        if !self.can_act {
+            self.looked(id, None, world, now);
+            return;
+        }
+        let Some(entry) = self.open.get(id) else {
+            return;
+        };
+        let errand = Errand::Look {
+            remedy: entry.action.remedy.clone(),
+            target: entry.action.target.clone(),
+        };
+        self.hand_out(id, errand, now);
+    }
+
+    fn wait_for_others(&mut self, id: &str, now: Timestamp) {
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        if entry.action.state == ActionState::Accepted && now >= entry.action.expires_at {
+            let why = "the hook took it on and never said what became of it";
+            self.step(id, ActionState::Inconclusive, ("knothole", why), now);
+        } else {
+            entry.due = entry.action.expires_at;
+        }
+    }
+
+    fn settle(&mut self, id: &str, now: Timestamp) {
+        let Some(entry) = self.open.get(id) else {
+            return;
+        };
+        let sent = entry.action.acted_at.unwrap_or(entry.action.asked_at);
+        let unsettled = entry.action.steps.iter().rev();
+        let unsettled = unsettled.take_while(|step| step.state == ActionState::Unsettled);
+        let since = unsettled.last().map_or(sent, |step| step.at);
+        if now.since(since) >= SETTLE_MAX {
+            let why = "nobody knows whether it took place: the cluster could not be read";
+            self.finish(id, ActionState::Inconclusive, why, now);
+            return;
+        }
+        let action = Arc::new(entry.action.clone());
+        self.hand_out(id, Errand::Settle { action }, now);
+    }
+
+    fn review(&mut self, id: &str, world: WorldOf<'_>, now: Timestamp) {
+        if !self.can_act {
+            self.reviewed(id, None, world, now);
+            return;
+        }
+        self.look(id, world, now);
+    }
+
+    /// Gives a task out once what changed is on disk.
+    pub(super) fn hand_out(&mut self, id: &str, errand: Errand, now: Timestamp) {
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        entry.under_way = Some(now);
+        entry.due = now.plus(TASK_MAX);
+        self.tasks.push(Task {
+            id: id.into(),
+            errand,
+        });
+    }
+
+    /// What was read is there, or nothing can be read.
+    pub(super) fn looked(
+        &mut self,
+        id: &str,
+        facts: Option<Facts>,
+        world: WorldOf<'_>,
+        now: Timestamp,
+    ) {
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        entry.facts = facts;
+        entry.rehearsal = None;
+        let drafted = match &entry.facts {
+            Some(facts) => plan::draft(&entry.action, facts),
+            None => Ok(Draft::default()),
+        };
+        let draft = match drafted {
+            Ok(draft) => draft,
+            Err(why) => {
+                self.put_off(id, &why, None, now);
+                return;
+            }
+        };
+        let was = entry.action.plan.as_ref().map(|plan| plan.hash.clone());
+        let hash = plan::hash(&draft);
+        let is_as_approved = was.as_ref() == Some(&hash);
+        let claims = entry.facts.as_ref().and_then(Facts::claimed);
+        let lasts = self.limits.cool_down.max(CLAIM_MIN);
+        entry.action.plan = Some(Plan {
+            hash,
+            subject: draft.subject,
+            claims: claims.map(|object| (object.clone(), lasts)),
+            requests: draft.requests,
+            undo: draft.undo,
+            checks: Vec::new(),
+            at: now,
+        });
+        if entry.approved_by.is_some() && !is_as_approved {
+            entry.approved_by = None;
+            let why = "what would be done is not what was approved any more; approve it again";
+            self.check(id, world, now);
+            self.step(id, ActionState::Proposed, ("knothole", why), now);
+            return;
+        }
+        match self.check(id, world, now) {
+            // A rehearsal asks the policy too, which a person is to see before they decide.
+            Way::On | Way::Person if self.can_act => self.rehearse(id, now),
+            way => self.go(id, way, now),
+        }
+    }
+
+    fn rehearse(&mut self, id: &str, now: Timestamp) {
+        if let Some(entry) = self.open.get(id) {
+            let action = Arc::new(entry.action.clone());
+            let permissions = entry
+                .facts
+                .as_ref()
+                .map_or_else(Vec::new, |facts| plan::permissions_of(&entry.action, facts));
+            let input = policy::input(&action, entry.facts.as_ref(), &self.book, now);
+            let errand = Errand::Rehearse {
+                action,
+                permissions,
+                input: Box::new(input),
+            };
+            self.hand_out(id, errand, now);
+        }
+    }
+
+    /// What a rehearsal showed is there.
+    pub(super) fn rehearsed(&mut self, id: &str, world: WorldOf<'_>, now: Timestamp) {
+        let way = self.check(id, world, now);
+        self.go(id, way, now);
+    }
+
+    /// Asks every check and writes into the plan what they say.
+    fn check(&mut self, id: &str, world: WorldOf<'_>, now: Timestamp) -> Way {
+        let Some(entry) = self.open.get(id) else {
+            return Way::Later;
+        };
+        let standing: World = world(&entry.action);
+        let case = Case {
+            action: &entry.action,
+            rule: self.rule_of(&entry.action),
+            facts: entry.facts.as_ref(),
+            rehearsal: entry.rehearsal.as_ref(),
+            book: &self.book,
+            world: &standing,
+            limits: &self.limits,
+            now,
+        };
+        let checks = match entry.rehearsal {
+            None if self.can_act => check::ask_before(&case),
+            _ => check::ask_all(&case),
+        };
+        let way = way_of(entry, &checks, self.can_act);
+        if let Some(plan) = self
+            .open
+            .get_mut(id)
+            .and_then(|entry| entry.action.plan.as_mut())
+        {
+            plan.checks = checks;
+        }
+        way
+    }
+
+    fn go(&mut self, id: &str, way: Way, now: Timestamp) {
+        let Some(entry) = self.open.get(id) else {
+            return;
+        };
+        let action = &entry.action;
+        let reasons = reasons(action);
+        if action.mode == Mode::Observe {
+            let why = match way {
+                Way::On => "it would have been done".to_owned(),
+                Way::Person | Way::Later | Way::Nowhere => {
+                    format!("it would not have been done: {reasons}")
+                }
+            };
+            self.step(id, ActionState::Observed, ("knothole", &why), now);
+            return;
+        }
+        match way {
+            Way::Later => self.put_off(id, &reasons, None, now),
+            Way::Nowhere => self.finish(id, ActionState::Denied, &reasons, now),
+            Way::Person => {
+                let why = match reasons.is_empty() {
+                    true => "a person or a hook decides".to_owned(),
+                    false => reasons,
+                };
+                self.step(id, ActionState::Proposed, ("knothole", &why), now);
+                self.due_at_end(id);
+            }
+            Way::On => self.set_off(id, now),
+        }
+    }
+
+    fn due_at_end(&mut self, id: &str) {
+        if let Some(entry) = self.open.get_mut(id) {
+            entry.due = entry.action.expires_at;
+        }
+    }
+
+    /// Something is against it now: it is looked at again.
+    pub(super) fn put_off(
+        &mut self,
+        id: &str,
+        why: &str,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        entry.due = until
+            .unwrap_or(now.plus(LOOK_AGAIN))
+            .min(entry.action.expires_at);
+        entry.due = entry.due.max(now.plus(std::time::Duration::from_secs(1)));
+        // It stays approved: the person need not come back.
+        let state = match entry.approved_by {
+            Some(_) => ActionState::Approved,
+            None => ActionState::Blocked,
+        };
+        if entry.approved_by.is_none() || entry.action.state != ActionState::Approved {
+            self.step(id, state, ("knothole", why), now);
+        }
+    }
+
+    /// Writes down that it is being sent, and has it sent when that is on disk.
+    fn set_off(&mut self, id: &str, now: Timestamp) {
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        if entry.approved_by.is_none() && entry.action.state != ActionState::Approved {
+            let why = "every check passed";
+            self.step(id, ActionState::Approved, ("knothole", why), now);
+        }
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        if entry.action.remedy == Remedy::Webhook {
+            entry.due = entry.action.expires_at;
+            return;
+        }
+        entry.action.acted_at = Some(now);
+        entry.action.before = entry.facts.as_ref().and_then(Facts::health);
+        let by = entry.approved_by.clone();
+        let why = by.map_or_else(
+            || "every check passed".to_owned(),
+            |by| format!("{by} approved it, and every check passed"),
+        );
+        self.step(id, ActionState::Sending, ("knothole", &why), now);
+        let Some(entry) = self.open.get(id) else {
+            return;
+        };
+        let action = Arc::new(entry.action.clone());
+        self.hand_out(id, Errand::Send { action }, now);
+    }
+
+    /// It is over.
+    pub(super) fn finish(&mut self, id: &str, state: ActionState, why: &str, now: Timestamp) {
+        self.step(id, state, ("knothole", why), now);
+    }
+}
+
+/// Where it goes from what the checks say. A person who approved the plan has allowed what checks ask
+/// about, and nothing else.
+fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
+    let mode = entry.action.mode;
+    let is_hook = entry.action.remedy == Remedy::Webhook;
+    let decided = match check::decision(checks, mode) {
+        Decide::NeedsPerson if entry.approved_by.is_some() => Decide::Go,
+        decided => decided,
+    };
+    match (decided, mode) {
+        (Decide::Never, _) => Way::Nowhere,
+        (Decide::Later, _) => Way::Later,
+        (Decide::Go, Mode::Observe) => Way::On,
+        (Decide::NeedsPerson, _) | (Decide::Go, Mode::Suggest) => Way::Person,
+        // Without anything to act with it can only be told.
+        (Decide::Go, Mode::Approve | Mode::Auto) if !can_act && !is_hook => Way::Person,
+        (Decide::Go, Mode::Approve | Mode::Auto) => Way::On,
+    }
+}
+
+/// What speaks against it, the gravest first.
+fn reasons(action: &Action) -> String {
+    let checks = action.plan.iter().flat_map(|plan| &plan.checks);
+    let mut against: Vec<&Checked> = checks
+        .filter(|it| it.verdict != CheckVerdict::Pass)
+        .collect();
+    against.sort_by_key(|it| std::cmp::Reverse(it.verdict));
+    let texts: Vec<&str> = against.iter().take(3).map(|it| &*it.why).collect();
+    let more = against.len().saturating_sub(texts.len());
+    match more {
+        0 => texts.join("; "),
+        more => format!("{}; and {more} more", texts.join("; ")),
+    }
+}

@@ -1,0 +1,44 @@
+//! An action that is not over, and what is only known as long as this process lives.
+
+use crate::core::event::{Action, Step};
+use crate::core::record::Timestamp;
+use crate::core::remedy::facts::{Facts, Rehearsal};
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) action: Action,
+    /// What was read last.
+    pub(super) facts: Option<Facts>,
+    pub(super) rehearsal: Option<Rehearsal>,
+    /// Since when a task is under way.
+    pub(super) under_way: Option<Timestamp>,
+    /// When there is something to do next.
+    pub(super) due: Timestamp,
+    /// Whose approval holds for the plan.
+    pub(super) approved_by: Option<Box<str>>,
+}
+
+impl Entry {
+    pub(super) fn new(action: Action, due: Timestamp) -> Self {
+        let approved = action.steps.iter().rev().find(|step| {
+            step.state == crate::core::event::ActionState::Approved && *step.by != *"knothole"
+        });
+        Self {
+            approved_by: approved.map(|step| step.by.clone()),
+            action,
+            facts: None,
+            rehearsal: None,
+            under_way: None,
+            due,
+        }
+    }
+
+    /// Keeps the step; of many the first and the latest.
+    pub(super) fn push(&mut self, step: Step) {
+        let steps = &mut self.action.steps;
+        if steps.len() >= Action::STEPS_MAX {
+            steps.remove(1);
+        }
+        steps.push(step);
+    }
+}

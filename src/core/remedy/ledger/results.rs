@@ -1,0 +1,225 @@
+//! What came back from outside.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Ledger, SETTLE_AGAIN, WorldOf};
+use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Health, Plan};
+use crate::core::record::Timestamp;
+use crate::core::remedy::facts::{Answer, Facts, Refused, Rehearsal, Settlement};
+use crate::core::remedy::rule::Rule;
+use crate::core::remedy::verify::{Measured, verify};
+
+/// What became of a [`Task`](super::Task).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The action.
+    pub id: Box<str>,
+    /// What came back.
+    pub reported: Reported,
+}
+
+/// What came back from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reported {
+    /// What was read, or why it could not be.
+    Looked(Result<Box<Facts>, Box<str>>),
+    /// What a rehearsal showed.
+    Rehearsed(Box<Rehearsal>),
+    /// What came of sending it.
+    Answered(Answer),
+    /// Whether it took place.
+    Settled(Settlement),
+}
+
+/// How soon something is tried again that was not done for want of room.
+const NOT_NOW: Duration = Duration::from_secs(10);
+
+impl Ledger {
+    /// Takes what came back. What nobody waits for any more is let go.
+    pub fn report(&mut self, report: Report, world: WorldOf<'_>, now: Timestamp) {
+        let id = &report.id;
+        let Some(entry) = self.open.get_mut(&**id) else {
+            return;
+        };
+        entry.under_way = None;
+        let state = entry.action.state;
+        match (report.reported, state) {
+            (Reported::Looked(Ok(facts)), ActionState::Done) => {
+                self.reviewed(id, Some(*facts), world, now);
+            }
+            (Reported::Looked(Err(_)), ActionState::Done) => {
+                // The cluster cannot be read: it is judged by what is known when a while has passed.
+                let due = self.review_due(id).plus(Duration::from_secs(60));
+                match now >= due {
+                    true => self.reviewed(id, None, world, now),
+                    false => self.again(id, SETTLE_AGAIN, now),
+                }
+            }
+            (
+                Reported::Looked(looked),
+                ActionState::Asked | ActionState::Blocked | ActionState::Approved,
+            ) => match looked {
+                Ok(facts) => self.looked(id, Some(*facts), world, now),
+                Err(why) => self.unread(id, &why, now),
+            },
+            (
+                Reported::Rehearsed(rehearsal),
+                ActionState::Asked | ActionState::Blocked | ActionState::Approved,
+            ) => {
+                entry.rehearsal = Some(*rehearsal);
+                self.rehearsed(id, world, now);
+            }
+            (Reported::Answered(answer), ActionState::Sending) => self.answered(id, answer, now),
+            (Reported::Settled(settlement), ActionState::Unsettled) => {
+                self.settled(id, settlement, now);
+            }
+            // An answer that was given up comes late: the cluster has been asked meanwhile.
+            _ => entry.due = now,
+        }
+    }
+
+    fn again(&mut self, id: &str, after: Duration, now: Timestamp) {
+        if let Some(entry) = self.open.get_mut(id) {
+            entry.due = now.plus(after);
+        }
+    }
+
+    fn review_due(&self, id: &str) -> Timestamp {
+        let entry = self.open.get(id);
+        entry.map_or(Timestamp::ZERO, |entry| self.review_at(&entry.action))
+    }
+
+    /// Nothing is done to what cannot be read.
+    fn unread(&mut self, id: &str, why: &str, now: Timestamp) {
+        let why = format!("the cluster cannot be read: {why}");
+        if let Some(entry) = self.open.get_mut(id) {
+            let checks = vec![Checked {
+                check: "cluster".into(),
+                verdict: CheckVerdict::Unknown,
+                why: why.as_str().into(),
+            }];
+            match &mut entry.action.plan {
+                Some(plan) if entry.approved_by.is_some() => plan.checks = checks,
+                plan => {
+                    *plan = Some(Plan {
+                        hash: "".into(),
+                        subject: None,
+                        claims: None,
+                        requests: Vec::new(),
+                        undo: Vec::new(),
+                        checks,
+                        at: now,
+                    });
+                }
+            }
+        }
+        self.put_off(id, &why, None, now);
+    }
+
+    fn answered(&mut self, id: &str, answer: Answer, now: Timestamp) {
+        match answer {
+            Answer::Done(said) => self.took_place(id, &said, now),
+            Answer::Unknown(why) => {
+                self.step(id, ActionState::Unsettled, ("knothole", &why), now);
+                self.again(id, Duration::ZERO, now);
+            }
+            Answer::Refused(refused, why) => {
+                // It did not take place: it counts for nothing and may be done later.
+                if let Some(entry) = self.open.get_mut(id) {
+                    entry.action.acted_at = None;
+                    entry.action.before = None;
+                }
+                self.book.forget(id);
+                self.refused_with(id, refused, &why, now);
+            }
+        }
+    }
+
+    fn refused_with(&mut self, id: &str, refused: Refused, why: &str, now: Timestamp) {
+        match refused {
+            Refused::NotNow(after) => {
+                let until = now.plus(after.unwrap_or(NOT_NOW));
+                self.put_off(id, why, Some(until), now);
+            }
+            Refused::Changed | Refused::Claimed | Refused::Switched => {
+                self.put_off(id, why, None, now);
+            }
+            Refused::Late => self.finish(id, ActionState::Expired, why, now),
+            Refused::Never => self.finish(id, ActionState::Failed, why, now),
+        }
+    }
+
+    pub(super) fn took_place(&mut self, id: &str, said: &str, now: Timestamp) {
+        self.step(id, ActionState::Done, ("knothole", said), now);
+        let due = self.review_due(id);
+        if let Some(entry) = self.open.get_mut(id) {
+            entry.due = due;
+        }
+    }
+
+    fn settled(&mut self, id: &str, settlement: Settlement, now: Timestamp) {
+        match settlement {
+            Settlement::Done => {
+                let said = "no answer came, but the cluster shows that it took place";
+                self.took_place(id, said, now);
+            }
+            Settlement::NotDone => {
+                let said = "no answer came, and the cluster shows that it did not take place";
+                self.finish(id, ActionState::Failed, said, now);
+            }
+            Settlement::Unclear => self.again(id, SETTLE_AGAIN, now),
+        }
+    }
+
+    /// The time to judge has come: did it help?
+    pub(super) fn reviewed(
+        &mut self,
+        id: &str,
+        facts: Option<Facts>,
+        world: WorldOf<'_>,
+        now: Timestamp,
+    ) {
+        let Some(entry) = self.open.get(id) else {
+            return;
+        };
+        let action = entry.action.clone();
+        let health = facts.as_ref().and_then(Facts::health);
+        let measured = self.measured(&action, health, world, now);
+        let (state, why) = verify(&measured);
+        self.finish(id, state, &why, now);
+        if let Some(action) = self.past.back().filter(|it| *it.id == *id) {
+            self.verified.push(Arc::clone(action));
+        }
+    }
+
+    fn measured(
+        &self,
+        action: &Action,
+        health_after: Option<Health>,
+        world: WorldOf<'_>,
+        now: Timestamp,
+    ) -> Measured {
+        let standing = world(action);
+        let acted = action.acted_at.unwrap_or(action.asked_at);
+        let stabilise = self
+            .rule_of(action)
+            .map_or(Rule::STABILISE_DEFAULT, |rule| rule.stabilise);
+        // What was in the air when it was done is not held against it.
+        let calm = acted.plus(stabilise / 3);
+        let span = now.since(calm);
+        let before = acted.minus(span);
+        let anomalies = |from, to| self.signs.of(&action.stream, from, to);
+        let mut involved = standing.involved.clone();
+        involved.push(action.stream.clone());
+        let controls = |from, to| self.signs.besides(&involved, from, to);
+        let heard = standing.hearing_since;
+        Measured {
+            health_before: action.before,
+            health_after,
+            anomalies: (anomalies(before, acted), anomalies(calm, now)),
+            controls: (controls(before, acted), controls(calm, now)),
+            was_heard: heard.is_some_and(|since| since <= calm),
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! What may be done about trouble, and by whom: what the file says → what each room asks for.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::check::Finding;
+use super::settings::Settings;
+use super::units::Period;
+use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
+use crate::core::remedy::rule::{Limits, Rule};
+use crate::daemon::remediation::RemedySettings;
+use crate::edge::kube::{KubeSettings, Source};
+use crate::edge::outgoing::SecretRef;
+use crate::edge::policy::PolicySettings;
+
+/// An action that a rule asks for when an anomaly fits.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionRule {
+    /// Names the rule in the actions it asks for.
+    pub name: String,
+    /// What is done.
+    pub action: ActionKind,
+    /// How far the rule may go: `observe`, `suggest`, `approve` or `auto`.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The kinds of anomaly that ask for it (`new_template`, `sequence`); empty is all.
+    #[serde(default)]
+    pub kinds: Vec<AnomalyKind>,
+    /// The services it is for, as `environment/namespace/name`; empty is all.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// The lowest score that asks for it, 0 to 1.
+    #[serde(default)]
+    pub score_min: f64,
+    /// How long an action is good for that nobody carried out.
+    #[serde(default = "ttl")]
+    pub ttl: Period,
+    /// How long trouble must have gone on before it is acted on without a person.
+    #[serde(default = "persist")]
+    pub persist: Period,
+    /// The least age of a pod that is evicted.
+    #[serde(default = "pod_age")]
+    pub pod_age_min: Period,
+    /// How long after an action is looked whether it helped.
+    #[serde(default = "stabilise")]
+    pub stabilise: Period,
+    /// Rules that come first: this one asks only where one of them did not help.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// Whether it may touch StatefulSets.
+    #[serde(default)]
+    pub stateful: bool,
+    /// `scale`: by how many.
+    pub by: Option<u32>,
+    /// `scale`: to at most how many.
+    pub max: Option<u32>,
+    /// `argo_*`: the application.
+    pub application: Option<String>,
+    /// `argo_action`: what is done to the workload: `restart`, `pause`, `resume`, `abort`, `retry`.
+    pub resource_action: Option<String>,
+    /// `jenkins_job`: the job, with its folders.
+    pub job: Option<String>,
+    /// `flux_receiver`: the path of its webhook.
+    pub path: Option<String>,
+    /// `abort_rollout`: the rollout.
+    pub rollout: Option<String>,
+    /// `gateway_weight`: the HTTPRoute.
+    pub route: Option<String>,
+    /// `gateway_weight`: the backend, a Service.
+    pub backend: Option<String>,
+    /// `gateway_weight`: its weight since.
+    pub weight: Option<u32>,
+}
+
+fn ttl() -> Period {
+    Period::from(Rule::TTL_DEFAULT)
+}
+
+fn persist() -> Period {
+    Period::from(Rule::PERSIST_DEFAULT)
+}
+
+fn pod_age() -> Period {
+    Period::from(Rule::POD_AGE_DEFAULT)
+}
+
+fn stabilise() -> Period {
+    Period::from(Rule::STABILISE_DEFAULT)
+}
+
+impl ActionRule {
+    /// What is done; an error names the setting that is missing.
+    fn remedy(&self) -> Result<Remedy, &'static str> {
+        let text = |field: &Option<String>, name| match field.as_deref() {
+            Some(text) if !text.is_empty() => Ok(text.into()),
+            _ => Err(name),
+        };
+        Ok(match self.action {
+            ActionKind::RestartPod => Remedy::RestartPod,
+            ActionKind::RestartWorkload => Remedy::RestartWorkload,
+            ActionKind::Scale => Remedy::Scale {
+                by: self.by.unwrap_or(1),
+                max: self.max.ok_or("max")?,
+            },
+            ActionKind::RollBack => Remedy::RollBack,
+            ActionKind::ArgoSync => Remedy::ArgoSync {
+                application: text(&self.application, "application")?,
+            },
+            ActionKind::ArgoRollBack => Remedy::ArgoRollBack {
+                application: text(&self.application, "application")?,
+            },
+            ActionKind::ArgoAction => Remedy::ArgoAction {
+                application: text(&self.application, "application")?,
+                action: text(&self.resource_action, "resource_action")?,
+            },
+            ActionKind::JenkinsJob => Remedy::JenkinsJob {
+                job: text(&self.job, "job")?,
+            },
+            ActionKind::FluxReceiver => Remedy::FluxReceiver {
+                path: text(&self.path, "path")?,
+            },
+            ActionKind::AbortRollout => Remedy::AbortRollout {
+                rollout: text(&self.rollout, "rollout")?,
+            },
+            ActionKind::GatewayWeight => Remedy::GatewayWeight {
+                route: text(&self.route, "route")?,
+                backend: text(&self.backend, "backend")?,
+                weight: self.weight.ok_or("weight")?,
+            },
+            ActionKind::Webhook => Remedy::Webhook,
+        })
+    }
+
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule {
+            name: self.name.as_str().into(),
+            mode: self.mode,
+            remedy: self.remedy().ok()?,
+            kinds: self.kinds.clone(),
+            services: self.services.iter().map(|it| it.as_str().into()).collect(),
+            score_min: self.score_min,
+            ttl: self.ttl.get(),
+            persist: self.persist.get(),
+            pod_age_min: self.pod_age_min.get(),
+            stabilise: self.stabilise.get(),
+            after: self.after.iter().map(|it| it.as_str().into()).collect(),
+            stateful: self.stateful,
+        })
+    }
+}
+
+/// What actions are carried out with, and how much may be done.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RemediationSettings {
+    /// The cluster that is acted on; none: nothing is ever done.
+    pub kubernetes: Option<KubernetesEntry>,
+    /// The label that lets a namespace or a workload be touched, as `name=value`.
+    pub label: Option<String>,
+    /// Namespaces that are never touched, besides `kube-*` and knothole's own.
+    pub deny_namespaces: Vec<String>,
+    /// While this file is there nothing is done; in the state folder unless it says otherwise.
+    pub stop_file: Option<PathBuf>,
+    /// Who else has to agree.
+    pub policy: Option<PolicyEntry>,
+    /// How much may be done.
+    pub limits: LimitSettings,
+}
+
+/// A Kubernetes API server. Without anything set: the cluster that knothole runs in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KubernetesEntry {
+    /// A kubeconfig file.
+    pub kubeconfig: Option<PathBuf>,
+    /// Its context; the current one where it is left out.
+    pub context: Option<String>,
+    /// Or the address: `https://10.0.0.1:6443`.
+    pub server: Option<String>,
+    /// With `server`: the file with the certificate authority, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// With `server`: the file with the bearer token, read again when it changes.
+    pub token_file: Option<PathBuf>,
+}
+
+/// An Open Policy Agent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyEntry {
+    /// The decision: `http://127.0.0.1:8181/v1/data/knothole/remediation/decision`.
+    pub url: String,
+    /// How long it may take; a policy that takes longer has said no.
+    #[serde(default = "two_seconds")]
+    pub timeout: Period,
+    /// The file with a bearer token.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// Or the environment variable with it.
+    #[serde(default)]
+    pub token_env: Option<String>,
+    /// Whether `url` may lead to another private address than this host's.
+    #[serde(default)]
+    pub allow_private: bool,
+}
+
+fn two_seconds() -> Period {
+    Period::seconds(2)
+}
+
+/// How much may be done.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Most actions on one workload in half an hour.
+    pub per_workload: u32,
+    /// Most actions in one namespace in an hour.
+    pub per_namespace: u32,
+    /// Most actions in an hour.
+    pub per_hour: u32,
+    /// How long after an action nothing is done to its workload.
+    pub cool_down: Period,
+    /// The fewest pods of a workload that have to stay Ready.
+    pub ready_min: u32,
+    /// The largest share of services in trouble at which anything is done.
+    pub storm_share: f64,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        let usual = Limits::default();
+        Self {
+            per_workload: usual.workload_max,
+            per_namespace: usual.namespace_hourly_max,
+            per_hour: usual.hourly_max,
+            cool_down: Period::from(usual.cool_down),
+            ready_min: usual.ready_min,
+            storm_share: usual.storm_share_max,
+        }
+    }
+}
+
+impl Settings {
+    /// The rules that actions are asked for by, in the order of the file. Checked settings leave none out.
+    pub fn rules(&self) -> Vec<Rule> {
+        self.actions.iter().filter_map(ActionRule::rule).collect()
+    }
+
+    /// Whether senders have to show who they are, and may speak for nobody else.
+    fn senders_are_known(&self) -> bool {
+        let tls = self.receive.tls.as_ref();
+        !self.receive.tenants.is_empty() || tls.is_some_and(|it| it.client_ca.is_some())
+    }
+
+    /// The file that stops all actions while it is there.
+    pub fn stop_file(&self) -> PathBuf {
+        let usual = || self.state_dir.join(crate::daemon::switch::FILE);
+        self.remediation.stop_file.clone().unwrap_or_else(usual)
+    }
+
+    /// The cluster that is acted on, in the name of the process `instance`.
+    pub fn cluster(&self, instance: &str) -> Option<KubeSettings> {
+        let entry = self.remediation.kubernetes.as_ref()?;
+        let source = match (&entry.kubeconfig, &entry.server) {
+            (Some(path), _) => Source::Kubeconfig {
+                path: path.clone(),
+                context: entry.context.clone(),
+            },
+            (None, Some(url)) => Source::Server {
+                url: url.clone(),
+                ca_file: entry.ca_file.clone(),
+                token_file: entry.token_file.clone(),
+            },
+            (None, None) => Source::InCluster,
+        };
+        Some(KubeSettings {
+            instance: instance.into(),
+            ..KubeSettings::of(source)
+        })
+    }
+
+    /// The policy that is asked before anything is done.
+    pub fn policy(&self) -> Option<PolicySettings> {
+        let entry = self.remediation.policy.as_ref()?;
+        let token = match (&entry.token_file, &entry.token_env) {
+            (Some(file), _) => Some(SecretRef::File(file.clone())),
+            (None, Some(name)) => Some(SecretRef::Env(name.clone())),
+            (None, None) => None,
+        };
+        Some(PolicySettings {
+            timeout: entry.timeout.get(),
+            token,
+            allow_private: entry.allow_private,
+            ..PolicySettings::of(&entry.url)
+        })
+    }
+
+    /// What rules, limits and senders are like.
+    pub(in crate::daemon) fn remedies(&self) -> RemedySettings {
+        RemedySettings {
+            rules: self.rules(),
+            limits: self.limits(),
+            can_act: self.remediation.kubernetes.is_some(),
+            is_authenticated: self.senders_are_known(),
+        }
+    }
+
+    /// How much may be done, and where never.
+    pub fn limits(&self) -> Limits {
+        let set = &self.remediation.limits;
+        let usual = Limits::default();
+        let label = self.remediation.label.as_deref().and_then(label_of);
+        let denied = self.remediation.deny_namespaces.iter();
+        Limits {
+            label: label.unwrap_or(usual.label.clone()),
+            deny_namespaces: denied.map(|it| it.as_str().into()).collect(),
+            workload_max: set.per_workload,
+            namespace_hourly_max: set.per_namespace,
+            hourly_max: set.per_hour,
+            cool_down: set.cool_down.get(),
+            ready_min: set.ready_min,
+            storm_share_max: set.storm_share,
+            ..usual
+        }
+    }
+}
+
+fn label_of(text: &str) -> Option<(Box<str>, Box<str>)> {
+    let (name, value) = text.split_once('=')?;
+    (!name.is_empty()).then(|| (name.into(), value.into()))
+}
+
+/// What is wrong with rules and with what carries them out.
+pub(super) fn check(settings: &Settings) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (index, rule) in settings.actions.iter().enumerate() {
+        rule_findings(settings, index, rule, &mut found);
+    }
+    let remediation = &settings.remediation;
+    let mut say = |field: &str, what: &str| {
+        found.push((format!("remediation.{field}"), what.to_owned()));
+    };
+    if remediation
+        .label
+        .as_deref()
+        .is_some_and(|it| label_of(it).is_none())
+    {
+        say(
+            "label",
+            "write it as name=value, for instance knothole.dev/remediate=true",
+        );
+    }
+    if let Some(cluster) = &remediation.kubernetes {
+        if cluster.kubeconfig.is_some() && cluster.server.is_some() {
+            let said = "there is a kubeconfig too; name one of the two";
+            say("kubernetes.server", said);
+        }
+        if cluster.server.is_some() && cluster.token_file.is_none() {
+            let said = "a server needs a token; name the file with it";
+            say("kubernetes.token_file", said);
+        }
+    }
+    if let Some(policy) = settings.policy() {
+        let problems = policy.check("policy", &settings.egress);
+        for problem in problems {
+            say(
+                &problem.path,
+                &format!("{}; {}", problem.message, problem.hint),
+            );
+        }
+    }
+    if !(0.0..=1.0).contains(&remediation.limits.storm_share) {
+        say(
+            "limits.storm_share",
+            "write a share from 0 to 1; the default is 0.3",
+        );
+    }
+    found
+}
+
+fn rule_findings(settings: &Settings, index: usize, rule: &ActionRule, found: &mut Vec<Finding>) {
+    let mut say = |field: &str, what: String| {
+        found.push((format!("actions[{index}].{field}"), what));
+    };
+    let earlier = settings.actions.iter().take(index);
+    if rule.name.is_empty() || earlier.clone().any(|it| it.name == rule.name) {
+        let name = &rule.name;
+        let what = format!("{name:?} does not tell the rule from others; give each its own name");
+        say("name", what);
+    }
+    if !(0.0..=1.0).contains(&rule.score_min) {
+        let score = rule.score_min;
+        say(
+            "score_min",
+            format!("{score} is no score; write a number from 0 to 1"),
+        );
+    }
+    if rule.ttl.get().is_zero() {
+        let what = "a proposal that is good for no time is never acted on; the default is 15m";
+        say("ttl", what.to_owned());
+    }
+    if let Err(missing) = rule.remedy() {
+        let action = rule.action;
+        say(
+            missing,
+            format!("{action} needs it; the README shows an example"),
+        );
+    }
+    if rule.by == Some(0) {
+        say(
+            "by",
+            "scaling by nothing does nothing; write 1 or more".to_owned(),
+        );
+    }
+    for name in &rule.after {
+        if *name == rule.name || !settings.actions.iter().any(|it| it.name == *name) {
+            say(
+                "after",
+                format!("there is no other rule {name:?}; name one of this file"),
+            );
+        }
+    }
+    let acts = matches!(rule.mode, Mode::Approve | Mode::Auto);
+    let hook = rule.action == ActionKind::Webhook;
+    if acts && !hook && settings.remediation.kubernetes.is_none() {
+        let mode = rule.mode.name();
+        let what = format!(
+            "{mode} needs a cluster to act on; set remediation.kubernetes, or write mode: suggest"
+        );
+        say("mode", what);
+    }
+}
