@@ -20,7 +20,7 @@ use super::scribe::{self, Scribe};
 use super::switch::Switch;
 use super::{clock, hands, trainer};
 use crate::edge::api::{Feed, Gate};
-use crate::edge::notify;
+use crate::edge::notify::{self, Signers};
 use crate::edge::store::{Control, ControlSettings, Store};
 
 /// What tells, and what of it can be exchanged while the daemon runs.
@@ -29,6 +29,8 @@ pub(super) struct Telling {
     pub(super) control: Arc<Control>,
     /// Who is let in, so who is known.
     pub(super) gate: Gate,
+    /// The webhooks that may answer.
+    pub(super) signers: Arc<ArcSwap<Signers>>,
     /// The kill switch.
     pub(super) switch: Arc<Switch>,
     /// Whether there is a catalog that may answer.
@@ -53,6 +55,7 @@ impl Telling {
         let context = context(settings, store, board, &scribe);
         let (trainer, jobs) = trainer::queue();
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &context)?;
+        let signers = Signers::load(&settings.sinks)?;
         let road = Arc::new(Road {
             dispatcher: ArcSwap::from_pointee(dispatcher),
             board: Arc::clone(board),
@@ -91,6 +94,7 @@ impl Telling {
             announcer: Announcer { road, scribe },
             control,
             gate,
+            signers: Arc::new(ArcSwap::from_pointee(signers)),
             catalog_is_asked,
             context,
             sinks,
@@ -117,10 +121,12 @@ impl Telling {
             ..self.context.clone()
         };
         let road = &self.announcer.road;
+        let signers = Signers::load(&settings.sinks)?;
         let turn = self.sinks.lock().await;
         let before = road.dispatcher.load_full();
         let dispatcher = Arc::new(before.successor(&settings.sinks, &context)?);
         road.dispatcher.store(Arc::clone(&dispatcher));
+        self.signers.store(Arc::new(signers));
         road.stand();
         let undelivered = before.close(Duration::ZERO).await;
         dispatcher.inherit(undelivered, clock::now());

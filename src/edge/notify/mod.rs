@@ -31,6 +31,7 @@ mod render;
 mod road;
 mod secret;
 mod send;
+mod signers;
 mod standing;
 mod undelivered;
 #[cfg(test)]
@@ -54,4 +55,5 @@ pub use render::{
 };
 pub use secret::SecretError;
 pub use send::{SendSetupError, guarded_client};
+pub use signers::Signers;
 pub use undelivered::Undelivered;
