@@ -333,6 +333,7 @@ impl Clerk {
         if has_news || self.has_evidence {
             self.write_and_send(&events, &shown, now);
         }
+        self.show_actions();
     }
 
     /// Takes what came back from outside.
@@ -456,6 +457,14 @@ impl Clerk {
     fn show(&mut self) {
         let live = self.desk.live().map(Arc::new).collect();
         self.road.board.set_live(live);
+        self.show_actions();
+    }
+
+    /// The same of the actions that are not over: what a check says of one is no step that would be written.
+    fn show_actions(&mut self) {
+        if let Some(open) = self.remediation.take_open() {
+            self.road.board.set_open_actions(open);
+        }
     }
 }
 

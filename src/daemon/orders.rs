@@ -10,7 +10,7 @@ use super::config::SilenceEntry;
 use super::scribe::Scribe;
 use super::switch::Switch;
 use crate::core::desk::Deed;
-use crate::core::event::Mark;
+use crate::core::event::{Action, Mark};
 use crate::core::incident::IncidentError;
 use crate::core::record::{Change, Timestamp};
 use crate::core::remedy::ledger::LedgerError;
@@ -94,27 +94,54 @@ fn carry_out(
             status,
             note,
         } => {
-            let by = (&*by.name, note.as_deref().unwrap_or_default());
+            let by = (&*by.name, note.as_deref().unwrap_or(status.name()));
             let taken = clerk.remediation.ledger.hooked(&action, status, by, now);
             acted(clerk, &action, taken)
         }
         Order::Stop { why } => {
             let why = format!("{}: {why}", by.name);
+            tracing::warn!(%why, "All actions are stopped.");
             switched(clerk, |switch| switch.stop(&why))
         }
-        Order::Release { .. } => switched(clerk, Switch::release),
+        Order::Release { why } => {
+            tracing::warn!(by = %by.name, %why, "Actions are allowed again.");
+            switched(clerk, Switch::release)
+        }
     }
 }
 
 /// The action as it is after somebody said something of it.
 fn acted(clerk: &Clerk, id: &str, taken: Result<(), LedgerError>) -> Result<Applied, Refusal> {
-    taken.map_err(|error| match error {
-        LedgerError::Unknown => Refusal::Unknown("action that is not over"),
-        error => Refusal::Conflict(error.to_string()),
-    })?;
     let action = clerk.remediation.ledger.get(id);
+    taken.map_err(|error| refused(&error, id, action))?;
     let action = action.ok_or(Refusal::Unknown("action"))?;
     Ok(Applied::Action(action_json(action)))
+}
+
+/// Why a word on an action was not taken, and what would do.
+fn refused(error: &LedgerError, id: &str, action: Option<&Action>) -> Refusal {
+    let rule = action.map_or("", |action| &*action.rule);
+    let mut plan = None;
+    let hint = match error {
+        LedgerError::Unknown => return Refusal::Unknown("action that is not over"),
+        LedgerError::Past(_) | LedgerError::NotOpen(_) => {
+            format!("GET /v1/actions/{id} tells what became of it")
+        }
+        LedgerError::Mode(_) => format!(
+            "set mode: approve at the rule {rule} in actions of the settings, for what it asks for from \
+             then on; or do it by hand, and POST /v1/actions/{id}/report what came of it"
+        ),
+        LedgerError::Plan { present, .. } => {
+            plan = Some(present.clone());
+            format!("read GET /v1/actions/{id} again, and approve the plan {present}")
+        }
+        LedgerError::NoPlan(_) => "wait until the target could be looked at".to_owned(),
+        LedgerError::NoCluster => {
+            "set remediation.kubernetes in the settings, and read them again".to_owned()
+        }
+    };
+    let says = error.to_string();
+    Refusal::Standing { says, hint, plan }
 }
 
 fn switched(

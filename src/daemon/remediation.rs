@@ -164,6 +164,12 @@ impl Remediation {
         &self.switch
     }
 
+    /// The actions that are not over, where they may be others than at the last call.
+    pub(super) fn take_open(&mut self) -> Option<Vec<Arc<Action>>> {
+        let is_touched = self.ledger.take_touched();
+        is_touched.then(|| self.ledger.open().cloned().map(Arc::new).collect())
+    }
+
     /// Whether anything waits to be written or done.
     pub(super) fn has_news(&self) -> bool {
         !(self.unwritten.is_empty() && self.waiting.is_empty())

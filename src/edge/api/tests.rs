@@ -290,6 +290,7 @@ fn api(world: &Arc<World>) -> Api {
         desk: Arc::clone(world) as Arc<dyn Desk>,
         gate: Gate::default(),
         feed: Feed::new(),
+        hooks: Hooks::default(),
         clock: || NOW,
     }
 }

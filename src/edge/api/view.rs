@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::IncidentQuery;
-use crate::core::event::Incident;
+use super::{ActionQuery, IncidentQuery};
+use crate::core::event::{Action, Incident};
 use crate::core::record::Timestamp;
 
 /// What the api shows. Of what a view does not keep it shows nothing.
@@ -68,9 +68,9 @@ pub trait View: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// At most `limit` actions, newest first, in the form every sink sends.
-    fn actions(&self, limit: usize) -> Vec<Value> {
-        let _ = limit;
+    /// What `query` asks for, in its order: [`ActionQuery::select`] does that.
+    fn actions(&self, query: &ActionQuery) -> Vec<Arc<Action>> {
+        let _ = query;
         Vec::new()
     }
 
@@ -81,7 +81,7 @@ pub trait View: Send + Sync + 'static {
         Lookup::Nothing
     }
 
-    /// How the kill switch stands: `{"stopped": true, "why": "…"}`.
+    /// How the kill switch stands: `{"stopped": true, "why": "…", "file": "…"}`.
     fn switch(&self) -> Value {
         Value::Null
     }

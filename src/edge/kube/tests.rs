@@ -126,6 +126,7 @@ fn request(method: &str, path: &str, content_type: &str, body: &Value) -> Reques
 
 fn plan(subject: Object, requests: Vec<Request>) -> Plan {
     Plan {
+        claims: None,
         hash: "00".into(),
         subject: Some(subject),
         requests,

@@ -31,6 +31,7 @@ impl Ledger {
         self.signs.forget(now);
         let due = self.open.iter().filter(|(_, entry)| entry.due <= now);
         let due: Vec<Box<str>> = due.map(|(id, _)| id.clone()).collect();
+        self.is_touched |= !due.is_empty();
         for id in due {
             self.turn(&id, world, now);
         }
@@ -184,7 +185,7 @@ impl Ledger {
         let is_as_approved = was.as_ref() == Some(&hash);
         let claims = entry.facts.as_ref().and_then(Facts::claimed);
         let lasts = self.limits.cool_down.max(CLAIM_MIN);
-        entry.action.plan = Some(Plan {
+        entry.revise(Plan {
             hash,
             subject: draft.subject,
             claims: claims.map(|object| (object.clone(), lasts)),

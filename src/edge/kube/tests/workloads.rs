@@ -249,7 +249,7 @@ async fn a_rollout_a_route_and_an_application_are_read_where_they_are_meant() {
     let abort = Remedy::AbortRollout {
         rollout: "r".into(),
     };
-    let rollout = objects.clone().look(&abort).await.rollout.unwrap();
+    let rollout = objects.clone().look(&abort).await.workload.unwrap();
     assert_eq!(rollout.object, object("Rollout", "r", 5));
     assert!(&*rollout.phase == "Progressing" && rollout.is_aborted);
     let weight = Remedy::GatewayWeight {
