@@ -46,6 +46,8 @@ fn action(remedy: Remedy) -> Action {
         plan: None,
         state: ActionState::Asked,
         acted_at: None,
+        before: None,
+        undoes: None,
         steps: vec![],
         anomaly: None,
     }
@@ -62,6 +64,7 @@ fn planned() -> Action {
             uid: "u1".into(),
             generation: 7,
         }),
+        claims: None,
         requests: vec![Request {
             system: System::Kubernetes,
             method: "PATCH".into(),
@@ -162,7 +165,8 @@ fn a_policy_is_shown_the_action_its_grounds_and_the_cluster() {
             "kind": "Deployment",
             "name": "cart"
           }
-        }
+        },
+        "undoes": null
       },
       "anomaly": {
         "anomalies": 3,
