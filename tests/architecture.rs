@@ -74,6 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("edge::api", &["core"]),
     ("edge::catalog", &["core"]),
     ("edge::policy", &["core", "edge::outgoing"]),
+    ("edge::argo", &["core", "edge::outgoing"]),
     ("edge::telemetry", &["core"]),
     ("daemon", &["core", "edge"]),
     ("cli", &["core", "edge", "daemon"]),

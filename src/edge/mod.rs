@@ -9,4 +9,5 @@ pub mod notify;
 pub mod api;
 pub mod catalog;
 pub mod policy;
+pub mod argo;
 pub mod telemetry;
