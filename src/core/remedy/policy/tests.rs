@@ -65,6 +65,7 @@ fn planned() -> Action {
             uid: "u1".into(),
             generation: 7,
         }),
+        claims: None,
         requests: vec![Request {
             system: System::Kubernetes,
             method: "PATCH".into(),
@@ -165,7 +166,8 @@ fn a_policy_is_shown_the_action_its_grounds_and_the_cluster() {
             "kind": "Deployment",
             "name": "cart"
           }
-        }
+        },
+        "undoes": null
       },
       "anomaly": {
         "anomalies": 3,
