@@ -59,14 +59,20 @@ impl Ledger {
             }
             (
                 Reported::Looked(looked),
-                ActionState::Asked | ActionState::Blocked | ActionState::Approved,
+                ActionState::Asked
+                | ActionState::Blocked
+                | ActionState::Proposed
+                | ActionState::Approved,
             ) => match looked {
                 Ok(facts) => self.looked(id, Some(*facts), world, now),
                 Err(why) => self.unread(id, &why, now),
             },
             (
                 Reported::Rehearsed(rehearsal),
-                ActionState::Asked | ActionState::Blocked | ActionState::Approved,
+                ActionState::Asked
+                | ActionState::Blocked
+                | ActionState::Proposed
+                | ActionState::Approved,
             ) => {
                 entry.rehearsal = Some(*rehearsal);
                 self.rehearsed(id, world, now);
