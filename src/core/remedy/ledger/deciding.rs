@@ -320,6 +320,9 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
+        if entry.action.state == ActionState::Proposed {
+            return self.wait_on(id, now);
+        }
         entry.due = until
             .unwrap_or(now.plus(LOOK_AGAIN))
             .min(entry.action.expires_at);
