@@ -128,6 +128,7 @@ fn plan(subject: Object, requests: Vec<Request>) -> Plan {
     Plan {
         hash: "00".into(),
         subject: Some(subject),
+        claims: None,
         requests,
         undo: vec![],
         checks: vec![],
