@@ -98,6 +98,8 @@ fn blame(error: StartError) -> Failure {
         | StartError::Tls(_)
         | StartError::ApiToken(_)
         | StartError::Catalog(_)
+        | StartError::Cluster(_)
+        | StartError::Policy(_)
         | StartError::Token(_) => Failure::Use(error.into()),
     }
 }

@@ -28,7 +28,9 @@ use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
 use crate::edge::api::{self, Caller, Gate, Order, Role};
 use crate::edge::journal::{JournalError, Seq};
+use crate::edge::kube::KubeError;
 use crate::edge::notify;
+use crate::edge::outgoing::SetupError;
 use crate::edge::receive::{Receiver, ServeError, TlsError, TokenError};
 use crate::edge::store::{Store, StoreError};
 
@@ -77,6 +79,12 @@ pub enum StartError {
     /// The catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogSetupError),
+    /// The cluster that is acted on.
+    #[error("remediation.kubernetes: {0}")]
+    Cluster(#[from] KubeError),
+    /// The policy that is asked.
+    #[error("remediation.policy: {0}")]
+    Policy(#[from] SetupError),
     /// A token of the API.
     #[error(transparent)]
     ApiToken(#[from] api::TokenError),
@@ -124,7 +132,7 @@ impl Daemon {
         let memory = Arc::new(Memory::default());
         let board = Board::new(settings.shard_count().get(), Arc::clone(&memory));
         let board = Arc::new(board);
-        let (telling, jobs) = Telling::start(settings, &store, &board, watcher)?;
+        let (telling, jobs) = Telling::start(settings, &store, &board, watcher).await?;
         let scribe = &telling.announcer.scribe;
         let ration = Ration::of(settings);
         let stopping = Arc::new(AtomicBool::new(false));

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::audit::Audit;
 use super::board::Board;
 use super::clock;
-use super::orders::{Audit, audit_id, switch_json};
+use super::orders::switch_json;
 use super::router::Router;
 use super::shard_thread::Command;
 use super::switch::Switch;
@@ -113,9 +114,8 @@ impl View for Showing {
     }
 
     fn audit(&self, before: Option<u64>, limit: usize) -> Vec<AuditEntry> {
-        let before = before.map(audit_id);
-        let entries = said(self.control.last(Kind::Audit, before.as_deref(), limit));
-        entries.iter().filter_map(Audit::read).collect()
+        let rows = said(self.control.audit_newest(before, limit));
+        rows.iter().map(Audit::read).collect()
     }
 
     fn actions(&self, query: &ActionQuery) -> Vec<Arc<Action>> {

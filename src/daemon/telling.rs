@@ -14,13 +14,16 @@ use super::cataloging::Cataloging;
 use super::clerk::{self, Clerk, Desktop};
 use super::config::Settings;
 use super::directory::Directory;
+use super::hands::Hands;
 use super::remediation::Remediation;
 use super::running::{StartError, Watcher};
 use super::scribe::{self, Scribe};
 use super::switch::Switch;
-use super::{clock, hands, trainer};
+use super::{clock, trainer};
 use crate::edge::api::{Feed, Gate};
+use crate::edge::kube::Kube;
 use crate::edge::notify::{self, Signers};
+use crate::edge::policy::Policy;
 use crate::edge::store::{Control, ControlSettings, Store};
 
 /// What tells, and what of it can be exchanged while the daemon runs.
@@ -44,13 +47,21 @@ pub(super) struct Telling {
 impl Telling {
     /// Starts the sinks and the scribe; what no sink had taken when the last daemon ended goes out. With
     /// it the trainings that will be asked for.
-    pub(super) fn start(
+    pub(super) async fn start(
         settings: &Settings,
         store: &Store,
         board: &Arc<Board>,
         watcher: Option<Watcher>,
     ) -> Result<(Self, mpsc::Receiver<trainer::Job>), StartError> {
         let gate = Gate::new(&settings.api_tokens())?;
+        let kube = match settings.cluster(store.instance_id()) {
+            Some(cluster) => Some(Kube::connect(&cluster, Arc::new(clock::now)).await?),
+            None => None,
+        };
+        let policy = settings
+            .policy()
+            .map(|it| Policy::new(&it, &settings.egress));
+        let policy = policy.transpose()?;
         let (scribe, inbox) = scribe::scribe();
         let context = context(settings, store, board, &scribe);
         let (trainer, jobs) = trainer::queue();
@@ -76,7 +87,13 @@ impl Telling {
             hands,
             (actions, now),
         );
-        tokio::spawn(hands::work(tasks, scribe.clone()));
+        let hands = Hands {
+            kube,
+            policy,
+            switch: Arc::clone(&switch),
+            scribe: scribe.clone(),
+        };
+        tokio::spawn(hands.work(tasks));
         let desktop = Desktop {
             road: Arc::clone(&road),
             control: Arc::clone(&control),

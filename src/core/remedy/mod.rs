@@ -16,6 +16,7 @@ pub mod facts;
 pub mod case;
 pub mod check;
 pub mod plan;
+pub mod policy;
 pub mod book;
 pub mod signs;
 pub mod verify;

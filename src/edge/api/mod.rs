@@ -35,10 +35,12 @@ pub use explain::explanation;
 pub use feed::Feed;
 pub use gate::{Gate, Role, TokenError, TokenSettings, TokenSource};
 pub use markdown::markdown;
+pub use objects::audited;
 pub use query::{ActionQuery, IncidentQuery};
 pub use recent::Recent;
 pub use routes::{Api, serve};
 pub use signed::{Hooks, Signed};
+pub use time::moment;
 pub use view::{
     AuditEntry, Dora, IncidentView, Lookup, ModelView, Quantiles, ServiceState, ServiceView,
     TemplateView, View, open_metrics,

@@ -61,7 +61,7 @@ pub(super) fn action(action: &Action) -> Value {
 }
 
 /// An entry of the audit.
-pub(super) fn audited(entry: &AuditEntry) -> Value {
+pub fn audited(entry: &AuditEntry) -> Value {
     json!({
         "number": entry.number,
         "at": rfc3339(entry.at),
@@ -72,6 +72,8 @@ pub(super) fn audited(entry: &AuditEntry) -> Value {
         "target": entry.target,
         "note": entry.note,
         "outcome": entry.outcome,
+        "details": entry.details,
+        "hash": entry.hash,
     })
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::answer::{Problem, answer};
 use super::feed::Heard;
 use super::routes::Shown;
-use super::time::{parsed, rfc3339, span};
+use super::time::{self, rfc3339, span};
 use super::{IncidentQuery, IncidentView, Lookup, Recent, explain, objects};
 use crate::core::event::IncidentState;
 use crate::core::record::Timestamp;
@@ -303,8 +303,7 @@ fn states(text: Option<&str>) -> Result<Vec<IncidentState>, Problem> {
 
 /// A time, or how long ago.
 pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
-    let ago = || span(text).map(|ago| now.minus(ago));
-    parsed(text).or_else(ago).ok_or_else(|| {
+    time::moment(text, now).ok_or_else(|| {
         let hint = format!("write since={} or since=24h", rfc3339(now));
         Problem::bad("this is no time", hint)
     })

@@ -227,7 +227,7 @@ pub(super) const ROUTES: &[Route] = &[
     route!(signed Post "/v1/actions/{id}/report", OPERATOR, "Say how far an action is; hooks sign this in place of a token", actions::report),
     route!(Get "/v1/switch", VIEWER, "Whether all actions are stopped, and why", actions::switch),
     route!(Post "/v1/switch", OPERATOR, "Stop all actions at once; to allow them again takes an approver", actions::throw),
-    route!(Get "/v1/audit", OPERATOR, "Who did what through this API, newest first", reading::audit),
+    route!(Get "/v1/audit", OPERATOR, "Who did what, and what became of actions, newest first", reading::audit),
     route!(Get "/v1/dora", VIEWER, "Times to detect, acknowledge and restore, and how often changes fail", reading::dora),
     route!(Get "/v1/events", VIEWER, "What becomes of incidents as it becomes so, server-sent events", reading::events),
 ];

@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 pub use asking::Incidence;
 pub use results::{Report, Reported};
 pub use verdicts::{HookStatus, LedgerError};
@@ -27,6 +29,7 @@ use entry::Entry;
 use super::ask::hex_of;
 use super::book::Book;
 use super::case::World;
+use super::plan::Permission;
 use super::rule::{Limits, Rule};
 use super::signs::Signs;
 use crate::core::event::{Action, ActionEvent, ActionStage, ActionState, Remedy, Step, Target};
@@ -66,6 +69,10 @@ pub enum Errand {
     Rehearse {
         /// The action, with its plan.
         action: Arc<Action>,
+        /// What the cluster has to permit.
+        permissions: Vec<Permission>,
+        /// What a policy is asked about.
+        input: Box<Value>,
     },
     /// Carry it out. It is on disk that this may happen.
     Send {
@@ -335,6 +342,8 @@ fn stage_of(was: ActionState, action: &Action) -> Option<ActionStage> {
     match action.state {
         ActionState::Proposed => Some(ActionStage::Proposed),
         ActionState::Approved => Some(ActionStage::Approved),
+        // What the checks forbid for good was never told to anybody.
+        ActionState::Denied if was == ActionState::Asked || was == ActionState::Blocked => None,
         ActionState::Denied => Some(ActionStage::Denied),
         ActionState::Done => Some(ActionStage::Executed),
         ActionState::Effective
