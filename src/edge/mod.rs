@@ -10,4 +10,5 @@ pub mod api;
 pub mod catalog;
 pub mod policy;
 pub mod argo;
+pub mod ci;
 pub mod telemetry;
