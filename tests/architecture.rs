@@ -73,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("edge::notify", &["core", "edge::outgoing"]),
     ("edge::api", &["core"]),
     ("edge::catalog", &["core"]),
+    ("edge::kube", &["core"]),
     ("edge::policy", &["core", "edge::outgoing"]),
     ("edge::argo", &["core", "edge::outgoing"]),
     ("edge::ci", &["core", "edge::outgoing"]),

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod args;
+mod audit;
 mod check_config;
 mod client;
 mod demo;
@@ -15,6 +16,7 @@ mod offline;
 mod otlp_check;
 mod outbox;
 mod progress;
+mod rbac;
 mod replay;
 mod scratch;
 mod sender;
@@ -32,6 +34,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
+use audit::AuditArgs;
 use check_config::CheckConfigArgs;
 use eval::EvalArgs;
 use explain::ExplainArgs;
@@ -40,6 +43,7 @@ use incidents::IncidentsArgs;
 use model_show::ModelArgs;
 use otlp_check::OtlpCheckArgs;
 use outbox::OutboxArgs;
+use rbac::RbacArgs;
 use replay::ReplayArgs;
 use silence::SilenceArgs;
 use templates::TemplatesArgs;
@@ -97,8 +101,12 @@ enum Command {
     Model(ModelArgs),
     /// Try silences and maintenance windows
     Silence(SilenceArgs),
+    /// Print the rights that the enabled actions take in a cluster
+    Rbac(RbacArgs),
     /// See what waits for a sink and what no sink would take, and send it again
     Outbox(OutboxArgs),
+    /// See who did what, and whether the record of it was changed
+    Audit(AuditArgs),
     /// Check a settings file
     CheckConfig(CheckConfigArgs),
     /// See how well any OTLP receiver keeps to the specification
@@ -140,7 +148,9 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
+        Command::Rbac(args) => rbac::run(args),
         Command::Outbox(args) => outbox::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::OtlpCheck(args) => otlp_check::run(args),
     }

@@ -8,6 +8,7 @@ pub mod outgoing;
 pub mod notify;
 pub mod api;
 pub mod catalog;
+pub mod kube;
 pub mod policy;
 pub mod argo;
 pub mod ci;

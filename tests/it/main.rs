@@ -36,6 +36,7 @@ mod persistent;
 mod power;
 mod rebinding;
 mod redacted;
+mod remedies;
 mod restart;
 mod rotel;
 mod sinks;

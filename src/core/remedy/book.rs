@@ -16,23 +16,28 @@ pub struct Book {
 impl Book {
     /// Most actions it remembers.
     pub const LEN_MAX: usize = 10_000;
+    /// Most outcomes that a remedy is judged by.
+    pub const OUTCOMES_MAX: usize = 100;
 
     /// Writes an action down, or how it stands now. What was never sent is not written.
     pub fn put(&mut self, action: Arc<Action>) {
         if !action.was_sent() {
             return;
         }
-        match self.done.iter_mut().rev().find(|it| it.id == action.id) {
-            Some(known) => *known = action,
-            None => {
-                let place = self
-                    .done
-                    .partition_point(|it| it.acted_at <= action.acted_at);
-                self.done.insert(place, action);
-                if self.done.len() > Self::LEN_MAX {
-                    self.done.pop_front();
-                }
+        if let Some(known) = self.done.iter_mut().rev().find(|it| it.id == action.id) {
+            if known.acted_at == action.acted_at {
+                *known = action;
+                return;
             }
+            // It was sent again: its place is another one.
+            self.done.retain(|it| it.id != action.id);
+        }
+        let place = self
+            .done
+            .partition_point(|it| it.acted_at <= action.acted_at);
+        self.done.insert(place, action);
+        if self.done.len() > Self::LEN_MAX {
+            self.done.pop_front();
         }
     }
 
@@ -59,16 +64,31 @@ impl Book {
         self.iter().filter(|it| it.state.is_in_flight())
     }
 
-    /// How often `kind` helped against `fingerprint`, and how often it did not; what was never verified
-    /// counts for neither.
+    /// How often `kind` helped against `fingerprint` lately, and how often it did not: of the latest
+    /// [`OUTCOMES_MAX`](Self::OUTCOMES_MAX) outcomes. What was never verified counts for neither.
     pub fn record_of(&self, fingerprint: &str, kind: ActionKind) -> (u32, u32) {
         let same = |it: &&Action| *it.fingerprint == *fingerprint && it.remedy.kind() == kind;
-        self.iter()
-            .filter(same)
-            .fold((0, 0), |(helped, not), it| match it.state {
-                ActionState::Effective => (helped + 1, not),
-                ActionState::Ineffective | ActionState::Harmful => (helped, not + 1),
-                _ => (helped, not),
+        let outcomes = self.iter().filter(same).filter_map(|it| match it.state {
+            ActionState::Effective => Some(true),
+            ActionState::Ineffective | ActionState::Harmful => Some(false),
+            ActionState::Asked
+            | ActionState::Blocked
+            | ActionState::Proposed
+            | ActionState::Approved
+            | ActionState::Sending
+            | ActionState::Unsettled
+            | ActionState::Accepted
+            | ActionState::Done
+            | ActionState::Inconclusive
+            | ActionState::Failed
+            | ActionState::Denied
+            | ActionState::Expired
+            | ActionState::Observed => None,
+        });
+        outcomes
+            .take(Self::OUTCOMES_MAX)
+            .fold((0, 0), |(helped, not), it| {
+                (helped + u32::from(it), not + u32::from(!it))
             })
     }
 }

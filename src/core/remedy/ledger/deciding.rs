@@ -7,9 +7,10 @@ use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, W
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, World};
-use crate::core::remedy::check;
+use crate::core::remedy::check::{self, Decide};
 use crate::core::remedy::facts::Facts;
 use crate::core::remedy::plan::{self, Draft};
+use crate::core::remedy::policy;
 
 /// Where an action goes from what the checks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ enum Way {
     Person,
     /// It is looked at again later.
     Later,
+    /// Nowhere: it is over.
+    Nowhere,
 }
 
 impl Ledger {
@@ -28,6 +31,7 @@ impl Ledger {
         self.signs.forget(now);
         let due = self.open.iter().filter(|(_, entry)| entry.due <= now);
         let due: Vec<Box<str>> = due.map(|(id, _)| id.clone()).collect();
+        self.is_touched |= !due.is_empty();
         for id in due {
             self.turn(&id, world, now);
         }
@@ -166,7 +170,7 @@ impl Ledger {
         entry.facts = facts;
         entry.rehearsal = None;
         let drafted = match &entry.facts {
-            Some(facts) => plan::draft(&entry.action, facts, entry.action.asked_at),
+            Some(facts) => plan::draft(&entry.action, facts),
             None => Ok(Draft::default()),
         };
         let draft = match drafted {
@@ -179,12 +183,12 @@ impl Ledger {
         let was = entry.action.plan.as_ref().map(|plan| plan.hash.clone());
         let hash = plan::hash(&draft);
         let is_as_approved = was.as_ref() == Some(&hash);
-        let claims = entry.facts.as_ref().and_then(|it| it.workload.as_ref());
+        let claims = entry.facts.as_ref().and_then(Facts::claimed);
         let lasts = self.limits.cool_down.max(CLAIM_MIN);
-        entry.action.plan = Some(Plan {
+        entry.revise(Plan {
             hash,
             subject: draft.subject,
-            claims: claims.map(|workload| (workload.object.clone(), lasts)),
+            claims: claims.map(|object| (object.clone(), lasts)),
             requests: draft.requests,
             undo: draft.undo,
             checks: Vec::new(),
@@ -199,22 +203,25 @@ impl Ledger {
         }
         match self.check(id, world, now) {
             // A rehearsal asks the policy too, which a person is to see before they decide.
-            Way::On | Way::Person if self.can_act && !self.is_observed(id) => {
-                self.rehearse(id, now);
-            }
+            Way::On | Way::Person if self.can_act => self.rehearse(id, now),
             way => self.go(id, way, now),
         }
-    }
-
-    fn is_observed(&self, id: &str) -> bool {
-        let entry = self.open.get(id);
-        entry.is_some_and(|entry| entry.action.mode == Mode::Observe)
     }
 
     fn rehearse(&mut self, id: &str, now: Timestamp) {
         if let Some(entry) = self.open.get(id) {
             let action = Arc::new(entry.action.clone());
-            self.hand_out(id, Errand::Rehearse { action }, now);
+            let permissions = entry
+                .facts
+                .as_ref()
+                .map_or_else(Vec::new, |facts| plan::permissions_of(&entry.action, facts));
+            let input = policy::input(&action, entry.facts.as_ref(), &self.book, now);
+            let errand = Errand::Rehearse {
+                action,
+                permissions,
+                input: Box::new(input),
+            };
+            self.hand_out(id, errand, now);
         }
     }
 
@@ -240,7 +247,10 @@ impl Ledger {
             limits: &self.limits,
             now,
         };
-        let checks = check::ask_all(&case);
+        let checks = match entry.rehearsal {
+            None if self.can_act => check::ask_before(&case),
+            _ => check::ask_all(&case),
+        };
         let way = way_of(entry, &checks, self.can_act);
         if let Some(plan) = self
             .open
@@ -261,13 +271,16 @@ impl Ledger {
         if action.mode == Mode::Observe {
             let why = match way {
                 Way::On => "it would have been done".to_owned(),
-                Way::Person | Way::Later => format!("it would not have been done: {reasons}"),
+                Way::Person | Way::Later | Way::Nowhere => {
+                    format!("it would not have been done: {reasons}")
+                }
             };
             self.step(id, ActionState::Observed, ("knothole", &why), now);
             return;
         }
         match way {
             Way::Later => self.put_off(id, &reasons, None, now),
+            Way::Nowhere => self.finish(id, ActionState::Denied, &reasons, now),
             Way::Person => {
                 let why = match reasons.is_empty() {
                     true => "a person or a hook decides".to_owned(),
@@ -348,33 +361,23 @@ impl Ledger {
     }
 }
 
-/// Where it goes from what the checks say: a rule alone needs every check to pass; a person may allow what
-/// a check asks about; a suggestion is made unless something forbids it.
+/// Where it goes from what the checks say. A person who approved the plan has allowed what checks ask
+/// about, and nothing else.
 fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
-    let worst = checks.iter().map(|it| it.verdict).max();
-    let worst = worst.unwrap_or(CheckVerdict::Unknown);
-    let approved = entry.approved_by.is_some();
-    match (entry.action.mode, worst) {
-        (_, CheckVerdict::Stop) => Way::Later,
-        (Mode::Observe, CheckVerdict::Pass) => Way::On,
-        (Mode::Observe, _) => Way::Person,
-        (Mode::Suggest, _) => Way::Person,
-        (Mode::Approve | Mode::Auto, CheckVerdict::Pass | CheckVerdict::Ask)
-            if approved && can_act =>
-        {
-            Way::On
-        }
-        (Mode::Approve | Mode::Auto, CheckVerdict::Wait | CheckVerdict::Unknown) if approved => {
-            Way::Later
-        }
-        (Mode::Approve, _) => Way::Person,
-        (Mode::Auto, CheckVerdict::Pass) => match entry.action.remedy == Remedy::Webhook || can_act
-        {
-            true => Way::On,
-            false => Way::Later,
-        },
-        (Mode::Auto, CheckVerdict::Ask) => Way::Person,
-        (Mode::Auto, CheckVerdict::Wait | CheckVerdict::Unknown) => Way::Later,
+    let mode = entry.action.mode;
+    let is_hook = entry.action.remedy == Remedy::Webhook;
+    let decided = match check::decision(checks, mode) {
+        Decide::NeedsPerson if entry.approved_by.is_some() => Decide::Go,
+        decided => decided,
+    };
+    match (decided, mode) {
+        (Decide::Never, _) => Way::Nowhere,
+        (Decide::Later, _) => Way::Later,
+        (Decide::Go, Mode::Observe) => Way::On,
+        (Decide::NeedsPerson, _) | (Decide::Go, Mode::Suggest) => Way::Person,
+        // Without anything to act with it can only be told.
+        (Decide::Go, Mode::Approve | Mode::Auto) if !can_act && !is_hook => Way::Person,
+        (Decide::Go, Mode::Approve | Mode::Auto) => Way::On,
     }
 }
 
