@@ -285,6 +285,6 @@ fn count(number: impl Into<u64>, noun: &str) -> String {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 #[cfg(test)]
 mod tests;
