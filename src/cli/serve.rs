@@ -43,6 +43,10 @@ async fn serve(
         tokio::select! {
             signal = signals.next() => match signal {
                 Signal::Reload => reload(&daemon, args, (&settings, log_level)).await,
+                Signal::StopActions => {
+                    daemon.stop_actions("SIGUSR1");
+                    say("all actions are stopped; `knothole switch` shows it");
+                }
                 Signal::Stop => break None,
             },
             reason = daemon.broken() => break Some(reason),
@@ -175,12 +179,15 @@ async fn reload(
 
 enum Signal {
     Reload,
+    StopActions,
     Stop,
 }
 
 struct Signals {
     hangup: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    /// SIGUSR1.
+    user: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
@@ -190,12 +197,14 @@ impl Signals {
             hangup: signal(SignalKind::hangup()).or_environment()?,
             interrupt: signal(SignalKind::interrupt()).or_environment()?,
             terminate: signal(SignalKind::terminate()).or_environment()?,
+            user: signal(SignalKind::user_defined1()).or_environment()?,
         })
     }
 
     async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.hangup.recv() => Signal::Reload,
+            _ = self.user.recv() => Signal::StopActions,
             _ = self.interrupt.recv() => Signal::Stop,
             _ = self.terminate.recv() => Signal::Stop,
         }

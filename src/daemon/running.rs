@@ -26,7 +26,7 @@ use crate::core::engine::{Output, Room, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
-use crate::edge::api::{self, Gate};
+use crate::edge::api::{self, Caller, Gate, Order, Role};
 use crate::edge::journal::{JournalError, Seq};
 use crate::edge::kube::KubeError;
 use crate::edge::notify;
@@ -251,6 +251,27 @@ impl Daemon {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }
         Ok(())
+    }
+
+    /// Stops all actions, from the very moment of the call and until somebody allows them again.
+    pub fn stop_actions(&self, why: &str) {
+        let switch = &self.telling.switch;
+        match switch.stop(why) {
+            Ok(()) => tracing::warn!(why, "All actions are stopped."),
+            Err(error) => {
+                let file = switch.file().display();
+                tracing::warn!(why, %error, %file, "All actions are stopped until this process ends; the file that would keep them stopped cannot be written.");
+            }
+        }
+        let scribe = self.telling.announcer.scribe.clone();
+        let order = Order::Stop { why: why.into() };
+        let by = Caller {
+            name: "signal".into(),
+            role: Role::Approver,
+            address: None,
+        };
+        // For the audit. They are stopped whether or not it can be written.
+        tokio::task::spawn_blocking(move || scribe.order(order, by));
     }
 
     async fn flush_scribe(&self) {

@@ -10,4 +10,5 @@ pub mod api;
 pub mod catalog;
 pub mod kube;
 pub mod policy;
+pub mod argo;
 pub mod telemetry;

@@ -133,12 +133,14 @@ impl View for World {
             number,
             at: NOW,
             by: "anna".into(),
-            role: Role::Operator,
+            role: "operator".into(),
             from: "127.0.0.1".into(),
             action: "acknowledge".into(),
             target: "9f3c".repeat(8).into(),
             note: None,
             outcome: "done".into(),
+            details: (number == 2).then(|| json!({ "rule": "restart-cart", "checks": [] })),
+            hash: format!("{number:064x}").into(),
         };
         numbers.map(entry).collect()
     }
@@ -288,6 +290,7 @@ fn api(world: &Arc<World>) -> Api {
         desk: Arc::clone(world) as Arc<dyn Desk>,
         gate: Gate::default(),
         feed: Feed::new(),
+        hooks: Hooks::default(),
         clock: || NOW,
     }
 }

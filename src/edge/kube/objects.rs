@@ -15,7 +15,6 @@ pub(super) const INSTANCE: &str = "knothole.dev/instance";
 
 /// An object of which only its metadata matters.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Plain {
     pub(super) metadata: ObjectMeta,
 }
@@ -46,7 +45,6 @@ impl ListMeta {
 
 /// A Pod.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Pod {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<PodSpec>,
@@ -125,7 +123,6 @@ pub(super) struct Terminated {
 
 /// A Deployment, StatefulSet or ReplicaSet: they have the same fields where they mean the same.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Workload {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<WorkloadSpec>,
@@ -175,7 +172,6 @@ pub(super) struct WorkloadStatus {
 
 /// A Rollout of Argo Rollouts.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Rollout {
     pub(super) metadata: ObjectMeta,
     pub(super) status: Option<RolloutStatus>,
@@ -190,7 +186,6 @@ pub(super) struct RolloutStatus {
 
 /// An HTTPRoute of the Gateway API.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Route {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<RouteSpec>,
@@ -220,7 +215,6 @@ pub(super) struct Backend {
 
 /// An Application of Argo CD.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Application {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<ApplicationSpec>,
@@ -287,7 +281,6 @@ pub(super) struct Info {
 
 /// A disruption budget (`policy/v1`).
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Budget {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<BudgetSpec>,
@@ -309,7 +302,6 @@ pub(super) struct BudgetStatus {
 
 /// An autoscaler (`autoscaling/v2`).
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Autoscaler {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<AutoscalerSpec>,
@@ -328,21 +320,6 @@ pub(super) struct Reference {
     pub(super) api_version: Option<Box<str>>,
     pub(super) kind: Box<str>,
     pub(super) name: Box<str>,
-}
-
-/// The scale of a workload (`autoscaling/v1`).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Scale {
-    pub(super) metadata: ObjectMeta,
-    pub(super) spec: Option<ScaleSpec>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ScaleSpec {
-    /// None is 0: the server leaves it out.
-    pub(super) replicas: Option<u32>,
 }
 
 /// A list as `kubectl get` shows it: a row for each object, a cell for each column.
