@@ -33,20 +33,19 @@ async fn serve(
 ) -> Result<Outcome, Failure> {
     // Before anything is announced, so that no signal is missed.
     let mut signals = Signals::listen()?;
+    let stops = signal(SignalKind::user_defined1()).or_environment()?;
     let store = Store::open(&settings.state_dir, settings.store_limits()).or_environment()?;
     let telemetry = telemetry::init(&settings.own_telemetry(), store.instance_id()).or_use()?;
     let started = Daemon::start(&settings, store, Some(state_teller())).await;
     let mut daemon = started.map_err(blame)?;
     telemetry.observe(daemon.exposition());
+    // Nothing that is going on, such as settings that are read again, may keep this waiting.
+    tokio::spawn(stop_actions_on(stops, daemon.actions_stopper()));
     announce(&daemon, &settings);
     let broken = loop {
         tokio::select! {
             signal = signals.next() => match signal {
                 Signal::Reload => reload(&daemon, args, (&settings, log_level)).await,
-                Signal::StopActions => {
-                    daemon.stop_actions("SIGUSR1");
-                    say("all actions are stopped; `knothole switch` shows it");
-                }
                 Signal::Stop => break None,
             },
             reason = daemon.broken() => break Some(reason),
@@ -177,17 +176,22 @@ async fn reload(
     }
 }
 
+/// Stops all actions whenever the signal comes.
+async fn stop_actions_on(mut signal: tokio::signal::unix::Signal, stop: impl Fn(&str)) {
+    while signal.recv().await.is_some() {
+        stop("SIGUSR1");
+        say("all actions are stopped; `knothole switch` shows it");
+    }
+}
+
 enum Signal {
     Reload,
-    StopActions,
     Stop,
 }
 
 struct Signals {
     hangup: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
-    /// SIGUSR1.
-    user: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
@@ -197,14 +201,12 @@ impl Signals {
             hangup: signal(SignalKind::hangup()).or_environment()?,
             interrupt: signal(SignalKind::interrupt()).or_environment()?,
             terminate: signal(SignalKind::terminate()).or_environment()?,
-            user: signal(SignalKind::user_defined1()).or_environment()?,
         })
     }
 
     async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.hangup.recv() => Signal::Reload,
-            _ = self.user.recv() => Signal::StopActions,
             _ = self.interrupt.recv() => Signal::Stop,
             _ = self.terminate.recv() => Signal::Stop,
         }

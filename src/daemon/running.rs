@@ -253,25 +253,29 @@ impl Daemon {
         Ok(())
     }
 
-    /// Stops all actions, from the very moment of the call and until somebody allows them again.
-    pub fn stop_actions(&self, why: &str) {
-        let switch = &self.telling.switch;
-        match switch.stop(why) {
-            Ok(()) => tracing::warn!(why, "All actions are stopped."),
-            Err(error) => {
-                let file = switch.file().display();
-                tracing::warn!(why, %error, %file, "All actions are stopped until this process ends; the file that would keep them stopped cannot be written.");
-            }
-        }
+    /// What stops all actions, from the very moment of the call and until somebody allows them again. To
+    /// be called within a tokio runtime.
+    pub fn actions_stopper(&self) -> impl Fn(&str) + Send + 'static {
+        let switch = Arc::clone(&self.telling.switch);
         let scribe = self.telling.announcer.scribe.clone();
-        let order = Order::Stop { why: why.into() };
-        let by = Caller {
-            name: "signal".into(),
-            role: Role::Approver,
-            address: None,
-        };
-        // For the audit. They are stopped whether or not it can be written.
-        tokio::task::spawn_blocking(move || scribe.order(order, by));
+        move |why| {
+            match switch.stop(why) {
+                Ok(()) => tracing::warn!(why, "All actions are stopped."),
+                Err(error) => {
+                    let file = switch.file().display();
+                    tracing::warn!(why, %error, %file, "All actions are stopped until this process ends; the file that would keep them stopped cannot be written.");
+                }
+            }
+            let order = Order::Stop { why: why.into() };
+            let by = Caller {
+                name: "signal".into(),
+                role: Role::Approver,
+                address: None,
+            };
+            let scribe = scribe.clone();
+            // For the audit. They are stopped whether or not it can be written.
+            tokio::task::spawn_blocking(move || scribe.order(order, by));
+        }
     }
 
     async fn flush_scribe(&self) {
