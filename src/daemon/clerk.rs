@@ -448,6 +448,12 @@ impl Clerk {
                 // What stands behind these is made anew by then; what was found or ordered is not.
                 self.filings.truncate(kept);
                 let over = self.filings.len().saturating_sub(FILINGS_MAX);
+                if over > 0 {
+                    tracing::error!(
+                        dropped = over,
+                        "More waits to be written than may; the oldest was dropped, entries of the audit among it."
+                    );
+                }
                 self.filings.drain(..over);
             }
         }

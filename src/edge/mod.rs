@@ -11,4 +11,5 @@ pub mod catalog;
 pub mod kube;
 pub mod policy;
 pub mod argo;
+pub mod ci;
 pub mod telemetry;

@@ -340,6 +340,7 @@ impl Settings {
             cool_down: set.cool_down.get(),
             ready_min: set.ready_min,
             storm_share_max: set.storm_share,
+            has_policy: self.remediation.policy.is_some(),
             ..usual
         }
     }

@@ -455,7 +455,7 @@ async fn a_rollback_whose_answer_was_lost_is_known_by_who_began_it_when_and_wher
     let argo = argo(&stub);
     let (settlement, _) = settled(&argo, &rollback(), GRACE).await;
     assert_eq!(settlement, Settlement::NotDone);
-    let mut ended = |by: Value, revision: &str, at: &str| {
+    let ended = |by: Value, revision: &str, at: &str| {
         server.state().application["status"]["operationState"] = json!({
             "phase": "Succeeded", "startedAt": at,
             "operation": {"sync": {"revision": revision}, "initiatedBy": by},

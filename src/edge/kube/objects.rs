@@ -121,7 +121,7 @@ pub(super) struct Terminated {
     pub(super) finished_at: Option<Time>,
 }
 
-/// A Deployment, StatefulSet or ReplicaSet: they have the same fields where they mean the same.
+/// A Deployment, StatefulSet, ReplicaSet or Rollout: they have the same fields where they mean the same.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Workload {
     pub(super) metadata: ObjectMeta,
@@ -164,23 +164,14 @@ pub(super) struct RollingUpdate {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct WorkloadStatus {
-    pub(super) observed_generation: Option<i64>,
+    /// A number; a Rollout has it as text.
+    pub(super) observed_generation: Option<Value>,
     pub(super) ready_replicas: Option<u32>,
     pub(super) updated_replicas: Option<u32>,
     pub(super) conditions: Option<Vec<Condition>>,
-}
-
-/// A Rollout of Argo Rollouts.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Rollout {
-    pub(super) metadata: ObjectMeta,
-    pub(super) status: Option<RolloutStatus>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RolloutStatus {
+    /// Of a Rollout.
     pub(super) phase: Option<Box<str>>,
+    /// Of a Rollout.
     pub(super) abort: Option<bool>,
 }
 

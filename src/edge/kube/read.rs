@@ -14,7 +14,7 @@ const PARSE_BYTES_MAX: usize = 32 * 1024;
 
 impl Wire {
     /// The object at `path`; none where there is none. `doing` is what is attempted, and the permission:
-    /// `get pods in shop`.
+    /// `get pods in namespace shop`.
     pub(super) async fn get<T>(&self, path: &str, doing: &str) -> Result<Option<T>, KubeError>
     where
         T: DeserializeOwned + Send + 'static,

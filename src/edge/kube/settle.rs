@@ -10,9 +10,8 @@ use super::Kube;
 use super::argo::is_asked;
 use super::claim::{ClaimOf, Standing};
 use super::error::KubeError;
-use super::facts::of_rollout;
 use super::kinds::{Kind, path_of};
-use super::objects::{Application, Plain, Rollout, Workload, annotation};
+use super::objects::{Application, Plain, Workload, annotation};
 use super::send::checked;
 use crate::core::event::{Object, Plan, Request};
 use crate::core::remedy::facts::Settlement;
@@ -113,10 +112,11 @@ impl Kube {
     }
 
     async fn shows_abort(&self, subject: &Object) -> Result<Shows, KubeError> {
-        let rollout: Option<Rollout> = self.read(subject).await?;
+        let rollout: Option<Workload> = self.read(subject).await?;
         let rollout = rollout.unwrap_or_default();
         let is_it = rollout.metadata.uid.as_deref() == Some(&*subject.uid);
-        Ok(match is_it && of_rollout(&rollout).is_aborted {
+        let is_aborted = rollout.status.and_then(|it| it.abort).unwrap_or_default();
+        Ok(match is_it && is_aborted {
             true => Shows::Done,
             false => untouched(subject, &rollout.metadata),
         })

@@ -384,7 +384,9 @@ fn connect(path: &Path) -> Result<Connection, Refused> {
         // Never again: ends that are gone later were taken away.
         audit::begin(&connection)?;
     }
-    connection.pragma_update(None, "user_version", FORMAT)?;
+    if format < FORMAT {
+        connection.pragma_update(None, "user_version", FORMAT)?;
+    }
     Ok(connection)
 }
 

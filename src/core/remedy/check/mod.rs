@@ -36,7 +36,7 @@
 //! | `score` | 7 | the score is as high as the rule wants it |
 //! | `detectors` | 7 | enough detectors agree |
 //! | `other_signal` | 7 | something that is not a log says so too |
-//! | `identity` | 3, 20 | the records name the pod's uid |
+//! | `identity` | 3, 20 | the records name the uid of a pod that is there |
 //! | `sender` | 20 | the sender showed a token, or the cluster says so too |
 //! | `model` | 7 | the service is not being learned, and its model is not old |
 //! | `precision` | 7 | people said that this trouble was rightly told |

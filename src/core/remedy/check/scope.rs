@@ -230,6 +230,10 @@ pub(super) fn namespace(case: &Case<'_>) -> Option<Says> {
         return Some(unread(case, "whether the namespace is there"));
     };
     Some(match &facts.namespace {
+        // It may be one of another cluster, of which the other system knows.
+        None if case.reach() == Reach::Elsewhere => {
+            needs_person(format!("there is no namespace {name} in this cluster"))
+        }
         None => stop(format!("there is no namespace {name}")),
         Some(it) if it.name != *name => stop(format!("namespace {} was read instead", it.name)),
         Some(it) if it.is_terminating => stop(format!("namespace {name} is being deleted")),
@@ -237,8 +241,8 @@ pub(super) fn namespace(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// A label lets the namespace or the workload be touched. One with another value on the workload or the
-/// pod forbids it, whatever the namespace says.
+/// A label lets the namespace or the workload be touched. One with another value forbids it: on the workload
+/// or the pod whatever the namespace says. What another system does may be proposed without a label.
 pub(super) fn opted_in(case: &Case<'_>) -> Option<Says> {
     let Some(facts) = case.facts else {
         return Some(unread(case, "whether the owner lets it be touched"));
@@ -259,9 +263,16 @@ pub(super) fn opted_in(case: &Case<'_>) -> Option<Says> {
     } else if namespace == Some(true) {
         let name = &target.namespace;
         pass(format!("namespace {name} is labelled {key}={value}"))
-    } else {
+    } else if namespace == Some(false) {
+        let name = &target.namespace;
         stop(format!(
-            "neither the namespace nor the workload is labelled {key}={value}"
+            "namespace {name} is labelled {key} with another value"
         ))
+    } else {
+        let why = format!("neither the namespace nor the workload is labelled {key}={value}");
+        match case.reach() {
+            Reach::Elsewhere => needs_person(why),
+            Reach::Pod | Reach::Workload | Reach::Rollout | Reach::Route | Reach::Argo => stop(why),
+        }
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::core::event::{Action, Plan, Step};
+use crate::core::event::{Action, ActionState, Plan, Step};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Facts, Rehearsal};
 
@@ -15,8 +15,10 @@ pub(super) struct Entry {
     /// What was read last.
     pub(super) facts: Option<Facts>,
     pub(super) rehearsal: Option<Rehearsal>,
-    /// Since when a task is under way.
-    pub(super) under_way: Option<Timestamp>,
+    /// Which task is under way, and since when. What else comes back is late or came before.
+    pub(super) under_way: Option<(Doing, Timestamp)>,
+    /// When this process took it up.
+    pub(super) taken_at: Timestamp,
     /// When there is something to do next.
     pub(super) due: Timestamp,
     /// Whose approval holds for the plan.
@@ -25,18 +27,31 @@ pub(super) struct Entry {
     pub(super) former: VecDeque<Plan>,
 }
 
+/// What is being done outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Look,
+    Rehearse,
+    Send,
+    Settle,
+}
+
 impl Entry {
-    pub(super) fn new(action: Action, due: Timestamp) -> Self {
-        let approved = action.steps.iter().rev().find(|step| {
-            step.state == crate::core::event::ActionState::Approved && *step.by != *"knothole"
-        });
+    /// One that is to be looked at now.
+    pub(super) fn new(action: Action, now: Timestamp) -> Self {
+        // What was proposed again since is another plan, which nobody approved.
+        let steps = action.steps.iter().rev();
+        let approved = steps
+            .take_while(|step| step.state != ActionState::Proposed)
+            .find(|step| step.state == ActionState::Approved && is_person(step));
         Self {
             approved_by: approved.map(|step| step.by.clone()),
             action,
             facts: None,
             rehearsal: None,
             under_way: None,
-            due,
+            taken_at: now,
+            due: now,
             former: VecDeque::new(),
         }
     }
@@ -57,12 +72,18 @@ impl Entry {
         }
     }
 
-    /// Keeps the step; of many the first and the latest.
+    /// Keeps the step; of many the first, the latest and what people said.
     pub(super) fn push(&mut self, step: Step) {
         let steps = &mut self.action.steps;
         if steps.len() >= Action::STEPS_MAX {
-            steps.remove(1);
+            let own = steps.iter().skip(1).position(|step| !is_person(step));
+            steps.remove(own.map_or(1, |at| at + 1));
         }
         steps.push(step);
     }
+}
+
+/// Whether somebody else said so.
+pub(super) fn is_person(step: &Step) -> bool {
+    *step.by != *"knothole"
 }

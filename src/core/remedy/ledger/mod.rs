@@ -329,10 +329,13 @@ impl Ledger {
         self.events.push(event);
     }
 
+    /// Of too many the oldest goes that is not a person's no: whoever has much asked for does not undo it.
     fn remember(&mut self, action: Arc<Action>) {
         self.past.push_back(action);
         if self.past.len() > Self::PAST_MAX {
-            self.past.pop_front();
+            let mut all = self.past.iter();
+            let other = all.position(|it| !asking::is_denied_by_person(it));
+            self.past.remove(other.unwrap_or_default());
         }
     }
 }
@@ -341,7 +344,7 @@ impl Ledger {
 fn stage_of(was: ActionState, action: &Action) -> Option<ActionStage> {
     match action.state {
         ActionState::Proposed => Some(ActionStage::Proposed),
-        ActionState::Approved => Some(ActionStage::Approved),
+        ActionState::Approved => is_approved_anew(action).then_some(ActionStage::Approved),
         // What the checks forbid for good was never told to anybody.
         ActionState::Denied if was == ActionState::Asked || was == ActionState::Blocked => None,
         ActionState::Denied => Some(ActionStage::Denied),
@@ -366,6 +369,17 @@ fn stage_of(was: ActionState, action: &Action) -> Option<ActionStage> {
         | ActionState::Accepted
         | ActionState::Observed => None,
     }
+}
+
+/// Whether it was not approved before. What was refused for now is tried again without another word. A hook
+/// acts on being told, so it is told by the step that asked all checks.
+fn is_approved_anew(action: &Action) -> bool {
+    if action.remedy == Remedy::Webhook {
+        return action.was_sent();
+    }
+    let earlier = action.steps.iter().rev().skip(1);
+    let mut earlier = earlier.take_while(|step| step.state != ActionState::Proposed);
+    !earlier.any(|step| step.state == ActionState::Approved)
 }
 
 fn stage_is_told(state: ActionState) -> bool {

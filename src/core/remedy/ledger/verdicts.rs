@@ -1,6 +1,7 @@
 //! What people and hooks say of an action.
 
 use super::Ledger;
+use super::deciding::is_with_hook;
 use super::entry::Entry;
 use super::revised::changed;
 use crate::core::event::{ActionState, Mode, Remedy};
@@ -141,7 +142,8 @@ impl Ledger {
         };
         let action = &mut entry.action;
         let may = match (action.state, &action.remedy, action.mode) {
-            (ActionState::Accepted, _, _) | (ActionState::Approved, Remedy::Webhook, _) => true,
+            (ActionState::Accepted, _, _) => true,
+            (ActionState::Approved, _, _) => is_with_hook(action),
             // What is only suggested is anybody's to do.
             (ActionState::Proposed, _, Mode::Suggest) => true,
             (ActionState::Done, _, _) => return Ok(()),

@@ -65,7 +65,6 @@ fn planned() -> Action {
             uid: "u1".into(),
             generation: 7,
         }),
-        claims: None,
         requests: vec![Request {
             system: System::Kubernetes,
             method: "PATCH".into(),

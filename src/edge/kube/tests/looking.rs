@@ -32,28 +32,23 @@ async fn a_pod_is_read_with_its_restarts_and_when_it_last_was_well() {
 
 #[tokio::test]
 async fn each_remedy_asks_for_what_it_needs_and_no_more() {
-    let always = [NAMESPACE, POD, SET, DEPLOYMENT];
+    let before = [NAMESPACE, POD, SET, DEPLOYMENT, BUDGETS, SCALERS];
     let lease = claim_name(&object("Deployment", "cart", 3));
     let lease = &*format!("{LEASES}/{lease}");
-    let rollout = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/r";
     let route = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/r";
     let weight = Remedy::GatewayWeight {
         route: "r".into(),
         backend: "b".into(),
         weight: 1,
     };
-    let abort = Remedy::AbortRollout {
-        rollout: "r".into(),
-    };
     let sync = Remedy::ArgoSync {
         application: "a".into(),
     };
     for (remedy, more) in [
-        (Remedy::RestartPod, vec![BUDGETS, NODES, lease]),
+        (Remedy::RestartPod, vec![NODES, lease]),
         (Remedy::RestartWorkload, vec![NODES, lease]),
-        (SCALE, vec![SCALERS, NODES, lease]),
+        (SCALE, vec![NODES, lease]),
         (Remedy::RollBack, vec![SETS, NODES, lease]),
-        (abort, vec![rollout, NODES, lease]),
         (weight, vec![route, NODES, lease]),
         (sync, vec![NODES]),
         (Remedy::Webhook, vec![]),
@@ -62,7 +57,7 @@ async fn each_remedy_asks_for_what_it_needs_and_no_more() {
         objects.put(SETS, json!({"items": []}));
         let lab = objects.lab().await;
         lab.kube.look(&target(), &remedy, START).await.unwrap();
-        let lines: Vec<String> = always
+        let lines: Vec<String> = before
             .into_iter()
             .chain(more)
             .map(|path| format!("GET {path}"))
@@ -256,25 +251,37 @@ async fn nodes_of_two_versions_are_an_upgrade_where_they_may_be_seen() {
 #[tokio::test]
 async fn a_missing_permission_is_an_error_that_names_it() {
     for (path, remedy, permission) in [
-        (NAMESPACE, Remedy::RestartPod, "get namespaces in shop"),
-        (POD, Remedy::RestartPod, "get pods in shop"),
-        (SET, Remedy::RestartPod, "get replicasets.apps in shop"),
+        (
+            NAMESPACE,
+            Remedy::RestartPod,
+            "get namespaces in namespace shop",
+        ),
+        (POD, Remedy::RestartPod, "get pods in namespace shop"),
+        (
+            SET,
+            Remedy::RestartPod,
+            "get replicasets.apps in namespace shop",
+        ),
         (
             DEPLOYMENT,
             Remedy::RestartPod,
-            "get deployments.apps in shop",
+            "get deployments.apps in namespace shop",
         ),
         (
             BUDGETS,
             Remedy::RestartPod,
-            "list poddisruptionbudgets.policy in shop",
+            "list poddisruptionbudgets.policy in namespace shop",
         ),
         (
             SCALERS,
             SCALE,
-            "list horizontalpodautoscalers.autoscaling in shop",
+            "list horizontalpodautoscalers.autoscaling in namespace shop",
         ),
-        (SETS, Remedy::RollBack, "list replicasets.apps in shop"),
+        (
+            SETS,
+            Remedy::RollBack,
+            "list replicasets.apps in namespace shop",
+        ),
     ] {
         let mut objects = Objects::new();
         objects.put(path, json!(403));
@@ -310,7 +317,7 @@ async fn more_than_is_read_is_an_error_and_not_a_part_of_it() {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cannot list poddisruptionbudgets.policy in shop: there are more than 500"
+            "cannot list poddisruptionbudgets.policy in namespace shop: there are more than 500"
         );
     }
 }

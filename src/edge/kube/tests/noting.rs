@@ -88,7 +88,7 @@ async fn a_missing_permission_is_named() {
     assert!(matches!(error, KubeError::Forbidden { .. }));
     let said = error.to_string();
     assert!(
-        said.starts_with("may not create events.events.k8s.io in shop: 403"),
+        said.starts_with("may not create events.events.k8s.io in namespace shop: 403"),
         "{said}"
     );
 }

@@ -77,7 +77,9 @@ async fn without_the_token_nothing_is_asked() {
     let lab = Lab::with(|_| None, change).await;
     let said = look(&lab).await.unwrap_err().to_string();
     assert!(
-        said.starts_with("cannot get namespaces in shop: cannot read the token in nowhere/token: "),
+        said.starts_with(
+            "cannot get namespaces in namespace shop: cannot read the token in nowhere/token: "
+        ),
         "{said}"
     );
     let answer = lab.send(&eviction()).await;
@@ -187,7 +189,7 @@ async fn an_answer_that_is_none_is_an_error_that_says_so() {
         let lab = Lab::new(move |_| Some(say.clone())).await;
         let said = look(&lab).await.unwrap_err().to_string();
         assert!(
-            said.starts_with("cannot get namespaces in shop: "),
+            said.starts_with("cannot get namespaces in namespace shop: "),
             "{said}"
         );
         assert!(said.len() < 700 && lab.stub.asked().len() == 1, "{said}");
@@ -200,7 +202,7 @@ async fn a_missing_permission_and_a_bad_token_are_told_apart() {
     let error = look(&lab).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "may not get namespaces in shop: 403 Forbidden: no"
+        "may not get namespaces in namespace shop: 403 Forbidden: no"
     );
     let lab = Lab::new(|_| Some(Say::Json(401, status(401, "Unauthorized", Value::Null)))).await;
     let error = look(&lab).await.unwrap_err();

@@ -44,7 +44,7 @@ async fn each_permission_is_asked_for_by_its_name_and_each_request_tried_as_a_dr
     assert_eq!(
         rehearsal.access,
         [
-            ("create pods/eviction in shop".into(), true),
+            ("create pods/eviction in namespace shop".into(), true),
             ("list nodes".into(), false)
         ]
     );

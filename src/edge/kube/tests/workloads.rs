@@ -33,7 +33,7 @@ async fn where_there_is_no_pod_the_named_workload_is_read() {
     objects.0.remove(POD);
     let facts = objects.clone().look(&Remedy::RestartWorkload).await;
     assert_eq!(facts.workload.unwrap().object.name.as_ref(), "cart");
-    for kind in ["DaemonSet", "Job", "Secret", "Rollout"] {
+    for kind in ["DaemonSet", "Job", "Secret", "CronJob"] {
         let lab = objects.clone().lab().await;
         let mut target = target();
         target.workload = Some((kind.into(), "cart".into()));
@@ -227,31 +227,49 @@ async fn a_failed_rollout_a_pause_and_a_manager_are_seen() {
 }
 
 #[tokio::test]
-async fn a_rollout_a_route_and_an_application_are_read_where_they_are_meant() {
+async fn a_rollout_is_read_by_its_name_and_as_the_workload_of_its_pods() {
+    const ROLLOUT: &str = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/r";
     let mut objects = Objects::new();
-    objects.put(
-        "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/r",
-        json!({
-            "metadata": {"name": "r", "namespace": "shop", "uid": "uid-r", "generation": 5},
-            "status": {"phase": "Progressing", "abort": true, "observedGeneration": "5"},
-        }),
-    );
-    objects.put("/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/r", json!({
-        "metadata": {"name": "r", "namespace": "shop", "uid": "uid-r", "generation": 5,
-                     "labels": {"kustomize.toolkit.fluxcd.io/name": "x"}},
-        "spec": {"rules": [
-            {"backendRefs": [{"name": "a", "weight": 0}, {"name": "b", "kind": "Service", "group": ""}]},
-            {},
-            {"backendRefs": [{"name": "a", "namespace": "other"}, {"name": "a", "kind": "Bucket"},
-                             {"name": "a", "namespace": "shop", "weight": 7}]},
-        ]},
-    }));
+    let mut rollout = workload();
+    rollout["metadata"]["name"] = json!("r");
+    rollout["metadata"]["uid"] = json!("uid-r");
+    rollout["metadata"]["labels"]["argocd.argoproj.io/instance"] = json!("till");
+    rollout["spec"]["strategy"] = json!({"canary": {"maxUnavailable": 1}});
+    rollout["status"] = json!({"phase": "Progressing", "abort": true, "observedGeneration": "3",
+                               "readyReplicas": 3});
+    objects.put(ROLLOUT, rollout);
     let abort = Remedy::AbortRollout {
         rollout: "r".into(),
     };
-    let rollout = objects.clone().look(&abort).await.workload.unwrap();
-    assert_eq!(rollout.object, object("Rollout", "r", 5));
-    assert!(&*rollout.phase == "Progressing" && rollout.is_aborted);
+    let named = objects.clone().look(&abort).await.workload.unwrap();
+    *objects.at(SET, "/metadata/ownerReferences") = json!([{"apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout", "name": "r", "uid": "uid-r", "controller": true}]);
+    let owner = objects.look(&Remedy::RestartPod).await.workload.unwrap();
+    assert_eq!(named, owner);
+    assert_eq!(named.object, object("Rollout", "r", 3));
+    assert!(&*named.phase == "Progressing" && named.is_aborted && named.is_observed);
+    assert_eq!((named.replicas, named.ready, named.away_max), (4, 3, None));
+    assert_eq!(named.managed_by, Some(Manager::ArgoCd(Some("till".into()))));
+}
+
+#[tokio::test]
+async fn a_route_is_read_with_the_backends_that_are_services_of_its_own_namespace() {
+    let mut objects = Objects::new();
+    objects.put(
+        "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/r",
+        json!({
+            "metadata": {"name": "r", "namespace": "shop", "uid": "uid-r", "generation": 5,
+                         "labels": {"kustomize.toolkit.fluxcd.io/name": "x"}},
+            "spec": {"rules": [
+                {"backendRefs": [{"name": "a", "weight": 0},
+                                 {"name": "b", "kind": "Service", "group": ""}]},
+                {},
+                {"backendRefs": [{"name": "a", "namespace": "other"},
+                                 {"name": "a", "kind": "Bucket"},
+                                 {"name": "a", "namespace": "shop", "weight": 7}]},
+            ]},
+        }),
+    );
     let weight = Remedy::GatewayWeight {
         route: "r".into(),
         backend: "a".into(),
@@ -265,16 +283,14 @@ async fn a_rollout_a_route_and_an_application_are_read_where_they_are_meant() {
         .iter()
         .map(|it| (it.rule, it.place, &*it.service, it.weight))
         .collect();
-    assert_eq!(
-        backends,
-        [
-            (0, 0, "a", 0),
-            (0, 1, "b", 1),
-            (2, 0, "", 1),
-            (2, 1, "", 1),
-            (2, 2, "a", 7)
-        ]
-    );
+    let expected = [
+        (0, 0, "a", 0),
+        (0, 1, "b", 1),
+        (2, 0, "", 1),
+        (2, 1, "", 1),
+        (2, 2, "a", 7),
+    ];
+    assert_eq!(backends, expected);
 }
 
 #[tokio::test]

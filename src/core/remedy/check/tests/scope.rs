@@ -1,4 +1,5 @@
 use crate::core::event::{Mode, Remedy};
+use crate::core::remedy::case::Reach;
 use crate::core::remedy::check::fixture::{
     ASK, NOW, PASS, Row, SCALE, STOP, Scene, UNKNOWN, abort, argo_action, gateway, mins, remedies,
     secs, table,
@@ -284,9 +285,13 @@ fn a_rollout_and_a_route_are_those_the_rule_names() {
 #[test]
 fn a_namespace_that_goes_is_left_alone() {
     for remedy in remedies() {
+        let gone = match Reach::of(remedy.kind()) {
+            Reach::Elsewhere => ASK,
+            _ => STOP,
+        };
         let rows: &[Row] = &[
             ("it is there", PASS, |_| {}),
-            ("it is gone", STOP, |it| it.facts().namespace = None),
+            ("it is gone", gone, |it| it.facts().namespace = None),
             ("it is being deleted", STOP, |it| {
                 it.facts().namespace.as_mut().unwrap().is_terminating = true;
             }),
@@ -309,9 +314,13 @@ fn only_what_its_owner_labelled_is_touched() {
         it.facts().namespace.as_mut().unwrap().labels.clear();
     }
     for remedy in remedies() {
+        let without = match Reach::of(remedy.kind()) {
+            Reach::Elsewhere => ASK,
+            _ => STOP,
+        };
         let rows: &[Row] = &[
             ("the namespace is labelled", PASS, |_| {}),
-            ("nothing is", STOP, unlabel),
+            ("nothing is", without, unlabel),
             ("the namespace has another value", STOP, |it| {
                 it.facts().namespace.as_mut().unwrap().labels[0].1 = "yes".into();
             }),
@@ -319,7 +328,7 @@ fn only_what_its_owner_labelled_is_touched() {
                 unlabel(it);
                 it.workload().labels = vec![("knothole.dev/remediate".into(), "true".into())];
             }),
-            ("only the pod is", STOP, |it| {
+            ("only the pod is", without, |it| {
                 unlabel(it);
                 it.pod().labels = vec![("knothole.dev/remediate".into(), "true".into())];
             }),
@@ -329,7 +338,7 @@ fn only_what_its_owner_labelled_is_touched() {
             ("the pod forbids it", STOP, |it| {
                 it.pod().labels = vec![("knothole.dev/remediate".into(), "false".into())];
             }),
-            ("the owner chose another label", STOP, |it| {
+            ("the owner chose another label", without, |it| {
                 it.limits.label.0 = "ours".into()
             }),
         ];

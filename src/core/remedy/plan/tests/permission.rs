@@ -17,7 +17,6 @@ fn an_eviction_takes_exactly_these_permissions() {
             "create pods/eviction",
             "get deployments.apps",
             "get replicasets.apps",
-            "list horizontalpodautoscalers.autoscaling",
             "create leases.coordination.k8s.io",
             "get leases.coordination.k8s.io",
             "update leases.coordination.k8s.io",
@@ -39,7 +38,11 @@ fn each_remedy_takes_besides_what_it_alone_does() {
     assert_eq!(besides(Remedy::RestartWorkload), ["patch deployments.apps"]);
     assert_eq!(
         besides(SCALE),
-        ["get deployments.apps/scale", "patch deployments.apps/scale"]
+        [
+            "get deployments.apps/scale",
+            "patch deployments.apps/scale",
+            "list horizontalpodautoscalers.autoscaling",
+        ]
     );
     assert_eq!(
         besides(Remedy::RollBack),
@@ -113,11 +116,26 @@ fn roles_are_for_every_kind_that_a_remedy_is_for_and_argos_are_in_its_namespace(
         "{back:?}"
     );
     let sync = of(&remedies()[4]);
-    assert!(sync.contains(&"patch applications.argoproj.io in namespace argocd".to_owned()));
+    for it in [
+        "get applications.argoproj.io in namespace argocd",
+        "patch applications.argoproj.io in namespace argocd",
+        "create leases.coordination.k8s.io in namespace shop",
+        "create events.events.k8s.io in namespace argocd",
+    ] {
+        assert!(sync.contains(&it.to_owned()), "{it}: {sync:?}");
+    }
     assert!(
         !restart.iter().any(|it| it.contains("argocd")),
         "{restart:?}"
     );
     let wished = permissions_wished();
     assert_eq!(wished[0].to_string(), "list nodes");
+}
+
+#[test]
+fn a_rollout_is_read_besides_the_workload_that_the_records_name() {
+    let all = names(abort());
+    for it in ["get rollouts.argoproj.io", "get deployments.apps"] {
+        assert!(all.contains(&it.to_owned()), "{it}: {all:?}");
+    }
 }

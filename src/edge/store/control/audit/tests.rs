@@ -1,6 +1,7 @@
 mod property;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use super::super::{ControlSettings, Filing};
 use super::*;
@@ -9,13 +10,28 @@ fn open(root: &Path) -> Control {
     Control::open(root, ControlSettings::default()).unwrap()
 }
 
-/// One that keeps at most so many entries.
+/// One that keeps at most so many entries, and does not wait for the disk.
 fn open_small(root: &Path, audit_max: usize) -> Control {
     let settings = ControlSettings {
         audit_max,
         ..ControlSettings::default()
     };
-    Control::open(root, settings).unwrap()
+    let control = Control::open(root, settings).unwrap();
+    let connection = control.connection();
+    connection
+        .pragma_update(None, "synchronous", "off")
+        .unwrap();
+    drop(connection);
+    control
+}
+
+/// Another tool, on the file that is used.
+fn other_tool(root: &Path) -> Connection {
+    let connection = Connection::open(root.join("control.db")).unwrap();
+    connection
+        .pragma_update(None, "synchronous", "off")
+        .unwrap();
+    connection
 }
 
 fn entry(nth: u64) -> Filing {
@@ -32,8 +48,7 @@ fn add(control: &Control, nth: impl IntoIterator<Item = u64>) -> Vec<AuditMark> 
 
 /// Somebody with another tool.
 fn tamper(root: &Path, sql: &str) {
-    let connection = Connection::open(root.join("control.db")).unwrap();
-    connection.execute_batch(sql).unwrap();
+    other_tool(root).execute_batch(sql).unwrap();
 }
 
 fn faults(control: &Control) -> Vec<AuditFault> {
@@ -196,7 +211,7 @@ fn every_broken_place_is_named_for_what_it_is() {
 
 /// Writes the hashes of the entries from `from` to `to` anew, each after what lies before it.
 fn rehash(root: &Path, from: i64, to: i64) {
-    let connection = Connection::open(root.join("control.db")).unwrap();
+    let connection = other_tool(root);
     for number in from..=to {
         let hash_of = |number: i64| -> Option<Vec<u8>> {
             let sql = "SELECT hash FROM audit WHERE number = ?1";
@@ -328,6 +343,48 @@ fn rows_that_do_not_fit_stay_at_a_start_and_what_is_told_of_is_bounded() {
 }
 
 #[test]
+fn a_start_on_a_broken_chain_says_once_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = || {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        add(&open(folder.path()), 1..=5);
+        drop(guard);
+        let text = written.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
+    };
+    assert_eq!(said(), "");
+    assert_eq!(said(), "", "nor at the next start");
+    tamper(folder.path(), "DELETE FROM audit WHERE number IN (2, 4)");
+    let said = said();
+    assert_eq!(said.matches("WARN").count(), 1, "{said}");
+    assert!(said.contains("faults=2"), "{said}");
+    assert!(said.contains("missing: entry 2 is not there"), "{said}");
+    assert!(said.contains("knothole audit verify"), "{said}");
+    assert_eq!(open(folder.path()).audit_after(0, 99).unwrap().len(), 13);
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
 fn entries_of_a_version_before_are_moved_into_the_chain_once() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path()));
@@ -336,7 +393,7 @@ fn entries_of_a_version_before_are_moved_into_the_chain_once() {
         folder.path(),
         "DROP TABLE audit; DROP TABLE audit_end; PRAGMA user_version = 2",
     );
-    let connection = Connection::open(folder.path().join("control.db")).unwrap();
+    let connection = other_tool(folder.path());
     for number in [7_i64, 8, 9] {
         let (id, body) = (format!("{number:020}"), format!("{number}").into_bytes());
         let parts = [b"audit", id.as_bytes(), &number.to_le_bytes(), &body];

@@ -45,7 +45,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 impl Deed {
     /// What cannot be done is left.
     fn do_to(&self, root: &Path) {
-        let connection = Connection::open(root.join("control.db")).unwrap();
+        let connection = other_tool(root);
         let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
             let _ = connection.execute(sql, values);
         };
@@ -105,7 +105,7 @@ impl Deed {
 
 /// All that is kept of the audit.
 fn all(root: &Path) -> Vec<Vec<Value>> {
-    let connection = Connection::open(root.join("control.db")).unwrap();
+    let connection = other_tool(root);
     let read = |sql: &str, columns: usize| -> Vec<Vec<Value>> {
         let mut select = connection.prepare(sql).unwrap();
         let row = |row: &Row<'_>| (0..columns).map(|at| row.get(at)).collect();
