@@ -1,5 +1,6 @@
 //! The commands.
 
+mod actions;
 mod args;
 mod audit;
 mod check_config;
@@ -23,6 +24,7 @@ mod sender;
 mod serve;
 mod silence;
 mod story;
+mod switch;
 mod templates;
 mod terminal;
 mod screen;
@@ -33,6 +35,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use actions::ActionsArgs;
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
 use audit::AuditArgs;
 use check_config::CheckConfigArgs;
@@ -46,6 +49,7 @@ use outbox::OutboxArgs;
 use rbac::RbacArgs;
 use replay::ReplayArgs;
 use silence::SilenceArgs;
+use switch::SwitchArgs;
 use templates::TemplatesArgs;
 use top::TopArgs;
 
@@ -83,6 +87,10 @@ enum Command {
     Incidents(IncidentsArgs),
     /// Tell what broke, why probably, and what would help
     Explain(ExplainArgs),
+    /// List what rules ask for, see why, approve it or say no
+    Actions(ActionsArgs),
+    /// See whether actions are stopped; stop them all, or allow them again
+    Switch(SwitchArgs),
     /// Watch services and incidents of a running daemon
     Top(TopArgs),
     /// See the whole thing work on bundled real logs
@@ -139,6 +147,8 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Serve(args) => serve::run(args, cli.log_level.as_deref()),
         Command::Incidents(args) => incidents::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Actions(args) => actions::run(args),
+        Command::Switch(args) => switch::run(args),
         Command::Top(args) => top::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Detect(args) => detect::run(args),

@@ -42,3 +42,4 @@ pub use cataloging::CatalogSetupError;
 pub use listeners::Addresses;
 pub use models::{ModelFileError, UnusableModel};
 pub use running::{Daemon, StartError, Watcher};
+pub(crate) use switch::{ENVIRONMENT as STOP_ENVIRONMENT, FILE as STOP_FILE};
