@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Deployment};
+use crate::incidents::incidents;
 use crate::knothole::{Knothole, Place, knothole};
 use crate::otlp::{Client, request};
 use crate::process::{SOON, until};
@@ -14,6 +15,14 @@ use crate::shop::{LEARN_QUICKLY, WELL, steps_of};
 /// The user of the tests that the generated Role is bound to.
 const USER: &str = "knothole";
 const LABEL: (&str, &str) = ("knothole.dev/remediate", "true");
+
+/// Ways in which a request may go wrong: out of order, too short, again and again, and all at once.
+const BROKEN: [&[usize]; 4] = [
+    &[0, 1, 4, 2],
+    &[0, 1],
+    &[2, 2, 2, 2, 2, 0],
+    &[3, 0, 5, 5, 1],
+];
 
 /// A Deployment of three whose pods log what `shop` logs, and a daemon that may act on it.
 struct Scene {
@@ -43,7 +52,7 @@ impl Scene {
         let (server, ca) = (self.cluster.server(), self.cluster.ca());
         let token = self.cluster.token_file(USER);
         let text = format!(
-            "{LEARN_QUICKLY}incidents: {{ settle: 200ms }}\nsequence: {{ reorder_delay: 200ms }}\n\
+            "{LEARN_QUICKLY}incidents: {{ settle: 200ms }}\nsequence: {{ idle_timeout: 1s, reorder_delay: 200ms }}\n\
              sinks: [{{ type: stdout, name: out }}]\nactions:\n{rules}\nremediation:\n  kubernetes: {{ server: '{server}', \
              ca_file: {}, token_file: {} }}\n{remediation}",
             ca.display(),
@@ -65,6 +74,28 @@ impl Scene {
         let list: Value = serde_json::from_slice(&printed.stdout).unwrap();
         let role = &list["items"][0];
         self.cluster.allow(namespace, USER, &role["rules"]);
+    }
+
+    /// What was sent in the daemon's name that changes something or tries to, with its query.
+    fn sent(&self) -> Vec<String> {
+        let all = self.cluster.audit_of(&self.namespace);
+        let own = all.iter().filter(|it| it["user"] == USER);
+        let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+        own.map(|it| {
+            let path = text(&it["path"]);
+            let mut parts = path.split('/').skip_while(|it| *it != "namespaces").skip(2);
+            let kind = parts.next().unwrap_or_default();
+            let sub = parts.nth(1).map_or(String::new(), |sub| format!("/{sub}"));
+            let query = text(&it["query"]);
+            format!("{} {kind}{sub}{query}", text(&it["verb"]))
+        })
+        .collect()
+    }
+
+    /// The same without what was only tried.
+    fn changes(&self) -> Vec<String> {
+        let sent = self.sent().into_iter();
+        sent.filter(|it| !it.contains("dryRun")).collect()
     }
 
     fn pods(&self) -> Vec<Value> {
@@ -110,6 +141,13 @@ impl Scene {
     }
 }
 
+/// A command on the state of this scene's daemon.
+fn knothole_at(scene: &Scene, args: &[&str]) -> std::process::Output {
+    let state = scene.place.path("state");
+    let mut command = knothole(args);
+    command.arg("--state-dir").arg(state).output().unwrap()
+}
+
 fn stages(knothole: &Knothole) -> Vec<String> {
     let events = knothole.all_events();
     let names = events.iter().filter_map(|event| event["type"].as_str());
@@ -137,9 +175,11 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
     let mut number = 1_000;
     until(Duration::from_secs(60), "the eviction", || {
         // It goes on failing until it is gone; the others go on well.
-        scene.send(&mut client, broken, number..number + 1, &[0, 1, 4, 2]);
-        scene.send(&mut client, &others[0], number + 1..number + 3, &WELL);
-        number += 3;
+        for (steps, nth) in BROKEN.iter().zip(number..) {
+            scene.send(&mut client, broken, nth..nth + 1, steps);
+        }
+        scene.send(&mut client, &others[0], number + 4..number + 6, &WELL);
+        number += 6;
         let sent = cluster.audit_of(&scene.namespace);
         let evicted = sent.iter().find(|it| {
             it["path"]
@@ -178,11 +218,131 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
             "knothole.action.verified"
         ]
     );
-    let writes: Vec<String> = cluster
-        .audit_of(&scene.namespace)
+    let dry = scene.sent().into_iter().filter(|it| it.contains("dryRun"));
+    assert!(dry.count() > 0);
+    // The claim, the eviction, and the Events that tell of it.
+    assert_eq!(
+        scene.changes(),
+        [
+            "create leases",
+            "create pods/eviction",
+            "create events",
+            "create events"
+        ]
+    );
+    let incident = until(SOON, "the incident to be over", || {
+        let all = incidents(&knothole, "?state=resolved");
+        all.into_iter().find(|it| it["service"] == "cart")
+    });
+    assert_eq!(incident["ended"]["by"], "knothole", "{incident}");
+    let verified = knothole_at(&scene, &["audit", "verify"]);
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+/// A daemon with this rule, one pod that is not Ready and logs what it should not, and the action that is
+/// proposed on account of it.
+fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
+    let knothole = scene.place.serve(&scene.settings(rule, ""));
+    scene.learn(&knothole);
+    let pods = scene.pods();
+    let name = pods[0]["metadata"]["name"].as_str().unwrap();
+    scene.cluster.set_ready(&scene.namespace, name, false);
+    let mut client = Client::connect(knothole.grpc);
+    let mut number = 2_000;
+    let action = until(SOON, "the proposal", || {
+        for (steps, nth) in BROKEN.iter().zip(number..) {
+            scene.send(&mut client, &pods[0], nth..nth + 1, steps);
+        }
+        number += 4;
+        let (_, body) = knothole.get("/v1/actions?state=proposed");
+        let mut body: Value = serde_json::from_str(&body).ok()?;
+        Some(body["actions"][0].take()).filter(Value::is_object)
+    });
+    (knothole, action)
+}
+
+/// Approves the plan and waits until it took place.
+fn approve(knothole: &Knothole, action: &Value) -> Value {
+    let id = action["id"].as_str().unwrap();
+    let path = format!("/v1/actions/{id}");
+    let other = json!({ "plan": "0".repeat(32) });
+    let (status, answer) = knothole.post(&format!("{path}/approve"), &other);
+    assert_eq!(status, 409, "{answer}");
+    let plan = json!({ "plan": action["plan"]["hash"], "note": "go on" });
+    let (status, answer) = knothole.post(&format!("{path}/approve"), &plan);
+    assert_eq!(status, 200, "{answer}");
+    until(SOON, "what was approved", || {
+        let (_, body) = knothole.get(&path);
+        let action: Value = serde_json::from_str(&body).ok()?;
+        assert_ne!(action["state"], "failed", "{action}");
+        (!action["acted_at"].is_null() && action["state"] == "done").then_some(action)
+    })
+}
+
+#[test]
+fn a_person_approves_a_rolling_restart_and_nothing_was_sent_before() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let rule = "  - { name: restart, action: restart_workload, mode: approve }";
+    let (knothole, action) = proposed(&scene, rule);
+    assert_eq!(scene.changes(), [""; 0]);
+    let before: Vec<Value> = scene
+        .pods()
         .iter()
-        .filter(|it| it["user"] == USER)
-        .map(|it| format!("{} {}", it["verb"], it["path"]))
+        .map(|it| it["metadata"]["uid"].clone())
         .collect();
-    eprintln!("{writes:#?}");
+    let done = approve(&knothole, &action);
+    assert_eq!(scene.changes()[..2], ["create leases", "patch deployments"]);
+    let deployment = cluster.rolled_out(&scene.namespace, "cart");
+    let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
+    assert_eq!(annotations["knothole.dev/action-id"], done["id"]);
+    let after = scene.pods();
+    let is_old = |pod: &Value| before.contains(&pod["metadata"]["uid"]);
+    until(SOON, "new pods", || {
+        (!scene.pods().iter().any(is_old)).then_some(())
+    });
+    drop(after);
+}
+
+#[test]
+fn scaling_adds_what_the_rule_says_and_never_more_than_it_allows() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let rule = "  - { name: more, action: scale, by: 4, max: 5, mode: approve }";
+    let (knothole, action) = proposed(&scene, rule);
+    approve(&knothole, &action);
+    assert_eq!(
+        scene.changes()[..2],
+        ["create leases", "patch deployments/scale"]
+    );
+    let deployment = cluster.rolled_out(&scene.namespace, "cart");
+    assert_eq!(deployment["spec"]["replicas"], 5);
+}
+
+#[test]
+fn a_rollback_brings_the_template_of_before_back() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let path = format!(
+        "/apis/apps/v1/namespaces/{}/deployments/cart",
+        scene.namespace
+    );
+    let image = |image: &str| json!({ "spec": { "template": { "metadata": { "labels": { "build": image } } } } });
+    let template = |it: &Value| it["spec"]["template"]["metadata"]["labels"]["build"].clone();
+    cluster.patch(&path, &image("one"));
+    cluster.rolled_out(&scene.namespace, "cart");
+    cluster.patch(&path, &image("two"));
+    cluster.rolled_out(&scene.namespace, "cart");
+    let rule = "  - { name: back, action: roll_back, mode: approve }";
+    let (knothole, action) = proposed(&scene, rule);
+    approve(&knothole, &action);
+    assert_eq!(scene.changes()[..2], ["create leases", "patch deployments"]);
+    let deployment = cluster.rolled_out(&scene.namespace, "cart");
+    assert_eq!(template(&deployment), "one", "{deployment}");
 }

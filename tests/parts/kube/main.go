@@ -1,5 +1,5 @@
-// Command kube is etcd, the API server and the controller manager of Kubernetes in one program: almost all of
-// what they are built from is the same. The first argument says which of them to be.
+// Command kube is etcd, the API server, the controller manager and kubectl of Kubernetes in one program: almost
+// all of what they are built from is the same. The first argument says which of them to be.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 
@@ -30,6 +31,8 @@ func main() {
 		command = apiserver.NewAPIServerCommand()
 	case "kube-controller-manager":
 		command = controllermanager.NewControllerManagerCommand()
+	case "kubectl":
+		command = kubectl.NewDefaultKubectlCommand()
 	default:
 		usage()
 	}
@@ -37,6 +40,6 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: kube etcd|kube-apiserver|kube-controller-manager [FLAG...]")
+	fmt.Fprintln(os.Stderr, "usage: kube etcd|kube-apiserver|kube-controller-manager|kubectl [FLAG...]")
 	os.Exit(2)
 }
