@@ -75,6 +75,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("edge::catalog", &["core"]),
     ("edge::kube", &["core"]),
     ("edge::policy", &["core", "edge::outgoing"]),
+    ("edge::argo", &["core", "edge::outgoing"]),
+    ("edge::ci", &["core", "edge::outgoing"]),
     ("edge::telemetry", &["core"]),
     ("daemon", &["core", "edge"]),
     ("cli", &["core", "edge", "daemon"]),

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod args;
+mod audit;
 mod check_config;
 mod client;
 mod demo;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
+use audit::AuditArgs;
 use check_config::CheckConfigArgs;
 use eval::EvalArgs;
 use explain::ExplainArgs;
@@ -103,6 +105,8 @@ enum Command {
     Rbac(RbacArgs),
     /// See what waits for a sink and what no sink would take, and send it again
     Outbox(OutboxArgs),
+    /// See who did what, and whether the record of it was changed
+    Audit(AuditArgs),
     /// Check a settings file
     CheckConfig(CheckConfigArgs),
     /// See how well any OTLP receiver keeps to the specification
@@ -146,6 +150,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Silence(args) => silence::run(args),
         Command::Rbac(args) => rbac::run(args),
         Command::Outbox(args) => outbox::run(args),
+        Command::Audit(args) => audit::run(args),
         Command::CheckConfig(args) => check_config::run(args),
         Command::OtlpCheck(args) => otlp_check::run(args),
     }

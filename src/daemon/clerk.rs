@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::announce::Road;
+use super::audit;
 use super::directory::{Directory, Known};
 use super::orders::{self, silence_json};
 use super::remediation::Remediation;
@@ -91,8 +92,6 @@ pub(super) struct Clerk {
     pub(super) silences: Vec<Silence>,
     pub(super) redactor: Arc<Redactor>,
     pub(super) redaction: Redaction,
-    /// The number of the last entry of the audit.
-    audited: u64,
     /// What is to be written with the next turn.
     pub(super) filings: Vec<Filing>,
     /// The state of incidents that changed and are not written yet.
@@ -118,7 +117,6 @@ impl Clerk {
         let mut clerk = Self {
             desk: restored::desk(settings.clone(), &control),
             silences: restored::silences(&control, now),
-            audited: restored::audited(&control),
             settings,
             outlet: Box::new(Arc::clone(&road)),
             road,
@@ -155,12 +153,6 @@ impl Clerk {
             silences,
             ..self.settings.clone()
         });
-    }
-
-    /// The number of the next entry of the audit.
-    pub(super) const fn next_audit(&mut self) -> u64 {
-        self.audited += 1;
-        self.audited
     }
 
     /// When [`work_off`](Self::work_off) is to be called at the latest.
@@ -341,6 +333,7 @@ impl Clerk {
         if has_news || self.has_evidence {
             self.write_and_send(&events, &shown, now);
         }
+        self.show_actions();
     }
 
     /// Takes what came back from outside.
@@ -425,10 +418,7 @@ impl Clerk {
             }));
         let kept = self.filings.len();
         let unwritten = self.remediation.unwritten.values();
-        let rows: Vec<Filing> = unwritten
-            .flat_map(|changed| remedied::rows(changed, &mut self.audited))
-            .collect();
-        self.filings.extend(rows);
+        self.filings.extend(unwritten.flat_map(remedied::rows));
         let changed = self.changed.values();
         self.filings
             .extend(changed.filter_map(|it| rows::incident(it)));
@@ -445,7 +435,8 @@ impl Clerk {
             }
         }
         match self.control.tell(&events, &messages, &self.filings) {
-            Ok(_) => {
+            Ok(written) => {
+                audit::log(&self.filings, &written.audited);
                 self.filings.clear();
                 self.changed.clear();
                 self.remediation.is_written();
@@ -457,6 +448,12 @@ impl Clerk {
                 // What stands behind these is made anew by then; what was found or ordered is not.
                 self.filings.truncate(kept);
                 let over = self.filings.len().saturating_sub(FILINGS_MAX);
+                if over > 0 {
+                    tracing::error!(
+                        dropped = over,
+                        "More waits to be written than may; the oldest was dropped, entries of the audit among it."
+                    );
+                }
                 self.filings.drain(..over);
             }
         }
@@ -466,6 +463,14 @@ impl Clerk {
     fn show(&mut self) {
         let live = self.desk.live().map(Arc::new).collect();
         self.road.board.set_live(live);
+        self.show_actions();
+    }
+
+    /// The same of the actions that are not over: what a check says of one is no step that would be written.
+    fn show_actions(&mut self) {
+        if let Some(open) = self.remediation.take_open() {
+            self.road.board.set_open_actions(open);
+        }
     }
 }
 

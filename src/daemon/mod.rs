@@ -29,6 +29,7 @@ mod switch;
 mod hands;
 mod clerk;
 mod orders;
+pub(crate) mod audit;
 mod directory;
 mod cataloging;
 mod board;

@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::audit::Audit;
 use super::clerk::Clerk;
 use super::config::SilenceEntry;
 use super::scribe::Scribe;
 use super::switch::Switch;
 use crate::core::desk::Deed;
-use crate::core::event::{Action, Mark, Step};
+use crate::core::event::{Action, Mark};
 use crate::core::incident::IncidentError;
 use crate::core::record::{Change, Timestamp};
 use crate::core::remedy::ledger::LedgerError;
 use crate::core::silence::{SILENCES_MAX, Silence};
-use crate::edge::api::{
-    self, Alert, Applied, AuditEntry, Caller, Feedback, IncidentView, Order, Refusal, Role,
-};
+use crate::edge::api::{self, Alert, Applied, Caller, Feedback, IncidentView, Order, Refusal};
 use crate::edge::notify::{action_json, incident_json, rfc3339};
 use crate::edge::store::{Document, Filing, Kind};
 
@@ -49,8 +47,7 @@ pub(super) fn apply(
         Ok(_) => "done".to_owned(),
         Err(refusal) => refusal.to_string(),
     };
-    let entry = audit.document(outcome, clerk.next_audit());
-    clerk.filings.push(entry.into());
+    clerk.filings.push(audit.ended(outcome).filing());
     applied
 }
 
@@ -97,27 +94,54 @@ fn carry_out(
             status,
             note,
         } => {
-            let by = (&*by.name, note.as_deref().unwrap_or_default());
+            let by = (&*by.name, note.as_deref().unwrap_or(status.name()));
             let taken = clerk.remediation.ledger.hooked(&action, status, by, now);
             acted(clerk, &action, taken)
         }
         Order::Stop { why } => {
             let why = format!("{}: {why}", by.name);
+            tracing::warn!(%why, "All actions are stopped.");
             switched(clerk, |switch| switch.stop(&why))
         }
-        Order::Release { .. } => switched(clerk, Switch::release),
+        Order::Release { why } => {
+            tracing::warn!(by = %by.name, %why, "Actions are allowed again.");
+            switched(clerk, Switch::release)
+        }
     }
 }
 
 /// The action as it is after somebody said something of it.
 fn acted(clerk: &Clerk, id: &str, taken: Result<(), LedgerError>) -> Result<Applied, Refusal> {
-    taken.map_err(|error| match error {
-        LedgerError::Unknown => Refusal::Unknown("action that is not over"),
-        error => Refusal::Conflict(error.to_string()),
-    })?;
     let action = clerk.remediation.ledger.get(id);
+    taken.map_err(|error| refused(&error, id, action))?;
     let action = action.ok_or(Refusal::Unknown("action"))?;
     Ok(Applied::Action(action_json(action)))
+}
+
+/// Why a word on an action was not taken, and what would do.
+fn refused(error: &LedgerError, id: &str, action: Option<&Action>) -> Refusal {
+    let rule = action.map_or("", |action| &*action.rule);
+    let mut plan = None;
+    let hint = match error {
+        LedgerError::Unknown => return Refusal::Unknown("action that is not over"),
+        LedgerError::Past(_) | LedgerError::NotOpen(_) => {
+            format!("GET /v1/actions/{id} tells what became of it")
+        }
+        LedgerError::Mode(_) => format!(
+            "set mode: approve at the rule {rule} in actions of the settings, for what it asks for from \
+             then on; or do it by hand, and POST /v1/actions/{id}/report what came of it"
+        ),
+        LedgerError::Plan { present, .. } => {
+            plan = Some(present.clone());
+            format!("read GET /v1/actions/{id} again, and approve the plan {present}")
+        }
+        LedgerError::NoPlan(_) => "wait until the target could be looked at".to_owned(),
+        LedgerError::NoCluster => {
+            "set remediation.kubernetes in the settings, and read them again".to_owned()
+        }
+    };
+    let says = error.to_string();
+    Refusal::Standing { says, hint, plan }
 }
 
 fn switched(
@@ -271,88 +295,4 @@ pub(super) fn silence_of(body: &[u8], now: Timestamp) -> Option<Silence> {
     }
     let entry: SilenceEntry = serde_json::from_value(shown).ok()?;
     entry.silence(now).ok()
-}
-
-/// The id of the entry with this number: in the order of their ids they are in that of their numbers.
-pub(super) fn audit_id(number: u64) -> String {
-    format!("{number:020}")
-}
-
-/// An entry of the audit as it is kept.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Audit {
-    at: Timestamp,
-    by: Box<str>,
-    role: Box<str>,
-    from: Box<str>,
-    action: Box<str>,
-    target: Box<str>,
-    note: Option<Box<str>>,
-    outcome: Box<str>,
-}
-
-impl Audit {
-    fn of(order: &Order, by: &Caller, now: Timestamp) -> Self {
-        let from = by
-            .address
-            .map_or(String::new(), |address| address.to_string());
-        Self {
-            at: now,
-            by: by.name.as_ref().into(),
-            role: by.role.name().into(),
-            from: from.into(),
-            action: order.name().into(),
-            target: order.target().into(),
-            note: order.note().map(Into::into),
-            outcome: "".into(),
-        }
-    }
-
-    /// The entry for what became of an action.
-    pub(super) fn of_step(action: &Action, step: &Step, number: u64) -> Filing {
-        let target = format!("{} {}", action.remedy.kind(), action.target);
-        let entry = Self {
-            at: step.at,
-            by: step.by.clone(),
-            role: "approver".into(),
-            from: "".into(),
-            action: format!("action.{}", step.state.name()).into(),
-            target: target.into(),
-            note: Some(step.why.clone()),
-            outcome: "".into(),
-        };
-        entry.document(step.state.name().to_owned(), number).into()
-    }
-
-    fn document(self, outcome: String, number: u64) -> Document {
-        let at = self.at;
-        let entry = Self {
-            outcome: outcome.into(),
-            ..self
-        };
-        Document {
-            kind: Kind::Audit,
-            id: audit_id(number).into(),
-            at,
-            body: serde_json::to_vec(&entry).unwrap_or_default(),
-        }
-    }
-
-    /// The entry that a document holds; `None` where it holds none.
-    pub(super) fn read(document: &Document) -> Option<AuditEntry> {
-        let entry: Self = serde_json::from_slice(&document.body).ok()?;
-        Some(AuditEntry {
-            number: document.id.parse().ok()?,
-            at: entry.at,
-            by: entry.by,
-            role: Role::ALL
-                .into_iter()
-                .find(|role| role.name() == &*entry.role)?,
-            from: entry.from,
-            action: entry.action,
-            target: entry.target,
-            note: entry.note,
-            outcome: entry.outcome,
-        })
-    }
 }

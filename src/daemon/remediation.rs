@@ -11,11 +11,12 @@ use super::switch::Switch;
 use crate::core::desk::Desk;
 use crate::core::engine::{State, Status};
 use crate::core::event::{Action, Anomaly, Incident, Source};
-use crate::core::record::{StreamKey, Timestamp};
+use crate::core::record::{Resource, StreamKey, Timestamp};
 use crate::core::remedy::ask::ask;
 use crate::core::remedy::case::World;
 use crate::core::remedy::ledger::{Changed, Incidence, Ledger, Report, Task};
 use crate::core::remedy::rule::{Limits, Rule};
+use crate::core::silence::{Silences, Subject};
 
 /// How long no record may come until a service is not heard any more.
 const GAP: Duration = Duration::from_secs(120);
@@ -27,6 +28,8 @@ const HEARD_MAX: usize = 10_000;
 pub(super) struct RemedySettings {
     pub(super) rules: Vec<Rule>,
     pub(super) limits: Limits,
+    /// When nothing is to be done to what.
+    pub(super) freezes: Silences,
     /// Whether there is anything to act with.
     pub(super) can_act: bool,
     /// Whether senders have to show who they are.
@@ -161,6 +164,12 @@ impl Remediation {
         &self.switch
     }
 
+    /// The actions that are not over, where they may be others than at the last call.
+    pub(super) fn take_open(&mut self) -> Option<Vec<Arc<Action>>> {
+        let is_touched = self.ledger.take_touched();
+        is_touched.then(|| self.ledger.open().cloned().map(Arc::new).collect())
+    }
+
     /// Whether anything waits to be written or done.
     pub(super) fn has_news(&self) -> bool {
         !(self.unwritten.is_empty() && self.waiting.is_empty())
@@ -221,6 +230,7 @@ impl Remediation {
             services,
             storm_at: self.storm_at,
             heard: self.heard.clone(),
+            freezes: self.settings.freezes.clone(),
             is_authenticated: self.settings.is_authenticated,
             status,
             live,
@@ -241,6 +251,7 @@ struct Standing {
     services: (u32, u32),
     storm_at: Option<Timestamp>,
     heard: BTreeMap<StreamKey, Heard>,
+    freezes: Silences,
     is_authenticated: bool,
 }
 
@@ -264,7 +275,7 @@ impl Standing {
         let heard = heard.filter(|heard| now.since(heard.last) <= GAP);
         World {
             stopped: self.stopped.clone(),
-            frozen: None,
+            frozen: self.frozen(action, now),
             services: self.services,
             storm_at: self.storm_at,
             model_age: status.and_then(|it| it.model.as_ref().map(|_| Duration::ZERO)),
@@ -279,6 +290,16 @@ impl Standing {
             hearing_since: heard.map(|heard| heard.since),
             is_authenticated: self.is_authenticated,
         }
+    }
+
+    /// The window in which nothing is to be done to the target.
+    fn frozen(&self, action: &Action, now: Timestamp) -> Option<Box<str>> {
+        let nothing = Resource::default();
+        let anomaly = action.anomaly.as_ref();
+        let resource = anomaly.map_or(&nothing, |anomaly| &anomaly.resource);
+        let subject = Subject::of_stream(&action.stream, resource, None);
+        let verdict = self.freezes.verdict(&subject, now);
+        verdict.muted_by.map(|by| by.to_string().into())
     }
 
     /// What a span or a metric says of the service, where its sender had to show who it is.

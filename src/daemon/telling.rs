@@ -22,7 +22,7 @@ use super::switch::Switch;
 use super::{clock, trainer};
 use crate::edge::api::{Feed, Gate};
 use crate::edge::kube::Kube;
-use crate::edge::notify;
+use crate::edge::notify::{self, Signers};
 use crate::edge::policy::Policy;
 use crate::edge::store::{Control, ControlSettings, Store};
 
@@ -32,6 +32,8 @@ pub(super) struct Telling {
     pub(super) control: Arc<Control>,
     /// Who is let in, so who is known.
     pub(super) gate: Gate,
+    /// The webhooks that may answer.
+    pub(super) signers: Arc<ArcSwap<Signers>>,
     /// The kill switch.
     pub(super) switch: Arc<Switch>,
     /// Whether there is a catalog that may answer.
@@ -64,6 +66,7 @@ impl Telling {
         let context = context(settings, store, board, &scribe);
         let (trainer, jobs) = trainer::queue();
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &context)?;
+        let signers = Signers::load(&settings.sinks)?;
         let road = Arc::new(Road {
             dispatcher: ArcSwap::from_pointee(dispatcher),
             board: Arc::clone(board),
@@ -108,6 +111,7 @@ impl Telling {
             announcer: Announcer { road, scribe },
             control,
             gate,
+            signers: Arc::new(ArcSwap::from_pointee(signers)),
             catalog_is_asked,
             context,
             sinks,
@@ -134,10 +138,12 @@ impl Telling {
             ..self.context.clone()
         };
         let road = &self.announcer.road;
+        let signers = Signers::load(&settings.sinks)?;
         let turn = self.sinks.lock().await;
         let before = road.dispatcher.load_full();
         let dispatcher = Arc::new(before.successor(&settings.sinks, &context)?);
         road.dispatcher.store(Arc::clone(&dispatcher));
+        self.signers.store(Arc::new(signers));
         road.stand();
         let undelivered = before.close(Duration::ZERO).await;
         dispatcher.inherit(undelivered, clock::now());

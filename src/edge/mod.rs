@@ -10,4 +10,6 @@ pub mod api;
 pub mod catalog;
 pub mod kube;
 pub mod policy;
+pub mod argo;
+pub mod ci;
 pub mod telemetry;

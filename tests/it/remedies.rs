@@ -15,6 +15,14 @@ use crate::shop::{LEARN_QUICKLY, WELL, steps_of};
 const USER: &str = "knothole";
 const LABEL: (&str, &str) = ("knothole.dev/remediate", "true");
 
+/// Ways in which a request may go wrong: out of order, too short, again and again, and all at once.
+const BROKEN: [&[usize]; 4] = [
+    &[0, 1, 4, 2],
+    &[0, 1],
+    &[2, 2, 2, 2, 2, 0],
+    &[3, 0, 5, 5, 1],
+];
+
 /// A Deployment of three whose pods log what `shop` logs, and a daemon that may act on it.
 struct Scene {
     cluster: &'static Cluster,
@@ -43,7 +51,7 @@ impl Scene {
         let (server, ca) = (self.cluster.server(), self.cluster.ca());
         let token = self.cluster.token_file(USER);
         let text = format!(
-            "{LEARN_QUICKLY}incidents: {{ settle: 200ms }}\nsequence: {{ reorder_delay: 200ms }}\n\
+            "{LEARN_QUICKLY}incidents: {{ settle: 200ms }}\nsequence: {{ idle_timeout: 1s, reorder_delay: 200ms }}\n\
              sinks: [{{ type: stdout, name: out }}]\nactions:\n{rules}\nremediation:\n  kubernetes: {{ server: '{server}', \
              ca_file: {}, token_file: {} }}\n{remediation}",
             ca.display(),
@@ -137,9 +145,11 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
     let mut number = 1_000;
     until(Duration::from_secs(60), "the eviction", || {
         // It goes on failing until it is gone; the others go on well.
-        scene.send(&mut client, broken, number..number + 1, &[0, 1, 4, 2]);
-        scene.send(&mut client, &others[0], number + 1..number + 3, &WELL);
-        number += 3;
+        for (steps, nth) in BROKEN.iter().zip(number..) {
+            scene.send(&mut client, broken, nth..nth + 1, steps);
+        }
+        scene.send(&mut client, &others[0], number + 4..number + 6, &WELL);
+        number += 6;
         let sent = cluster.audit_of(&scene.namespace);
         let evicted = sent.iter().find(|it| {
             it["path"]

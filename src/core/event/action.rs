@@ -346,6 +346,26 @@ pub enum ActionState {
 }
 
 impl ActionState {
+    /// All of them, in the order in which an action gets there.
+    pub const ALL: [Self; 16] = [
+        Self::Asked,
+        Self::Blocked,
+        Self::Proposed,
+        Self::Approved,
+        Self::Sending,
+        Self::Unsettled,
+        Self::Accepted,
+        Self::Done,
+        Self::Effective,
+        Self::Ineffective,
+        Self::Harmful,
+        Self::Inconclusive,
+        Self::Failed,
+        Self::Denied,
+        Self::Expired,
+        Self::Observed,
+    ];
+
     /// The name used on every wire.
     pub const fn name(self) -> &'static str {
         match self {

@@ -116,3 +116,79 @@ pub fn is_of(action: &Action, object: &Object) -> bool {
 pub fn is_of_stream(action: &Action, stream: &StreamKey) -> bool {
     action.stream == *stream
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::event::Remedy;
+    use crate::core::remedy::check::fixture::{NOW, Scene, mins, secs};
+
+    fn action(id: &str, ago: u64, state: ActionState) -> Arc<Action> {
+        let mut action = Scene::healthy(Remedy::RestartPod).action;
+        action.id = id.into();
+        action.acted_at = Some(NOW.minus(secs(ago)));
+        action.state = state;
+        Arc::new(action)
+    }
+
+    fn ids<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<&'a str> {
+        actions.map(|it| &*it.id).collect()
+    }
+
+    #[test]
+    fn actions_come_latest_first_in_whatever_order_they_were_written() {
+        let mut book = Book::default();
+        for (id, ago) in [("b", 20), ("c", 10), ("a", 30)] {
+            book.put(action(id, ago, ActionState::Done));
+        }
+        assert_eq!(ids(book.iter()), ["c", "b", "a"]);
+        assert_eq!(ids(book.within(secs(20), NOW)), ["c"]);
+        assert_eq!(ids(book.within(secs(21), NOW)), ["c", "b"]);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_gives_nobody_more_room() {
+        let mut book = Book::default();
+        book.put(action("a", 0, ActionState::Done));
+        assert_eq!(ids(book.within(secs(1), NOW.minus(mins(600)))), ["a"]);
+    }
+
+    #[test]
+    fn an_action_stands_once_as_it_is_now_and_where_it_was_sent_last() {
+        let mut book = Book::default();
+        book.put(action("a", 30, ActionState::Sending));
+        book.put(action("b", 20, ActionState::Sending));
+        book.put(action("a", 30, ActionState::Effective));
+        assert_eq!(ids(book.iter()), ["b", "a"]);
+        assert_eq!(ids(book.in_flight()), ["b"]);
+        book.put(action("a", 10, ActionState::Sending));
+        assert_eq!(ids(book.iter()), ["a", "b"]);
+        book.forget("a");
+        assert_eq!(ids(book.iter()), ["b"]);
+    }
+
+    #[test]
+    fn what_was_never_sent_is_not_written() {
+        let mut book = Book::default();
+        let mut unsent = Action::clone(&action("a", 30, ActionState::Expired));
+        unsent.acted_at = None;
+        book.put(Arc::new(unsent));
+        assert_eq!(book.iter().count(), 0);
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_are_too_many() {
+        let mut book = Book::default();
+        let same = action("", 0, ActionState::Effective);
+        for at in 0..Book::LEN_MAX {
+            let mut action = Action::clone(&same);
+            action.id = at.to_string().into();
+            action.acted_at = Some(NOW.minus(mins(60)).plus(secs(at as u64 / 10)));
+            book.done.push_back(Arc::new(action));
+        }
+        book.put(action("newest", 0, ActionState::Effective));
+        assert_eq!(book.iter().count(), Book::LEN_MAX);
+        let all = ids(book.iter());
+        assert_eq!((all.first(), all.last()), (Some(&"newest"), Some(&"1")));
+    }
+}

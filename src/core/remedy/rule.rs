@@ -123,6 +123,8 @@ pub struct Limits {
     pub failure_period: Duration,
     /// The period of `recurrences_max`.
     pub recurrence_period: Duration,
+    /// Whether a policy is asked before anything is done. Where it is and was not, nothing is done.
+    pub has_policy: bool,
     /// How sure it must be that a remedy helps less often than `success_min` before a person is asked.
     pub success_doubt: f64,
 }
@@ -164,6 +166,7 @@ impl Default for Limits {
             failure_actions_min: 6,
             failure_period: minutes(60),
             recurrence_period: minutes(4 * 60),
+            has_policy: true,
             success_doubt: 0.95,
         }
     }

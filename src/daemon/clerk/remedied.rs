@@ -4,11 +4,11 @@ use crate::core::desk::{Deed, Desk};
 use crate::core::event::{Action, ActionState, Mark};
 use crate::core::record::Timestamp;
 use crate::core::remedy::ledger::Changed;
-use crate::daemon::orders::Audit;
+use crate::daemon::audit::Audit;
 use crate::edge::store::{Document, Filing, Kind};
 
 /// The action as it is, and an entry of the audit for each of its steps.
-pub(super) fn rows(changed: &Changed, audited: &mut u64) -> Vec<Filing> {
+pub(super) fn rows(changed: &Changed) -> Vec<Filing> {
     let action = &changed.action;
     let mut rows: Vec<Filing> = Vec::with_capacity(1 + changed.steps.len());
     // It is written by its own type, which has no key that is not a string.
@@ -20,10 +20,7 @@ pub(super) fn rows(changed: &Changed, audited: &mut u64) -> Vec<Filing> {
         body,
     }));
     let steps = changed.steps.iter();
-    rows.extend(steps.map(|step| {
-        *audited += 1;
-        Audit::of_step(action, step, *audited)
-    }));
+    rows.extend(steps.map(|step| Audit::of_step(action, step).filing()));
     rows
 }
 

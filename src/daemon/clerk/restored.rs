@@ -72,11 +72,3 @@ pub(in crate::daemon) fn actions(control: &Control) -> Vec<Action> {
         .filter_map(|it| read(&it.document.body))
         .collect()
 }
-
-/// The number of the last entry of the audit.
-pub(super) fn audited(control: &Control) -> u64 {
-    // By its number: its time is older than that of others where the clock was put back.
-    let last = said(control.last(Kind::Audit, None, 1));
-    let number = last.first().and_then(|it| it.id.parse().ok());
-    number.unwrap_or(0)
-}

@@ -261,6 +261,8 @@ fn run(world: &Arc<Mutex<World>>, script: u64, from: u64) {
         alive.step(script, step);
     }
     alive.deliver();
+    let audit = alive.control.verify_audit(None).unwrap();
+    assert!(audit.is_whole() && audit.entries > 0, "{audit:?}");
 }
 
 fn ids(arrived: &[Arrived]) -> BTreeMap<&str, u64> {

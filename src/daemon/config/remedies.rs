@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::check::Finding;
 use super::settings::Settings;
+use super::silences::WindowEntry;
 use super::units::Period;
 use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
 use crate::core::remedy::rule::{Limits, Rule};
@@ -152,21 +153,38 @@ impl ActionRule {
 }
 
 /// What actions are carried out with, and how much may be done.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RemediationSettings {
     /// The cluster that is acted on; none: nothing is ever done.
     pub kubernetes: Option<KubernetesEntry>,
     /// The label that lets a namespace or a workload be touched, as `name=value`.
-    pub label: Option<String>,
+    pub label: String,
     /// Namespaces that are never touched, besides `kube-*` and knothole's own.
     pub deny_namespaces: Vec<String>,
     /// While this file is there nothing is done; in the state folder unless it says otherwise.
     pub stop_file: Option<PathBuf>,
+    /// When nothing is done to what: windows as in `windows`, whose `mode` says nothing here.
+    pub freeze: Vec<WindowEntry>,
     /// Who else has to agree.
     pub policy: Option<PolicyEntry>,
     /// How much may be done.
     pub limits: LimitSettings,
+}
+
+impl Default for RemediationSettings {
+    fn default() -> Self {
+        let (name, value) = Limits::default().label;
+        Self {
+            kubernetes: None,
+            label: format!("{name}={value}"),
+            deny_namespaces: Vec::new(),
+            stop_file: None,
+            freeze: Vec::new(),
+            policy: None,
+            limits: LimitSettings::default(),
+        }
+    }
 }
 
 /// A Kubernetes API server. Without anything set: the cluster that knothole runs in.
@@ -301,6 +319,7 @@ impl Settings {
         RemedySettings {
             rules: self.rules(),
             limits: self.limits(),
+            freezes: self.freezes(),
             can_act: self.remediation.kubernetes.is_some(),
             is_authenticated: self.senders_are_known(),
         }
@@ -310,7 +329,7 @@ impl Settings {
     pub fn limits(&self) -> Limits {
         let set = &self.remediation.limits;
         let usual = Limits::default();
-        let label = self.remediation.label.as_deref().and_then(label_of);
+        let label = label_of(&self.remediation.label);
         let denied = self.remediation.deny_namespaces.iter();
         Limits {
             label: label.unwrap_or(usual.label.clone()),
@@ -321,6 +340,7 @@ impl Settings {
             cool_down: set.cool_down.get(),
             ready_min: set.ready_min,
             storm_share_max: set.storm_share,
+            has_policy: self.remediation.policy.is_some(),
             ..usual
         }
     }
@@ -341,11 +361,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let mut say = |field: &str, what: &str| {
         found.push((format!("remediation.{field}"), what.to_owned()));
     };
-    if remediation
-        .label
-        .as_deref()
-        .is_some_and(|it| label_of(it).is_none())
-    {
+    if label_of(&remediation.label).is_none() {
         say(
             "label",
             "write it as name=value, for instance knothole.dev/remediate=true",

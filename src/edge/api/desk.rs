@@ -262,6 +262,16 @@ pub enum Refusal {
     /// It does not fit with how things stand.
     #[error("{0}")]
     Conflict(String),
+    /// It does not fit with how an action stands.
+    #[error("{says}")]
+    Standing {
+        /// Why.
+        says: String,
+        /// What would do.
+        hint: String,
+        /// The hash of its plan, where it is another than was named.
+        plan: Option<Box<str>>,
+    },
     /// What was sent is wrong.
     #[error("{0}")]
     Invalid(String),

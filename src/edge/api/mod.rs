@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! request ─ gate: who is it, may they ─ routes ─┬─ View   what is there
+//!           Hooks: who signed it               │
 //!                                               ├─ Desk   an Order, applied and written down
 //!                                               └─ Feed   server-sent events
 //! ```
 //!
 //! Nothing here decides: what is read comes from a [`View`], what is to change goes to a [`Desk`].
 
+mod actions;
 mod alerts;
 mod answer;
 mod changes;
@@ -23,6 +25,7 @@ mod query;
 mod reading;
 mod recent;
 mod routes;
+mod signed;
 mod time;
 mod view;
 mod words;
@@ -32,9 +35,12 @@ pub use explain::explanation;
 pub use feed::Feed;
 pub use gate::{Gate, Role, TokenError, TokenSettings, TokenSource};
 pub use markdown::markdown;
-pub use query::IncidentQuery;
+pub use objects::audited;
+pub use query::{ActionQuery, IncidentQuery};
 pub use recent::Recent;
 pub use routes::{Api, serve};
+pub use signed::{Hooks, Signed};
+pub use time::moment;
 pub use view::{
     AuditEntry, Dora, IncidentView, Lookup, ModelView, Quantiles, ServiceState, ServiceView,
     TemplateView, View, open_metrics,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::time::rfc3339;
 use super::{AuditEntry, Dora, Quantiles};
-use crate::core::event::Incident;
+use crate::core::event::{Action, Incident};
 
 /// An incident in a list: enough to choose by. The whole of it is at `/v1/incidents/{id}`.
 pub(super) fn summary(incident: &Incident) -> Value {
@@ -36,8 +36,32 @@ pub(super) fn summary(incident: &Incident) -> Value {
     })
 }
 
+/// An action in a list: enough to choose by. The whole of it is at `/v1/actions/{id}`.
+pub(super) fn action(action: &Action) -> Value {
+    let last = action.steps.last();
+    let plan = action.plan.as_ref().map(|plan| &plan.hash);
+    json!({
+        "id": action.id,
+        "action": action.remedy.kind().name(),
+        "target": action.target.to_string(),
+        "mode": action.mode.name(),
+        "state": action.state.name(),
+        "rule": action.rule,
+        "service": action.stream.to_string(),
+        "incident": action.incident,
+        "fingerprint": action.fingerprint,
+        "asked_at": rfc3339(action.asked_at),
+        "expires_at": rfc3339(action.expires_at),
+        "acted_at": action.acted_at.map(rfc3339),
+        "changed_at": rfc3339(last.map_or(action.asked_at, |step| step.at)),
+        "by": last.map(|step| &step.by),
+        "why": last.map(|step| &step.why),
+        "plan": plan.filter(|hash| !hash.is_empty()),
+    })
+}
+
 /// An entry of the audit.
-pub(super) fn audited(entry: &AuditEntry) -> Value {
+pub fn audited(entry: &AuditEntry) -> Value {
     json!({
         "number": entry.number,
         "at": rfc3339(entry.at),
@@ -48,6 +72,8 @@ pub(super) fn audited(entry: &AuditEntry) -> Value {
         "target": entry.target,
         "note": entry.note,
         "outcome": entry.outcome,
+        "details": entry.details,
+        "hash": entry.hash,
     })
 }
 

@@ -22,6 +22,11 @@ pub(super) fn parsed(text: &str) -> Option<Timestamp> {
     Timestamp::known(nanos)
 }
 
+/// A time, or how long before `now`: RFC 3339, or as [`span`] reads it.
+pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    parsed(text).or_else(|| span(text).map(|ago| now.minus(ago)))
+}
+
 /// Reads `30s`, `5m`, `36h`, `90d` or `2w`.
 pub(super) fn span(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;

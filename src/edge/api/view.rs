@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{IncidentQuery, Role};
-use crate::core::event::Incident;
+use super::{ActionQuery, IncidentQuery};
+use crate::core::event::{Action, Incident};
 use crate::core::record::Timestamp;
 
 /// What the api shows. Of what a view does not keep it shows nothing.
@@ -68,9 +68,9 @@ pub trait View: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// At most `limit` actions, newest first, in the form every sink sends.
-    fn actions(&self, limit: usize) -> Vec<Value> {
-        let _ = limit;
+    /// What `query` asks for, in its order: [`ActionQuery::select`] does that.
+    fn actions(&self, query: &ActionQuery) -> Vec<Arc<Action>> {
+        let _ = query;
         Vec::new()
     }
 
@@ -81,7 +81,7 @@ pub trait View: Send + Sync + 'static {
         Lookup::Nothing
     }
 
-    /// How the kill switch stands: `{"stopped": true, "why": "…"}`.
+    /// How the kill switch stands: `{"stopped": true, "why": "…", "file": "…"}`.
     fn switch(&self) -> Value {
         Value::Null
     }
@@ -190,7 +190,7 @@ pub struct TemplateView {
     pub records: u64,
 }
 
-/// Something that was done through the api.
+/// Something that was done through the api, or became of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Rises by one with every entry, from 1 on.
@@ -199,18 +199,22 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who: the name of the token, or `local` where none is asked for.
     pub by: Box<str>,
-    /// As what.
-    pub role: Role,
-    /// The address they came from, without the port.
+    /// As what: the name of a [`Role`](super::Role), or `system` for what knothole or a hook did.
+    pub role: Box<str>,
+    /// The address they came from, without the port; empty where there is none.
     pub from: Box<str>,
-    /// What: the name of the order (`Order::name`).
+    /// What: the name of the order (`Order::name`), or `action.` and where an action stood since.
     pub action: Box<str>,
     /// To what: an id, a service. Untrusted.
     pub target: Box<str>,
     /// What they wrote. Untrusted.
     pub note: Option<Box<str>>,
-    /// What became of it: `done`, or why it was refused.
+    /// What became of it: `done`, or why it was refused; of an action, where it stood since.
     pub outcome: Box<str>,
+    /// What an action went by: its id, rule, incident, plan and what spoke against it. Untrusted.
+    pub details: Option<Value>,
+    /// The hash of the entry, 64 hex digits: the next one has it in its own.
+    pub hash: Box<str>,
 }
 
 /// How long things took, and how often changes broke something: the measures of DORA, and those of

@@ -23,10 +23,9 @@ use super::kinds::{doing, name};
 use super::objects::{INSTANCE, annotation, timestamp_of};
 use super::read::parsed;
 use super::wire::{Ask, Fault, Reply};
-use crate::core::event::Object;
 use crate::core::record::Timestamp;
-use crate::core::remedy::facts::{Answer, Claim, Facts, Refused};
-use crate::core::remedy::plan::{ACTION_ANNOTATION, claim_name};
+use crate::core::remedy::facts::{Answer, Claim, Refused};
+use crate::core::remedy::plan::ACTION_ANNOTATION;
 
 /// What is claimed, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,27 +36,6 @@ pub struct ClaimOf {
     pub name: Box<str>,
     /// How long nobody else may act on the workload.
     pub lasts: Duration,
-}
-
-impl ClaimOf {
-    /// What is claimed for an action that was planned by `facts`: the workload, or where none is known the object
-    /// itself.
-    pub fn of(facts: &Facts, lasts: Duration) -> Option<Self> {
-        let object = claimed(facts)?;
-        Some(Self {
-            namespace: object.namespace.clone(),
-            name: claim_name(object).into(),
-            lasts,
-        })
-    }
-}
-
-/// The object that is claimed.
-pub(super) fn claimed(facts: &Facts) -> Option<&Object> {
-    let workload = facts.workload.as_ref().map(|it| &it.object);
-    let route = || facts.route.as_ref().map(|it| &it.object);
-    let argo = || facts.argo.as_ref().and_then(|it| it.object.as_ref());
-    workload.or_else(route).or_else(argo)
 }
 
 /// Which attempt to claim it was: two instances may ask for one action.

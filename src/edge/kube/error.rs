@@ -27,7 +27,7 @@ pub enum KubeError {
         /// What the server says. Untrusted, bounded.
         why: String,
     },
-    /// A permission is missing; what was attempted is its name: `get pods in shop`.
+    /// A permission is missing; what was attempted is its name: `get pods in namespace shop`.
     #[error("may not {doing}: {why}")]
     Forbidden {
         /// The permission.

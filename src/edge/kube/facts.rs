@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::kinds::Kind;
 use super::manager::manager;
 use super::objects::{
-    Budget, Condition, Container, Plain, Pod, PodSpec, Rollout, Route, Strategy, Workload,
-    WorkloadSpec, annotation, object, pairs, timestamp,
+    Budget, Condition, Container, Plain, Pod, PodSpec, Route, Strategy, Workload, WorkloadSpec,
+    annotation, object, pairs, timestamp,
 };
+use super::selector::Labels;
 use crate::core::event::Object;
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{
@@ -120,12 +121,10 @@ pub(super) fn of_workload(kind: Kind, workload: &Workload) -> WorkloadFacts {
         "ReplicaSet" => Some(replicas),
         _ => status.and_then(|it| it.updated_replicas),
     };
-    let observed = status.and_then(|it| it.observed_generation);
+    let observed = status.and_then(|it| number(it.observed_generation.as_ref()?));
     let progress = status.and_then(|it| condition(it.conditions.as_deref(), "Progressing"));
     WorkloadFacts {
         object: object(kind.name, meta),
-        phase: "".into(),
-        is_aborted: false,
         labels: pairs(meta.labels.as_ref()),
         replicas,
         ready: status.and_then(|it| it.ready_replicas).unwrap_or_default(),
@@ -147,6 +146,8 @@ pub(super) fn of_workload(kind: Kind, workload: &Workload) -> WorkloadFacts {
         is_deleting: meta.deletion_timestamp.is_some(),
         template: spec.and_then(of_template),
         away_max: spec.and_then(|it| away_max(kind, it, replicas)),
+        phase: status.and_then(|it| it.phase.clone()).unwrap_or_default(),
+        is_aborted: status.and_then(|it| it.abort).unwrap_or_default(),
     }
 }
 
@@ -240,19 +241,6 @@ pub(super) fn previous(deployment: &Workload, sets: Vec<Workload>) -> Option<Rev
     })
 }
 
-/// A rollout of Argo Rollouts.
-pub(super) fn of_rollout(rollout: &Rollout) -> WorkloadFacts {
-    let status = rollout.status.as_ref();
-    WorkloadFacts {
-        object: object("Rollout", &rollout.metadata),
-        labels: pairs(rollout.metadata.labels.as_ref()),
-        is_deleting: rollout.metadata.deletion_timestamp.is_some(),
-        phase: status.and_then(|it| it.phase.clone()).unwrap_or_default(),
-        is_aborted: status.and_then(|it| it.abort).unwrap_or_default(),
-        ..WorkloadFacts::default()
-    }
-}
-
 /// A route of this kind.
 pub(super) fn of_route(kind: Kind, route: &Route) -> RouteFacts {
     let meta = &route.metadata;
@@ -306,4 +294,19 @@ fn revision(meta: &ObjectMeta) -> Option<i64> {
 
 fn condition<'a>(conditions: Option<&'a [Condition]>, kind: &str) -> Option<&'a Condition> {
     conditions?.iter().find(|it| *it.r#type == *kind)
+}
+
+/// The labels that a workload gives its pods.
+pub(super) fn template_labels(workload: &Workload) -> Labels {
+    let template = workload.spec.as_ref().and_then(|it| it.template.as_ref());
+    let labels = template.and_then(|it| it.pointer("/metadata/labels"));
+    let labels = labels.and_then(Value::as_object).into_iter().flatten();
+    labels
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// A number, also one that is written as text.
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }

@@ -55,7 +55,7 @@ impl Kind {
         }
     }
 
-    /// `get deployments.apps in shop`: what is attempted, and the permission that it takes.
+    /// `get deployments.apps in namespace shop`: what is attempted, and the permission that it takes.
     pub(super) fn doing(self, verb: &str, namespace: &str) -> String {
         doing(verb, self.plural, self.group, namespace)
     }
@@ -78,10 +78,10 @@ impl Kind {
     }
 }
 
-/// `list poddisruptionbudgets.policy in shop`, as [`Permission`](crate::core::remedy::plan::Permission) writes it.
+/// `list poddisruptionbudgets.policy in namespace shop`, as [`Permission`](crate::core::remedy::plan::Permission) writes it.
 pub(super) fn doing(verb: &str, plural: &str, group: &str, namespace: &str) -> String {
     let dot = if group.is_empty() { "" } else { "." };
-    format!("{verb} {plural}{dot}{group} in {namespace}")
+    format!("{verb} {plural}{dot}{group} in namespace {namespace}")
 }
 
 /// Where `object` is; none where its kind or its name is none that we know.

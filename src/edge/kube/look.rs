@@ -2,6 +2,7 @@
 //! [`permissions`](crate::core::remedy::plan::permissions) names.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use serde::de::DeserializeOwned;
@@ -11,10 +12,10 @@ use super::argo::of_application;
 use super::claim::{ClaimOf, of_lease};
 use super::error::KubeError;
 use super::facts::{
-    controller, of_budget, of_namespace, of_pod, of_rollout, of_route, of_workload, previous,
+    controller, of_budget, of_namespace, of_pod, of_route, of_workload, previous, template_labels,
 };
 use super::kinds::{Kind, doing, name};
-use super::objects::{Autoscaler, Budget, Plain, Pod, Rollout, Route, Workload};
+use super::objects::{Autoscaler, Budget, Plain, Pod, Route, Workload};
 use super::read::LIST_MAX;
 use super::selector::{Labels, selects};
 use super::wire::Wire;
@@ -24,13 +25,14 @@ use crate::core::remedy::case::Reach;
 use crate::core::remedy::facts::{
     ArgoFacts, BudgetFacts, Claim, Facts, NamespaceFacts, WorkloadFacts,
 };
+use crate::core::remedy::plan::claim_name;
 
 /// Most nodes that are looked at. Each is a row of a table, about 200 bytes.
 const NODES_MAX: usize = 10_000;
 /// Most owners up the chain: a pod's ReplicaSet, and that one's Deployment.
 const OWNERS_MAX: usize = 2;
 /// The workloads that are read. Pods of others are told by the kind of their controller.
-const WORKLOADS: [&str; 3] = ["ReplicaSet", "Deployment", "StatefulSet"];
+const WORKLOADS: [&str; 4] = ["ReplicaSet", "Deployment", "StatefulSet", "Rollout"];
 
 impl Kube {
     /// What is known of `target` for `remedy`. What is not there is none, and no error.
@@ -59,57 +61,46 @@ impl Kube {
             Some(name) => reader.named(&["Pod"], "Pod", name).await?.map(|it| it.1),
             None => None,
         };
-        let workload = match (&pod, &target.workload) {
-            (Some(pod), _) => reader.owner(pod).await?,
-            (None, Some((kind, name))) => reader.named(&WORKLOADS, kind, name).await?,
-            (None, None) => None,
+        let workload = match (remedy, &pod, &target.workload) {
+            (Remedy::AbortRollout { rollout }, _, _) => {
+                reader.named(&WORKLOADS, "Rollout", rollout).await?
+            }
+            (_, Some(pod), _) => reader.owner(pod).await?,
+            (_, None, Some((kind, name))) => reader.named(&WORKLOADS, kind, name).await?,
+            (_, None, None) => None,
         };
         facts.pod = pod.as_ref().map(of_pod);
-        facts.workload = workload
-            .as_ref()
-            .map(|(kind, workload)| of_workload(*kind, workload));
-        self.look_closer(&reader, remedy, (pod, workload), &mut facts)
-            .await?;
-        if Reach::of(remedy.kind()) != Reach::Elsewhere {
-            facts.is_upgrading = self.is_upgrading().await?;
+        let labels = match (&pod, &workload) {
+            (Some(pod), _) => pod.metadata.labels.clone(),
+            (None, Some((_, workload))) => Some(template_labels(workload)),
+            (None, None) => None,
+        };
+        if pod.is_some() || workload.is_some() {
+            facts.budgets = reader.budgets(&labels.unwrap_or_default()).await?;
         }
+        if let Some((kind, workload)) = &workload {
+            let mut known = of_workload(*kind, workload);
+            facts.autoscalers = reader.autoscalers(*kind, &known).await?;
+            if kind.name == "Deployment" && matches!(remedy, Remedy::RollBack) {
+                known.previous = previous(workload, reader.revisions(workload).await?);
+            }
+            facts.workload = Some(known);
+        }
+        self.look_beside(&reader, remedy, &mut facts).await?;
         if does_claim(remedy, &facts) {
             facts.claim = self.claim_on(&facts).await?;
         }
         Ok(facts)
     }
 
-    /// What matters for one remedy alone.
-    async fn look_closer(
+    /// What is not the workload: the route, the application and the nodes.
+    async fn look_beside(
         &self,
         reader: &Reader<'_>,
         remedy: &Remedy,
-        (pod, workload): (Option<Pod>, Option<(Kind, Workload)>),
         facts: &mut Facts,
     ) -> Result<(), KubeError> {
         match remedy {
-            Remedy::RestartPod => {
-                if let Some(pod) = pod {
-                    let labels = pod.metadata.labels.unwrap_or_default();
-                    facts.budgets = reader.budgets(&labels).await?;
-                }
-            }
-            Remedy::Scale { .. } => {
-                if let (Some((kind, _)), Some(workload)) = (workload, &facts.workload) {
-                    facts.autoscalers = reader.autoscalers(kind, workload).await?;
-                }
-            }
-            Remedy::RollBack => {
-                if let (Some((_, read)), Some(workload)) = (workload, &mut facts.workload)
-                    && *workload.object.kind == *"Deployment"
-                {
-                    workload.previous = previous(&read, reader.revisions(&read).await?);
-                }
-            }
-            Remedy::AbortRollout { rollout } => {
-                let rollout = reader.named(&["Rollout"], "Rollout", rollout).await?;
-                facts.workload = rollout.map(|(_, rollout): (_, Rollout)| of_rollout(&rollout));
-            }
             Remedy::GatewayWeight { route, .. } => {
                 let route = reader.named(&["HTTPRoute"], "HTTPRoute", route).await?;
                 facts.route = route.map(|(kind, route): (_, Route)| of_route(kind, &route));
@@ -119,10 +110,17 @@ impl Kube {
             | Remedy::ArgoAction { application, .. } => {
                 facts.argo = self.application(application).await?;
             }
-            Remedy::RestartWorkload
+            Remedy::RestartPod
+            | Remedy::RestartWorkload
+            | Remedy::Scale { .. }
+            | Remedy::RollBack
+            | Remedy::AbortRollout { .. }
             | Remedy::JenkinsJob { .. }
             | Remedy::FluxReceiver { .. }
             | Remedy::Webhook => {}
+        }
+        if Reach::of(remedy.kind()) != Reach::Elsewhere {
+            facts.is_upgrading = self.is_upgrading().await?;
         }
         Ok(())
     }
@@ -143,8 +141,13 @@ impl Kube {
 
     /// Who has claimed last what is acted on.
     async fn claim_on(&self, facts: &Facts) -> Result<Option<Claim>, KubeError> {
-        let Some(claim) = ClaimOf::of(facts, std::time::Duration::ZERO) else {
+        let Some(object) = facts.claimed() else {
             return Ok(None);
+        };
+        let claim = ClaimOf {
+            namespace: object.namespace.clone(),
+            name: claim_name(object).into(),
+            lasts: Duration::ZERO,
         };
         let lease: Option<Lease> = self.lease(&claim).await?;
         Ok(lease.as_ref().and_then(of_lease))
@@ -212,6 +215,11 @@ async fn versions(wire: &Wire) -> Result<Vec<Box<str>>, KubeError> {
     Ok(versions)
 }
 
+/// The group of `apps/v1`.
+fn group_of(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |it| it.0)
+}
+
 /// Reads one namespace.
 struct Reader<'a> {
     wire: &'a Wire,
@@ -253,7 +261,8 @@ impl Reader<'_> {
         let mut found = None;
         for _ in 0..OWNERS_MAX {
             let Some(reference) = owner else { break };
-            if !reference.api_version.starts_with("apps/") {
+            let group = group_of(&reference.api_version);
+            if Kind::of(&reference.kind).is_none_or(|kind| kind.group != group) {
                 return Ok(None);
             }
             let read = self.named(&WORKLOADS, &reference.kind, &reference.name);
@@ -291,8 +300,7 @@ impl Reader<'_> {
         let scales = |scaler: &Autoscaler| {
             let target = scaler.spec.as_ref()?.scale_target_ref.as_ref()?;
             let version = target.api_version.as_deref().unwrap_or_default();
-            let group = version.split_once('/').map_or("", |it| it.0);
-            let is_it = group == kind.group
+            let is_it = group_of(version) == kind.group
                 && *target.kind == *kind.name
                 && target.name == workload.object.name;
             is_it.then(|| scaler.metadata.name.as_deref().unwrap_or_default().into())

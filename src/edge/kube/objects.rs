@@ -15,7 +15,6 @@ pub(super) const INSTANCE: &str = "knothole.dev/instance";
 
 /// An object of which only its metadata matters.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Plain {
     pub(super) metadata: ObjectMeta,
 }
@@ -46,7 +45,6 @@ impl ListMeta {
 
 /// A Pod.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Pod {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<PodSpec>,
@@ -123,9 +121,8 @@ pub(super) struct Terminated {
     pub(super) finished_at: Option<Time>,
 }
 
-/// A Deployment, StatefulSet or ReplicaSet: they have the same fields where they mean the same.
+/// A Deployment, StatefulSet, ReplicaSet or Rollout: they have the same fields where they mean the same.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Workload {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<WorkloadSpec>,
@@ -167,30 +164,19 @@ pub(super) struct RollingUpdate {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct WorkloadStatus {
-    pub(super) observed_generation: Option<i64>,
+    /// A number; a Rollout has it as text.
+    pub(super) observed_generation: Option<Value>,
     pub(super) ready_replicas: Option<u32>,
     pub(super) updated_replicas: Option<u32>,
     pub(super) conditions: Option<Vec<Condition>>,
-}
-
-/// A Rollout of Argo Rollouts.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Rollout {
-    pub(super) metadata: ObjectMeta,
-    pub(super) status: Option<RolloutStatus>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct RolloutStatus {
+    /// Of a Rollout.
     pub(super) phase: Option<Box<str>>,
+    /// Of a Rollout.
     pub(super) abort: Option<bool>,
 }
 
 /// An HTTPRoute of the Gateway API.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Route {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<RouteSpec>,
@@ -220,7 +206,6 @@ pub(super) struct Backend {
 
 /// An Application of Argo CD.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Application {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<ApplicationSpec>,
@@ -287,7 +272,6 @@ pub(super) struct Info {
 
 /// A disruption budget (`policy/v1`).
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Budget {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<BudgetSpec>,
@@ -309,7 +293,6 @@ pub(super) struct BudgetStatus {
 
 /// An autoscaler (`autoscaling/v2`).
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
 pub(super) struct Autoscaler {
     pub(super) metadata: ObjectMeta,
     pub(super) spec: Option<AutoscalerSpec>,
@@ -328,21 +311,6 @@ pub(super) struct Reference {
     pub(super) api_version: Option<Box<str>>,
     pub(super) kind: Box<str>,
     pub(super) name: Box<str>,
-}
-
-/// The scale of a workload (`autoscaling/v1`).
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Scale {
-    pub(super) metadata: ObjectMeta,
-    pub(super) spec: Option<ScaleSpec>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ScaleSpec {
-    /// None is 0: the server leaves it out.
-    pub(super) replicas: Option<u32>,
 }
 
 /// A list as `kubectl get` shows it: a row for each object, a cell for each column.

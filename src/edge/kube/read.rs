@@ -14,7 +14,7 @@ const PARSE_BYTES_MAX: usize = 32 * 1024;
 
 impl Wire {
     /// The object at `path`; none where there is none. `doing` is what is attempted, and the permission:
-    /// `get pods in shop`.
+    /// `get pods in namespace shop`.
     pub(super) async fn get<T>(&self, path: &str, doing: &str) -> Result<Option<T>, KubeError>
     where
         T: DeserializeOwned + Send + 'static,
@@ -38,14 +38,16 @@ impl Wire {
         let reply = self.ask(ask).await;
         let reply = reply.map_err(|fault| KubeError::lost(doing, fault))?;
         match reply.status {
-            StatusCode::NOT_FOUND => Ok(None),
+            // Whoever answers for a server that is away does not say which object is not there.
+            StatusCode::NOT_FOUND if reply.as_status().reason.as_deref() == Some("NotFound") => {
+                Ok(None)
+            }
             StatusCode::OK => Ok(Some(parsed(reply, doing).await?)),
             _ => Err(KubeError::of(doing, &reply)),
         }
     }
 
-    /// All objects at `path`, whose query has a `limit` of [`LIST_MAX`]; none where the cluster does not know the
-    /// kind.
+    /// All objects at `path`, whose query has a `limit` of [`LIST_MAX`].
     pub(super) async fn list<T>(&self, path: &str, doing: &str) -> Result<Vec<T>, KubeError>
     where
         T: DeserializeOwned + Send + 'static,

@@ -10,9 +10,8 @@ use super::Kube;
 use super::argo::is_asked;
 use super::claim::{ClaimOf, Standing};
 use super::error::KubeError;
-use super::facts::of_rollout;
 use super::kinds::{Kind, path_of};
-use super::objects::{Application, Plain, Rollout, Scale, Workload, annotation};
+use super::objects::{Application, Plain, Workload, annotation};
 use super::send::checked;
 use crate::core::event::{Object, Plan, Request};
 use crate::core::remedy::facts::Settlement;
@@ -87,43 +86,44 @@ impl Kube {
     }
 
     async fn shows_eviction(&self, subject: &Object) -> Result<Shows, KubeError> {
-        let pod: Option<Plain> = self.read(subject, "").await?;
-        Ok(match pod.map(|pod| pod.metadata) {
-            Some(meta) if meta.uid.as_deref() == Some(&*subject.uid) => {
-                match meta.deletion_timestamp {
-                    Some(_) => Shows::Done,
-                    None => Shows::Nothing,
-                }
-            }
-            Some(_) | None => Shows::Done,
+        let pod: Option<Plain> = self.read(subject).await?;
+        let Some(Plain { metadata }) = pod else {
+            return Ok(Shows::Done);
+        };
+        Ok(match metadata.uid.as_deref() {
+            Some(uid) if uid != &*subject.uid => Shows::Done,
+            Some(_) if metadata.deletion_timestamp.is_some() => Shows::Done,
+            Some(_) => Shows::Nothing,
+            None => Shows::Neither,
         })
     }
 
+    /// By the workload, which may be read, and not by its scale, which may only be patched.
     async fn shows_scale(&self, subject: &Object, request: &Request) -> Result<Shows, KubeError> {
-        let scale: Option<Scale> = self.read(subject, "/scale").await?;
-        let (Some(wanted), Some(scale)) = (wanted_replicas(&request.body), scale) else {
-            return Ok(Shows::Neither);
-        };
-        let replicas = scale.spec.and_then(|it| it.replicas).unwrap_or_default();
-        let is_it = scale.metadata.uid.as_deref() == Some(&*subject.uid);
-        if is_it && u64::from(replicas) == wanted {
-            return Ok(Shows::Done);
-        }
-        let object: Option<Plain> = self.read(subject, "").await?;
-        Ok(untouched(subject, &object.unwrap_or_default().metadata))
+        let workload: Option<Workload> = self.read(subject).await?;
+        let workload = workload.unwrap_or_default();
+        let replicas = workload.spec.as_ref().and_then(|it| it.replicas);
+        let is_it = workload.metadata.uid.as_deref() == Some(&*subject.uid);
+        let is_wanted = replicas.is_some() && replicas == wanted_replicas(&request.body);
+        Ok(match is_it && is_wanted {
+            true => Shows::Done,
+            false => untouched(subject, &workload.metadata),
+        })
     }
 
     async fn shows_abort(&self, subject: &Object) -> Result<Shows, KubeError> {
-        let rollout: Option<Rollout> = self.read(subject, "").await?;
+        let rollout: Option<Workload> = self.read(subject).await?;
         let rollout = rollout.unwrap_or_default();
-        Ok(match untouched(subject, &rollout.metadata) {
-            Shows::Nothing if of_rollout(&rollout).is_aborted => Shows::Done,
-            shows => shows,
+        let is_it = rollout.metadata.uid.as_deref() == Some(&*subject.uid);
+        let is_aborted = rollout.status.and_then(|it| it.abort).unwrap_or_default();
+        Ok(match is_it && is_aborted {
+            true => Shows::Done,
+            false => untouched(subject, &rollout.metadata),
         })
     }
 
     async fn shows_operation(&self, id: &str, subject: &Object) -> Result<Shows, KubeError> {
-        let application: Option<Application> = self.read(subject, "").await?;
+        let application: Option<Application> = self.read(subject).await?;
         let application = application.unwrap_or_default();
         let is_it = application.metadata.uid.as_deref() == Some(&*subject.uid);
         Ok(match is_it && is_asked(&application, id) {
@@ -135,7 +135,7 @@ impl Kube {
 
     /// All else is written down on the object, in the same request.
     async fn shows_annotation(&self, id: &str, subject: &Object) -> Result<Shows, KubeError> {
-        let object: Option<Workload> = self.read(subject, "").await?;
+        let object: Option<Workload> = self.read(subject).await?;
         let object = object.unwrap_or_default();
         let meta = &object.metadata;
         let template = object.spec.as_ref().and_then(|it| it.template.as_ref());
@@ -150,7 +150,7 @@ impl Kube {
         })
     }
 
-    async fn read<T>(&self, subject: &Object, below: &str) -> Result<Option<T>, KubeError>
+    async fn read<T>(&self, subject: &Object) -> Result<Option<T>, KubeError>
     where
         T: DeserializeOwned + Send + 'static,
     {
@@ -158,7 +158,7 @@ impl Kube {
             return Err(KubeError::Name(subject.name.to_string()));
         };
         let doing = kind.doing("get", &subject.namespace);
-        self.wire.get(&format!("{path}{below}"), &doing).await
+        self.wire.get(&path, &doing).await
     }
 }
 
@@ -174,9 +174,9 @@ fn untouched(subject: &Object, meta: &ObjectMeta) -> Shows {
 }
 
 /// How many replicas a JSON patch of a scale asks for.
-fn wanted_replicas(patch: &str) -> Option<u64> {
+fn wanted_replicas(patch: &str) -> Option<u32> {
     let patch: Value = serde_json::from_str(patch).ok()?;
     let mut changes = patch.as_array()?.iter();
     let change = changes.find(|it| it["op"] == "replace" && it["path"] == "/spec/replicas")?;
-    change["value"].as_u64()
+    u32::try_from(change["value"].as_u64()?).ok()
 }

@@ -71,6 +71,8 @@ pub(super) enum Fault {
 pub(super) struct Status {
     /// One sentence.
     pub(super) message: Option<String>,
+    /// One word, such as `NotFound`.
+    pub(super) reason: Option<String>,
     /// More of it.
     pub(super) details: Option<Details>,
 }

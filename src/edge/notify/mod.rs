@@ -29,6 +29,7 @@ mod render;
 mod road;
 mod secret;
 mod send;
+mod signers;
 mod standing;
 mod undelivered;
 #[cfg(test)]
@@ -51,4 +52,5 @@ pub use render::{
 };
 pub use secret::KeyError;
 pub use send::SendSetupError;
+pub use signers::Signers;
 pub use undelivered::Undelivered;

@@ -29,7 +29,7 @@ pub(crate) use client::{behind, chain};
 #[cfg(test)]
 pub(crate) use guard::Looking;
 pub(crate) use guard::{Guard, Refused, literal};
-pub(crate) use peer::{bearer, sensitive};
-pub(crate) use secret::load;
+pub(crate) use peer::{bearer, retry_after, sensitive};
+pub(crate) use secret::{fresh, load};
 #[cfg(test)]
 pub(crate) use stub::{Ask, Stub};

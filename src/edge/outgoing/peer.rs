@@ -1,11 +1,15 @@
 //! A system that is asked, and what it says.
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 
 use super::client::{Reach, SetupError, chain, deliberate, guarded};
 use super::secret::{self, SecretRef};
+use crate::core::event::Request;
 use crate::core::record::inert;
+use crate::core::remedy::facts::{Answer, Refused};
 
 /// Most characters of an answer that are told.
 const SAID_CHARS_MAX: usize = 200;
@@ -75,6 +79,25 @@ impl Peer {
         is_same.then_some(url)
     }
 
+    /// A request of a plan, as it was approved.
+    ///
+    /// # Errors
+    /// It would be another one on the way, or is none that changes something; why.
+    pub fn rendered(&self, request: &Request) -> Result<RequestBuilder, String> {
+        let method = match &*request.method {
+            "POST" => Method::POST,
+            "PUT" => Method::PUT,
+            "PATCH" => Method::PATCH,
+            other => return Err(format!("{} is no method that is sent", told(other))),
+        };
+        let wrong = || format!("{} is no path that can be asked", told(&request.path));
+        let url = self.at(&request.path).ok_or_else(wrong)?;
+        let dressed = self.request(method, url);
+        Ok(dressed
+            .header(CONTENT_TYPE, &*request.content_type)
+            .body(request.body.to_string()))
+    }
+
     /// A request to `url`, which nobody has dressed yet.
     pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.client.request(method, url)
@@ -135,7 +158,27 @@ pub(crate) fn sensitive(value: &str) -> Result<HeaderValue, SetupError> {
     Ok(value)
 }
 
+impl Silence {
+    /// What comes of a request that changes something: it did not take place where it was never sent, and
+    /// nobody knows where it was.
+    pub fn answer(self) -> Answer {
+        let Self { was_sent, why } = self;
+        match was_sent {
+            true => Answer::Unknown(format!("no answer came: {why}").into()),
+            false => Answer::Refused(
+                Refused::NotNow(None),
+                format!("it was not sent: {why}").into(),
+            ),
+        }
+    }
+}
+
 impl Reply {
+    /// The pause that was asked for.
+    pub fn pause(&self) -> Option<Duration> {
+        retry_after(&self.headers)
+    }
+
     /// The whole body as JSON; why it cannot be read.
     ///
     /// # Errors
@@ -158,6 +201,18 @@ impl Reply {
             false => format!("the answer was {}: {}", self.status, told(said)),
         }
     }
+}
+
+/// In seconds, or a date: that counts from the date of the answer, whatever our own clock says.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text| jiff::fmt::rfc2822::parse(text).ok();
+    let until = date(asked)?.duration_since(&date(text(DATE)?)?);
+    Duration::try_from(until).ok()
 }
 
 /// What somebody else says, for people: one line of at most 200 characters, without anything that acts.

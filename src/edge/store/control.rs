@@ -1,22 +1,27 @@
 //! What must be neither told twice nor forgotten: a SQLite database with the ids of what was told,
 //! the messages that no sink has taken yet and those that none ever will, incidents and what was done
-//! about them, and how far things were worked off.
+//! about them, who did what, and how far things were worked off.
 //!
 //! Every transaction is on disk when it returns (write-ahead log, `synchronous=FULL`). SQLite has
-//! no checksums of its own, so every row has one.
+//! no checksums of its own, so every row has one. Rows that are damaged are removed at the next start;
+//! those of the audit stay as they are found, and are named.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
+};
 use sha2::{Digest as _, Sha256};
 
+mod audit;
 mod dead;
 mod documents;
 mod outbox;
 
+pub use audit::{AUDIT_MAX, AuditFault, AuditHash, AuditMark, AuditReport, AuditRow};
 pub use dead::DeadRow;
 pub use documents::{Document, Filing, Kind, Numbered};
 pub use outbox::{OutboxRow, Waiting};
@@ -25,7 +30,9 @@ use super::{StoreError, disk};
 use crate::core::record::Timestamp;
 
 /// Raised when the tables change.
-const FORMAT: i32 = 2;
+const FORMAT: i32 = 3;
+/// The first with a chain of the audit.
+const FORMAT_WITH_AUDIT: i32 = 3;
 const FILE_NAME: &str = "control.db";
 /// How long one process waits for another that writes: `knothole outbox` beside the daemon.
 const BUSY_MAX: Duration = Duration::from_secs(5);
@@ -71,6 +78,8 @@ pub struct ControlSettings {
     pub outbox_max: usize,
     /// Most messages kept that no sink will take; the oldest is dropped, with a warning.
     pub dead_max: usize,
+    /// Most entries of the audit; the oldest go, and their last hash stays.
+    pub audit_max: usize,
 }
 
 impl Default for ControlSettings {
@@ -80,6 +89,7 @@ impl Default for ControlSettings {
             told_max: 200_000,
             outbox_max: 65_536,
             dead_max: 10_000,
+            audit_max: AUDIT_MAX,
         }
     }
 }
@@ -93,6 +103,15 @@ pub struct ToldEvent {
     pub at: Timestamp,
 }
 
+/// What came of [`Control::tell`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// For each event, whether it is new.
+    pub are_new: Vec<bool>,
+    /// Where the entries of the audit among the filings came to be, in their order.
+    pub audited: Vec<AuditMark>,
+}
+
 /// The database. Calls wait for the disk.
 #[derive(Debug)]
 pub struct Control {
@@ -103,8 +122,8 @@ pub struct Control {
 
 impl Control {
     /// Opens or makes the database in a state folder, and takes over what an earlier version left
-    /// there in `outbox.json`. A database that is damaged is set aside, and rows of it that are
-    /// damaged are removed, both with a warning.
+    /// there. A database that is damaged is set aside, and rows of it that are damaged are removed, both
+    /// with a warning; those of the audit stay, with a warning, too.
     ///
     /// # Errors
     /// It cannot be made, or a later version wrote it.
@@ -125,6 +144,8 @@ impl Control {
         };
         control.remove_damaged()?;
         control.take_over(&root.join(OUTBOX_NAME))?;
+        control.take_over_audit()?;
+        control.look_at_audit();
         Ok(control)
     }
 
@@ -133,6 +154,22 @@ impl Control {
     /// # Errors
     /// There is none, or it is damaged or of another version.
     pub fn beside(root: &Path) -> Result<Self, StoreError> {
+        Self::found(root, connect)
+    }
+
+    /// Opens the database of a state folder that a daemon may be running on, to read the audit:
+    /// nothing can be written.
+    ///
+    /// # Errors
+    /// There is none, or it is damaged or of another version.
+    pub fn read_only(root: &Path) -> Result<Self, StoreError> {
+        Self::found(root, connect_read_only)
+    }
+
+    fn found(
+        root: &Path,
+        connect: impl FnOnce(&Path) -> Result<Connection, Refused>,
+    ) -> Result<Self, StoreError> {
         let path = root.join(FILE_NAME);
         if !path.is_file() {
             let none = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
@@ -178,7 +215,7 @@ impl Control {
 
     /// Remembers what is told, and keeps the messages about what was not told before: those whose
     /// `id` is that of a new event, or of none of `events`; and does `filings`, in their order. All of it
-    /// is there after a crash, or nothing. For each event, whether it is new.
+    /// is there after a crash, or nothing.
     ///
     /// # Errors
     /// Nothing of it could be written.
@@ -187,9 +224,12 @@ impl Control {
         events: &[ToldEvent],
         rows: &[OutboxRow],
         filings: &[Filing],
-    ) -> Result<Vec<bool>, StoreError> {
+    ) -> Result<Written, StoreError> {
         self.write(|transaction| {
-            documents::file(transaction, filings)?;
+            let audited = documents::file(transaction, filings)?;
+            if !audited.is_empty() {
+                self.bound_audit(transaction)?;
+            }
             let mut are_new = Vec::with_capacity(events.len());
             let sql = "INSERT INTO told (id, at, sum) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
             let mut insert = transaction.prepare_cached(sql)?;
@@ -211,7 +251,7 @@ impl Control {
                 self.forget(transaction, newest)?;
             }
             self.bound_outbox(transaction)?;
-            Ok(are_new)
+            Ok(Written { are_new, audited })
         })
     }
 
@@ -285,7 +325,9 @@ impl Control {
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let mut connection = self.connection();
-        let written = connection.transaction().and_then(|transaction| {
+        // What is read first must not be out of date once something is written: another process may write.
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let written = begun.and_then(|transaction| {
             let value = write(&transaction)?;
             transaction.commit()?;
             Ok(value)
@@ -310,6 +352,7 @@ enum Refused {
     /// It is no whole database.
     Damaged(String),
     Newer(i32),
+    Older(i32),
     Failed(rusqlite::Error),
 }
 
@@ -332,6 +375,11 @@ impl Refused {
                 found: i64::from(found),
                 known: i64::from(FORMAT),
             },
+            Self::Older(found) => StoreError::Older {
+                path: path.to_owned(),
+                found: i64::from(found),
+                known: i64::from(FORMAT),
+            },
             Self::Failed(error) => failed("open", path, error),
         }
     }
@@ -346,6 +394,33 @@ fn connect(path: &Path) -> Result<Connection, Refused> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    let format = format_of_whole(&connection)?;
+    connection.execute_batch(TABLES)?;
+    connection.execute_batch(audit::TABLES)?;
+    if format < FORMAT_WITH_AUDIT {
+        // Never again: ends that are gone later were taken away.
+        audit::begin(&connection)?;
+    }
+    if format < FORMAT {
+        connection.pragma_update(None, "user_version", FORMAT)?;
+    }
+    Ok(connection)
+}
+
+fn connect_read_only(path: &Path) -> Result<Connection, Refused> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_MAX)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    let format = format_of_whole(&connection)?;
+    if format < FORMAT_WITH_AUDIT {
+        return Err(Refused::Older(format));
+    }
+    Ok(connection)
+}
+
+/// The format of a database that is whole.
+fn format_of_whole(connection: &Connection) -> Result<i32, Refused> {
     let format: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format > FORMAT {
         return Err(Refused::Newer(format));
@@ -354,22 +429,22 @@ fn connect(path: &Path) -> Result<Connection, Refused> {
     if check != "ok" {
         return Err(Refused::Damaged(check));
     }
-    connection.execute_batch(TABLES)?;
-    connection.pragma_update(None, "user_version", FORMAT)?;
-    Ok(connection)
+    Ok(format)
+}
+
+/// Where a damaged file is moved.
+fn aside(path: &Path) -> PathBuf {
+    path.with_added_extension("broken")
 }
 
 /// Moves the database and its log out of the way.
 fn set_aside(path: &Path, reason: &str) {
     let mut moved = true;
     for suffix in ["", "-wal", "-shm"] {
-        let with = |end: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            name.push(end);
-            PathBuf::from(name)
-        };
-        if let Err(error) = std::fs::rename(with(""), with(".broken")) {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        let file = PathBuf::from(file);
+        if let Err(error) = std::fs::rename(&file, aside(&file)) {
             moved &= error.kind() == io::ErrorKind::NotFound;
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! instance-id               a random UUID, made once
 //! lock                      held by the daemon that uses the folder; has its process id
-//! control.db                what was told, and the messages that no sink has taken yet (SQLite)
+//! control.db                what was told, the messages that no sink has taken yet, who did what (SQLite)
 //! outbox.json               the same messages, as versions before wrote them
 //! streams/<hash>/key.json   which stream it is
 //!               /templates  all templates, and behind them what changed since, each piece
@@ -35,8 +35,8 @@ use thiserror::Error;
 use crate::core::record::StreamKey;
 
 pub use control::{
-    Control, ControlSettings, DeadRow, Document, Filing, Kind, Numbered, OutboxRow, ToldEvent,
-    Waiting,
+    AUDIT_MAX, AuditFault, AuditHash, AuditMark, AuditReport, AuditRow, Control, ControlSettings,
+    DeadRow, Document, Filing, Kind, Numbered, OutboxRow, ToldEvent, Waiting, Written,
 };
 pub use log::{LOG_GROWTH_MAX, LOG_LEN_MIN};
 
@@ -133,6 +133,18 @@ pub enum StoreError {
         "{} has format {found}, and this version knows {known}; start the version that wrote it, or move the file away: messages that no sink has taken are then lost", path.display()
     )]
     Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format of this version.
+        known: i64,
+    },
+    /// A version of knothole from before there was what is asked for wrote it.
+    #[error(
+        "{} has format {found}, and this version reads {known}; start knothole serve on it once, which takes it over", path.display()
+    )]
+    Older {
         /// The file.
         path: PathBuf,
         /// Its format.

@@ -46,8 +46,12 @@ pub(super) fn access(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// The server would take the very requests.
+/// The server would take the very requests. Hooks, jobs and receivers know no dry run, so that an answer about
+/// them is about something else.
 pub(super) fn dry_run(case: &Case<'_>) -> Option<Says> {
+    if case.reach() == Reach::Elsewhere {
+        return None;
+    }
     let said = case.rehearsal.and_then(|it| it.dry_run.as_ref());
     match said {
         Some(Ok(())) => Some(pass("the server would do it")),
@@ -62,12 +66,12 @@ pub(super) fn dry_run(case: &Case<'_>) -> Option<Says> {
 
 /// The owner's policy allows it. One that cannot be asked forbids.
 pub(super) fn policy(case: &Case<'_>) -> Option<Says> {
-    let Some(rehearsal) = case.rehearsal else {
-        return Some(unknown("the policy was not asked"));
-    };
-    let decision = match rehearsal.policy.as_ref()? {
-        Ok(decision) => decision,
-        Err(why) => {
+    let said = case.rehearsal.and_then(|it| it.policy.as_ref());
+    let decision = match said {
+        None if case.limits.has_policy => return Some(unknown("the policy was not asked")),
+        None => return None,
+        Some(Ok(decision)) => decision,
+        Some(Err(why)) => {
             return Some(stop(format!(
                 "the policy could not be asked: {}",
                 shortened(why)

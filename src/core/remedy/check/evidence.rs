@@ -133,11 +133,20 @@ fn cluster_says(case: &Case<'_>) -> Option<String> {
     (ready < wanted).then(|| format!("{ready} of {} are Ready", count(wanted, "pod")))
 }
 
-/// The records name the pod's uid: a name alone is easily somebody else's.
+/// The records name the uid of a pod that is there. A name alone is easily somebody else's, and one cluster
+/// may have what another has, by the same names.
 pub(super) fn identity(case: &Case<'_>) -> Option<Says> {
-    Some(match &case.action.target.pod_uid {
-        Some(_) => pass("the records name the pod's uid"),
-        None => needs_person("the records do not name the pod's uid"),
+    let Some(uid) = &case.action.target.pod_uid else {
+        return Some(needs_person("the records do not name the pod's uid"));
+    };
+    let pod = case.facts.map(|it| it.pod.as_ref());
+    Some(match pod {
+        None => pass("the records name the pod's uid"),
+        Some(None) => needs_person("the pod that the records name is not there, or not any more"),
+        Some(Some(pod)) if pod.object.uid == *uid => {
+            pass("the pod has the uid that the records name")
+        }
+        Some(Some(_)) => needs_person("the pod has another uid than the records name"),
     })
 }
 

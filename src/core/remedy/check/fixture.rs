@@ -74,7 +74,10 @@ impl Scene {
                 hearing_since: Some(NOW.minus(mins(60))),
                 is_authenticated: true,
             },
-            limits: Limits::default(),
+            limits: Limits {
+                has_policy: false,
+                ..Limits::default()
+            },
             now: NOW,
         }
     }

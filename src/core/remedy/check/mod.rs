@@ -36,7 +36,7 @@
 //! | `score` | 7 | the score is as high as the rule wants it |
 //! | `detectors` | 7 | enough detectors agree |
 //! | `other_signal` | 7 | something that is not a log says so too |
-//! | `identity` | 3, 20 | the records name the pod's uid |
+//! | `identity` | 3, 20 | the records name the uid of a pod that is there |
 //! | `sender` | 20 | the sender showed a token, or the cluster says so too |
 //! | `model` | 7 | the service is not being learned, and its model is not old |
 //! | `precision` | 7 | people said that this trouble was rightly told |
@@ -64,6 +64,7 @@ mod answers;
 mod beta;
 mod evidence;
 mod health;
+mod owner;
 mod pace;
 mod scope;
 mod trust;
@@ -116,11 +117,11 @@ pub const BEFORE: &[Check] = &[
     lasts("target", scope::target),
     heals("namespace", scope::namespace),
     heals("opted_in", scope::opted_in),
-    lasts("owner", scope::owner),
-    lasts("stateful", scope::stateful),
-    lasts("priority", scope::priority),
-    lasts("storage", scope::storage),
-    lasts("managed_by", scope::managed_by),
+    lasts("owner", owner::owner),
+    lasts("stateful", owner::stateful),
+    lasts("priority", owner::priority),
+    lasts("storage", owner::storage),
+    lasts("managed_by", owner::managed_by),
     heals("frozen", health::frozen),
     heals("upgrade", health::upgrade),
     heals("budget", health::budget),
@@ -285,6 +286,6 @@ fn count(number: impl Into<u64>, noun: &str) -> String {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 mod answers;
 mod evidence;
 mod health;
+mod owner;
 mod pace;
 mod scope;
 mod trust;
@@ -90,6 +91,7 @@ fn before_a_rehearsal_nothing_goes_by_all_checks() {
     for remedy in remedies() {
         let mut scene = Scene::healthy(remedy);
         scene.rehearsal = None;
+        scene.limits.has_policy = true;
         let all = ask_all(&scene.case());
         assert_eq!(decision(&all, Mode::Auto), Decide::Later);
         let before = ask_before(&scene.case());

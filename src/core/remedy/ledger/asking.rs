@@ -22,6 +22,7 @@ const NAMES_MAX: usize = 16;
 impl Ledger {
     /// A rule asks for `action` on account of an anomaly.
     pub fn asked(&mut self, mut action: Action, incident: Option<Incidence<'_>>, now: Timestamp) {
+        self.is_touched = true;
         if let Some(incident) = incident {
             action.incident = Some(incident.id.into());
             action.fingerprint = incident.fingerprint.into();

@@ -31,6 +31,7 @@ impl Ledger {
         self.signs.forget(now);
         let due = self.open.iter().filter(|(_, entry)| entry.due <= now);
         let due: Vec<Box<str>> = due.map(|(id, _)| id.clone()).collect();
+        self.is_touched |= !due.is_empty();
         for id in due {
             self.turn(&id, world, now);
         }
@@ -75,6 +76,8 @@ impl Ledger {
                 entry.due = entry.action.expires_at;
             }
             ActionState::Approved => self.look(id, world, now),
+            // More may speak for it by now, so that no person is needed any more.
+            ActionState::Proposed if entry.action.mode == Mode::Auto => self.look(id, world, now),
             ActionState::Proposed | ActionState::Accepted => self.wait_for_others(id, now),
             ActionState::Sending => entry.due = now.plus(TASK_MAX),
             ActionState::Unsettled => self.settle(id, now),
@@ -184,7 +187,7 @@ impl Ledger {
         let is_as_approved = was.as_ref() == Some(&hash);
         let claims = entry.facts.as_ref().and_then(Facts::claimed);
         let lasts = self.limits.cool_down.max(CLAIM_MIN);
-        entry.action.plan = Some(Plan {
+        entry.revise(Plan {
             hash,
             subject: draft.subject,
             claims: claims.map(|object| (object.clone(), lasts)),
@@ -277,7 +280,10 @@ impl Ledger {
             self.step(id, ActionState::Observed, ("knothole", &why), now);
             return;
         }
+        let is_told = action.state == ActionState::Proposed;
         match way {
+            // It was told that a person may decide, and that stays so.
+            Way::Later | Way::Person if is_told => self.wait_on(id, now),
             Way::Later => self.put_off(id, &reasons, None, now),
             Way::Nowhere => self.finish(id, ActionState::Denied, &reasons, now),
             Way::Person => {
@@ -286,15 +292,20 @@ impl Ledger {
                     false => reasons,
                 };
                 self.step(id, ActionState::Proposed, ("knothole", &why), now);
-                self.due_at_end(id);
+                self.wait_on(id, now);
             }
             Way::On => self.set_off(id, now),
         }
     }
 
-    fn due_at_end(&mut self, id: &str) {
+    /// It waits for a person or a hook; where its rule is automatic it is looked at again meanwhile.
+    fn wait_on(&mut self, id: &str, now: Timestamp) {
         if let Some(entry) = self.open.get_mut(id) {
-            entry.due = entry.action.expires_at;
+            let again = now.plus(LOOK_AGAIN).min(entry.action.expires_at);
+            entry.due = match entry.action.mode {
+                Mode::Auto => again,
+                Mode::Observe | Mode::Suggest | Mode::Approve => entry.action.expires_at,
+            };
         }
     }
 
@@ -309,6 +320,9 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
+        if entry.action.state == ActionState::Proposed {
+            return self.wait_on(id, now);
+        }
         entry.due = until
             .unwrap_or(now.plus(LOOK_AGAIN))
             .min(entry.action.expires_at);

@@ -1,8 +1,13 @@
 //! An action that is not over, and what is only known as long as this process lives.
 
-use crate::core::event::{Action, Step};
+use std::collections::VecDeque;
+
+use crate::core::event::{Action, Plan, Step};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Facts, Rehearsal};
+
+/// So many plans of before are remembered, to say what changed.
+const FORMER_MAX: usize = 4;
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -16,6 +21,8 @@ pub(super) struct Entry {
     pub(super) due: Timestamp,
     /// Whose approval holds for the plan.
     pub(super) approved_by: Option<Box<str>>,
+    /// What would have been done when it was looked at before, oldest first.
+    pub(super) former: VecDeque<Plan>,
 }
 
 impl Entry {
@@ -30,6 +37,23 @@ impl Entry {
             rehearsal: None,
             under_way: None,
             due,
+            former: VecDeque::new(),
+        }
+    }
+
+    /// What would be done is this from now on.
+    pub(super) fn revise(&mut self, plan: Plan) {
+        let hash = plan.hash.clone();
+        let Some(was) = self.action.plan.replace(plan) else {
+            return;
+        };
+        let is_known = self.former.iter().any(|it| it.hash == was.hash);
+        if was.hash == hash || was.hash.is_empty() || is_known {
+            return;
+        }
+        self.former.push_back(was);
+        if self.former.len() > FORMER_MAX {
+            self.former.pop_front();
         }
     }
 

@@ -9,6 +9,7 @@ mod asking;
 mod entry;
 mod deciding;
 mod results;
+mod revised;
 mod verdicts;
 #[cfg(test)]
 mod tests;
@@ -31,9 +32,7 @@ use super::case::World;
 use super::plan::Permission;
 use super::rule::{Limits, Rule};
 use super::signs::Signs;
-use crate::core::event::{
-    Action, ActionEvent, ActionStage, ActionState, Plan, Remedy, Step, Target,
-};
+use crate::core::event::{Action, ActionEvent, ActionStage, ActionState, Remedy, Step, Target};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// How soon something that is blocked is looked at again.
@@ -123,6 +122,8 @@ pub struct Ledger {
     refused: u64,
     /// What was verified, for the incident it belongs to.
     verified: Vec<Arc<Action>>,
+    /// Whether an open action may be another than when [`take_touched`](Ledger::take_touched) was asked.
+    is_touched: bool,
 }
 
 impl Ledger {
@@ -146,6 +147,7 @@ impl Ledger {
             tasks: Vec::new(),
             refused: 0,
             verified: Vec::new(),
+            is_touched: false,
         }
     }
 
@@ -164,6 +166,7 @@ impl Ledger {
     /// Takes up an action that was written before this process began. What was being sent is settled by
     /// reading the cluster.
     pub fn restore(&mut self, action: Action, now: Timestamp) {
+        self.is_touched = true;
         let action = Arc::new(action);
         self.book.put(Arc::clone(&action));
         if action.is_over() {
@@ -197,6 +200,12 @@ impl Ledger {
     /// The actions that are not over, by id.
     pub fn open(&self) -> impl Iterator<Item = &Action> {
         self.open.values().map(|entry| &entry.action)
+    }
+
+    /// Whether what [`open`](Self::open) shows may have changed since the last call: also by what is no
+    /// step, such as what a check says.
+    pub const fn take_touched(&mut self) -> bool {
+        std::mem::replace(&mut self.is_touched, false)
     }
 
     /// The action with this id, if it is not over or ended lately.
@@ -264,6 +273,7 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
+        self.is_touched = true;
         let was = entry.action.state;
         entry.action.state = state;
         let step = Step {
@@ -324,11 +334,6 @@ impl Ledger {
         if self.past.len() > Self::PAST_MAX {
             self.past.pop_front();
         }
-    }
-
-    /// The plan of an open action.
-    fn plan_of(&self, id: &str) -> Option<&Plan> {
-        self.open.get(id)?.action.plan.as_ref()
     }
 }
 

@@ -38,6 +38,7 @@ const NOT_NOW: Duration = Duration::from_secs(10);
 impl Ledger {
     /// Takes what came back. What nobody waits for any more is let go.
     pub fn report(&mut self, report: Report, world: WorldOf<'_>, now: Timestamp) {
+        self.is_touched = true;
         let id = &report.id;
         let Some(entry) = self.open.get_mut(&**id) else {
             return;
@@ -58,14 +59,20 @@ impl Ledger {
             }
             (
                 Reported::Looked(looked),
-                ActionState::Asked | ActionState::Blocked | ActionState::Approved,
+                ActionState::Asked
+                | ActionState::Blocked
+                | ActionState::Proposed
+                | ActionState::Approved,
             ) => match looked {
                 Ok(facts) => self.looked(id, Some(*facts), world, now),
                 Err(why) => self.unread(id, &why, now),
             },
             (
                 Reported::Rehearsed(rehearsal),
-                ActionState::Asked | ActionState::Blocked | ActionState::Approved,
+                ActionState::Asked
+                | ActionState::Blocked
+                | ActionState::Proposed
+                | ActionState::Approved,
             ) => {
                 entry.rehearsal = Some(*rehearsal);
                 self.rehearsed(id, world, now);
@@ -101,17 +108,15 @@ impl Ledger {
             }];
             match &mut entry.action.plan {
                 Some(plan) if entry.approved_by.is_some() => plan.checks = checks,
-                plan => {
-                    *plan = Some(Plan {
-                        hash: "".into(),
-                        subject: None,
-                        claims: None,
-                        requests: Vec::new(),
-                        undo: Vec::new(),
-                        checks,
-                        at: now,
-                    });
-                }
+                _ => entry.revise(Plan {
+                    hash: "".into(),
+                    subject: None,
+                    claims: None,
+                    requests: Vec::new(),
+                    undo: Vec::new(),
+                    checks,
+                    at: now,
+                }),
             }
         }
         self.put_off(id, &why, None, now);

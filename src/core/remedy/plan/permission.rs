@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::kubernetes::resource;
-use crate::core::event::{Action, Remedy};
+use crate::core::event::{Action, ActionKind, Remedy};
 use crate::core::remedy::facts::Facts;
 
 /// One thing that the cluster has to permit.
@@ -59,14 +59,11 @@ type Right = (
     &'static str,
 );
 
-/// What is read of a target, whatever is done to it: the namespace's labels, the pod, its owners, the budgets
-/// and the autoscalers.
-const READS: [Right; 5] = [
+/// What is read of a target, whatever is done to it: the namespace's labels, the pod and its owners.
+const READS: [Right; 3] = [
     ("", "namespaces", None, "get"),
     ("", "pods", None, "get"),
     ("apps", "replicasets", None, "get"),
-    ("autoscaling", "horizontalpodautoscalers", None, "list"),
-    ("policy", "poddisruptionbudgets", None, "list"),
 ];
 
 /// The claim on the workload, and the event that tells of a change.
@@ -86,12 +83,22 @@ pub fn permissions_of(action: &Action, facts: &Facts) -> Vec<Permission> {
     let named = action.target.workload.as_ref().map(|(kind, _)| &**kind);
     let read = facts.workload.as_ref().map(|it| &*it.object.kind);
     let application = facts.argo.as_ref().and_then(|it| it.object.as_ref());
-    let scope = Scope {
-        namespace: &action.target.namespace,
-        kind: read.or(named),
-        argo_namespace: application.map(|it| &*it.namespace),
+    let of = |kind| {
+        let scope = Scope {
+            namespace: &action.target.namespace,
+            kind,
+            argo_namespace: application.map(|it| &*it.namespace),
+        };
+        permissions(&action.remedy, scope)
     };
-    permissions(&action.remedy, scope)
+    // A rollout that is to be aborted is read besides the workload that is named.
+    let mut all = of(read.or(named));
+    if action.remedy.kind() == ActionKind::AbortRollout && named.is_some() {
+        all.append(&mut of(named));
+        all.sort();
+        all.dedup();
+    }
+    all
 }
 
 /// All that carrying out `remedy` within `scope` takes, as far as the cluster has to permit it: what is read
@@ -111,9 +118,8 @@ pub fn permissions(remedy: &Remedy, scope: Scope<'_>) -> Vec<Permission> {
         .into_iter()
         .map(|right| named(right, Some(scope.namespace)))
         .collect();
-    if let (Some(namespace), Some(verbs)) = (scope.argo_namespace, on_application(remedy)) {
-        let of = |verb: &&'static str| (ROLLOUTS, "applications", None, *verb);
-        all.extend(verbs.iter().map(|verb| named(of(verb), Some(namespace))));
+    if let Some(namespace) = scope.argo_namespace {
+        all.append(&mut on_application(remedy, scope.namespace, namespace));
     }
     all.sort();
     all.dedup();
@@ -143,10 +149,14 @@ fn own(remedy: &Remedy, workloads: &[(&'static str, &'static str)]) -> Vec<Right
         rights.map(move |it| (it.0, it.1, subresource, verb))
     };
     let mut rights: Vec<Right> = match remedy {
-        Remedy::RestartPod => vec![("", "pods", Some("eviction"), "create")],
+        Remedy::RestartPod => vec![
+            ("policy", "poddisruptionbudgets", None, "list"),
+            ("", "pods", Some("eviction"), "create"),
+        ],
         Remedy::RestartWorkload => on_workloads(None, "patch").collect(),
         Remedy::Scale { .. } => on_workloads(Some("scale"), "patch")
             .chain(on_workloads(Some("scale"), "get"))
+            .chain([("autoscaling", "horizontalpodautoscalers", None, "list")])
             .collect(),
         Remedy::RollBack => on_workloads(None, "patch")
             .chain([("apps", "replicasets", None, "list")])
@@ -170,11 +180,21 @@ fn own(remedy: &Remedy, workloads: &[(&'static str, &'static str)]) -> Vec<Right
     rights
 }
 
-/// What is done with the Application object, where Argo CD is asked through it.
-const fn on_application(remedy: &Remedy) -> Option<&'static [&'static str]> {
+/// What is done with the Application object, where Argo CD is asked through it. The claim is on the workload,
+/// and the event on the object.
+fn on_application(remedy: &Remedy, target: &str, argo: &str) -> Vec<Permission> {
+    let of = |verb| named((ROLLOUTS, "applications", None, verb), Some(argo));
     match remedy {
-        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } => Some(&["get", "patch"]),
-        Remedy::ArgoAction { .. } => Some(&["get"]),
+        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } => {
+            let around = AROUND.map(|right| match right.1 {
+                "events" => named(right, Some(argo)),
+                _ => named(right, Some(target)),
+            });
+            let mut all = vec![of("get"), of("patch")];
+            all.extend(around);
+            all
+        }
+        Remedy::ArgoAction { .. } => vec![of("get")],
         Remedy::RestartPod
         | Remedy::RestartWorkload
         | Remedy::Scale { .. }
@@ -183,6 +203,6 @@ const fn on_application(remedy: &Remedy) -> Option<&'static [&'static str]> {
         | Remedy::GatewayWeight { .. }
         | Remedy::JenkinsJob { .. }
         | Remedy::FluxReceiver { .. }
-        | Remedy::Webhook => None,
+        | Remedy::Webhook => vec![],
     }
 }

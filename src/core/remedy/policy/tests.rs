@@ -165,7 +165,8 @@ fn a_policy_is_shown_the_action_its_grounds_and_the_cluster() {
             "kind": "Deployment",
             "name": "cart"
           }
-        }
+        },
+        "undoes": null
       },
       "anomaly": {
         "anomalies": 3,

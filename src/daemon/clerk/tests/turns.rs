@@ -8,13 +8,12 @@ use super::*;
 use crate::core::event::Incident;
 use crate::core::record::{Change, ChangeKind};
 use crate::core::silence::{Day, Matcher, Team, Teams};
+use crate::daemon::audit::Audit;
 use crate::daemon::clerk::waiting::Answer;
-use crate::daemon::orders::Audit;
 use crate::edge::api::{
     Applied, AuditEntry, Feedback, FeedbackVerdict, Refusal, Subject, TokenSettings, TokenSource,
 };
 use crate::edge::catalog::{Entity, Listing, ServiceName};
-use crate::edge::store::Kind;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -77,8 +76,8 @@ fn verdict(on: &str) -> Order {
 }
 
 fn audit(clerk: &Clerk) -> Vec<AuditEntry> {
-    let found = clerk.control.last(Kind::Audit, None, 100).unwrap();
-    found.iter().filter_map(Audit::read).collect()
+    let found = clerk.control.audit_newest(None, 100).unwrap();
+    found.iter().map(Audit::read).collect()
 }
 
 fn targets(clerk: &Clerk) -> Vec<(u64, Box<str>)> {

@@ -183,6 +183,9 @@ async fn the_audit_comes_newest_first_in_pages() {
     let body = get("/v1/audit?limit=2").await.json();
     assert_eq!(numbers(&body), [3, 2]);
     assert_eq!(body["audit"][0]["by"], "anna");
+    assert_eq!(body["audit"][0]["hash"], format!("{:064x}", 3));
+    assert_eq!(body["audit"][0]["details"], Value::Null);
+    assert_eq!(body["audit"][1]["details"]["rule"], "restart-cart");
     let body = get("/v1/audit?limit=2&cursor=2").await.json();
     assert_eq!(numbers(&body), [1]);
     assert_eq!(body["next"], Value::Null);

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 
 use crate::core::record::inert;
 use crate::edge::notify::config::HeaderConfig;
 use crate::edge::notify::deliver::Answer;
 use crate::edge::notify::render::shortened;
-use crate::edge::outgoing::{Egress, Guard, SecretRef, SetupError, behind, chain, load};
+use crate::edge::outgoing::{
+    Egress, Guard, SecretRef, SetupError, behind, chain, load, retry_after,
+};
 
 /// Most bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -204,18 +206,6 @@ fn asks_for_pause(status: StatusCode) -> bool {
     )
 }
 
-/// In seconds, or a date: that counts from the date of the answer, whatever our own clock says.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    let asked = text(RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text| jiff::fmt::rfc2822::parse(text).ok();
-    let until = date(asked)?.duration_since(&date(text(DATE)?)?);
-    Duration::try_from(until).ok()
-}
-
 /// One request to `url`; what it failed of.
 #[cfg(test)]
 pub(in crate::edge::notify) async fn knock(
@@ -255,25 +245,6 @@ mod tests {
         }
         assert_eq!(pause(StatusCode::FOUND), None);
         assert_eq!(pause(StatusCode::BAD_REQUEST), None);
-    }
-
-    #[test]
-    fn a_pause_is_given_in_seconds_or_by_a_date() {
-        let pause = |asked: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(asked));
-            let date = HeaderValue::from_static("Fri, 21 Nov 2025 04:40:00 GMT");
-            headers.insert(DATE, date);
-            retry_after(&headers)
-        };
-        assert_eq!(pause(" 7 "), Some(Duration::from_secs(7)));
-        assert_eq!(
-            pause("Fri, 21 Nov 2025 04:41:30 GMT"),
-            Some(Duration::from_secs(90))
-        );
-        for not_given in ["soon", "-1", "Fri, 21 Nov 2025 04:39:00 GMT"] {
-            assert_eq!(pause(not_given), None, "{not_given}");
-        }
     }
 
     #[test]

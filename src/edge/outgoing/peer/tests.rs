@@ -212,3 +212,61 @@ async fn a_token_is_read_anew_and_never_shown() {
     let error = bearer(&token).await.unwrap_err().to_string();
     assert_eq!(error, "the value of header authorization cannot be sent");
 }
+
+#[test]
+fn a_pause_is_given_in_seconds_or_by_a_date() {
+    let pause = |asked: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, Value::from_static(asked));
+        let date = Value::from_static("Fri, 21 Nov 2025 04:40:00 GMT");
+        headers.insert(DATE, date);
+        retry_after(&headers)
+    };
+    assert_eq!(pause(" 7 "), Some(Duration::from_secs(7)));
+    assert_eq!(
+        pause("Fri, 21 Nov 2025 04:41:30 GMT"),
+        Some(Duration::from_secs(90))
+    );
+    for not_given in ["soon", "-1", "Fri, 21 Nov 2025 04:39:00 GMT"] {
+        assert_eq!(pause(not_given), None, "{not_given}");
+    }
+}
+
+#[test]
+fn a_request_goes_out_as_it_was_approved_or_not_at_all() {
+    let peer = peer("https://argo.example.net/cd");
+    let mut request = Request {
+        system: crate::core::event::System::ArgoCd,
+        method: "POST".into(),
+        path: "/api/v1/applications/cart/sync".into(),
+        content_type: "application/json".into(),
+        body: "{}".into(),
+    };
+    let built = peer.rendered(&request).unwrap().build().unwrap();
+    assert_eq!(
+        built.url().as_str(),
+        "https://argo.example.net/cd/api/v1/applications/cart/sync"
+    );
+    assert_eq!(built.headers()["content-type"], "application/json");
+    assert_eq!(built.body().unwrap().as_bytes(), Some(&b"{}"[..]));
+    for method in ["GET", "DELETE", "post", ""] {
+        request.method = method.into();
+        assert!(peer.rendered(&request).is_err(), "{method}");
+    }
+    request.method = "POST".into();
+    request.path = "/api/v1/../../admin".into();
+    assert!(peer.rendered(&request).is_err());
+}
+
+#[test]
+fn what_was_never_sent_did_not_take_place_and_the_rest_is_unknown() {
+    let answer = |was_sent| {
+        let why = "it broke".to_owned();
+        Silence { was_sent, why }.answer()
+    };
+    assert!(matches!(
+        answer(false),
+        Answer::Refused(Refused::NotNow(None), _)
+    ));
+    assert!(matches!(answer(true), Answer::Unknown(_)));
+}

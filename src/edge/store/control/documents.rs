@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
+use super::audit::{self, AuditMark};
 use super::{Control, number, remove_unless, sum};
 use crate::core::record::Timestamp;
 use crate::edge::store::StoreError;
@@ -19,8 +20,6 @@ pub enum Kind {
     Change,
     /// What somebody thinks of an anomaly or an incident.
     Verdict,
-    /// Who did what through the API.
-    Audit,
     /// A silence that was made through the API.
     Silence,
     /// Something a rule asked for, and what became of it; its time is when it was asked for.
@@ -36,7 +35,6 @@ impl Kind {
             Self::Anomaly => "anomaly",
             Self::Change => "change",
             Self::Verdict => "verdict",
-            Self::Audit => "audit",
             Self::Silence => "silence",
             Self::Action => "action",
             Self::Desk => "desk",
@@ -53,7 +51,6 @@ impl Kind {
             | Self::Verdict
             | Self::Silence
             | Self::Action => 10_000,
-            Self::Audit => 100_000,
             Self::Desk => 4_096,
         }
     }
@@ -72,7 +69,7 @@ pub struct Document {
     pub body: Vec<u8>,
 }
 
-/// What is done with a document.
+/// What is done with a document, or added to the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filing {
     /// It is written; one with the id of another of its kind takes its place.
@@ -83,6 +80,13 @@ pub enum Filing {
         kind: Kind,
         /// Its id.
         id: Box<str>,
+    },
+    /// An entry is added to the audit.
+    Audit {
+        /// When.
+        at: Timestamp,
+        /// What its owner wrote.
+        body: Vec<u8>,
     },
 }
 
@@ -139,31 +143,6 @@ impl Control {
         read().map_err(|error| self.failed("read", error))
     }
 
-    /// At most `limit` documents of a kind, the highest id first, of those whose ids are below `before`.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub fn last(
-        &self,
-        kind: Kind,
-        before: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<Document>, StoreError> {
-        let connection = self.connection();
-        let read = || -> rusqlite::Result<Vec<Document>> {
-            let sql = "SELECT nth, id, at, body FROM document
-                WHERE kind = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
-            let before = before.unwrap_or("\u{10ffff}");
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let mut select = connection.prepare_cached(sql)?;
-            let rows = select.query_map(params![kind.name(), before, limit], |row| {
-                Ok(numbered(kind, row)?.document)
-            })?;
-            rows.collect()
-        };
-        read().map_err(|error| self.failed("read", error))
-    }
-
     /// At most `limit` documents of a kind, newest first, from the one after `after` on.
     ///
     /// # Errors
@@ -190,7 +169,12 @@ impl Control {
     }
 }
 
-pub(super) fn file(transaction: &Transaction<'_>, filings: &[Filing]) -> rusqlite::Result<()> {
+/// Where the entries of the audit among `filings` came to be.
+pub(super) fn file(
+    transaction: &Transaction<'_>,
+    filings: &[Filing],
+) -> rusqlite::Result<Vec<AuditMark>> {
+    let mut audited = Vec::new();
     let sql = "INSERT INTO document (kind, id, at, body, sum) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (kind, id) DO UPDATE SET at = ?3, body = ?4, sum = ?5";
     let mut insert = transaction.prepare_cached(sql)?;
@@ -208,6 +192,9 @@ pub(super) fn file(transaction: &Transaction<'_>, filings: &[Filing]) -> rusqlit
             Filing::Remove { kind, id } => {
                 remove.execute([kind.name(), id])?;
             }
+            Filing::Audit { at, body } => {
+                audited.push(audit::append(transaction, number(*at), body)?);
+            }
         }
     }
     let sql = "DELETE FROM document WHERE kind = ?1 AND nth <= (SELECT nth FROM document
@@ -216,7 +203,7 @@ pub(super) fn file(transaction: &Transaction<'_>, filings: &[Filing]) -> rusqlit
     for kind in kinds {
         bound.execute(params![kind.name(), kind.max()])?;
     }
-    Ok(())
+    Ok(audited)
 }
 
 pub(super) fn remove_damaged(transaction: &Transaction<'_>) -> rusqlite::Result<usize> {

@@ -1,4 +1,5 @@
 use crate::core::event::{Object, Remedy};
+use crate::core::remedy::case::Reach;
 use crate::core::remedy::check::fixture::{
     ASK, NONE, PASS, Row, STOP, Scene, UNKNOWN, remedies, table,
 };
@@ -48,11 +49,16 @@ fn argo_by_way_of_the_cluster_takes_permissions_and_by_its_own_api_none() {
 
 #[test]
 fn what_the_server_would_not_do_is_not_sent() {
+    fn refused(it: &mut Scene) {
+        it.rehearsal().dry_run = Some(Err("it would violate the budget".into()));
+    }
     for remedy in remedies() {
-        let no: Row = ("it says no", STOP, |it| {
-            it.rehearsal().dry_run = Some(Err("it would violate the budget".into()));
-        });
-        table("dry_run", &remedy, &[("it says yes", PASS, |_| {}), no]);
+        let (yes, no) = match Reach::of(remedy.kind()) {
+            Reach::Elsewhere => (NONE, NONE),
+            _ => (PASS, STOP),
+        };
+        let rows: &[Row] = &[("it says yes", yes, |_| {}), ("it says no", no, refused)];
+        table("dry_run", &remedy, rows);
     }
     let unasked: Row = ("it was not asked", UNKNOWN, |it| {
         it.rehearsal().dry_run = None
@@ -61,7 +67,7 @@ fn what_the_server_would_not_do_is_not_sent() {
     let unable: Row = ("it cannot be asked", NONE, |it| {
         it.rehearsal().dry_run = None
     });
-    table("dry_run", &Remedy::Webhook, &[unable]);
+    table("dry_run", &remedies()[4], &[unable]);
 }
 
 #[test]
@@ -79,6 +85,12 @@ fn a_policy_that_says_anything_but_yes_is_a_no() {
             &remedy,
             &[
                 ("there is none", NONE, |_| {}),
+                ("there is one, and it was not asked", UNKNOWN, |it| {
+                    it.limits.has_policy = true;
+                }),
+                ("there is none, and nothing was rehearsed", NONE, |it| {
+                    it.rehearsal = None;
+                }),
                 ("it says yes", PASS, |it| decides(it, true, false)),
                 ("it asks for a person", ASK, |it| decides(it, true, true)),
                 ("it says no", STOP, |it| decides(it, false, false)),
@@ -88,7 +100,10 @@ fn a_policy_that_says_anything_but_yes_is_a_no() {
                 ("it cannot be asked", STOP, |it| {
                     it.rehearsal().policy = Some(Err("timed out".into()));
                 }),
-                ("nothing was rehearsed", UNKNOWN, |it| it.rehearsal = None),
+                ("nothing was rehearsed", UNKNOWN, |it| {
+                    it.limits.has_policy = true;
+                    it.rehearsal = None;
+                }),
             ],
         );
     }

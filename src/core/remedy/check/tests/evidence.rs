@@ -209,6 +209,13 @@ fn a_name_without_a_uid_takes_a_person() {
         let rows: &[Row] = &[
             ("it is there", PASS, |_| {}),
             ("it is not", ASK, |it| it.action.target.pod_uid = None),
+            ("it is that of a pod of another cluster", ASK, |it| {
+                it.facts().pod = None
+            }),
+            ("it is another pod's by now", ASK, |it| {
+                it.pod().object.uid = "another".into()
+            }),
+            ("nothing was read", PASS, |it| it.facts = None),
         ];
         table("identity", &remedy, rows);
     }
