@@ -48,7 +48,7 @@ impl History {
             history.take_incidents(page, (from, to));
             Ok(())
         })?;
-        if kept >= Kind::Anomaly.kept_max() {
+        if kept >= Kind::Anomaly.max() as usize {
             history.kept_since = oldest;
         }
         let past = &mut history.past;

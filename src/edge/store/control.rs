@@ -205,7 +205,9 @@ impl Control {
         let read = || -> rusqlite::Result<Vec<Option<Timestamp>>> {
             let mut query = connection.prepare_cached("SELECT at FROM told WHERE id = ?1")?;
             let mut at = |id: &&str| {
-                let found = query.query_row([id], |row| row.get::<_, i64>(0)).optional()?;
+                let found = query
+                    .query_row([id], |row| row.get::<_, i64>(0))
+                    .optional()?;
                 Ok(found.map(|at| Timestamp::from_nanos(at.cast_unsigned())))
             };
             ids.iter().map(&mut at).collect()

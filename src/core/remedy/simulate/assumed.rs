@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::core::event::{Object, Remedy, Target};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{
-    Answer, ArgoFacts, BackendFacts, Facts, Manager, NamespaceFacts, PodFacts, Rehearsal, Revision,
-    RouteFacts, Settlement, TemplateFacts, WorkloadFacts,
+    Answer, ArgoFacts, BackendFacts, Decision, Facts, Manager, NamespaceFacts, PodFacts, Rehearsal,
+    Revision, RouteFacts, Settlement, TemplateFacts, WorkloadFacts,
 };
 use crate::core::remedy::ledger::{Errand, Reported};
 use crate::core::remedy::rule::Limits;
@@ -40,7 +40,7 @@ impl Assumed {
         );
         let rest = [
             "Every namespace is opted in by its label, and knothole may do what the rules say.",
-            "The server would take every request, the policy allows it, and no window or switch stops it.",
+            "The server would take every request, the policy allows it, and nobody has stopped all actions.",
             "Every service has a model of today, its records come without a gap, few services call it, and \
              nobody gave feedback.",
             "Nobody approves anything. What is done takes place at once; what the records say afterwards is \
@@ -70,7 +70,7 @@ impl Assumed {
                 Some(Reported::Rehearsed(Box::new(Rehearsal {
                     access: access.collect(),
                     dry_run: Some(Ok(())),
-                    policy: None,
+                    policy: limits.has_policy.then(|| Ok(allowed())),
                 })))
             }
             Errand::Send { .. } => {
@@ -80,6 +80,13 @@ impl Assumed {
             Errand::Settle { .. } => Some(Reported::Settled(Settlement::Done)),
             Errand::Note { .. } => None,
         }
+    }
+}
+
+fn allowed() -> Decision {
+    Decision {
+        is_allowed: true,
+        ..Decision::default()
     }
 }
 

@@ -32,26 +32,30 @@ use super::standing::Standing;
 use crate::core::event::{Action, ActionState, Anomaly, Remedy};
 use crate::core::record::Timestamp;
 
+/// The window in which nothing is done to the target of an action at a time, where there is one.
+pub type Frozen<'a> = &'a dyn Fn(&Action, Timestamp) -> Option<Box<str>>;
+
 /// Plays the past to a ledger.
-#[derive(Debug)]
-pub struct Simulation {
+pub struct Simulation<'a> {
     rules: Vec<Rule>,
     limits: Limits,
     assumed: Assumed,
+    frozen: Frozen<'a>,
     ledger: Ledger,
     storm_at: Option<Timestamp>,
     tally: Tally,
 }
 
-impl Simulation {
+impl<'a> Simulation<'a> {
     /// One in which nothing has happened yet.
-    pub fn new(rules: Vec<Rule>, limits: Limits, assumed: Assumed) -> Self {
+    pub fn new(rules: Vec<Rule>, limits: Limits, frozen: Frozen<'a>, assumed: Assumed) -> Self {
         Self {
             ledger: Ledger::new(rules.clone(), limits.clone(), true),
             tally: Tally::new(&rules),
             rules,
             limits,
             assumed,
+            frozen,
             storm_at: None,
         }
     }
@@ -67,7 +71,11 @@ impl Simulation {
             self.storm_at = Some(now);
         }
         standing.storm_at = self.storm_at;
-        let world = |action: &Action| world(&standing, action);
+        let frozen = self.frozen;
+        let world = |action: &Action| World {
+            frozen: frozen(action, now),
+            ..assumed(&standing, action)
+        };
         for anomaly in anomalies {
             self.ledger.heard(&anomaly.stream, now);
             let asked = ask(&self.rules, anomaly, now);
@@ -142,7 +150,7 @@ impl Simulation {
 }
 
 /// How things stand, with what is assumed of services.
-fn world(standing: &Standing, action: &Action) -> World {
+fn assumed(standing: &Standing, action: &Action) -> World {
     World {
         model_age: Some(Duration::ZERO),
         hearing_since: Some(Timestamp::ZERO),

@@ -28,7 +28,7 @@ const STEP: Duration = Duration::from_secs(1);
 
 impl Past {
     /// Plays all of it: each anomaly when it was found, and each action when it is due.
-    pub fn play(mut self, mut simulation: Simulation) -> Simulated {
+    pub fn play(mut self, mut simulation: Simulation<'_>) -> Simulated {
         self.anomalies
             .sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
         self.incidents

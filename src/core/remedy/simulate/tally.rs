@@ -309,8 +309,8 @@ impl Open {
     }
 
     fn looked(&mut self, action: &Action, now: Timestamp) {
-        // What is looked at after it was done is whether it helped.
-        if action.state.is_in_flight() || self.tried.fate == Fate::Done {
+        // What is looked at later is whether it helped, or whether no person is needed any more.
+        if action.state.is_in_flight() || self.tried.fate != Fate::Blocked {
             return;
         }
         let plan = action.plan.as_ref().filter(|plan| plan.at == now);

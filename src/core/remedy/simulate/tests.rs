@@ -114,8 +114,12 @@ fn incident(id: &str, services: &[&str], (from, to): (u64, u64)) -> Incident {
 }
 
 fn simulated(rules: Vec<Rule>, past: Past, pod_is_ready: bool) -> Simulated {
+    let frozen = |action: &Action, now: Timestamp| {
+        let is_frozen = action.stream.name == "web".into() && now < at(30);
+        is_frozen.then(|| "window freeze".into())
+    };
     let assumed = Assumed { pod_is_ready };
-    past.play(Simulation::new(rules, Limits::default(), assumed))
+    past.play(Simulation::new(rules, Limits::default(), &frozen, assumed))
 }
 
 /// Trouble of `cart` for 10 minutes, and again half a minute after it was over: too soon for a second
@@ -323,6 +327,23 @@ fn every_remedy_is_done_once_in_a_past_that_speaks_for_it() {
         let checks = &simulated.rules[0].checks;
         assert!(done.is_some(), "{kind}: {held:?} {checks:?}");
     }
+}
+
+#[test]
+fn a_window_that_forbids_actions_holds_them_back_until_it_is_over() {
+    let past = Past {
+        anomalies: vec![anomaly("web", 0), anomaly("web", 35)],
+        incidents: vec![incident("i1", &["web"], (5, 610))],
+        heard: 20,
+        is_authenticated: false,
+    };
+    let simulated = simulated(vec![restart()], past, false);
+    let done = &simulated.actions[0];
+    assert_eq!((done.fate, done.at), (Fate::Done, at(30)));
+    assert_eq!(
+        &*check(&simulated.rules[0], "frozen").first,
+        "window freeze forbids actions now"
+    );
 }
 
 #[test]

@@ -5,9 +5,7 @@ use serde_json::Value;
 
 use super::json::{Facts, Room};
 use super::rfc3339;
-use crate::core::event::{
-    Action, ActionEvent, ActionStage, Plan, Remedy, Step, System, Target,
-};
+use crate::core::event::{Action, ActionEvent, ActionStage, Plan, Remedy, Step, System, Target};
 use crate::core::record::inert;
 
 /// An action. It quotes no log line: whoever acts on it has nothing to be misled by.

@@ -110,7 +110,10 @@ mod tests {
             (&read.id, &read.fingerprint, read.kind),
             (&told.id, &told.fingerprint, told.kind)
         );
-        assert_eq!((read.first_seen, read.last_seen), (told.first_seen, told.last_seen));
+        assert_eq!(
+            (read.first_seen, read.last_seen),
+            (told.first_seen, told.last_seen)
+        );
         assert_eq!((read.score, read.count), (told.score, told.count));
         assert_eq!(read.stream.to_string(), told.stream.to_string());
         assert_eq!(read.resource, told.resource);
