@@ -27,6 +27,23 @@ pub struct Simulated {
 impl Simulated {
     /// Most actions that are listed.
     pub const ACTIONS_MAX: usize = 10_000;
+
+    /// Adds what the same rules would have done at another time.
+    pub fn add(&mut self, other: Self) {
+        if self.rules.is_empty() {
+            *self = other;
+            return;
+        }
+        for rule in other.rules {
+            if let Some(same) = self.rules.iter_mut().find(|it| it.name == rule.name) {
+                same.add(rule);
+            }
+        }
+        let room = Self::ACTIONS_MAX.saturating_sub(self.actions.len());
+        self.unlisted += other.actions.len().saturating_sub(room) as u64 + other.unlisted;
+        self.actions.extend(other.actions.into_iter().take(room));
+        self.refused += other.refused;
+    }
 }
 
 /// What became of what one rule asked for.
@@ -250,6 +267,24 @@ impl Tally {
 }
 
 impl RuleTally {
+    fn add(&mut self, other: Self) {
+        self.fits += other.fits;
+        self.untargeted += other.untargeted;
+        self.shadowed += other.shadowed;
+        self.asked += other.asked;
+        self.done += other.done;
+        self.proposed += other.proposed;
+        self.observed += other.observed;
+        self.blocked += other.blocked;
+        self.went_on += other.went_on;
+        for (name, more) in other.checks {
+            let check = self.check(&name, &more.first);
+            check.blocked += more.blocked;
+            check.to_person += more.to_person;
+            check.held += more.held;
+        }
+    }
+
     fn count(&mut self, tried: &Tried, asking: &[(Box<str>, Box<str>)]) {
         self.asked += 1;
         match tried.fate {
