@@ -95,6 +95,10 @@ impl Ledger {
             self.looked(id, None, world, now);
             return;
         }
+        if let Some(why) = self.hopeless(id, world, now) {
+            self.finish(id, ActionState::Denied, &why, now);
+            return;
+        }
         let Some(entry) = self.open.get(id) else {
             return;
         };
@@ -103,6 +107,28 @@ impl Ledger {
             target: entry.action.target.clone(),
         };
         self.hand_out(id, errand, now);
+    }
+
+    /// Why it will never be done, whatever the cluster shows: then that is not even read.
+    fn hopeless(&self, id: &str, world: WorldOf<'_>, now: Timestamp) -> Option<String> {
+        let entry = self.open.get(id)?;
+        if entry.action.was_sent() {
+            return None;
+        }
+        let standing = world(&entry.action);
+        let case = Case {
+            action: &entry.action,
+            rule: self.rule_of(&entry.action),
+            facts: None,
+            rehearsal: None,
+            book: &self.book,
+            world: &standing,
+            limits: &self.limits,
+            now,
+        };
+        let checks = check::ask_before(&case);
+        let is_never = check::decision(&checks, entry.action.mode) == Decide::Never;
+        is_never.then(|| reasons_of(&checks))
     }
 
     fn wait_for_others(&mut self, id: &str, now: Timestamp) {
@@ -426,8 +452,13 @@ fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
 
 /// What speaks against it, the gravest first.
 fn reasons(action: &Action) -> String {
-    let checks = action.plan.iter().flat_map(|plan| &plan.checks);
+    let checks = action.plan.as_ref().map(|plan| &plan.checks);
+    checks.map_or_else(String::new, |checks| reasons_of(checks))
+}
+
+fn reasons_of(checks: &[Checked]) -> String {
     let mut against: Vec<&Checked> = checks
+        .iter()
         .filter(|it| it.verdict != CheckVerdict::Pass)
         .collect();
     against.sort_by_key(|it| std::cmp::Reverse(it.verdict));
