@@ -20,7 +20,11 @@ fn read(name: &str) -> String {
 #[test]
 fn the_readme_quotes_the_examples_as_they_are() {
     let readme = read("README.md");
-    for example in ["examples/collector.yaml", "examples/knothole.yaml"] {
+    for example in [
+        "examples/collector.yaml",
+        "examples/knothole.yaml",
+        "examples/remediation.yaml",
+    ] {
         let block = format!("```yaml\n{}\n```", read(example).trim_end());
         assert!(readme.contains(&block), "{example} is not quoted as it is");
     }

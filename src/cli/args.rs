@@ -20,7 +20,8 @@ pub(crate) struct ServeArgs {
 const SERVE_EXAMPLES: &str = "\
 Useful without settings and without a model: each service is `learning` until enough of its records
 were seen, then a model is trained in the background and it is `active`. Its state stays in
-./knothole-data; SIGTERM stops it with nothing accepted lost, SIGHUP reads the settings again.
+./knothole-data; SIGTERM stops it with nothing accepted lost, SIGHUP reads the settings again, SIGUSR1
+stops all actions on clusters until somebody allows them again (`knothole help switch`).
 
 Examples:
   knothole serve

@@ -1,5 +1,6 @@
 //! The commands.
 
+mod actions;
 mod args;
 mod audit;
 mod check_config;
@@ -16,12 +17,15 @@ mod offline;
 mod otlp_check;
 mod outbox;
 mod progress;
+mod rbac;
 mod replay;
 mod scratch;
 mod sender;
 mod serve;
 mod silence;
+mod simulate;
 mod story;
+mod switch;
 mod templates;
 mod terminal;
 mod screen;
@@ -32,6 +36,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use actions::ActionsArgs;
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
 use audit::AuditArgs;
 use check_config::CheckConfigArgs;
@@ -42,8 +47,11 @@ use incidents::IncidentsArgs;
 use model_show::ModelArgs;
 use otlp_check::OtlpCheckArgs;
 use outbox::OutboxArgs;
+use rbac::RbacArgs;
 use replay::ReplayArgs;
 use silence::SilenceArgs;
+use simulate::SimulateArgs;
+use switch::SwitchArgs;
 use templates::TemplatesArgs;
 use top::TopArgs;
 
@@ -81,6 +89,10 @@ enum Command {
     Incidents(IncidentsArgs),
     /// Tell what broke, why probably, and what would help
     Explain(ExplainArgs),
+    /// List what rules ask for, see why, approve it or say no
+    Actions(ActionsArgs),
+    /// See whether actions are stopped; stop them all, or allow them again
+    Switch(SwitchArgs),
     /// Watch services and incidents of a running daemon
     Top(TopArgs),
     /// See the whole thing work on bundled real logs
@@ -99,6 +111,10 @@ enum Command {
     Model(ModelArgs),
     /// Try silences and maintenance windows
     Silence(SilenceArgs),
+    /// Replay the past through the rules: what would have been done, and what held back
+    Simulate(SimulateArgs),
+    /// Print the rights that the enabled actions take in a cluster
+    Rbac(RbacArgs),
     /// See what waits for a sink and what no sink would take, and send it again
     Outbox(OutboxArgs),
     /// See who did what, and whether the record of it was changed
@@ -135,6 +151,8 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Serve(args) => serve::run(args, cli.log_level.as_deref()),
         Command::Incidents(args) => incidents::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Actions(args) => actions::run(args),
+        Command::Switch(args) => switch::run(args),
         Command::Top(args) => top::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Detect(args) => detect::run(args),
@@ -144,6 +162,8 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Rbac(args) => rbac::run(args),
         Command::Outbox(args) => outbox::run(args),
         Command::Audit(args) => audit::run(args),
         Command::CheckConfig(args) => check_config::run(args),

@@ -33,11 +33,14 @@ async fn serve(
 ) -> Result<Outcome, Failure> {
     // Before anything is announced, so that no signal is missed.
     let mut signals = Signals::listen()?;
+    let stops = signal(SignalKind::user_defined1()).or_environment()?;
     let store = Store::open(&settings.state_dir, settings.store_limits()).or_environment()?;
     let telemetry = telemetry::init(&settings.own_telemetry(), store.instance_id()).or_use()?;
     let started = Daemon::start(&settings, store, Some(state_teller())).await;
     let mut daemon = started.map_err(blame)?;
     telemetry.observe(daemon.exposition());
+    // Nothing that is going on, such as settings that are read again, may keep this waiting.
+    tokio::spawn(stop_actions_on(stops, daemon.actions_stopper()));
     announce(&daemon, &settings);
     let broken = loop {
         tokio::select! {
@@ -95,6 +98,8 @@ fn blame(error: StartError) -> Failure {
         | StartError::Tls(_)
         | StartError::ApiToken(_)
         | StartError::Catalog(_)
+        | StartError::Cluster(_)
+        | StartError::Policy(_)
         | StartError::Token(_) => Failure::Use(error.into()),
     }
 }
@@ -168,6 +173,14 @@ async fn reload(
         left => say(&format!(
             "settings read again, all but these, which take a restart: {left}"
         )),
+    }
+}
+
+/// Stops all actions whenever the signal comes.
+async fn stop_actions_on(mut signal: tokio::signal::unix::Signal, stop: impl Fn(&str)) {
+    while signal.recv().await.is_some() {
+        stop("SIGUSR1");
+        say("all actions are stopped; `knothole switch` shows it");
     }
 }
 

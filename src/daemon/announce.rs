@@ -11,7 +11,6 @@ use super::scribe::Scribe;
 use super::trainer::{Job, TrainerHandle};
 use crate::core::engine::Output;
 use crate::core::record::StreamKey;
-use crate::core::remedy::rule::Rule;
 use crate::edge::api::Feed;
 use crate::edge::notify::Dispatcher;
 
@@ -22,10 +21,9 @@ pub(super) struct Announcer {
     pub(super) scribe: Scribe,
 }
 
-/// Where things go. Sinks and rules can be exchanged while the daemon runs.
+/// Where things go. Sinks can be exchanged while the daemon runs.
 pub(super) struct Road {
     pub(super) dispatcher: ArcSwap<Dispatcher>,
-    pub(super) rules: ArcSwap<Vec<Rule>>,
     pub(super) board: Arc<Board>,
     pub(super) feed: Feed,
     pub(super) trainer: TrainerHandle,

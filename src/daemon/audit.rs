@@ -57,10 +57,6 @@ impl Audit {
     }
 
     /// Something became of an action.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "nothing executes actions before the actor does")
-    )]
     pub(super) fn of_step(action: &Action, step: &Step) -> Self {
         let (kind, state) = (action.remedy.kind(), step.state.name());
         Self {

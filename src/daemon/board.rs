@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::memory::Memory;
 use crate::core::engine::{Ledger, State, Status};
-use crate::core::event::{Incident, IncidentEvent, Stage};
+use crate::core::event::{Action, ActionEvent, Incident, IncidentEvent, Stage};
 use crate::core::incident::Times;
 use crate::core::record::Timestamp;
 use crate::edge::api::{ModelView, Recent, ServiceState, ServiceView, View, open_metrics};
@@ -35,6 +35,8 @@ pub(super) struct Board {
     pub(super) queued: Arc<AtomicU64>,
     /// The incidents that go on, oldest first.
     live: Mutex<Vec<Arc<Incident>>>,
+    /// The actions that are not over.
+    open_actions: Mutex<Vec<Arc<Action>>>,
     /// As the api shows them, and when each is over.
     silences: Mutex<Vec<(Timestamp, Value)>>,
     registry: Registry,
@@ -63,6 +65,7 @@ struct Counts {
     incidents_open: Gauge,
     time_to: TimesTo,
     feedback: Family<VerdictLabels, Counter>,
+    actions: Family<ActionLabels, Counter>,
     resident: Gauge,
 }
 
@@ -90,6 +93,13 @@ impl Default for TimesTo {
 struct StageLabels {
     stage: &'static str,
     severity: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ActionLabels {
+    action: &'static str,
+    mode: &'static str,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -130,6 +140,7 @@ impl Board {
             memory,
             queued: Arc::default(),
             live: Mutex::default(),
+            open_actions: Mutex::default(),
             silences: Mutex::default(),
             registry,
             shards: reports,
@@ -192,6 +203,17 @@ impl Board {
             .inc();
     }
 
+    /// Something became of an action.
+    pub(super) fn count_action(&self, event: &ActionEvent) {
+        let action = &event.action;
+        let labels = ActionLabels {
+            action: action.remedy.kind().name(),
+            mode: action.mode.name(),
+            state: action.state.name(),
+        };
+        self.counts.actions.get_or_create(&labels).inc();
+    }
+
     /// Something became of an incident.
     pub(super) fn count_incident(&self, event: &IncidentEvent) {
         let incident = &event.incident;
@@ -215,6 +237,18 @@ impl Board {
     pub(super) fn count_feedback(&self, verdict: &'static str) {
         let labels = VerdictLabels { verdict };
         self.counts.feedback.get_or_create(&labels).inc();
+    }
+
+    /// Shows `open` as the actions that are not over.
+    pub(super) fn set_open_actions(&self, open: Vec<Arc<Action>>) {
+        *locked(&self.open_actions) = open;
+    }
+
+    /// The actions that are not over and whose ids begin so.
+    pub(super) fn open_actions(&self, prefix: &str) -> Vec<Arc<Action>> {
+        let open = locked(&self.open_actions);
+        let found = open.iter().filter(|it| it.id.starts_with(prefix));
+        found.cloned().collect()
     }
 
     /// These incidents go on.
@@ -370,6 +404,11 @@ impl Counts {
             "knothole_feedback",
             "What people said of anomalies and incidents, by verdict",
             self.feedback.clone(),
+        );
+        registry.register(
+            "knothole_actions",
+            "What became of actions, by action, mode of the rule and where it stands since",
+            self.actions.clone(),
         );
     }
 }

@@ -10,7 +10,7 @@ use super::clock;
 use super::config::{CatalogEntry, Settings};
 use super::scribe::Scribe;
 use crate::edge::catalog::{Catalog, CatalogError, CatalogSettings, Listing, Token};
-use crate::edge::notify::{SendSetupError, guarded_client};
+use crate::edge::outgoing::{SetupError, guarded_client};
 
 /// How often is looked whether what it said is too old.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ pub enum CatalogSetupError {
     Catalog(#[from] CatalogError),
     /// Its address is not to be reached.
     #[error("catalog: {0}")]
-    Client(#[from] SendSetupError),
+    Client(#[from] SetupError),
 }
 
 /// Asks one catalog at a time, and none where there is none.

@@ -14,23 +14,26 @@ use super::announce::Road;
 use super::audit;
 use super::directory::{Directory, Known};
 use super::orders::{self, silence_json};
+use super::remediation::Remediation;
 use super::scribe::{Note, Seen, send_again};
 use super::showing::said;
 use crate::core::desk::{Desk, DeskSettings, Told};
 use crate::core::event::{Anomaly, Event, Incident, IncidentEvent, Sign};
 use crate::core::record::{Change, Timestamp};
 use crate::core::redact::{Redaction, Redactor};
-use crate::core::remedy::ask::ask;
+use crate::core::remedy::ledger::Report;
 use crate::core::silence::{Silence, Silences};
 use crate::core::topology::LinkSource;
 use crate::edge::notify::{Undelivered, event_json};
 use crate::edge::receive::Observed;
 use crate::edge::store::{Control, Filing, OutboxRow, ToldEvent};
 
+mod remedied;
 mod restored;
 mod rows;
 mod waiting;
 
+pub(super) use restored::actions;
 use waiting::Waiting;
 
 /// How often what spans, metrics and traffic show is written.
@@ -71,6 +74,7 @@ pub(super) struct Desktop {
     pub(super) sinks: Arc<Mutex<()>>,
     pub(super) directory: Directory,
     pub(super) redactor: Arc<Redactor>,
+    pub(super) remediation: Remediation,
 }
 
 /// Works off the scribe's notes.
@@ -81,6 +85,7 @@ pub(super) struct Clerk {
     control: Arc<Control>,
     sinks: Arc<Mutex<()>>,
     directory: Directory,
+    pub(super) remediation: Remediation,
     /// As the file has them.
     pub(super) settings: DeskSettings,
     /// Silences that were made through the api.
@@ -107,6 +112,7 @@ impl Clerk {
             sinks,
             directory,
             redactor,
+            remediation,
         } = desktop;
         let mut clerk = Self {
             desk: restored::desk(settings.clone(), &control),
@@ -117,6 +123,7 @@ impl Clerk {
             control,
             sinks,
             directory,
+            remediation,
             redactor,
             redaction: Redaction::default(),
             filings: Vec::new(),
@@ -150,7 +157,11 @@ impl Clerk {
 
     /// When [`work_off`](Self::work_off) is to be called at the latest.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.desk.next_deadline()
+        let due = [
+            self.desk.next_deadline(),
+            self.remediation.ledger.next_deadline(),
+        ];
+        due.into_iter().flatten().min()
     }
 
     /// One turn.
@@ -174,12 +185,14 @@ impl Clerk {
                 }
                 Note::Listed(listing) => self.directory.listed(listing),
                 Note::Configure(settings) => {
-                    let (desk, redactor) = *settings;
+                    let (desk, redactor, remedies) = *settings;
                     self.settings = desk;
                     self.reconfigure(now);
                     self.redactor = redactor;
                     self.redaction.forget();
+                    self.remediation.reconfigure(remedies);
                 }
+                Note::Report(report) => self.reported(*report, now),
                 Note::Done(sink, id) => waiting.done.push((sink, id)),
                 Note::Dead(sink, id, why) => waiting.dead.push((sink, id, why)),
                 Note::Flush(reply) => waiting.flushed.push(reply),
@@ -217,6 +230,7 @@ impl Clerk {
     fn see(&mut self, seen: Vec<Seen>, now: Timestamp) {
         for seen in seen {
             self.directory.meet(&seen.stream);
+            self.remediation.hear(&seen.stream, now);
             let resource = self.redaction.shared(&self.redactor, &seen.resource);
             self.desk
                 .seen((&seen.stream, &resource), seen.records, seen.at, now);
@@ -281,21 +295,14 @@ impl Clerk {
         }
         self.look_up(now);
         let mut events: Vec<Event> = Vec::new();
-        let rules = self.road.rules.load();
-        for anomaly in news {
-            self.desk.anomaly(&anomaly, now);
-            let asked = ask(&rules, &anomaly, now).into_iter();
-            events.push(Event::Anomaly(anomaly));
-            events.extend(asked.map(|action| {
-                Event::Action(Arc::new(crate::core::event::ActionEvent {
-                    id: action.id.clone(),
-                    stage: crate::core::event::ActionStage::Proposed,
-                    at: now,
-                    action: Arc::new(action),
-                }))
-            }));
+        for anomaly in &news {
+            self.desk.anomaly(anomaly, now);
+            events.push(Event::Anomaly(Arc::clone(anomaly)));
         }
         self.desk.advance(now);
+        let told_by = (&self.desk, &*self.road.board);
+        self.remediation.turn(&news, told_by, now);
+        events.extend(self.remedied(now));
         let changes = self.desk.take_changes();
         self.filings
             .extend(changes.iter().filter_map(|it| rows::change(it)));
@@ -319,10 +326,30 @@ impl Clerk {
                 }
             }
         }
-        let has_news = !events.is_empty() || !shown.is_empty() || !self.filings.is_empty();
+        let has_news = !events.is_empty()
+            || !shown.is_empty()
+            || !self.filings.is_empty()
+            || self.remediation.has_news();
         if has_news || self.has_evidence {
             self.write_and_send(&events, &shown, now);
         }
+        self.show_actions();
+    }
+
+    /// Takes what came back from outside.
+    fn reported(&mut self, report: Report, now: Timestamp) {
+        let told_by = (&self.desk, &*self.road.board);
+        self.remediation.report(report, told_by, now);
+    }
+
+    /// What became of actions; the incidents they belong to hear of it too.
+    fn remedied(&mut self, now: Timestamp) -> Vec<Event> {
+        for action in self.remediation.ledger.take_verified() {
+            remedied::verified(&mut self.desk, &action, now);
+        }
+        self.remediation.gather();
+        let events = self.remediation.ledger.take_events().into_iter();
+        events.map(|event| Event::Action(Arc::new(event))).collect()
     }
 
     /// Those of `found` that were not told before, each once. Known before anything is prepared: what was
@@ -356,7 +383,12 @@ impl Clerk {
                     self.road.board.count_anomaly(anomaly.kind.name());
                     self.road.board.recent.push(object);
                 }
-                Event::Action(_) | Event::Incident(_) | Event::Digest(_) | Event::Change(_) => {}
+                Event::Action(event) => {
+                    self.road.board.count_action(event);
+                    let kind = format!("knothole.action.{}", event.stage.name());
+                    self.road.feed.tell(&event.id, &kind, &object);
+                }
+                Event::Incident(_) | Event::Digest(_) | Event::Change(_) => {}
             }
         }
         for event in shown {
@@ -385,6 +417,8 @@ impl Clerk {
                 _ => None,
             }));
         let kept = self.filings.len();
+        let unwritten = self.remediation.unwritten.values();
+        self.filings.extend(unwritten.flat_map(remedied::rows));
         let changed = self.changed.values();
         self.filings
             .extend(changed.filter_map(|it| rows::incident(it)));
@@ -405,6 +439,7 @@ impl Clerk {
                 audit::log(&self.filings, &written.audited);
                 self.filings.clear();
                 self.changed.clear();
+                self.remediation.is_written();
                 self.has_evidence = false;
                 self.desk.is_saved();
             }
@@ -428,6 +463,14 @@ impl Clerk {
     fn show(&mut self) {
         let live = self.desk.live().map(Arc::new).collect();
         self.road.board.set_live(live);
+        self.show_actions();
+    }
+
+    /// The same of the actions that are not over: what a check says of one is no step that would be written.
+    fn show_actions(&mut self) {
+        if let Some(open) = self.remediation.take_open() {
+            self.road.board.set_open_actions(open);
+        }
     }
 }
 

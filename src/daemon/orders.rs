@@ -8,13 +8,15 @@ use super::audit::Audit;
 use super::clerk::Clerk;
 use super::config::SilenceEntry;
 use super::scribe::Scribe;
+use super::switch::Switch;
 use crate::core::desk::Deed;
-use crate::core::event::Mark;
+use crate::core::event::{Action, Mark};
 use crate::core::incident::IncidentError;
 use crate::core::record::{Change, Timestamp};
+use crate::core::remedy::ledger::LedgerError;
 use crate::core::silence::{SILENCES_MAX, Silence};
 use crate::edge::api::{self, Alert, Applied, Caller, Feedback, IncidentView, Order, Refusal};
-use crate::edge::notify::{incident_json, rfc3339};
+use crate::edge::notify::{action_json, incident_json, rfc3339};
 use crate::edge::store::{Document, Filing, Kind};
 
 /// Longest owner or reason of a silence that is made through the api, in bytes: each event of what it
@@ -76,7 +78,92 @@ fn carry_out(
         Order::Alerts(alerts) => Ok(alerted(clerk, alerts, now)),
         Order::Silence(posted) => silence(clerk, posted, now),
         Order::EndSilence { id } => end_silence(clerk, &id, now),
+        Order::Approve { action, plan, note } => {
+            let by = (&*by.name, note.as_deref().unwrap_or_default());
+            let ledger = &mut clerk.remediation.ledger;
+            let approved = ledger.approve(&action, &plan, by, now);
+            acted(clerk, &action, approved)
+        }
+        Order::Deny { action, note } => {
+            let by = (&*by.name, note.as_deref().unwrap_or_default());
+            let denied = clerk.remediation.ledger.deny(&action, by, now);
+            acted(clerk, &action, denied)
+        }
+        Order::Report {
+            action,
+            status,
+            note,
+        } => {
+            let by = (&*by.name, note.as_deref().unwrap_or(status.name()));
+            let taken = clerk.remediation.ledger.hooked(&action, status, by, now);
+            acted(clerk, &action, taken)
+        }
+        Order::Stop { why } => {
+            let why = format!("{}: {why}", by.name);
+            tracing::warn!(%why, "All actions are stopped.");
+            switched(clerk, |switch| switch.stop(&why))
+        }
+        Order::Release { why } => {
+            tracing::warn!(by = %by.name, %why, "Actions are allowed again.");
+            switched(clerk, Switch::release)
+        }
     }
+}
+
+/// The action as it is after somebody said something of it.
+fn acted(clerk: &Clerk, id: &str, taken: Result<(), LedgerError>) -> Result<Applied, Refusal> {
+    let action = clerk.remediation.ledger.get(id);
+    taken.map_err(|error| refused(&error, id, action))?;
+    let action = action.ok_or(Refusal::Unknown("action"))?;
+    Ok(Applied::Action(action_json(action)))
+}
+
+/// Why a word on an action was not taken, and what would do.
+fn refused(error: &LedgerError, id: &str, action: Option<&Action>) -> Refusal {
+    let rule = action.map_or("", |action| &*action.rule);
+    let mut plan = None;
+    let hint = match error {
+        LedgerError::Unknown => return Refusal::Unknown("action that is not over"),
+        LedgerError::Past(_) | LedgerError::NotOpen(_) => {
+            format!("GET /v1/actions/{id} tells what became of it")
+        }
+        LedgerError::Mode(_) => format!(
+            "set mode: approve at the rule {rule} in actions of the settings, for what it asks for from \
+             then on; or do it by hand, and POST /v1/actions/{id}/report what came of it"
+        ),
+        LedgerError::Plan { present, .. } => {
+            plan = Some(present.clone());
+            format!("read GET /v1/actions/{id} again, and approve the plan {present}")
+        }
+        LedgerError::NoPlan(_) => "wait until the target could be looked at".to_owned(),
+        LedgerError::NoCluster => {
+            "set remediation.kubernetes in the settings, and read them again".to_owned()
+        }
+    };
+    let says = error.to_string();
+    Refusal::Standing { says, hint, plan }
+}
+
+fn switched(
+    clerk: &Clerk,
+    change: impl FnOnce(&Switch) -> std::io::Result<()>,
+) -> Result<Applied, Refusal> {
+    let switch = clerk.remediation.switch();
+    change(switch).map_err(|error| {
+        let file = switch.file().display();
+        let now = match switch.stopped() {
+            Some(_) => "they are stopped until this process ends",
+            None => "nothing changed",
+        };
+        Refusal::Busy(format!("{file} cannot be written: {error}; {now}"))
+    })?;
+    Ok(Applied::Switch(switch_json(switch)))
+}
+
+/// How the kill switch stands, as the api shows it.
+pub(super) fn switch_json(switch: &Switch) -> Value {
+    let why = switch.stopped();
+    json!({ "stopped": why.is_some(), "why": why, "file": switch.file() })
 }
 
 fn deed(clerk: &mut Clerk, id: &str, deed: Deed) -> Result<Applied, Refusal> {

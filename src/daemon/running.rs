@@ -26,9 +26,11 @@ use crate::core::engine::{Output, Room, Status};
 use crate::core::model::Bundle;
 use crate::core::record::StreamKey;
 use crate::core::sequence::PatternError;
-use crate::edge::api::{self, Gate};
+use crate::edge::api::{self, Caller, Gate, Order, Role};
 use crate::edge::journal::{JournalError, Seq};
+use crate::edge::kube::KubeError;
 use crate::edge::notify;
+use crate::edge::outgoing::SetupError;
 use crate::edge::receive::{Receiver, ServeError, TlsError, TokenError};
 use crate::edge::store::{Store, StoreError};
 
@@ -77,6 +79,12 @@ pub enum StartError {
     /// The catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogSetupError),
+    /// The cluster that is acted on.
+    #[error("remediation.kubernetes: {0}")]
+    Cluster(#[from] KubeError),
+    /// The policy that is asked.
+    #[error("remediation.policy: {0}")]
+    Policy(#[from] SetupError),
     /// A token of the API.
     #[error(transparent)]
     ApiToken(#[from] api::TokenError),
@@ -124,7 +132,7 @@ impl Daemon {
         let memory = Arc::new(Memory::default());
         let board = Board::new(settings.shard_count().get(), Arc::clone(&memory));
         let board = Arc::new(board);
-        let (telling, jobs) = Telling::start(settings, &store, &board, watcher)?;
+        let (telling, jobs) = Telling::start(settings, &store, &board, watcher).await?;
         let scribe = &telling.announcer.scribe;
         let ration = Ration::of(settings);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -243,6 +251,31 @@ impl Daemon {
             shard.send(Command::Reconfigure(Box::new(engine.clone())));
         }
         Ok(())
+    }
+
+    /// What stops all actions, from the very moment of the call and until somebody allows them again. To
+    /// be called within a tokio runtime.
+    pub fn actions_stopper(&self) -> impl Fn(&str) + Send + 'static {
+        let switch = Arc::clone(&self.telling.switch);
+        let scribe = self.telling.announcer.scribe.clone();
+        move |why| {
+            match switch.stop(why) {
+                Ok(()) => tracing::warn!(why, "All actions are stopped."),
+                Err(error) => {
+                    let file = switch.file().display();
+                    tracing::warn!(why, %error, %file, "All actions are stopped until this process ends; the file that would keep them stopped cannot be written.");
+                }
+            }
+            let order = Order::Stop { why: why.into() };
+            let by = Caller {
+                name: "signal".into(),
+                role: Role::Approver,
+                address: None,
+            };
+            let scribe = scribe.clone();
+            // For the audit. They are stopped whether or not it can be written.
+            tokio::task::spawn_blocking(move || scribe.order(order, by));
+        }
     }
 
     async fn flush_scribe(&self) {

@@ -15,10 +15,12 @@ use super::announce::Road;
 use super::clerk::Clerk;
 use super::clock;
 use super::evidence::{Transit, Waiting};
+use super::remediation::RemedySettings;
 use crate::core::desk::DeskSettings;
 use crate::core::event::{Anomaly, Sign};
 use crate::core::record::{Resource, StreamKey, Timestamp, Trail};
 use crate::core::redact::Redactor;
+use crate::core::remedy::ledger::Report;
 use crate::edge::api::{Applied, Caller, Order, Refusal};
 use crate::edge::catalog::Listing;
 use crate::edge::notify::{Keeping, Undelivered};
@@ -51,7 +53,9 @@ pub(super) enum Note {
     /// A catalog says something new.
     Listed(Arc<Listing>),
     /// How things are done from now on.
-    Configure(Box<(DeskSettings, Arc<Redactor>)>),
+    Configure(Box<(DeskSettings, Arc<Redactor>, RemedySettings)>),
+    /// What became of something that was done outside.
+    Report(Box<Report>),
     /// A sink is done with a message: name of the sink and id.
     Done(Box<str>, Box<str>),
     /// A sink will never take a message: name of the sink, id and why.
@@ -151,11 +155,22 @@ impl Scribe {
     }
 
     /// Works by other settings from now on.
-    pub(super) fn configure(&self, settings: DeskSettings, redactor: Arc<Redactor>) {
+    pub(super) fn configure(
+        &self,
+        settings: DeskSettings,
+        redactor: Arc<Redactor>,
+        remedies: RemedySettings,
+    ) {
         // Once it has ended, nothing is done by any settings.
         let _ = self
             .notes
-            .send(Note::Configure(Box::new((settings, redactor))));
+            .send(Note::Configure(Box::new((settings, redactor, remedies))));
+    }
+
+    /// Tells what became of something that was done outside. Waits where the scribe is far behind.
+    pub(super) fn report(&self, report: Report) {
+        // Once it has ended, what was being sent is settled after the next start.
+        let _ = self.notes.send(Note::Report(Box::new(report)));
     }
 
     /// Waits until everything so far is written and sent.

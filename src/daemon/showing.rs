@@ -8,15 +8,18 @@ use serde_json::Value;
 use super::audit::Audit;
 use super::board::Board;
 use super::clock;
+use super::orders::switch_json;
 use super::router::Router;
 use super::shard_thread::Command;
-use crate::core::event::Incident;
+use super::switch::Switch;
+use crate::core::event::{Action, Incident};
 use crate::core::parse::Template;
 use crate::core::record::StreamKey;
 use crate::edge::api::{
-    AuditEntry, Dora, IncidentQuery, IncidentView, Lookup, ServiceView, TemplateView, View,
+    ActionQuery, AuditEntry, Dora, IncidentQuery, IncidentView, Lookup, ServiceView, TemplateView,
+    View,
 };
-use crate::edge::notify::incident_json;
+use crate::edge::notify::{action_json, incident_json};
 use crate::edge::store::{Control, Document, Kind, StoreError};
 
 /// Most templates that are shown of a service: as many as the api gives.
@@ -31,6 +34,7 @@ pub(super) struct Showing {
     pub(super) board: Arc<Board>,
     pub(super) control: Arc<Control>,
     pub(super) router: Arc<Router>,
+    pub(super) switch: Arc<Switch>,
 }
 
 impl View for Showing {
@@ -114,6 +118,36 @@ impl View for Showing {
         rows.iter().map(Audit::read).collect()
     }
 
+    fn actions(&self, query: &ActionQuery) -> Vec<Arc<Action>> {
+        let open = self.board.open_actions("");
+        if query.is_of_open() {
+            return query.select(&open);
+        }
+        let mut found: Vec<Arc<Action>> = Vec::new();
+        for page in pages(&self.control, Kind::Action) {
+            let oldest = page.last().map(|document| document.at);
+            found.extend(page.iter().filter_map(|it| action(it, &open)));
+            found = query.select(&found);
+            // Of those that were asked for at one moment the order is another one here.
+            let last_wanted = found.last().map(|action| action.asked_at);
+            if found.len() >= query.limit && oldest < last_wanted {
+                break;
+            }
+        }
+        found
+    }
+
+    fn action(&self, prefix: &str) -> Lookup<Value> {
+        let open = self.board.open_actions(prefix);
+        let found = said(self.control.beginning(Kind::Action, prefix, 2));
+        let found = found.iter().filter_map(|it| action(it, &open));
+        Lookup::of(found.map(|action| action_json(&action)))
+    }
+
+    fn switch(&self) -> Value {
+        switch_json(&self.switch)
+    }
+
     fn dora(&self, window: Duration) -> Dora {
         super::dora::dora(&self.control, window, clock::now())
     }
@@ -159,6 +193,14 @@ pub(super) fn pages(control: &Control, kind: Kind) -> impl Iterator<Item = Vec<D
 /// The incident that a document holds; `None` where it holds none.
 pub(super) fn incident(document: &Document) -> Option<Incident> {
     serde_json::from_slice(&document.body).ok()
+}
+
+/// The action that a document holds, as it is now where it is one of `open`; `None` where it holds none.
+fn action(document: &Document, open: &[Arc<Action>]) -> Option<Arc<Action>> {
+    // What a check says of it is written with the next step only.
+    let now = open.iter().find(|it| it.id == document.id);
+    let read = || serde_json::from_slice(&document.body).ok().map(Arc::new);
+    now.cloned().or_else(read)
 }
 
 /// What was read; nothing, and a complaint, where it cannot be.

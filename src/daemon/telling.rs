@@ -11,14 +11,19 @@ use tokio_util::sync::CancellationToken;
 use super::announce::{Announcer, Road};
 use super::board::Board;
 use super::cataloging::Cataloging;
-use super::clerk::{Clerk, Desktop};
+use super::clerk::{self, Clerk, Desktop};
 use super::config::Settings;
 use super::directory::Directory;
+use super::hands::Hands;
+use super::remediation::Remediation;
 use super::running::{StartError, Watcher};
 use super::scribe::{self, Scribe};
+use super::switch::Switch;
 use super::{clock, trainer};
 use crate::edge::api::{Feed, Gate};
-use crate::edge::notify;
+use crate::edge::kube::Kube;
+use crate::edge::notify::{self, Signers};
+use crate::edge::policy::Policy;
 use crate::edge::store::{Control, ControlSettings, Store};
 
 /// What tells, and what of it can be exchanged while the daemon runs.
@@ -27,6 +32,10 @@ pub(super) struct Telling {
     pub(super) control: Arc<Control>,
     /// Who is let in, so who is known.
     pub(super) gate: Gate,
+    /// The webhooks that may answer.
+    pub(super) signers: Arc<ArcSwap<Signers>>,
+    /// The kill switch.
+    pub(super) switch: Arc<Switch>,
     /// Whether there is a catalog that may answer.
     catalog_is_asked: Arc<AtomicBool>,
     context: notify::Context,
@@ -38,20 +47,28 @@ pub(super) struct Telling {
 impl Telling {
     /// Starts the sinks and the scribe; what no sink had taken when the last daemon ended goes out. With
     /// it the trainings that will be asked for.
-    pub(super) fn start(
+    pub(super) async fn start(
         settings: &Settings,
         store: &Store,
         board: &Arc<Board>,
         watcher: Option<Watcher>,
     ) -> Result<(Self, mpsc::Receiver<trainer::Job>), StartError> {
         let gate = Gate::new(&settings.api_tokens())?;
+        let kube = match settings.cluster(store.instance_id()) {
+            Some(cluster) => Some(Kube::connect(&cluster, Arc::new(clock::now)).await?),
+            None => None,
+        };
+        let policy = settings
+            .policy()
+            .map(|it| Policy::new(&it, &settings.egress));
+        let policy = policy.transpose()?;
         let (scribe, inbox) = scribe::scribe();
         let context = context(settings, store, board, &scribe);
         let (trainer, jobs) = trainer::queue();
         let dispatcher = notify::Dispatcher::start(&settings.sinks, &context)?;
+        let signers = Signers::load(&settings.sinks)?;
         let road = Arc::new(Road {
             dispatcher: ArcSwap::from_pointee(dispatcher),
-            rules: ArcSwap::from_pointee(settings.rules()),
             board: Arc::clone(board),
             feed: Feed::new(),
             trainer,
@@ -60,14 +77,31 @@ impl Telling {
         let control = Arc::new(store.control(ControlSettings::default())?);
         let catalog_is_asked = Arc::new(AtomicBool::new(settings.catalog.is_some()));
         let sinks = Arc::default();
+        let now = clock::now();
+        let switch = Arc::new(Switch::new(settings.stop_file()));
+        let (hands, tasks) = tokio::sync::mpsc::unbounded_channel();
+        let actions = clerk::actions(&control);
+        let remediation = Remediation::new(
+            settings.remedies(),
+            Arc::clone(&switch),
+            hands,
+            (actions, now),
+        );
+        let hands = Hands {
+            kube,
+            policy,
+            switch: Arc::clone(&switch),
+            scribe: scribe.clone(),
+        };
+        tokio::spawn(hands.work(tasks));
         let desktop = Desktop {
             road: Arc::clone(&road),
             control: Arc::clone(&control),
             sinks: Arc::clone(&sinks),
             directory: Directory::new(gate.clone(), Arc::clone(&catalog_is_asked)),
             redactor: Arc::clone(&settings.redact.redactor),
+            remediation,
         };
-        let now = clock::now();
         let clerk = Clerk::new(settings.desk(now), desktop, now);
         // The incidents that go on are known now.
         road.stand();
@@ -77,9 +111,11 @@ impl Telling {
             announcer: Announcer { road, scribe },
             control,
             gate,
+            signers: Arc::new(ArcSwap::from_pointee(signers)),
             catalog_is_asked,
             context,
             sinks,
+            switch,
         };
         Ok((telling, jobs))
     }
@@ -102,18 +138,21 @@ impl Telling {
             ..self.context.clone()
         };
         let road = &self.announcer.road;
+        let signers = Signers::load(&settings.sinks)?;
         let turn = self.sinks.lock().await;
         let before = road.dispatcher.load_full();
         let dispatcher = Arc::new(before.successor(&settings.sinks, &context)?);
         road.dispatcher.store(Arc::clone(&dispatcher));
+        self.signers.store(Arc::new(signers));
         road.stand();
         let undelivered = before.close(Duration::ZERO).await;
         dispatcher.inherit(undelivered, clock::now());
         drop(turn);
-        road.rules.store(Arc::new(settings.rules()));
         let redactor = Arc::clone(&settings.redact.redactor);
         let desk = settings.desk(clock::now());
-        self.announcer.scribe.configure(desk, redactor);
+        self.announcer
+            .scribe
+            .configure(desk, redactor, settings.remedies());
         Ok(())
     }
 }

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use knothole::core::event::Stage;
-use knothole::edge::notify::{Context, Dispatcher, Egress, Metrics, SinkConfig};
+use knothole::edge::notify::{Context, Dispatcher, Metrics, SinkConfig};
+use knothole::edge::outgoing::Egress;
 
 use crate::parts::alone;
 use crate::process::{SOON, until};

@@ -13,7 +13,8 @@ use knothole::core::event::{
     Route, Stage,
 };
 use knothole::core::record::{Resource, StreamKey, Timestamp};
-use knothole::edge::notify::{Context, Dispatcher, Egress, Keeping, Metrics, SinkConfig};
+use knothole::edge::notify::{Context, Dispatcher, Keeping, Metrics, SinkConfig};
+use knothole::edge::outgoing::Egress;
 use serde_json::Value;
 use tokio::sync::mpsc;
 

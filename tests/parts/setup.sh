@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build and install the real parts for the end-to-end tests. See README.md.
 #
-#     tests/parts/setup.sh [collector] [python] [node] [rotel] [alertmanager]    (all if none is named)
+#     tests/parts/setup.sh [PART...]    (all if none is named)
 #
 # Prints NAME=PATH on stdout for each part that is there; everything else goes to stderr.
 # A part that cannot be had is named as `skipped: PART: REASON`; with CI=true that is an error.
@@ -32,7 +32,7 @@ key() {
 }
 
 # publish NEW PLACE: put a finished folder in its place. If another run was faster, its folder stays:
-# `mv` then moves ours into it, from where it is taken away.
+# `mv` then moves ours into it, from where it is taken away. So nothing in NEW may have the name of NEW.
 publish() {
     mv "$1" "$2"
     rm -rf "${2:?}/$(basename "$1")"
@@ -72,6 +72,53 @@ collector() {
         publish "$tmp/collector" "$place"
     fi
     echo "KNOTHOLE_OTELCOL=$place/otelcol"
+}
+
+# The version of Kubernetes is the one of the lock file; unless told, the programs say v0.0.0.
+build_kube() {
+    local version major minor at=k8s.io/component-base/version
+    cd "$here/kube" &&
+        version=$(go list -mod=readonly -m -f '{{.Version}}' k8s.io/kubernetes) &&
+        IFS=. read -r major minor _ <<<"${version#v}" &&
+        mkdir "$1" &&
+        GOFLAGS="-mod=readonly -buildvcs=false" CGO_ENABLED=0 \
+            go build -trimpath -ldflags "-s -w -X $at.gitVersion=$version -X $at.gitMajor=$major \
+                -X $at.gitMinor=$minor -X $at.gitTreeState=clean" -o "$1/kube" . &&
+        "$1/kube" kube-apiserver --version
+}
+
+# Its kubelet is a script.
+kube() {
+    command -v go >/dev/null || { skip kube "no go"; return; }
+    command -v python3 >/dev/null || { skip kube "no python3"; return; }
+    local version place
+    version=$(cd "$here/kube" && go version) || { skip kube "go does not run"; return; }
+    place=$root/kube-$(key "$version" "$here"/kube/{main.go,go.mod,go.sum})
+    if [ ! -x "$place/kube" ]; then
+        attempt kube build_kube "$tmp/kube-new" || return 0
+        publish "$tmp/kube-new" "$place"
+    fi
+    echo "KNOTHOLE_KUBE=$place/kube"
+}
+
+build_opa() {
+    cd "$here/opa" &&
+        mkdir "$1" &&
+        GOFLAGS="-mod=readonly -buildvcs=false" CGO_ENABLED=0 \
+            go build -trimpath -ldflags '-s -w' -o "$1/opa" . &&
+        "$1/opa" version
+}
+
+opa() {
+    command -v go >/dev/null || { skip opa "no go"; return; }
+    local version place
+    version=$(cd "$here/opa" && go version) || { skip opa "go does not run"; return; }
+    place=$root/opa-$(key "$version" "$here"/opa/{main.go,go.mod,go.sum})
+    if [ ! -x "$place/opa" ]; then
+        attempt opa build_opa "$tmp/opa-new" || return 0
+        publish "$tmp/opa-new" "$place"
+    fi
+    echo "KNOTHOLE_OPA=$place/opa"
 }
 
 # --only-binary: never run a package's own build (grpcio takes ten minutes and a C compiler).
@@ -161,7 +208,7 @@ faketime() {
     skip faketime "no libfaketime: apt-get install libfaketime"
 }
 
-[ $# -gt 0 ] || set -- collector python node rotel alertmanager faketime
+[ $# -gt 0 ] || set -- collector python node rotel alertmanager faketime kube opa
 for part in "$@"; do
     case $part in
         collector) collector ;;
@@ -170,6 +217,8 @@ for part in "$@"; do
         rotel) rotel ;;
         alertmanager) alertmanager ;;
         faketime) faketime ;;
+        kube) kube ;;
+        opa) opa ;;
         *) say "unknown part: $part"; exit 2 ;;
     esac
 done

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -345,6 +346,26 @@ pub enum ActionState {
 }
 
 impl ActionState {
+    /// All of them, in the order in which an action gets there.
+    pub const ALL: [Self; 16] = [
+        Self::Asked,
+        Self::Blocked,
+        Self::Proposed,
+        Self::Approved,
+        Self::Sending,
+        Self::Unsettled,
+        Self::Accepted,
+        Self::Done,
+        Self::Effective,
+        Self::Ineffective,
+        Self::Harmful,
+        Self::Inconclusive,
+        Self::Failed,
+        Self::Denied,
+        Self::Expired,
+        Self::Observed,
+    ];
+
     /// The name used on every wire.
     pub const fn name(self) -> &'static str {
         match self {
@@ -419,6 +440,8 @@ pub struct Plan {
     pub hash: Box<str>,
     /// The very object that is acted on.
     pub subject: Option<Object>,
+    /// The workload that is claimed for the action, and for how long nobody else acts on it.
+    pub claims: Option<(Object, Duration)>,
     /// What is sent, in order, byte for byte.
     pub requests: Vec<Request>,
     /// How it is undone, where it can be.

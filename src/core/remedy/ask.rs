@@ -94,7 +94,7 @@ fn target_of(action: ActionKind, resource: &Resource) -> Option<Target> {
 
 /// A Kubernetes object name (RFC 1123 subdomain). Anything else, such as `*` or an empty string,
 /// might be read as "every one" by whoever executes the proposal.
-fn is_object_name(text: &str) -> bool {
+pub(super) fn is_object_name(text: &str) -> bool {
     let is_edge = |byte: Option<&u8>| {
         byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
@@ -266,7 +266,10 @@ mod tests {
         }
         for action in [Remedy::RestartWorkload, SCALE, Remedy::RollBack] {
             let no_workload = [POD[0], POD[2]];
-            assert_eq!(ask(&[rule(action)], &anomaly(&no_workload), NOW), []);
+            assert_eq!(
+                ask(&[rule(action.clone())], &anomaly(&no_workload), NOW),
+                []
+            );
             assert_eq!(ask(&[rule(action)], &anomaly(&POD), NOW).len(), 1);
         }
         for bad in ["", "*", "all pods", "../kube-system", "Cart", "-a"] {

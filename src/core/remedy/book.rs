@@ -16,23 +16,28 @@ pub struct Book {
 impl Book {
     /// Most actions it remembers.
     pub const LEN_MAX: usize = 10_000;
+    /// Most outcomes that a remedy is judged by.
+    pub const OUTCOMES_MAX: usize = 100;
 
     /// Writes an action down, or how it stands now. What was never sent is not written.
     pub fn put(&mut self, action: Arc<Action>) {
         if !action.was_sent() {
             return;
         }
-        match self.done.iter_mut().rev().find(|it| it.id == action.id) {
-            Some(known) => *known = action,
-            None => {
-                let place = self
-                    .done
-                    .partition_point(|it| it.acted_at <= action.acted_at);
-                self.done.insert(place, action);
-                if self.done.len() > Self::LEN_MAX {
-                    self.done.pop_front();
-                }
+        if let Some(known) = self.done.iter_mut().rev().find(|it| it.id == action.id) {
+            if known.acted_at == action.acted_at {
+                *known = action;
+                return;
             }
+            // It was sent again: its place is another one.
+            self.done.retain(|it| it.id != action.id);
+        }
+        let place = self
+            .done
+            .partition_point(|it| it.acted_at <= action.acted_at);
+        self.done.insert(place, action);
+        if self.done.len() > Self::LEN_MAX {
+            self.done.pop_front();
         }
     }
 
@@ -59,16 +64,31 @@ impl Book {
         self.iter().filter(|it| it.state.is_in_flight())
     }
 
-    /// How often `kind` helped against `fingerprint`, and how often it did not; what was never verified
-    /// counts for neither.
+    /// How often `kind` helped against `fingerprint` lately, and how often it did not: of the latest
+    /// [`OUTCOMES_MAX`](Self::OUTCOMES_MAX) outcomes. What was never verified counts for neither.
     pub fn record_of(&self, fingerprint: &str, kind: ActionKind) -> (u32, u32) {
         let same = |it: &&Action| *it.fingerprint == *fingerprint && it.remedy.kind() == kind;
-        self.iter()
-            .filter(same)
-            .fold((0, 0), |(helped, not), it| match it.state {
-                ActionState::Effective => (helped + 1, not),
-                ActionState::Ineffective | ActionState::Harmful => (helped, not + 1),
-                _ => (helped, not),
+        let outcomes = self.iter().filter(same).filter_map(|it| match it.state {
+            ActionState::Effective => Some(true),
+            ActionState::Ineffective | ActionState::Harmful => Some(false),
+            ActionState::Asked
+            | ActionState::Blocked
+            | ActionState::Proposed
+            | ActionState::Approved
+            | ActionState::Sending
+            | ActionState::Unsettled
+            | ActionState::Accepted
+            | ActionState::Done
+            | ActionState::Inconclusive
+            | ActionState::Failed
+            | ActionState::Denied
+            | ActionState::Expired
+            | ActionState::Observed => None,
+        });
+        outcomes
+            .take(Self::OUTCOMES_MAX)
+            .fold((0, 0), |(helped, not), it| {
+                (helped + u32::from(it), not + u32::from(!it))
             })
     }
 }
@@ -95,4 +115,80 @@ pub fn is_of(action: &Action, object: &Object) -> bool {
 /// Whether an action is of the service `stream`.
 pub fn is_of_stream(action: &Action, stream: &StreamKey) -> bool {
     action.stream == *stream
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::event::Remedy;
+    use crate::core::remedy::check::fixture::{NOW, Scene, mins, secs};
+
+    fn action(id: &str, ago: u64, state: ActionState) -> Arc<Action> {
+        let mut action = Scene::healthy(Remedy::RestartPod).action;
+        action.id = id.into();
+        action.acted_at = Some(NOW.minus(secs(ago)));
+        action.state = state;
+        Arc::new(action)
+    }
+
+    fn ids<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<&'a str> {
+        actions.map(|it| &*it.id).collect()
+    }
+
+    #[test]
+    fn actions_come_latest_first_in_whatever_order_they_were_written() {
+        let mut book = Book::default();
+        for (id, ago) in [("b", 20), ("c", 10), ("a", 30)] {
+            book.put(action(id, ago, ActionState::Done));
+        }
+        assert_eq!(ids(book.iter()), ["c", "b", "a"]);
+        assert_eq!(ids(book.within(secs(20), NOW)), ["c"]);
+        assert_eq!(ids(book.within(secs(21), NOW)), ["c", "b"]);
+    }
+
+    #[test]
+    fn a_clock_that_was_put_back_gives_nobody_more_room() {
+        let mut book = Book::default();
+        book.put(action("a", 0, ActionState::Done));
+        assert_eq!(ids(book.within(secs(1), NOW.minus(mins(600)))), ["a"]);
+    }
+
+    #[test]
+    fn an_action_stands_once_as_it_is_now_and_where_it_was_sent_last() {
+        let mut book = Book::default();
+        book.put(action("a", 30, ActionState::Sending));
+        book.put(action("b", 20, ActionState::Sending));
+        book.put(action("a", 30, ActionState::Effective));
+        assert_eq!(ids(book.iter()), ["b", "a"]);
+        assert_eq!(ids(book.in_flight()), ["b"]);
+        book.put(action("a", 10, ActionState::Sending));
+        assert_eq!(ids(book.iter()), ["a", "b"]);
+        book.forget("a");
+        assert_eq!(ids(book.iter()), ["b"]);
+    }
+
+    #[test]
+    fn what_was_never_sent_is_not_written() {
+        let mut book = Book::default();
+        let mut unsent = Action::clone(&action("a", 30, ActionState::Expired));
+        unsent.acted_at = None;
+        book.put(Arc::new(unsent));
+        assert_eq!(book.iter().count(), 0);
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_are_too_many() {
+        let mut book = Book::default();
+        let same = action("", 0, ActionState::Effective);
+        for at in 0..Book::LEN_MAX {
+            let mut action = Action::clone(&same);
+            action.id = at.to_string().into();
+            action.acted_at = Some(NOW.minus(mins(60)).plus(secs(at as u64 / 10)));
+            book.done.push_back(Arc::new(action));
+        }
+        book.put(action("newest", 0, ActionState::Effective));
+        assert_eq!(book.iter().count(), Book::LEN_MAX);
+        let all = ids(book.iter());
+        assert_eq!((all.first(), all.last()), (Some(&"newest"), Some(&"1")));
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::book::Book;
 use super::facts::{Facts, Rehearsal};
 use super::rule::{Limits, Rule};
-use crate::core::event::Action;
+use crate::core::event::{Action, ActionKind};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// One action, with all that speaks for it and against it.
@@ -27,6 +27,48 @@ pub struct Case<'a> {
     pub limits: &'a Limits,
     /// The time.
     pub now: Timestamp,
+}
+
+impl Case<'_> {
+    /// What the action changes.
+    pub const fn reach(&self) -> Reach {
+        Reach::of(self.action.remedy.kind())
+    }
+}
+
+/// What an action changes. Which checks have something to say depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// One pod.
+    Pod,
+    /// A Deployment or a StatefulSet.
+    Workload,
+    /// A rollout of Argo Rollouts.
+    Rollout,
+    /// A route of the Gateway API.
+    Route,
+    /// What Argo CD owns, by way of Argo CD.
+    Argo,
+    /// Whatever the owner's other systems do about it.
+    Elsewhere,
+}
+
+impl Reach {
+    /// What actions of this kind change.
+    pub const fn of(kind: ActionKind) -> Self {
+        match kind {
+            ActionKind::RestartPod => Self::Pod,
+            ActionKind::RestartWorkload | ActionKind::Scale | ActionKind::RollBack => {
+                Self::Workload
+            }
+            ActionKind::AbortRollout => Self::Rollout,
+            ActionKind::GatewayWeight => Self::Route,
+            ActionKind::ArgoSync | ActionKind::ArgoRollBack | ActionKind::ArgoAction => Self::Argo,
+            ActionKind::JenkinsJob | ActionKind::FluxReceiver | ActionKind::Webhook => {
+                Self::Elsewhere
+            }
+        }
+    }
 }
 
 /// How things stand: what is known without reading the cluster.

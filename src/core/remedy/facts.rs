@@ -17,7 +17,8 @@ pub struct Facts {
     pub namespace: Option<NamespaceFacts>,
     /// The pod that is named, where it is there.
     pub pod: Option<PodFacts>,
-    /// The workload that the pod belongs to, as the cluster says, or else the one that is named.
+    /// The workload that the pod belongs to, as the cluster says, or else the one that is named. Where a
+    /// rollout is to be aborted, that rollout.
     pub workload: Option<WorkloadFacts>,
     /// The disruption budgets whose selectors match the pod, or the workload's pods.
     pub budgets: Vec<BudgetFacts>,
@@ -29,9 +30,19 @@ pub struct Facts {
     pub is_upgrading: bool,
     /// What the other system says that carries the action out, where it is not the cluster.
     pub argo: Option<ArgoFacts>,
+    /// The route whose weights are to change, where it is there.
+    pub route: Option<RouteFacts>,
 }
 
 impl Facts {
+    /// What is claimed before anything is done: the workload, or what is acted on in its place.
+    pub fn claimed(&self) -> Option<&Object> {
+        let workload = self.workload.as_ref().map(|it| &it.object);
+        let route = || self.route.as_ref().map(|it| &it.object);
+        let argo = || self.argo.as_ref().and_then(|it| it.object.as_ref());
+        workload.or_else(route).or_else(argo)
+    }
+
     /// How the target is; `None` where no workload was found.
     pub fn health(&self) -> Option<Health> {
         let workload = self.workload.as_ref()?;
@@ -94,7 +105,7 @@ pub enum Storage {
     Claimed,
 }
 
-/// A workload: a Deployment, a StatefulSet or a DaemonSet.
+/// A workload: a Deployment, a StatefulSet, a DaemonSet, a Rollout, …
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkloadFacts {
     /// Its name, uid and generation.
@@ -125,6 +136,27 @@ pub struct WorkloadFacts {
     pub annotated: Option<Box<str>>,
     /// The same of its template.
     pub template_annotated: Option<Box<str>>,
+    /// Whether it is being deleted.
+    pub is_deleting: bool,
+    /// What its pod template says; none where it was not read, and then nothing is done to it.
+    pub template: Option<TemplateFacts>,
+    /// The most pods that a rollout takes away at once by the workload's own strategy: a Deployment's
+    /// `maxUnavailable` in pods (rounded down), all of them for `Recreate`; one for a StatefulSet, or its
+    /// `maxUnavailable`. None where that is not known, and then nothing is rolled out.
+    pub away_max: Option<u32>,
+    /// `status.phase` of a Rollout: `Progressing`, `Paused`, `Healthy`, `Degraded`. Empty for all else.
+    pub phase: Box<str>,
+    /// Whether a Rollout is aborted.
+    pub is_aborted: bool,
+}
+
+/// What a workload's pods are like, whichever of them are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateFacts {
+    /// `priorityClassName`.
+    pub priority_class: Option<Box<str>>,
+    /// What a pod loses with itself, by the volumes and claims of the template.
+    pub storage: Storage,
 }
 
 /// Who else changes a workload.
@@ -184,14 +216,46 @@ pub struct ArgoFacts {
     pub project: Box<str>,
     /// Its namespace.
     pub namespace: Box<str>,
-    /// `resourceVersion`, where it was read from the cluster.
+    /// The Application object, where it was read from the cluster: then it is asked through the object,
+    /// else through the API of Argo CD.
     pub object: Option<Object>,
+    /// The Git revision of `previous`, where it was read from the cluster.
+    pub previous_revision: Box<str>,
+    /// The source of `previous`, as the history keeps it, where it was read from the cluster.
+    pub previous_source: Option<Value>,
+}
+
+/// An HTTPRoute of the Gateway API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteFacts {
+    /// Its name, uid and generation.
+    pub object: Object,
+    /// Who else changes it.
+    pub managed_by: Option<Manager>,
+    /// Whether it has annotations.
+    pub has_annotations: bool,
+    /// All its backends, in order.
+    pub backends: Vec<BackendFacts>,
+}
+
+/// One backend of a route: `spec.rules[rule].backendRefs[place]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackendFacts {
+    /// Which rule.
+    pub rule: u32,
+    /// Which backend of the rule.
+    pub place: u32,
+    /// The name, where it is a Service of the route's own namespace; else empty.
+    pub service: Box<str>,
+    /// Its weight; 1 where none is written.
+    pub weight: u32,
 }
 
 /// What became of a rehearsal: nothing is changed by it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rehearsal {
-    /// What we may do, by our own question to the server: a permission and whether we have it.
+    /// What we may do, by our own question to the server: a permission, by its name
+    /// ([`Permission`](super::plan::Permission)), and whether we have it.
     pub access: Vec<(Box<str>, bool)>,
     /// What the server says to the very requests, as a dry run; `None` where the system knows none.
     pub dry_run: Option<Result<(), Box<str>>>,

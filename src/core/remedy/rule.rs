@@ -103,10 +103,30 @@ pub struct Limits {
     pub precision_min: f64,
     /// The chance of helping below which a remedy is not used without a person.
     pub success_min: f64,
-    /// So often the same trouble coming back within four hours is left to people.
+    /// So often the same trouble coming back within `recurrence_period` is left to people.
     pub recurrences_max: u32,
     /// The longest time since a model was trained.
     pub model_age_max: Duration,
+    /// The oldest reading of the cluster that is gone by.
+    pub facts_age_max: Duration,
+    /// How long ago the latest abnormal record may be.
+    pub quiet_max: Duration,
+    /// How long ago a container of the pod may have ended for it to speak for trouble.
+    pub ended_recently: Duration,
+    /// How long records must have come without a gap before it counts that some did not.
+    pub hearing_min: Duration,
+    /// The longest cool-down: it doubles with each action on a workload that did not help.
+    pub cool_down_max: Duration,
+    /// The fewest actions whose outcome is known before `failure_share_max` is asked.
+    pub failure_actions_min: u32,
+    /// The period `failure_share_max` looks at.
+    pub failure_period: Duration,
+    /// The period of `recurrences_max`.
+    pub recurrence_period: Duration,
+    /// Whether a policy is asked before anything is done. Where it is and was not, nothing is done.
+    pub has_policy: bool,
+    /// How sure it must be that a remedy helps less often than `success_min` before a person is asked.
+    pub success_doubt: f64,
 }
 
 impl Default for Limits {
@@ -138,6 +158,16 @@ impl Default for Limits {
             success_min: 0.6,
             recurrences_max: 5,
             model_age_max: minutes(7 * 24 * 60),
+            facts_age_max: minutes(1),
+            quiet_max: minutes(5),
+            ended_recently: minutes(10),
+            hearing_min: minutes(10),
+            cool_down_max: minutes(60),
+            failure_actions_min: 6,
+            failure_period: minutes(60),
+            recurrence_period: minutes(4 * 60),
+            has_policy: true,
+            success_doubt: 0.95,
         }
     }
 }

@@ -32,6 +32,7 @@ fn action() -> Action {
         expires_at: NOW,
         evidence: Grounds::default(),
         plan: Some(Plan {
+            claims: None,
             hash: "0123456789abcdef0123456789abcdef".into(),
             subject: None,
             requests: Vec::new(),

@@ -1,8 +1,10 @@
 //! What a clerk finds on disk.
 
 use crate::core::desk::{Desk, DeskSettings};
+use crate::core::event::Action;
 use crate::core::incident::{SavedError, SavedPart};
 use crate::core::record::Timestamp;
+use crate::core::remedy::ledger::Ledger;
 use crate::core::silence::Silence;
 use crate::daemon::orders::silence_of;
 use crate::daemon::showing::said;
@@ -52,4 +54,21 @@ pub(super) fn silences(control: &Control, now: Timestamp) -> Vec<Silence> {
         .iter()
         .filter_map(|it| silence_of(&it.document.body, now));
     found.filter(|silence| !silence.is_over(now)).collect()
+}
+
+/// The actions of before, oldest first.
+pub(in crate::daemon) fn actions(control: &Control) -> Vec<Action> {
+    let mut found = said(control.newest(Kind::Action, None, Ledger::PAST_MAX));
+    found.reverse();
+    let read = |body: &[u8]| match serde_json::from_slice(body) {
+        Ok(action) => Some(action),
+        Err(error) => {
+            tracing::error!(%error, "An action of before cannot be read and is forgotten.");
+            None
+        }
+    };
+    found
+        .iter()
+        .filter_map(|it| read(&it.document.body))
+        .collect()
 }

@@ -12,6 +12,7 @@ use crate::core::event::{Class, Sign, Source};
 use crate::core::record::{Severity, StreamKey};
 use crate::daemon::board::Board;
 use crate::daemon::memory::Memory;
+use crate::daemon::switch::Switch;
 use crate::daemon::{scribe, trainer};
 use crate::edge::api::{Alert, Caller, Feed, Gate, Order, Role};
 use crate::edge::notify::Dispatcher;
@@ -183,14 +184,22 @@ fn desktop(control: Arc<Control>) -> Desktop {
         sinks: Arc::default(),
         directory: Directory::new(Gate::default(), Arc::default()),
         redactor: Arc::default(),
+        remediation: remediation(),
     }
+}
+
+/// Without rules, so that nothing is ever asked for.
+fn remediation() -> Remediation {
+    let settings = crate::daemon::config::from_text("x", "", &[]).unwrap();
+    let switch = Arc::new(Switch::new(settings.stop_file()));
+    let (hands, _) = tokio::sync::mpsc::unbounded_channel();
+    Remediation::new(settings.remedies(), switch, hands, (Vec::new(), START))
 }
 
 fn road() -> Arc<Road> {
     let (trainer, _) = trainer::queue();
     Arc::new(Road {
         dispatcher: ArcSwap::from_pointee(Dispatcher::none(Arc::new(scribe::scribe().0))),
-        rules: ArcSwap::default(),
         board: Arc::new(Board::new(1, Arc::new(Memory::default()))),
         feed: Feed::new(),
         trainer,

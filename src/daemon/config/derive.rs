@@ -164,6 +164,7 @@ impl ServiceBundle {
 mod tests {
     use super::*;
     use crate::core::event::{ActionKind, AnomalyKind};
+    use crate::core::remedy::rule::Rule;
     use crate::daemon::config::from_text;
 
     #[test]
@@ -188,7 +189,7 @@ mod tests {
         let text = "sequence: {attribute: order.id, body_ids: ['job-\\d+'], open_max: 7}\n\
                     learn: {sequences_min: 3, retrain_every: 2h}\nstreams_max: 5\nshards: 2\n\
                     detect: {alarm_rate: 0.2}\nmodel: {seed: 9}\nreceive: {body_len_max: 1KiB}\n\
-                    actions: [{name: r, action: scale, kinds: [sequence], services: [prod/a]}]\n";
+                    actions: [{name: r, action: scale, max: 3, kinds: [sequence], services: [prod/a]}]\n";
         let settings = from_text("x", text, &[]).unwrap();
         let engine = settings.engine().unwrap();
         assert_eq!(engine.keys.body_ids("a job-12 b"), ["job-12"]);
@@ -201,7 +202,7 @@ mod tests {
         );
         let rules = settings.rules();
         assert_eq!(
-            (rules[0].action, rules[0].kinds.as_slice()),
+            (rules[0].remedy.kind(), rules[0].kinds.as_slice()),
             (ActionKind::Scale, &[AnomalyKind::Sequence][..])
         );
         assert_eq!(

@@ -6,9 +6,14 @@ use serde::Deserialize;
 
 use super::check::Finding;
 use super::settings::Settings;
+use super::silences::WindowEntry;
 use super::units::Period;
 use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
 use crate::core::remedy::rule::{Limits, Rule};
+use crate::daemon::remediation::RemedySettings;
+use crate::edge::kube::{KubeSettings, Source};
+use crate::edge::outgoing::SecretRef;
+use crate::edge::policy::PolicySettings;
 
 /// An action that a rule asks for when an anomaly fits.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -148,21 +153,38 @@ impl ActionRule {
 }
 
 /// What actions are carried out with, and how much may be done.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RemediationSettings {
     /// The cluster that is acted on; none: nothing is ever done.
     pub kubernetes: Option<KubernetesEntry>,
     /// The label that lets a namespace or a workload be touched, as `name=value`.
-    pub label: Option<String>,
+    pub label: String,
     /// Namespaces that are never touched, besides `kube-*` and knothole's own.
     pub deny_namespaces: Vec<String>,
     /// While this file is there nothing is done; in the state folder unless it says otherwise.
     pub stop_file: Option<PathBuf>,
+    /// When nothing is done to what: windows as in `windows`, whose `mode` says nothing here.
+    pub freeze: Vec<WindowEntry>,
     /// Who else has to agree.
     pub policy: Option<PolicyEntry>,
     /// How much may be done.
     pub limits: LimitSettings,
+}
+
+impl Default for RemediationSettings {
+    fn default() -> Self {
+        let (name, value) = Limits::default().label;
+        Self {
+            kubernetes: None,
+            label: format!("{name}={value}"),
+            deny_namespaces: Vec::new(),
+            stop_file: None,
+            freeze: Vec::new(),
+            policy: None,
+            limits: LimitSettings::default(),
+        }
+    }
 }
 
 /// A Kubernetes API server. Without anything set: the cluster that knothole runs in.
@@ -190,6 +212,15 @@ pub struct PolicyEntry {
     /// How long it may take; a policy that takes longer has said no.
     #[serde(default = "two_seconds")]
     pub timeout: Period,
+    /// The file with a bearer token.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// Or the environment variable with it.
+    #[serde(default)]
+    pub token_env: Option<String>,
+    /// Whether `url` may lead to another private address than this host's.
+    #[serde(default)]
+    pub allow_private: bool,
 }
 
 fn two_seconds() -> Period {
@@ -234,11 +265,71 @@ impl Settings {
         self.actions.iter().filter_map(ActionRule::rule).collect()
     }
 
+    /// Whether senders have to show who they are, and may speak for nobody else.
+    pub fn senders_are_known(&self) -> bool {
+        let tls = self.receive.tls.as_ref();
+        !self.receive.tenants.is_empty() || tls.is_some_and(|it| it.client_ca.is_some())
+    }
+
+    /// The file that stops all actions while it is there.
+    pub fn stop_file(&self) -> PathBuf {
+        let usual = || self.state_dir.join(crate::daemon::switch::FILE);
+        self.remediation.stop_file.clone().unwrap_or_else(usual)
+    }
+
+    /// The cluster that is acted on, in the name of the process `instance`.
+    pub fn cluster(&self, instance: &str) -> Option<KubeSettings> {
+        let entry = self.remediation.kubernetes.as_ref()?;
+        let source = match (&entry.kubeconfig, &entry.server) {
+            (Some(path), _) => Source::Kubeconfig {
+                path: path.clone(),
+                context: entry.context.clone(),
+            },
+            (None, Some(url)) => Source::Server {
+                url: url.clone(),
+                ca_file: entry.ca_file.clone(),
+                token_file: entry.token_file.clone(),
+            },
+            (None, None) => Source::InCluster,
+        };
+        Some(KubeSettings {
+            instance: instance.into(),
+            ..KubeSettings::of(source)
+        })
+    }
+
+    /// The policy that is asked before anything is done.
+    pub fn policy(&self) -> Option<PolicySettings> {
+        let entry = self.remediation.policy.as_ref()?;
+        let token = match (&entry.token_file, &entry.token_env) {
+            (Some(file), _) => Some(SecretRef::File(file.clone())),
+            (None, Some(name)) => Some(SecretRef::Env(name.clone())),
+            (None, None) => None,
+        };
+        Some(PolicySettings {
+            timeout: entry.timeout.get(),
+            token,
+            allow_private: entry.allow_private,
+            ..PolicySettings::of(&entry.url)
+        })
+    }
+
+    /// What rules, limits and senders are like.
+    pub(in crate::daemon) fn remedies(&self) -> RemedySettings {
+        RemedySettings {
+            rules: self.rules(),
+            limits: self.limits(),
+            freezes: self.freezes(),
+            can_act: self.remediation.kubernetes.is_some(),
+            is_authenticated: self.senders_are_known(),
+        }
+    }
+
     /// How much may be done, and where never.
     pub fn limits(&self) -> Limits {
         let set = &self.remediation.limits;
         let usual = Limits::default();
-        let label = self.remediation.label.as_deref().and_then(label_of);
+        let label = label_of(&self.remediation.label);
         let denied = self.remediation.deny_namespaces.iter();
         Limits {
             label: label.unwrap_or(usual.label.clone()),
@@ -249,6 +340,7 @@ impl Settings {
             cool_down: set.cool_down.get(),
             ready_min: set.ready_min,
             storm_share_max: set.storm_share,
+            has_policy: self.remediation.policy.is_some(),
             ..usual
         }
     }
@@ -269,11 +361,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let mut say = |field: &str, what: &str| {
         found.push((format!("remediation.{field}"), what.to_owned()));
     };
-    if remediation
-        .label
-        .as_deref()
-        .is_some_and(|it| label_of(it).is_none())
-    {
+    if label_of(&remediation.label).is_none() {
         say(
             "label",
             "write it as name=value, for instance knothole.dev/remediate=true",
@@ -287,6 +375,15 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
         if cluster.server.is_some() && cluster.token_file.is_none() {
             let said = "a server needs a token; name the file with it";
             say("kubernetes.token_file", said);
+        }
+    }
+    if let Some(policy) = settings.policy() {
+        let problems = policy.check("policy", &settings.egress);
+        for problem in problems {
+            say(
+                &problem.path,
+                &format!("{}; {}", problem.message, problem.hint),
+            );
         }
     }
     if !(0.0..=1.0).contains(&remediation.limits.storm_share) {

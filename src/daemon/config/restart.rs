@@ -24,6 +24,18 @@ impl Settings {
                 self.sequence.attribute != new.sequence.attribute,
             ),
             ("model", self.model != new.model),
+            (
+                "remediation.kubernetes",
+                self.remediation.kubernetes != new.remediation.kubernetes,
+            ),
+            (
+                "remediation.policy",
+                self.remediation.policy != new.remediation.policy,
+            ),
+            (
+                "remediation.stop_file",
+                self.remediation.stop_file != new.remediation.stop_file,
+            ),
             ("telemetry", self.telemetry != new.telemetry),
         ];
         let named = differ.into_iter().filter(|(_, differs)| *differs);

@@ -15,7 +15,8 @@ use super::units::{ByteSize, MemoryLimit, Period};
 use crate::core::parse::{BIRTHS_PER_MINUTE_MAX, Hand, TEMPLATES_MAX};
 use crate::core::redact::Redactor;
 use crate::core::witness::WARM_UP;
-use crate::edge::notify::{Egress, EventKind, Limit, SinkConfig, StdoutConfig};
+use crate::edge::notify::{EventKind, Limit, SinkConfig, StdoutConfig};
+use crate::edge::outgoing::Egress;
 use crate::edge::receive::ConnectionLimits;
 
 /// The settings of a daemon, checked.

@@ -110,7 +110,22 @@ impl Settings {
     /// when it is there is there since `now`.
     pub fn silences(&self, now: Timestamp) -> Silences {
         let mut reader = Reader::default();
-        Silences::new(reader.silences(self, now), reader.windows(self))
+        let windows = reader.windows("windows", &self.windows);
+        Silences::new(reader.silences(self, now), windows)
+    }
+
+    /// When nothing is to be done to what.
+    pub fn freezes(&self) -> Silences {
+        let mut reader = Reader::default();
+        let entries = self.remediation.freeze.iter().cloned();
+        let entries: Vec<WindowEntry> = entries
+            .map(|entry| WindowEntry {
+                mode: Mode::Mute,
+                ..entry
+            })
+            .collect();
+        let windows = reader.windows(FREEZES, &entries);
+        Silences::new([], windows)
     }
 
     /// Whose services are whose, and how often each team may be woken.
@@ -140,6 +155,9 @@ impl SilenceEntry {
     }
 }
 
+/// Where the windows are in which nothing is done.
+const FREEZES: &str = "remediation.freeze";
+
 /// Everything wrong with silences, windows, teams and the budget, read at `now`. That a silence is over
 /// is not wrong: it must not keep a daemon from its start.
 pub(super) fn check(settings: &Settings, now: Timestamp) -> Vec<Finding> {
@@ -149,7 +167,9 @@ pub(super) fn check(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     reader.count("teams", settings.teams.len(), TEAMS_MAX);
     let silences = reader.silences(settings, now);
     reader.twice(&silences);
-    reader.windows(settings);
+    reader.windows("windows", &settings.windows);
+    reader.windows(FREEZES, &settings.remediation.freeze);
+    reader.count(FREEZES, settings.remediation.freeze.len(), WINDOWS_MAX);
     let rest = reader.budget(&settings.budget);
     reader.teams(settings, &rest);
     let windows = settings.windows.iter().map(|entry| entry.name.as_str());
@@ -197,14 +217,13 @@ impl Reader {
         self.take(format!("{path}.{}", wrong.unwrap_or_default()), silence)
     }
 
-    fn windows(&mut self, settings: &Settings) -> Vec<Window> {
-        let entries = settings.windows.iter().enumerate();
-        let read = entries.map(|(index, entry)| self.window(index, entry));
+    fn windows(&mut self, list: &str, entries: &[WindowEntry]) -> Vec<Window> {
+        let entries = entries.iter().enumerate();
+        let read = entries.map(|(index, entry)| self.window(format!("{list}[{index}]"), entry));
         read.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    fn window(&mut self, index: usize, entry: &WindowEntry) -> Option<Window> {
-        let path = format!("windows[{index}]");
+    fn window(&mut self, path: String, entry: &WindowEntry) -> Option<Window> {
         let matchers = self.matchers(&path, &entry.matchers);
         let zone = self.take(format!("{path}.time_zone"), Zone::named(&entry.time_zone));
         let schedule = self.schedule(&path, entry, zone?);

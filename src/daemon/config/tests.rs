@@ -30,6 +30,7 @@ fn the_default_file_names_every_setting() {
         "learn",
         "model",
         "budget",
+        "remediation",
         "telemetry",
     ];
     for section in sections {
@@ -264,7 +265,7 @@ fn the_examples_in_the_default_file_work_when_they_are_uncommented() {
         })
         .map(|line| match line {
             line if line.starts_with("# Where events go") => "sinks:".to_owned(),
-            line if line.starts_with("# Actions to propose") => "actions:".to_owned(),
+            line if line.starts_with("# What to do when") => "actions:".to_owned(),
             line if line.starts_with("# Who does not want") => "silences:".to_owned(),
             line if line.starts_with("# When what is odd") => "windows:".to_owned(),
             line if line.starts_with("# Whose services") => "teams:".to_owned(),
@@ -291,7 +292,7 @@ fn the_examples_in_the_default_file_work_when_they_are_uncommented() {
 fn sinks_and_actions_are_checked_with_the_rest() {
     let text = "sinks:\n  - type: webhook\n    name: ops\n    url: nowhere\n    secret: {env: S}\n\
                 \x20 - {type: stdout, name: ops}\nactions:\n  - {name: a, action: restart_pood}\n\
-                \x20 - {name: b, action: scale, score_min: 3}\nshards: x\n";
+                \x20 - {name: b, action: scale, max: 4, score_min: 3}\nshards: x\n";
     let told = problems(text, &[]);
     for expected in [
         "knothole.yaml:4:10  sinks[0].url: \"nowhere\" is no web address; write https://host/path",

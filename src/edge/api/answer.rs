@@ -15,6 +15,8 @@ pub(super) struct Problem {
     status: StatusCode,
     error: String,
     hint: String,
+    /// The plan that would have done.
+    plan: Option<Box<str>>,
     more: Option<More>,
 }
 
@@ -37,8 +39,14 @@ impl Problem {
             status,
             error: error.into(),
             hint: hint.into(),
+            plan: None,
             more: None,
         }
+    }
+
+    /// The same, with the hash of the plan that would have done.
+    pub(super) fn with_plan(self, plan: Option<Box<str>>) -> Self {
+        Self { plan, ..self }
     }
 
     /// What was sent cannot be used.
@@ -74,7 +82,10 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({ "error": self.error, "hint": self.hint });
+        let mut body = json!({ "error": self.error, "hint": self.hint });
+        if let Some(plan) = &self.plan {
+            body["plan"] = json!(plan);
+        }
         let mut response = answer(self.status, &body);
         let (name, value) = match self.more {
             None => return response,

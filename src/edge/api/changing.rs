@@ -186,14 +186,14 @@ pub(super) async fn alerts(State(served): Shown, Extension(by): By, request: Req
 }
 
 /// A request with its body.
-struct Sent {
+pub(super) struct Sent {
     head: Parts,
     body: Bytes,
 }
 
 impl Sent {
     /// Takes JSON only: what a form of a web page can send is none.
-    async fn of(request: Request) -> Result<Self, Problem> {
+    pub(super) async fn of(request: Request) -> Result<Self, Problem> {
         Self::up_to(BODY_BYTES_MAX, request).await
     }
 
@@ -209,7 +209,7 @@ impl Sent {
         Ok(Self { head, body })
     }
 
-    fn json<T: DeserializeOwned>(&self, hint: &str) -> Result<T, Problem> {
+    pub(super) fn json<T: DeserializeOwned>(&self, hint: &str) -> Result<T, Problem> {
         read_json(&self.body, hint)
     }
 }
@@ -233,7 +233,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     })
 }
 
-async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
+/// All of a body of at most `most` bytes.
+pub(super) async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
     let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, most)).await;
     match read {
         Ok(Ok(body)) => Ok(body),
@@ -252,7 +253,7 @@ async fn whole(body: Body, most: usize) -> Result<Bytes, Problem> {
 }
 
 /// A text that is no longer than a note may be.
-fn short(what: &str, text: Option<String>) -> Result<Option<Box<str>>, Problem> {
+pub(super) fn short(what: &str, text: Option<String>) -> Result<Option<Box<str>>, Problem> {
     match text {
         Some(text) if text.len() > NOTE_LEN_MAX => {
             let hint = format!("at most {NOTE_LEN_MAX} bytes are kept");
@@ -262,18 +263,22 @@ fn short(what: &str, text: Option<String>) -> Result<Option<Box<str>>, Problem> 
     }
 }
 
-async fn apply(served: &Served, order: Order, by: Caller) -> Answer {
+/// Has `order` carried out, and answers with what became of it.
+pub(super) async fn apply(served: &Served, order: Order, by: Caller) -> Answer {
     let applied = served.order(order, by).await?;
     let (status, body) = match applied {
         Applied::Incident(view) => (StatusCode::OK, view.object),
-        Applied::Silence(silence) => (StatusCode::OK, silence),
+        Applied::Silence(object) | Applied::Action(object) | Applied::Switch(object) => {
+            (StatusCode::OK, object)
+        }
         Applied::Taken { is_new } => (StatusCode::OK, json!({ "new": is_new })),
     };
     Ok(answer(status, &body))
 }
 
 impl Served {
-    async fn order(&self, order: Order, by: Caller) -> Result<Applied, Problem> {
+    /// Has `order` carried out.
+    pub(super) async fn order(&self, order: Order, by: Caller) -> Result<Applied, Problem> {
         let applied = self.call(move |api| api.desk.apply(order, &by)).await?;
         applied.map_err(|refusal| {
             let error = refusal.to_string();
@@ -283,6 +288,9 @@ impl Served {
                 }
                 Refusal::Conflict(_) => {
                     Problem::new(StatusCode::CONFLICT, error, "read it again, it has changed")
+                }
+                Refusal::Standing { hint, plan, .. } => {
+                    Problem::new(StatusCode::CONFLICT, error, hint).with_plan(plan)
                 }
                 Refusal::Invalid(_) => {
                     Problem::bad(error, "GET /v1/openapi.yaml describes what is taken")

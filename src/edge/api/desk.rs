@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{IncidentView, Role};
 use crate::core::event::Sign;
 use crate::core::record::Change;
+use crate::core::remedy::ledger::HookStatus;
 
 /// Carries orders out. May wait for a disk.
 pub trait Desk: Send + Sync + 'static {
@@ -76,6 +77,41 @@ pub enum Order {
         /// Its id.
         id: Box<str>,
     },
+    /// Somebody approves exactly this plan of an action.
+    Approve {
+        /// The action.
+        action: Box<str>,
+        /// The hash of its plan.
+        plan: Box<str>,
+        /// What they wrote.
+        note: Option<Box<str>>,
+    },
+    /// Somebody says no to an action.
+    Deny {
+        /// The action.
+        action: Box<str>,
+        /// Why.
+        note: Option<Box<str>>,
+    },
+    /// A hook says how far it is with an action.
+    Report {
+        /// The action.
+        action: Box<str>,
+        /// How far it is.
+        status: HookStatus,
+        /// What it wrote.
+        note: Option<Box<str>>,
+    },
+    /// Nothing is to be done to any cluster from now on.
+    Stop {
+        /// Why.
+        why: Box<str>,
+    },
+    /// Actions are allowed again.
+    Release {
+        /// Why.
+        why: Box<str>,
+    },
 }
 
 impl Order {
@@ -94,6 +130,11 @@ impl Order {
             Self::Alerts(_) => "alerts",
             Self::Silence(_) => "silence",
             Self::EndSilence { .. } => "end_silence",
+            Self::Approve { .. } => "approve",
+            Self::Deny { .. } => "deny",
+            Self::Report { .. } => "report",
+            Self::Stop { .. } => "stop_actions",
+            Self::Release { .. } => "release_actions",
         }
     }
 
@@ -109,6 +150,10 @@ impl Order {
             Self::Alerts(alerts) => format!("{} alerts", alerts.len()),
             Self::Silence(_) => String::new(),
             Self::EndSilence { id } => id.to_string(),
+            Self::Approve { action, .. }
+            | Self::Deny { action, .. }
+            | Self::Report { action, .. } => action.to_string(),
+            Self::Stop { .. } | Self::Release { .. } => String::new(),
         }
     }
 
@@ -117,7 +162,11 @@ impl Order {
         match self {
             Self::Acknowledge { note, .. }
             | Self::Resolve { note, .. }
-            | Self::Accept { note, .. } => note.as_deref(),
+            | Self::Accept { note, .. }
+            | Self::Approve { note, .. }
+            | Self::Deny { note, .. }
+            | Self::Report { note, .. } => note.as_deref(),
+            Self::Stop { why } | Self::Release { why } => Some(why),
             Self::Done { action, .. } => Some(action),
             Self::Feedback(feedback) => feedback.note.as_deref(),
             Self::Change(_) | Self::Alerts(_) | Self::Silence(_) | Self::EndSilence { .. } => None,
@@ -193,6 +242,10 @@ pub enum Applied {
     Incident(Box<IncidentView>),
     /// The silence as it holds since, with its `id`.
     Silence(Value),
+    /// The action as it is since.
+    Action(Value),
+    /// How the kill switch stands since.
+    Switch(Value),
     /// It was taken; `is_new` is false where it came before.
     Taken {
         /// Whether it is new.
@@ -209,6 +262,16 @@ pub enum Refusal {
     /// It does not fit with how things stand.
     #[error("{0}")]
     Conflict(String),
+    /// It does not fit with how an action stands.
+    #[error("{says}")]
+    Standing {
+        /// Why.
+        says: String,
+        /// What would do.
+        hint: String,
+        /// The hash of its plan, where it is another than was named.
+        plan: Option<Box<str>>,
+    },
     /// What was sent is wrong.
     #[error("{0}")]
     Invalid(String),

@@ -34,9 +34,10 @@ const LOCAL: &str = "local";
 pub enum Role {
     /// May read.
     Viewer,
-    /// May take incidents on, end and silence them, and tell of changes and alerts.
+    /// May take incidents on, end and silence them, tell of changes and alerts, report on actions, and
+    /// stop them all.
     Operator,
-    /// May approve actions, once there are some to approve.
+    /// May approve and deny actions, and allow them again after all were stopped.
     Approver,
 }
 
@@ -133,6 +134,8 @@ pub(super) enum Denied {
     Unknown,
     /// A role that may not do this.
     Role(Role),
+    /// The role that whoever is on this host has where there are no tokens.
+    Tokenless(Role),
     /// There are no tokens, and the port can be reached from other hosts.
     Closed,
     /// The request was made for another site: a browser was made to send it.
@@ -266,7 +269,8 @@ impl Gate {
         if !request.is_safe() && request.is_cross_site() {
             return Err(Denied::Foreign);
         }
-        let (name, role) = match self.asks() {
+        let asks = self.asks();
+        let (name, role) = match asks {
             true => self.holder(request.headers).ok_or(Denied::Unknown)?,
             false if !is_local => return Err(Denied::Closed),
             // A name server may lead a browser's page here under the page's own name.
@@ -274,7 +278,7 @@ impl Gate {
             false => (LOCAL.into(), Role::Operator),
         };
         if role < least {
-            return Err(Denied::Role(role));
+            return Err(Denied::role(role, asks));
         }
         Ok(Caller {
             name,
@@ -315,6 +319,16 @@ pub(super) struct Knock<'a> {
     pub(super) uri: &'a Uri,
     pub(super) headers: &'a HeaderMap,
     pub(super) address: Option<IpAddr>,
+}
+
+impl Denied {
+    /// Somebody's role may not do this; `asks` says whether tokens are asked for.
+    pub(super) const fn role(role: Role, asks: bool) -> Self {
+        match asks {
+            true => Self::Role(role),
+            false => Self::Tokenless(role),
+        }
+    }
 }
 
 impl Knock<'_> {

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! request ─ gate: who is it, may they ─ routes ─┬─ View   what is there
+//!           Hooks: who signed it               │
 //!                                               ├─ Desk   an Order, applied and written down
 //!                                               └─ Feed   server-sent events
 //! ```
 //!
 //! Nothing here decides: what is read comes from a [`View`], what is to change goes to a [`Desk`].
 
+mod actions;
 mod alerts;
 mod answer;
 mod changes;
@@ -19,10 +21,12 @@ mod gate;
 mod listen;
 mod markdown;
 mod objects;
+mod page;
 mod query;
 mod reading;
 mod recent;
 mod routes;
+mod signed;
 mod time;
 mod view;
 mod words;
@@ -33,10 +37,13 @@ pub use feed::Feed;
 pub use gate::{Gate, Role, TokenError, TokenSettings, TokenSource};
 pub use markdown::markdown;
 pub use objects::audited;
-pub use query::IncidentQuery;
+pub use page::Page;
+pub use query::{ActionQuery, IncidentQuery};
 pub use recent::Recent;
 pub use routes::{Api, serve};
+pub use signed::{Hooks, Signed};
 pub use time::moment;
+pub use time::{lasting, parsed};
 pub use view::{
     AuditEntry, Dora, IncidentView, Lookup, ModelView, Quantiles, ServiceState, ServiceView,
     TemplateView, View, open_metrics,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::time::rfc3339;
 use super::{AuditEntry, Dora, Quantiles};
-use crate::core::event::Incident;
+use crate::core::event::{Action, Incident};
 
 /// An incident in a list: enough to choose by. The whole of it is at `/v1/incidents/{id}`.
 pub(super) fn summary(incident: &Incident) -> Value {
@@ -33,6 +33,30 @@ pub(super) fn summary(incident: &Incident) -> Value {
         "team": incident.route.team,
         "pages": incident.route.pages,
         "muted_by": incident.route.muted_by,
+    })
+}
+
+/// An action in a list: enough to choose by. The whole of it is at `/v1/actions/{id}`.
+pub(super) fn action(action: &Action) -> Value {
+    let last = action.steps.last();
+    let plan = action.plan.as_ref().map(|plan| &plan.hash);
+    json!({
+        "id": action.id,
+        "action": action.remedy.kind().name(),
+        "target": action.target.to_string(),
+        "mode": action.mode.name(),
+        "state": action.state.name(),
+        "rule": action.rule,
+        "service": action.stream.to_string(),
+        "incident": action.incident,
+        "fingerprint": action.fingerprint,
+        "asked_at": rfc3339(action.asked_at),
+        "expires_at": rfc3339(action.expires_at),
+        "acted_at": action.acted_at.map(rfc3339),
+        "changed_at": rfc3339(last.map_or(action.asked_at, |step| step.at)),
+        "by": last.map(|step| &step.by),
+        "why": last.map(|step| &step.why),
+        "plan": plan.filter(|hash| !hash.is_empty()),
     })
 }
 

@@ -24,7 +24,7 @@ use crate::core::record::Timestamp;
 /// What Prometheus asks for first.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// How many of anything come where nothing is said.
-const LIMIT: usize = 100;
+pub(super) const LIMIT: usize = 100;
 /// Most entries of the audit in one answer.
 const AUDIT_LIMIT_MAX: usize = 1_000;
 /// Most templates in one answer.
@@ -251,7 +251,7 @@ fn server_sent(heard: &Heard) -> Event {
 pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// What is asked for, or what can be asked for.
-fn known<T>(asked: Asked<T>, hint: &str) -> Result<T, Problem> {
+pub(super) fn known<T>(asked: Asked<T>, hint: &str) -> Result<T, Problem> {
     match asked {
         Ok(Query(asked)) => Ok(asked),
         Err(rejection) => Err(Problem::bad(rejection.body_text(), hint)),
@@ -302,7 +302,7 @@ fn states(text: Option<&str>) -> Result<Vec<IncidentState>, Problem> {
 }
 
 /// A time, or how long ago.
-fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
+pub(super) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
     time::moment(text, now).ok_or_else(|| {
         let hint = format!("write since={} or since=24h", rfc3339(now));
         Problem::bad("this is no time", hint)
@@ -310,7 +310,7 @@ fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Problem> {
 }
 
 /// Where the answer before ended.
-fn place(cursor: &str) -> Result<(Timestamp, Box<str>), Problem> {
+pub(super) fn place(cursor: &str) -> Result<(Timestamp, Box<str>), Problem> {
     let read = cursor.split_once('-').and_then(|(nanos, id)| {
         let nanos: u64 = nanos.parse().ok()?;
         Some((Timestamp::from_nanos(nanos), id.into()))

@@ -20,7 +20,10 @@ use tower::util::MapResponseLayer;
 use super::answer::Problem;
 use super::gate::{Denied, Knock};
 use super::listen::{Door, Peer};
-use super::{Applied, Caller, Desk, Feed, Gate, Order, Refusal, Role, View, changing, reading};
+use super::{
+    Applied, Caller, Desk, Feed, Gate, Hooks, Order, Refusal, Role, View, actions, changing,
+    reading, signed,
+};
 use crate::core::record::Timestamp;
 
 /// Most calls that look things up or change something at the same time.
@@ -35,6 +38,8 @@ pub struct Api {
     pub desk: Arc<dyn Desk>,
     /// Who may do what.
     pub gate: Gate,
+    /// Whose signature does in place of a token.
+    pub hooks: Hooks,
     /// What is told as it happens.
     pub feed: Feed,
     /// The time now.
@@ -48,6 +53,7 @@ impl From<Arc<dyn View>> for Api {
             view,
             desk: Arc::new(NobodyAtDesk),
             gate: Gate::default(),
+            hooks: Hooks::default(),
             feed: Feed::new(),
             clock: system_time,
         }
@@ -134,6 +140,8 @@ pub(super) struct Route {
     pub(super) least: Option<Role>,
     /// What it does, in a line.
     pub(super) about: &'static str,
+    /// Whether a hook may call it with a signature in place of a token.
+    pub(super) may_be_signed: bool,
     handler: fn(MethodFilter) -> MethodRouter<Arc<Served>>,
 }
 
@@ -170,7 +178,14 @@ macro_rules! route {
             path: $path,
             least: $least,
             about: $about,
+            may_be_signed: false,
             handler: |method| on(method, $handler),
+        }
+    };
+    (signed $($row:tt)*) => {
+        Route {
+            may_be_signed: true,
+            ..route!($($row)*)
         }
     };
 }
@@ -178,6 +193,7 @@ macro_rules! route {
 const ANYBODY: Option<Role> = None;
 const VIEWER: Option<Role> = Some(Role::Viewer);
 const OPERATOR: Option<Role> = Some(Role::Operator);
+const APPROVER: Option<Role> = Some(Role::Approver);
 
 /// All paths. The router, the index and the tests of roles and of the OpenAPI document go by it.
 pub(super) const ROUTES: &[Route] = &[
@@ -204,6 +220,13 @@ pub(super) const ROUTES: &[Route] = &[
     route!(Post "/v1/feedback", OPERATOR, "Say whether something was told rightly", changing::feedback),
     route!(Post "/v1/changes", OPERATOR, "Tell of a deployment: a CloudEvent, a CDEvent, or a few fields", changing::change),
     route!(Post "/v1/alerts", OPERATOR, "Take alerts of Alertmanager, as its webhook sends them", changing::alerts),
+    route!(Get "/v1/actions", VIEWER, "What rules asked for and what became of it, newest first", actions::actions),
+    route!(Get "/v1/actions/{id}", VIEWER, "One action with its plan, whole", actions::action),
+    route!(Post "/v1/actions/{id}/approve", APPROVER, "Approve exactly this plan of an action", actions::approve),
+    route!(Post "/v1/actions/{id}/deny", APPROVER, "Say no to an action, and why", actions::deny),
+    route!(signed Post "/v1/actions/{id}/report", OPERATOR, "Say how far an action is; hooks sign this in place of a token", actions::report),
+    route!(Get "/v1/switch", VIEWER, "Whether all actions are stopped, and why", actions::switch),
+    route!(Post "/v1/switch", OPERATOR, "Stop all actions at once; to allow them again takes an approver", actions::throw),
     route!(Get "/v1/audit", OPERATOR, "Who did what, and what became of actions, newest first", reading::audit),
     route!(Get "/v1/dora", VIEWER, "Times to detect, acknowledge and restore, and how often changes fail", reading::dora),
     route!(Get "/v1/events", VIEWER, "What becomes of incidents as it becomes so, server-sent events", reading::events),
@@ -215,7 +238,7 @@ pub(super) fn router(served: Arc<Served>) -> Router {
         if let Some(least) = route.least {
             let served = Arc::clone(&served);
             let guard = middleware::from_fn(move |request, next| {
-                guarded(Arc::clone(&served), least, request, next)
+                guarded(Arc::clone(&served), (route, least), request, next)
             });
             methods = methods.route_layer(guard);
         }
@@ -229,7 +252,15 @@ pub(super) fn router(served: Arc<Served>) -> Router {
 }
 
 /// Lets those in who may do what takes the role `least`, and tells the handler who they are.
-async fn guarded(served: Arc<Served>, least: Role, mut request: Request, next: Next) -> Response {
+async fn guarded(
+    served: Arc<Served>,
+    (route, least): (&Route, Role),
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if route.may_be_signed && signed::is_signed(request.headers()) {
+        return signed::admit(&served, request, next).await;
+    }
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let knock = Knock {
         method: request.method(),
@@ -249,7 +280,8 @@ async fn guarded(served: Arc<Served>, least: Role, mut request: Request, next: N
 /// Who calls, behind [`guarded`].
 pub(super) type By = Extension<Caller>;
 
-fn refusal(denied: Denied, least: Role, uri: &Uri) -> Problem {
+/// Why a call of what takes the role `least` is refused.
+pub(super) fn refusal(denied: Denied, least: Role, uri: &Uri) -> Problem {
     let forbidden = |error: String, hint: &str| Problem::new(StatusCode::FORBIDDEN, error, hint);
     match denied {
         Denied::Unknown => Problem::unauthenticated(),
@@ -258,6 +290,10 @@ fn refusal(denied: Denied, least: Role, uri: &Uri) -> Problem {
             let error = format!("this takes the role {least}, and this token has the role {role}");
             forbidden(error, "use a token of that role; api.tokens names them")
         }
+        Denied::Tokenless(role) => forbidden(
+            format!("this takes the role {least}, and without tokens everybody here has the role {role}"),
+            "name tokens in api.tokens, one of them with the role that this takes",
+        ),
         Denied::Closed => forbidden(
             "nobody is let in, because the port can be reached from other hosts and there are no tokens".to_owned(),
             "name tokens in api.tokens, or listen on 127.0.0.1",

@@ -1,11 +1,12 @@
-//! Made-up incidents for the tests of this room.
+//! Made-up incidents and actions for the tests of this room.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::event::{
-    Before, Cause, Class, ContextLine, Done, Evidence, Gravity, Incident, IncidentState, Lift,
-    Mark, NearChange, Part, Relation, Route, Sign, Source, Suspect, Verdict,
+    Action, ActionState, Before, Cause, CheckVerdict, Checked, Class, ContextLine, Done, Evidence,
+    Gravity, Grounds, Incident, IncidentState, Lift, Mark, Mode, NearChange, Part, Plan, Relation,
+    Remedy, Request, Route, Sign, Source, Step, Suspect, System, Target, Verdict,
 };
 use crate::core::record::{Change, ChangeKind, Resource, Severity, StreamKey, Timestamp};
 
@@ -280,4 +281,121 @@ pub(super) fn told_by(text: &str) -> Incident {
         muted_by: Some(hostile()),
     };
     incident
+}
+
+/// One that waits for a person, with all that can be known of it.
+pub(super) fn action() -> Action {
+    let check = |check: &str, verdict, why: &str| Checked {
+        check: check.into(),
+        verdict,
+        why: why.into(),
+    };
+    let step = |seconds, state, why: &str| Step {
+        at: at(seconds),
+        state,
+        by: "knothole".into(),
+        why: why.into(),
+    };
+    let reason = "prod/shop/checkout left the order its records normally come in (score 0.997), \
+                  which rule checkout-pod answers with this action";
+    let dependants = "7 services call it, more than the 5 that may without a person";
+    Action {
+        id: "7c41".repeat(8).into(),
+        rule: "checkout-pod".into(),
+        mode: Mode::Auto,
+        remedy: Remedy::RestartPod,
+        target: Target {
+            namespace: "shop".into(),
+            workload: Some(("Deployment".into(), "checkout".into())),
+            pod: Some("checkout-7d9f-x2l".into()),
+            pod_uid: Some("5ee0c7d8-9f0e-4d53-9f6e-000000000001".into()),
+        },
+        incident: Some("9f3c".repeat(8).into()),
+        fingerprint: "9f3c".repeat(4).into(),
+        stream: stream("checkout"),
+        reason: reason.into(),
+        asked_at: at(11),
+        expires_at: at(911),
+        evidence: Grounds {
+            kinds: vec!["sequence".into(), "count".into()],
+            detectors: vec!["order".into(), "precedence".into()],
+            score: 0.997,
+            first_seen: at(0),
+            last_seen: at(64),
+            anomalies: 4,
+            model: "4be1".into(),
+        },
+        plan: Some(Plan {
+            hash: "d41d8cd9".repeat(4).into(),
+            subject: None,
+            claims: None,
+            requests: vec![Request {
+                system: System::Kubernetes,
+                method: "POST".into(),
+                path: "/api/v1/namespaces/shop/pods/checkout-7d9f-x2l/eviction".into(),
+                content_type: "application/json".into(),
+                body: r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"checkout-7d9f-x2l"}}"#.into(),
+            }],
+            undo: Vec::new(),
+            checks: vec![
+                check("switch", CheckVerdict::Pass, "nobody has stopped actions"),
+                check("budget", CheckVerdict::Wait, "checkout-pdb allows no disruption now"),
+                check("dependants", CheckVerdict::Ask, dependants),
+                check("policy", CheckVerdict::Unknown, "the policy did not answer in 2 s"),
+                check("storm", CheckVerdict::Stop, "6 of 9 services are in trouble"),
+            ],
+            at: at(70),
+        }),
+        state: ActionState::Proposed,
+        acted_at: None,
+        before: None,
+        undoes: None,
+        steps: vec![
+            step(11, ActionState::Asked, reason),
+            step(13, ActionState::Blocked, "checkout-pdb allows no disruption now"),
+            step(72, ActionState::Proposed, dependants),
+        ],
+        anomaly: None,
+    }
+}
+
+/// One that is over, of which hardly anything is known.
+pub(super) fn quiet_action() -> Action {
+    let mut action = action();
+    action.id = "0a1b".repeat(8).into();
+    action.remedy = Remedy::Scale { by: 1, max: 5 };
+    action.mode = Mode::Observe;
+    action.state = ActionState::Observed;
+    action.asked_at = at(4);
+    action.incident = None;
+    action.stream = stream("cart");
+    action.plan = None;
+    action.target.pod = None;
+    action.target.pod_uid = None;
+    action.steps.truncate(1);
+    action
+}
+
+/// `action` with `text` wherever somebody else's text can be.
+pub(super) fn action_told_by(text: &str) -> Action {
+    let hostile = || -> Box<str> { text.into() };
+    let mut action = action();
+    action.rule = hostile();
+    action.reason = hostile();
+    action.stream = StreamKey::named(text);
+    action.remedy = Remedy::JenkinsJob { job: hostile() };
+    if let Some(plan) = &mut action.plan {
+        for request in &mut plan.requests {
+            request.path = hostile();
+            request.body = hostile();
+        }
+        for check in &mut plan.checks {
+            check.why = hostile();
+        }
+    }
+    for step in &mut action.steps {
+        step.by = hostile();
+        step.why = hostile();
+    }
+    action
 }

@@ -1,11 +1,13 @@
 //! The api over HTTP, before a made-up daemon.
 
+mod actions;
 mod basics;
 mod changing;
 mod openapi;
 mod reading;
 mod roles;
 mod schema;
+mod signed;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,7 +19,7 @@ use tower::ServiceExt as _;
 
 use super::routes::{Served, router};
 use super::*;
-use crate::core::event::Incident;
+use crate::core::event::{Action, Incident};
 use crate::core::record::Timestamp;
 
 /// 2026-08-01 04:00:00 UTC.
@@ -28,6 +30,7 @@ struct World {
     ready: Result<(), String>,
     recent: Recent,
     incidents: Vec<Arc<Incident>>,
+    actions: Vec<Arc<Action>>,
     orders: Mutex<Vec<(Order, Caller)>>,
     refuses: Option<Refusal>,
 }
@@ -44,6 +47,7 @@ impl World {
             ready: Ok(()),
             recent,
             incidents: vec![sample::incident().into(), sample::quiet().into()],
+            actions: vec![sample::action().into(), sample::quiet_action().into()],
             orders: Mutex::default(),
             refuses: None,
         }
@@ -145,6 +149,20 @@ impl View for World {
         numbers.map(entry).collect()
     }
 
+    fn actions(&self, query: &ActionQuery) -> Vec<Arc<Action>> {
+        query.select(&self.actions)
+    }
+
+    fn action(&self, prefix: &str) -> Lookup<Value> {
+        let named = self.actions.iter();
+        let named = named.filter(|action| action.id.starts_with(prefix));
+        Lookup::of(named.map(|action| action_object(action)))
+    }
+
+    fn switch(&self) -> Value {
+        switch(false)
+    }
+
     fn dora(&self, window: std::time::Duration) -> Dora {
         let took = |p50, p90| {
             Some(Quantiles {
@@ -176,6 +194,11 @@ impl Desk for World {
             | Order::Accept { .. }
             | Order::Done { .. } => Applied::Incident(Box::new(Self::shown(&self.incidents[0]))),
             Order::Silence(_) => Applied::Silence(silence()),
+            Order::Approve { .. } | Order::Deny { .. } | Order::Report { .. } => {
+                Applied::Action(action_object(&self.actions[0]))
+            }
+            Order::Stop { .. } => Applied::Switch(switch(true)),
+            Order::Release { .. } => Applied::Switch(switch(false)),
             Order::Feedback(_) | Order::Change(_) | Order::Alerts(_) | Order::EndSilence { .. } => {
                 Applied::Taken { is_new: true }
             }
@@ -190,6 +213,32 @@ fn silence() -> Value {
     json!({
         "id": "s1", "matchers": ["service=\"cart\""], "owner": "anna", "reason": "load test",
         "created": "2026-08-01T02:00:00Z", "expires": "2026-08-02T00:00:00Z", "made_in": "api",
+    })
+}
+
+fn switch(stopped: bool) -> Value {
+    let why = stopped.then_some("anna: enough");
+    json!({ "stopped": stopped, "why": why, "file": "/var/lib/knothole/actions.stopped" })
+}
+
+/// An action as sinks send it, without what is in its lists.
+fn action_object(action: &Action) -> Value {
+    json!({
+        "id": action.id, "action": action.remedy.kind().name(), "parameters": {},
+        "target": {
+            "namespace": "shop", "workload": { "kind": "Deployment", "name": "checkout" },
+            "pod": null, "pod_uid": null,
+        },
+        "mode": action.mode.name(), "state": action.state.name(), "reason": action.reason,
+        "rule": action.rule, "service": "prod/shop/checkout", "incident": action.incident,
+        "fingerprint": action.fingerprint, "asked_at": "2026-08-01T02:51:18Z",
+        "expires_at": "2026-08-01T03:06:18Z", "acted_at": null,
+        "evidence": {
+            "kinds": ["sequence"], "detectors": ["order"], "score": 0.997,
+            "first_seen": "2026-08-01T02:51:07Z", "last_seen": "2026-08-01T02:52:11Z",
+            "anomalies": 4,
+        },
+        "plan": null, "steps": [], "anomaly": null,
     })
 }
 
@@ -283,7 +332,9 @@ fn api(world: &Arc<World>) -> Api {
         view: Arc::clone(world) as Arc<dyn View>,
         desk: Arc::clone(world) as Arc<dyn Desk>,
         gate: Gate::default(),
+        hooks: Hooks::default(),
         feed: Feed::new(),
+        hooks: Hooks::default(),
         clock: || NOW,
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::IncidentQuery;
-use crate::core::event::Incident;
+use super::{ActionQuery, IncidentQuery};
+use crate::core::event::{Action, Incident};
 use crate::core::record::Timestamp;
 
 /// What the api shows. Of what a view does not keep it shows nothing.
@@ -66,6 +66,24 @@ pub trait View: Send + Sync + 'static {
     fn audit(&self, before: Option<u64>, limit: usize) -> Vec<AuditEntry> {
         let _ = (before, limit);
         Vec::new()
+    }
+
+    /// What `query` asks for, in its order: [`ActionQuery::select`] does that.
+    fn actions(&self, query: &ActionQuery) -> Vec<Arc<Action>> {
+        let _ = query;
+        Vec::new()
+    }
+
+    /// The action whose id begins with `prefix` (lower-case hex digits, at least 6), in the form every
+    /// sink sends.
+    fn action(&self, prefix: &str) -> Lookup<Value> {
+        let _ = prefix;
+        Lookup::Nothing
+    }
+
+    /// How the kill switch stands: `{"stopped": true, "why": "…", "file": "…"}`.
+    fn switch(&self) -> Value {
+        Value::Null
     }
 
     /// How long things took in the last `window`.

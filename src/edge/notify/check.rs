@@ -9,9 +9,8 @@ use super::config::{
     AlertmanagerConfig, CloudeventsConfig, Common, EventKind, FileConfig, GrafanaConfig,
     HeaderConfig, OtlpConfig, Retry, SinkConfig, SlackConfig, WebhookConfig,
 };
-use super::egress::Egress;
-use super::guard::{Guard, Refusal};
 use super::send::reach;
+use crate::edge::outgoing::{Egress, Problem, address_problem};
 
 /// Longest name of a sink, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -39,17 +38,6 @@ const OWN_HEADERS: [&str; 5] = [
     "host",
     "transfer-encoding",
 ];
-
-/// Something wrong in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where, for instance `sinks[0].url`.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-    /// What would be accepted.
-    pub hint: &'static str,
-}
 
 /// Everything that is wrong with `sinks`, in their order, where they may reach what `egress` says. Pure:
 /// neither secrets nor names are looked up, [`Dispatcher::start`](super::Dispatcher::start) does that.
@@ -119,42 +107,9 @@ impl Report<'_> {
 
     /// Reports `url` unless it can be sent to.
     fn address(&mut self, field: &str, url: &str, allow_private: bool) {
-        let parsed = url.parse::<Url>().ok();
-        let Some(parsed) = parsed.filter(|url| matches!(url.scheme(), "http" | "https")) else {
-            let message = format!("{url:?} is no web address");
-            self.add(field, message, "write https://host/path");
-            return;
-        };
-        let guard = Guard::new(&parsed, url, allow_private, self.egress);
-        match guard.check_url(&parsed) {
-            Ok(()) => self.listed(field, &parsed),
-            Err(Refusal::Credentials) => {
-                let hint = "take the user and password out; use a secret or a header";
-                self.add(field, "holds a secret in plain".to_owned(), hint);
-            }
-            Err(Refusal::NotListed(_)) => self.unlisted(field, &parsed),
-            Err(refusal) => {
-                let hint = "set allow_private: true for a private address; link-local and \
-                            metadata addresses are never taken";
-                self.add(field, refusal.to_string(), hint);
-            }
-        }
-    }
-
-    /// Reports a name that is not listed, unless it may lead into a network that is.
-    fn listed(&mut self, field: &str, url: &Url) {
-        let is_open = self.egress.is_empty() || self.egress.lists_a_network();
-        if !is_open && !self.egress.names(url) {
-            self.unlisted(field, url);
-        }
-    }
-
-    fn unlisted(&mut self, field: &str, url: &Url) {
-        let message = format!(
-            "{:?} is not in egress.allow",
-            url.host_str().unwrap_or_default()
-        );
-        self.add(field, message, "list it there, or its network");
+        let path = format!("{}.{field}", self.prefix);
+        let problem = address_problem(&path, url, allow_private, self.egress);
+        self.problems.extend(problem);
     }
 
     /// Reports the address that people look incidents up at unless it is one.

@@ -1,13 +1,13 @@
 //! The `sinks:` part of the configuration file.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer};
 
 use crate::core::event::Event;
+use crate::edge::outgoing::SecretRef;
 
 mod sinks;
 #[cfg(test)]
@@ -211,25 +211,6 @@ impl Default for Retry {
             initial: Duration::from_secs(1),
             max: Duration::from_secs(5 * 60),
             give_up_after: Duration::from_secs(24 * 60 * 60),
-        }
-    }
-}
-
-/// Where a secret is found. The configuration never holds the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SecretRef {
-    /// In this file; white space at its ends does not count.
-    File(PathBuf),
-    /// In this environment variable.
-    Env(String),
-}
-
-impl fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Env(name) => write!(f, "environment variable {name}"),
         }
     }
 }

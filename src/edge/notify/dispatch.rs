@@ -10,13 +10,13 @@ use tracing::{error, warn};
 
 use super::config::{EventKind, SinkConfig};
 use super::deliver::Keeping;
-use super::egress::Egress;
 use super::metrics::Metrics;
 use super::road::{SinkRoad, locked};
 use super::send::SendSetupError;
 use super::undelivered::Undelivered;
 use crate::core::event::{Event, Incident};
 use crate::core::record::Timestamp;
+use crate::edge::outgoing::Egress;
 
 /// Tells the time of day; the daemon's clock, or a test's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

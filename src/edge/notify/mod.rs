@@ -10,7 +10,7 @@
 //!     queue     bounded; full → told
 //!     lanes     one message of an incident at a time, in its order
 //!     deliver   one task per sink: attempts, back-off, expiry
-//!     send      one attempt, to where the guard lets it
+//!     send      one attempt, to where the guard of `outgoing` lets it
 //! ```
 //!
 //! A message is rendered once, so every attempt sends the same text, and what is left at a shutdown
@@ -22,15 +22,14 @@ mod check;
 mod config;
 mod deliver;
 mod dispatch;
-mod egress;
 mod fold;
-mod guard;
 mod lanes;
 mod metrics;
 mod render;
 mod road;
 mod secret;
 mod send;
+mod signers;
 mod standing;
 mod undelivered;
 #[cfg(test)]
@@ -38,18 +37,20 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Problem, check};
+pub use check::check;
 pub use config::{
     AlertmanagerConfig, CloudeventsConfig, Common, ContentMode, EventKind, FileConfig, FileSync,
-    GrafanaConfig, HeaderConfig, Limit, OtlpConfig, PagerdutyConfig, Retry, SecretRef, SinkConfig,
+    GrafanaConfig, HeaderConfig, Limit, OtlpConfig, PagerdutyConfig, Retry, SinkConfig,
     SlackConfig, StdoutConfig, WebhookConfig,
 };
 pub use deliver::Keeping;
 pub use dispatch::{Clock, Context, Dispatcher, StartError};
-pub use egress::Egress;
-pub use guard::Refusal;
 pub use metrics::Metrics;
-pub use render::{INSTANCE_ATTRIBUTE, SCOPE_NAME, event_json, incident_json, json_line, rfc3339};
-pub use secret::SecretError;
-pub use send::{SendSetupError, guarded_client};
+pub use render::{
+    INSTANCE_ATTRIBUTE, SCOPE_NAME, action_json, anomaly_of_json, event_json, incident_json,
+    json_line, rfc3339,
+};
+pub use secret::KeyError;
+pub use send::SendSetupError;
+pub use signers::Signers;
 pub use undelivered::Undelivered;

@@ -138,6 +138,7 @@ pub(super) fn action() -> Action {
         plan: Some(Plan {
             hash: "0123456789abcdef0123456789abcdef".into(),
             subject: None,
+            claims: None,
             requests: vec![Request {
                 system: System::Kubernetes,
                 method: "POST".into(),

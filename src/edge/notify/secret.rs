@@ -1,33 +1,20 @@
-//! Secrets: read from a file or the environment, never shown.
+//! Keys: secrets of a form that those who take them have agreed on.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use super::config::SecretRef;
+use crate::edge::outgoing::{SecretError, SecretRef, load};
 
-/// Most bytes of a secret file that are read.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
-
-/// Why a secret cannot be used. No variant holds any part of the secret.
+/// Why a key cannot be used. No variant holds any part of the secret.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// The file cannot be read.
-    #[error("cannot read the secret from {from}: {why}")]
-    Unreadable {
-        /// Where it was looked for.
-        from: String,
-        /// The reason.
-        why: String,
-    },
-    /// There is nothing in it.
-    #[error("the secret in {0} is empty")]
-    Empty(String),
+pub enum KeyError {
+    /// It is not there.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The prefix is missing.
     #[error(
         "the secret in {0} does not start with \"whsec_\"; make one with: \
@@ -50,36 +37,13 @@ pub enum SecretError {
     NoRoutingKey(String),
 }
 
-/// Reads the text that `reference` leads to, without the white space at its ends.
-pub(crate) fn load(reference: &SecretRef) -> Result<String, SecretError> {
-    let unreadable = |why: String| SecretError::Unreadable {
-        from: reference.to_string(),
-        why,
-    };
-    let text = match reference {
-        SecretRef::Env(name) => std::env::var(name).map_err(|e| unreadable(e.to_string()))?,
-        SecretRef::File(path) => {
-            let mut text = String::new();
-            let file = File::open(path).map_err(|e| unreadable(e.to_string()))?;
-            let read = file.take(FILE_BYTES_MAX).read_to_string(&mut text);
-            read.map_err(|e| unreadable(e.to_string()))?;
-            text
-        }
-    };
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(SecretError::Empty(reference.to_string()));
-    }
-    Ok(text.to_owned())
-}
-
 /// Reads PagerDuty's routing key.
-pub(crate) fn load_routing_key(reference: &SecretRef) -> Result<String, SecretError> {
+pub(crate) fn load_routing_key(reference: &SecretRef) -> Result<String, KeyError> {
     let key = load(reference)?;
     let is_key = key.len() == 32 && key.chars().all(|c| c.is_ascii_alphanumeric());
     match is_key {
         true => Ok(key),
-        false => Err(SecretError::NoRoutingKey(reference.to_string())),
+        false => Err(KeyError::NoRoutingKey(reference.to_string())),
     }
 }
 
@@ -89,20 +53,20 @@ pub(super) struct SigningKey(Vec<u8>);
 
 impl SigningKey {
     /// Loads and decodes `whsec_…`.
-    pub(super) fn load(reference: &SecretRef) -> Result<Self, SecretError> {
+    pub(super) fn load(reference: &SecretRef) -> Result<Self, KeyError> {
         Self::decode(&load(reference)?, &reference.to_string())
     }
 
     /// Decodes `text`; `from` names its origin in errors.
-    pub(super) fn decode(text: &str, from: &str) -> Result<Self, SecretError> {
+    pub(super) fn decode(text: &str, from: &str) -> Result<Self, KeyError> {
         let Some(encoded) = text.strip_prefix("whsec_") else {
-            return Err(SecretError::NoPrefix(from.to_owned()));
+            return Err(KeyError::NoPrefix(from.to_owned()));
         };
         let Ok(key) = STANDARD.decode(encoded) else {
-            return Err(SecretError::NotBase64(from.to_owned()));
+            return Err(KeyError::NotBase64(from.to_owned()));
         };
         if !(24..=64).contains(&key.len()) {
-            return Err(SecretError::WrongLength {
+            return Err(KeyError::WrongLength {
                 from: from.to_owned(),
                 bytes: key.len(),
             });
@@ -113,16 +77,37 @@ impl SigningKey {
     /// The value of `webhook-signature` (Standard Webhooks 1.0): `v1,` and the base64 of the
     /// HMAC-SHA256 over `id.timestamp.body`. `timestamp` is in seconds since the epoch.
     pub(super) fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
-            // HMAC takes keys of every length, so this is never reached.
-            return String::new();
+        match self.over(id, timestamp, body) {
+            Some(mac) => format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())),
+            None => String::new(),
+        }
+    }
+
+    /// Whether `signature`, without its `v1,`, is that of this key. How long this takes tells nothing of
+    /// how much of it is right.
+    pub(super) fn verifies(
+        &self,
+        (id, timestamp): (&str, u64),
+        body: &[u8],
+        signature: &str,
+    ) -> bool {
+        let (Some(mac), Ok(signature)) =
+            (self.over(id, timestamp, body), STANDARD.decode(signature))
+        else {
+            return false;
         };
+        mac.verify_slice(&signature).is_ok()
+    }
+
+    /// `None` is never: HMAC takes keys of every length.
+    fn over(&self, id: &str, timestamp: u64, body: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         mac.update(id.as_bytes());
         mac.update(b".");
         mac.update(timestamp.to_string().as_bytes());
         mac.update(b".");
         mac.update(body);
-        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+        Some(mac)
     }
 }
 
@@ -175,7 +160,7 @@ mod tests {
         assert_eq!(format!("{key:?}"), "SigningKey(..)");
         std::fs::write(&path, " \n").unwrap();
         let error = SigningKey::load(&SecretRef::File(path)).unwrap_err();
-        assert!(matches!(error, SecretError::Empty(_)));
+        assert!(matches!(error, KeyError::Secret(SecretError::Empty(_))));
     }
 
     #[test]

@@ -28,12 +28,12 @@ mod egress;
 mod golden;
 mod hostile;
 mod order;
-mod stub;
 
 use super::secret::SigningKey;
 use super::*;
 use crate::core::event::Event;
 use crate::core::record::Timestamp;
+use crate::edge::outgoing::{Ask, Egress, Stub};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
@@ -335,7 +335,7 @@ async fn a_clock_that_was_put_back_makes_no_proposal_good_for_longer() {
 #[tokio::test]
 async fn each_attempt_is_signed_with_its_own_time() {
     let (sender, mut times) = mpsc::unbounded_channel();
-    let mut stub = stub::Stub::start(move |ask: &stub::Ask| {
+    let mut stub = Stub::start(move |ask: &Ask| {
         let _ = sender.send(ask.header("webhook-timestamp").to_owned());
         StatusCode::BAD_GATEWAY.into_response()
     })

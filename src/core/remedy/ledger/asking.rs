@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Ledger, entry::Entry};
+use super::Ledger;
+use super::entry::{Entry, is_person};
 use crate::core::event::{Action, ActionState, Grounds, Mode};
 use crate::core::record::Timestamp;
 use crate::core::remedy::ask::id_of;
@@ -22,6 +23,7 @@ const NAMES_MAX: usize = 16;
 impl Ledger {
     /// A rule asks for `action` on account of an anomaly.
     pub fn asked(&mut self, mut action: Action, incident: Option<Incidence<'_>>, now: Timestamp) {
+        self.is_touched = true;
         if let Some(incident) = incident {
             action.incident = Some(incident.id.into());
             action.fingerprint = incident.fingerprint.into();
@@ -30,7 +32,7 @@ impl Ledger {
             return;
         }
         let (attempt, latest) = self.tried(&action);
-        if latest.is_some_and(|(state, at)| now < at.plus(self.rest_after(state, &action))) {
+        if latest.is_some_and(|it| now < ended_at(it).plus(self.rest_after(it))) {
             return;
         }
         if self.open.len() >= Self::OPEN_MAX {
@@ -38,8 +40,13 @@ impl Ledger {
             return;
         }
         let cause = action.incident.as_deref().unwrap_or(&action.fingerprint);
-        action.id = id_of(cause, &action.remedy, &action.target, attempt);
-        let id = action.id.clone();
+        let nth = |attempt| id_of(cause, &action.remedy, &action.target, attempt);
+        // Earlier attempts may be forgotten; what was sent is not.
+        let mut attempts = (attempt..).map(nth).filter(|id| !self.is_taken(id));
+        let Some(id) = attempts.next() else {
+            return;
+        };
+        action.id = id.clone();
         let why = action.reason.clone();
         self.open.insert(id.clone(), Entry::new(action, now));
         self.step(&id, ActionState::Asked, ("knothole", &why), now);
@@ -63,30 +70,42 @@ impl Ledger {
         true
     }
 
-    /// How often the same was tried for the same incident, and how and when the last of it ended.
-    fn tried(&self, asked: &Action) -> (u32, Option<(ActionState, Timestamp)>) {
+    /// How often the same was tried for the same incident, and the last of it.
+    fn tried(&self, asked: &Action) -> (u32, Option<&Action>) {
         let same = self.past.iter().filter(|it| is_same(it, asked));
-        let count = same.clone().count();
-        let latest = same.last().map(|it| {
-            let at = it.steps.last().map_or(it.asked_at, |step| step.at);
-            (it.state, at)
-        });
-        (u32::try_from(count).unwrap_or(u32::MAX), latest)
+        let count = u32::try_from(same.clone().count()).unwrap_or(u32::MAX);
+        (count, same.last().map(AsRef::as_ref))
     }
 
-    /// How long nothing is asked for again.
-    fn rest_after(&self, state: ActionState, action: &Action) -> Duration {
-        match state {
+    /// Whether an action has this id already.
+    fn is_taken(&self, id: &str) -> bool {
+        self.get(id).is_some() || self.book.iter().any(|it| *it.id == *id)
+    }
+
+    /// How long nothing is asked for again after `past`.
+    fn rest_after(&self, past: &Action) -> Duration {
+        match past.state {
             // Somebody said no: not again while this goes on.
-            ActionState::Denied => Duration::MAX,
+            ActionState::Denied if is_denied_by_person(past) => Duration::MAX,
+            // What the checks went by changes seldom.
+            ActionState::Denied => self.limits.cool_down_max,
             // It was told, or shown, once.
-            ActionState::Expired | ActionState::Observed => match action.mode {
+            ActionState::Expired | ActionState::Observed => match past.mode {
                 Mode::Observe | Mode::Suggest => Duration::from_secs(3_600),
                 Mode::Approve | Mode::Auto => self.limits.cool_down,
             },
             _ => self.limits.cool_down,
         }
     }
+}
+
+/// Whether a person said no to it.
+pub(super) fn is_denied_by_person(action: &Action) -> bool {
+    action.state == ActionState::Denied && action.steps.last().is_some_and(is_person)
+}
+
+fn ended_at(past: &Action) -> Timestamp {
+    past.steps.last().map_or(past.asked_at, |step| step.at)
 }
 
 fn is_same(a: &Action, b: &Action) -> bool {

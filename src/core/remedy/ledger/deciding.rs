@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::entry::Entry;
-use super::{Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, WorldOf};
+use super::entry::{Doing, Entry};
+use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
 use crate::core::record::Timestamp;
-use crate::core::remedy::case::{Case, World};
-use crate::core::remedy::check;
+use crate::core::remedy::case::{Case, Reach, World};
+use crate::core::remedy::check::{self, Decide};
 use crate::core::remedy::facts::Facts;
 use crate::core::remedy::plan::{self, Draft};
+use crate::core::remedy::policy;
 
 /// Where an action goes from what the checks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ enum Way {
     Person,
     /// It is looked at again later.
     Later,
+    /// Nowhere: it is over.
+    Nowhere,
 }
 
 impl Ledger {
@@ -28,6 +31,7 @@ impl Ledger {
         self.signs.forget(now);
         let due = self.open.iter().filter(|(_, entry)| entry.due <= now);
         let due: Vec<Box<str>> = due.map(|(id, _)| id.clone()).collect();
+        self.is_touched |= !due.is_empty();
         for id in due {
             self.turn(&id, world, now);
         }
@@ -37,20 +41,13 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        if let Some(since) = entry.under_way {
+        if let Some((_, since)) = entry.under_way {
             if now.since(since) < TASK_MAX {
                 entry.due = since.plus(TASK_MAX);
                 return;
             }
             entry.under_way = None;
-            if entry.action.state == ActionState::Sending {
-                let why = "no answer came back";
-                self.step(id, ActionState::Unsettled, ("knothole", why), now);
-            }
         }
-        let Some(entry) = self.open.get_mut(id) else {
-            return;
-        };
         let is_late = now >= entry.action.expires_at;
         match entry.action.state {
             ActionState::Asked
@@ -67,13 +64,19 @@ impl Ledger {
                 );
             }
             ActionState::Asked | ActionState::Blocked => self.look(id, world, now),
-            ActionState::Approved if entry.action.remedy == Remedy::Webhook => {
+            ActionState::Approved if is_with_hook(&entry.action) => {
                 // The hook has been told; it answers or its time is up.
                 entry.due = entry.action.expires_at;
             }
             ActionState::Approved => self.look(id, world, now),
+            // More may speak for it by now, so that no person is needed any more.
+            ActionState::Proposed if entry.action.mode == Mode::Auto => self.look(id, world, now),
             ActionState::Proposed | ActionState::Accepted => self.wait_for_others(id, now),
-            ActionState::Sending => entry.due = now.plus(TASK_MAX),
+            ActionState::Sending => {
+                let why = "no answer came back";
+                self.step(id, ActionState::Unsettled, ("knothole", why), now);
+                self.settle(id, now);
+            }
             ActionState::Unsettled => self.settle(id, now),
             ActionState::Done => self.review(id, world, now),
             ActionState::Effective
@@ -122,6 +125,8 @@ impl Ledger {
         let unsettled = entry.action.steps.iter().rev();
         let unsettled = unsettled.take_while(|step| step.state == ActionState::Unsettled);
         let since = unsettled.last().map_or(sent, |step| step.at);
+        // Before this process the clock may have been ahead.
+        let since = if since > now { entry.taken_at } else { since };
         if now.since(since) >= SETTLE_MAX {
             let why = "nobody knows whether it took place: the cluster could not be read";
             self.finish(id, ActionState::Inconclusive, why, now);
@@ -144,7 +149,15 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        entry.under_way = Some(now);
+        let doing = match errand {
+            Errand::Look { .. } => Doing::Look,
+            Errand::Rehearse { .. } => Doing::Rehearse,
+            Errand::Send { .. } => Doing::Send,
+            Errand::Settle { .. } => Doing::Settle,
+            // Nothing comes back.
+            Errand::Note { .. } => return,
+        };
+        entry.under_way = Some((doing, now));
         entry.due = now.plus(TASK_MAX);
         self.tasks.push(Task {
             id: id.into(),
@@ -166,7 +179,7 @@ impl Ledger {
         entry.facts = facts;
         entry.rehearsal = None;
         let drafted = match &entry.facts {
-            Some(facts) => plan::draft(&entry.action, facts, entry.action.asked_at),
+            Some(facts) => plan::draft(&entry.action, facts),
             None => Ok(Draft::default()),
         };
         let draft = match drafted {
@@ -179,9 +192,12 @@ impl Ledger {
         let was = entry.action.plan.as_ref().map(|plan| plan.hash.clone());
         let hash = plan::hash(&draft);
         let is_as_approved = was.as_ref() == Some(&hash);
-        entry.action.plan = Some(Plan {
+        let claims = entry.facts.as_ref().and_then(Facts::claimed);
+        let lasts = self.limits.cool_down.max(CLAIM_MIN);
+        entry.revise(Plan {
             hash,
             subject: draft.subject,
+            claims: claims.map(|object| (object.clone(), lasts)),
             requests: draft.requests,
             undo: draft.undo,
             checks: Vec::new(),
@@ -196,22 +212,35 @@ impl Ledger {
         }
         match self.check(id, world, now) {
             // A rehearsal asks the policy too, which a person is to see before they decide.
-            Way::On | Way::Person if self.can_act && !self.is_observed(id) => {
-                self.rehearse(id, now);
-            }
+            Way::On | Way::Person if self.is_rehearsed(id) => self.rehearse(id, now),
             way => self.go(id, way, now),
         }
     }
 
-    fn is_observed(&self, id: &str) -> bool {
-        let entry = self.open.get(id);
-        entry.is_some_and(|entry| entry.action.mode == Mode::Observe)
+    /// Whether anybody is asked before it goes on: the cluster, or without one the policy of what is done
+    /// elsewhere.
+    fn is_rehearsed(&self, id: &str) -> bool {
+        let elsewhere = |entry: &Entry| {
+            let action = &entry.action;
+            Reach::of(action.remedy.kind()) == Reach::Elsewhere && action.mode >= Mode::Approve
+        };
+        self.can_act || self.open.get(id).is_some_and(elsewhere)
     }
 
     fn rehearse(&mut self, id: &str, now: Timestamp) {
         if let Some(entry) = self.open.get(id) {
             let action = Arc::new(entry.action.clone());
-            self.hand_out(id, Errand::Rehearse { action }, now);
+            let permissions = entry
+                .facts
+                .as_ref()
+                .map_or_else(Vec::new, |facts| plan::permissions_of(&entry.action, facts));
+            let input = policy::input(&action, entry.facts.as_ref(), &self.book, now);
+            let errand = Errand::Rehearse {
+                action,
+                permissions,
+                input: Box::new(input),
+            };
+            self.hand_out(id, errand, now);
         }
     }
 
@@ -237,7 +266,10 @@ impl Ledger {
             limits: &self.limits,
             now,
         };
-        let checks = check::ask_all(&case);
+        let checks = match entry.rehearsal {
+            None if self.is_rehearsed(id) => check::ask_before(&case),
+            _ => check::ask_all(&case),
+        };
         let way = way_of(entry, &checks, self.can_act);
         if let Some(plan) = self
             .open
@@ -258,28 +290,40 @@ impl Ledger {
         if action.mode == Mode::Observe {
             let why = match way {
                 Way::On => "it would have been done".to_owned(),
-                Way::Person | Way::Later => format!("it would not have been done: {reasons}"),
+                Way::Person => format!("a person would have been asked: {reasons}"),
+                Way::Later | Way::Nowhere => {
+                    format!("it would not have been done: {reasons}")
+                }
             };
             self.step(id, ActionState::Observed, ("knothole", &why), now);
             return;
         }
+        let is_told = action.state == ActionState::Proposed;
         match way {
+            // It was told that a person may decide, and that stays so.
+            Way::Later | Way::Person if is_told => self.wait_on(id, now),
             Way::Later => self.put_off(id, &reasons, None, now),
+            Way::Nowhere => self.finish(id, ActionState::Denied, &reasons, now),
             Way::Person => {
                 let why = match reasons.is_empty() {
                     true => "a person or a hook decides".to_owned(),
                     false => reasons,
                 };
                 self.step(id, ActionState::Proposed, ("knothole", &why), now);
-                self.due_at_end(id);
+                self.wait_on(id, now);
             }
             Way::On => self.set_off(id, now),
         }
     }
 
-    fn due_at_end(&mut self, id: &str) {
+    /// It waits for a person or a hook; where its rule is automatic it is looked at again meanwhile.
+    fn wait_on(&mut self, id: &str, now: Timestamp) {
         if let Some(entry) = self.open.get_mut(id) {
-            entry.due = entry.action.expires_at;
+            let again = now.plus(LOOK_AGAIN).min(entry.action.expires_at);
+            entry.due = match entry.action.mode {
+                Mode::Auto => again,
+                Mode::Observe | Mode::Suggest | Mode::Approve => entry.action.expires_at,
+            };
         }
     }
 
@@ -294,6 +338,9 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
+        if entry.action.state == ActionState::Proposed {
+            return self.wait_on(id, now);
+        }
         entry.due = until
             .unwrap_or(now.plus(LOOK_AGAIN))
             .min(entry.action.expires_at);
@@ -313,24 +360,26 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        if entry.approved_by.is_none() && entry.action.state != ActionState::Approved {
-            let why = "every check passed";
-            self.step(id, ActionState::Approved, ("knothole", why), now);
+        let by = entry.approved_by.clone();
+        let is_hook = entry.action.remedy == Remedy::Webhook;
+        let why = by.as_ref().map_or_else(
+            || "every check passed".to_owned(),
+            |by| format!("{by} approved it, and every check passed"),
+        );
+        if by.is_none() && !is_hook {
+            self.step(id, ActionState::Approved, ("knothole", &why), now);
         }
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        if entry.action.remedy == Remedy::Webhook {
-            entry.due = entry.action.expires_at;
-            return;
-        }
         entry.action.acted_at = Some(now);
         entry.action.before = entry.facts.as_ref().and_then(Facts::health);
-        let by = entry.approved_by.clone();
-        let why = by.map_or_else(
-            || "every check passed".to_owned(),
-            |by| format!("{by} approved it, and every check passed"),
-        );
+        if is_hook {
+            // The hook is told by this very step.
+            entry.due = entry.action.expires_at;
+            self.step(id, ActionState::Approved, ("knothole", &why), now);
+            return;
+        }
         self.step(id, ActionState::Sending, ("knothole", &why), now);
         let Some(entry) = self.open.get(id) else {
             return;
@@ -345,33 +394,33 @@ impl Ledger {
     }
 }
 
-/// Where it goes from what the checks say: a rule alone needs every check to pass; a person may allow what
-/// a check asks about; a suggestion is made unless something forbids it.
+/// Whether a hook was told to do it.
+pub(super) fn is_with_hook(action: &Action) -> bool {
+    action.remedy == Remedy::Webhook && action.was_sent()
+}
+
+/// Where it goes from what the checks say. A person who approved the plan has allowed what checks ask
+/// about, and nothing else.
 fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
-    let worst = checks.iter().map(|it| it.verdict).max();
-    let worst = worst.unwrap_or(CheckVerdict::Unknown);
-    let approved = entry.approved_by.is_some();
-    match (entry.action.mode, worst) {
-        (_, CheckVerdict::Stop) => Way::Later,
-        (Mode::Observe, CheckVerdict::Pass) => Way::On,
-        (Mode::Observe, _) => Way::Person,
-        (Mode::Suggest, _) => Way::Person,
-        (Mode::Approve | Mode::Auto, CheckVerdict::Pass | CheckVerdict::Ask)
-            if approved && can_act =>
-        {
-            Way::On
-        }
-        (Mode::Approve | Mode::Auto, CheckVerdict::Wait | CheckVerdict::Unknown) if approved => {
-            Way::Later
-        }
-        (Mode::Approve, _) => Way::Person,
-        (Mode::Auto, CheckVerdict::Pass) => match entry.action.remedy == Remedy::Webhook || can_act
-        {
-            true => Way::On,
-            false => Way::Later,
-        },
-        (Mode::Auto, CheckVerdict::Ask) => Way::Person,
-        (Mode::Auto, CheckVerdict::Wait | CheckVerdict::Unknown) => Way::Later,
+    let mode = entry.action.mode;
+    let is_hook = entry.action.remedy == Remedy::Webhook;
+    // What is only observed shows what would become of it where knothole acts.
+    let judged = match mode {
+        Mode::Observe => Mode::Auto,
+        Mode::Suggest | Mode::Approve | Mode::Auto => mode,
+    };
+    let decided = match check::decision(checks, judged) {
+        Decide::NeedsPerson if entry.approved_by.is_some() => Decide::Go,
+        decided => decided,
+    };
+    match (decided, mode) {
+        (Decide::Never, _) => Way::Nowhere,
+        (Decide::Later, _) => Way::Later,
+        (Decide::Go, Mode::Observe) => Way::On,
+        (Decide::NeedsPerson, _) | (Decide::Go, Mode::Suggest) => Way::Person,
+        // Without anything to act with it can only be told.
+        (Decide::Go, Mode::Approve | Mode::Auto) if !can_act && !is_hook => Way::Person,
+        (Decide::Go, Mode::Approve | Mode::Auto) => Way::On,
     }
 }
 

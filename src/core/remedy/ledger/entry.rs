@@ -1,8 +1,13 @@
 //! An action that is not over, and what is only known as long as this process lives.
 
-use crate::core::event::{Action, Step};
+use std::collections::VecDeque;
+
+use crate::core::event::{Action, ActionState, Plan, Step};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Facts, Rehearsal};
+
+/// So many plans of before are remembered, to say what changed.
+const FORMER_MAX: usize = 4;
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
@@ -10,35 +15,75 @@ pub(super) struct Entry {
     /// What was read last.
     pub(super) facts: Option<Facts>,
     pub(super) rehearsal: Option<Rehearsal>,
-    /// Since when a task is under way.
-    pub(super) under_way: Option<Timestamp>,
+    /// Which task is under way, and since when. What else comes back is late or came before.
+    pub(super) under_way: Option<(Doing, Timestamp)>,
+    /// When this process took it up.
+    pub(super) taken_at: Timestamp,
     /// When there is something to do next.
     pub(super) due: Timestamp,
     /// Whose approval holds for the plan.
     pub(super) approved_by: Option<Box<str>>,
+    /// What would have been done when it was looked at before, oldest first.
+    pub(super) former: VecDeque<Plan>,
+}
+
+/// What is being done outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Look,
+    Rehearse,
+    Send,
+    Settle,
 }
 
 impl Entry {
-    pub(super) fn new(action: Action, due: Timestamp) -> Self {
-        let approved = action.steps.iter().rev().find(|step| {
-            step.state == crate::core::event::ActionState::Approved && *step.by != *"knothole"
-        });
+    /// One that is to be looked at now.
+    pub(super) fn new(action: Action, now: Timestamp) -> Self {
+        // What was proposed again since is another plan, which nobody approved.
+        let steps = action.steps.iter().rev();
+        let approved = steps
+            .take_while(|step| step.state != ActionState::Proposed)
+            .find(|step| step.state == ActionState::Approved && is_person(step));
         Self {
             approved_by: approved.map(|step| step.by.clone()),
             action,
             facts: None,
             rehearsal: None,
             under_way: None,
-            due,
+            taken_at: now,
+            due: now,
+            former: VecDeque::new(),
         }
     }
 
-    /// Keeps the step; of many the first and the latest.
+    /// What would be done is this from now on.
+    pub(super) fn revise(&mut self, plan: Plan) {
+        let hash = plan.hash.clone();
+        let Some(was) = self.action.plan.replace(plan) else {
+            return;
+        };
+        let is_known = self.former.iter().any(|it| it.hash == was.hash);
+        if was.hash == hash || was.hash.is_empty() || is_known {
+            return;
+        }
+        self.former.push_back(was);
+        if self.former.len() > FORMER_MAX {
+            self.former.pop_front();
+        }
+    }
+
+    /// Keeps the step; of many the first, the latest and what people said.
     pub(super) fn push(&mut self, step: Step) {
         let steps = &mut self.action.steps;
         if steps.len() >= Action::STEPS_MAX {
-            steps.remove(1);
+            let own = steps.iter().skip(1).position(|step| !is_person(step));
+            steps.remove(own.map_or(1, |at| at + 1));
         }
         steps.push(step);
     }
+}
+
+/// Whether somebody else said so.
+pub(super) fn is_person(step: &Step) -> bool {
+    *step.by != *"knothole"
 }

@@ -9,6 +9,7 @@ mod asking;
 mod entry;
 mod deciding;
 mod results;
+mod revised;
 mod verdicts;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,8 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::Value;
 
 pub use asking::Incidence;
 pub use results::{Report, Reported};
@@ -26,11 +29,10 @@ use entry::Entry;
 use super::ask::hex_of;
 use super::book::Book;
 use super::case::World;
+use super::plan::Permission;
 use super::rule::{Limits, Rule};
 use super::signs::Signs;
-use crate::core::event::{
-    Action, ActionEvent, ActionStage, ActionState, Plan, Remedy, Step, Target,
-};
+use crate::core::event::{Action, ActionEvent, ActionStage, ActionState, Remedy, Step, Target};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// How soon something that is blocked is looked at again.
@@ -39,6 +41,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// After so long it is told that nobody knows whether something took place.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
+/// The shortest time for which a workload is claimed.
+const CLAIM_MIN: Duration = Duration::from_secs(60);
 /// A task that has not come back after so long never will.
 const TASK_MAX: Duration = Duration::from_secs(90);
 
@@ -65,6 +69,10 @@ pub enum Errand {
     Rehearse {
         /// The action, with its plan.
         action: Arc<Action>,
+        /// What the cluster has to permit.
+        permissions: Vec<Permission>,
+        /// What a policy is asked about.
+        input: Box<Value>,
     },
     /// Carry it out. It is on disk that this may happen.
     Send {
@@ -114,6 +122,8 @@ pub struct Ledger {
     refused: u64,
     /// What was verified, for the incident it belongs to.
     verified: Vec<Arc<Action>>,
+    /// Whether an open action may be another than when [`take_touched`](Ledger::take_touched) was asked.
+    is_touched: bool,
 }
 
 impl Ledger {
@@ -137,6 +147,7 @@ impl Ledger {
             tasks: Vec::new(),
             refused: 0,
             verified: Vec::new(),
+            is_touched: false,
         }
     }
 
@@ -155,6 +166,7 @@ impl Ledger {
     /// Takes up an action that was written before this process began. What was being sent is settled by
     /// reading the cluster.
     pub fn restore(&mut self, action: Action, now: Timestamp) {
+        self.is_touched = true;
         let action = Arc::new(action);
         self.book.put(Arc::clone(&action));
         if action.is_over() {
@@ -188,6 +200,12 @@ impl Ledger {
     /// The actions that are not over, by id.
     pub fn open(&self) -> impl Iterator<Item = &Action> {
         self.open.values().map(|entry| &entry.action)
+    }
+
+    /// Whether what [`open`](Self::open) shows may have changed since the last call: also by what is no
+    /// step, such as what a check says.
+    pub const fn take_touched(&mut self) -> bool {
+        std::mem::replace(&mut self.is_touched, false)
     }
 
     /// The action with this id, if it is not over or ended lately.
@@ -255,6 +273,7 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
+        self.is_touched = true;
         let was = entry.action.state;
         entry.action.state = state;
         let step = Step {
@@ -310,16 +329,14 @@ impl Ledger {
         self.events.push(event);
     }
 
+    /// Of too many the oldest goes that is not a person's no: whoever has much asked for does not undo it.
     fn remember(&mut self, action: Arc<Action>) {
         self.past.push_back(action);
         if self.past.len() > Self::PAST_MAX {
-            self.past.pop_front();
+            let mut all = self.past.iter();
+            let other = all.position(|it| !asking::is_denied_by_person(it));
+            self.past.remove(other.unwrap_or_default());
         }
-    }
-
-    /// The plan of an open action.
-    fn plan_of(&self, id: &str) -> Option<&Plan> {
-        self.open.get(id)?.action.plan.as_ref()
     }
 }
 
@@ -327,7 +344,9 @@ impl Ledger {
 fn stage_of(was: ActionState, action: &Action) -> Option<ActionStage> {
     match action.state {
         ActionState::Proposed => Some(ActionStage::Proposed),
-        ActionState::Approved => Some(ActionStage::Approved),
+        ActionState::Approved => is_approved_anew(action).then_some(ActionStage::Approved),
+        // What the checks forbid for good was never told to anybody.
+        ActionState::Denied if was == ActionState::Asked || was == ActionState::Blocked => None,
         ActionState::Denied => Some(ActionStage::Denied),
         ActionState::Done => Some(ActionStage::Executed),
         ActionState::Effective
@@ -350,6 +369,17 @@ fn stage_of(was: ActionState, action: &Action) -> Option<ActionStage> {
         | ActionState::Accepted
         | ActionState::Observed => None,
     }
+}
+
+/// Whether it was not approved before. What was refused for now is tried again without another word. A hook
+/// acts on being told, so it is told by the step that asked all checks.
+fn is_approved_anew(action: &Action) -> bool {
+    if action.remedy == Remedy::Webhook {
+        return action.was_sent();
+    }
+    let earlier = action.steps.iter().rev().skip(1);
+    let mut earlier = earlier.take_while(|step| step.state != ActionState::Proposed);
+    !earlier.any(|step| step.state == ActionState::Approved)
 }
 
 fn stage_is_told(state: ActionState) -> bool {

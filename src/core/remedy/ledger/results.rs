@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::entry::Doing;
 use super::{Ledger, SETTLE_AGAIN, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Health, Plan};
 use crate::core::record::Timestamp;
@@ -32,16 +33,34 @@ pub enum Reported {
     Settled(Settlement),
 }
 
+impl Reported {
+    /// What it comes back from.
+    const fn doing(&self) -> Doing {
+        match self {
+            Self::Looked(_) => Doing::Look,
+            Self::Rehearsed(_) => Doing::Rehearse,
+            Self::Answered(_) => Doing::Send,
+            Self::Settled(_) => Doing::Settle,
+        }
+    }
+}
+
 /// How soon something is tried again that was not done for want of room.
 const NOT_NOW: Duration = Duration::from_secs(10);
 
 impl Ledger {
     /// Takes what came back. What nobody waits for any more is let go.
     pub fn report(&mut self, report: Report, world: WorldOf<'_>, now: Timestamp) {
+        self.is_touched = true;
         let id = &report.id;
         let Some(entry) = self.open.get_mut(&**id) else {
             return;
         };
+        let doing = report.reported.doing();
+        if entry.under_way.is_none_or(|(it, _)| it != doing) {
+            self.unawaited(id, report.reported, now);
+            return;
+        }
         entry.under_way = None;
         let state = entry.action.state;
         match (report.reported, state) {
@@ -58,14 +77,20 @@ impl Ledger {
             }
             (
                 Reported::Looked(looked),
-                ActionState::Asked | ActionState::Blocked | ActionState::Approved,
+                ActionState::Asked
+                | ActionState::Blocked
+                | ActionState::Proposed
+                | ActionState::Approved,
             ) => match looked {
                 Ok(facts) => self.looked(id, Some(*facts), world, now),
                 Err(why) => self.unread(id, &why, now),
             },
             (
                 Reported::Rehearsed(rehearsal),
-                ActionState::Asked | ActionState::Blocked | ActionState::Approved,
+                ActionState::Asked
+                | ActionState::Blocked
+                | ActionState::Proposed
+                | ActionState::Approved,
             ) => {
                 entry.rehearsal = Some(*rehearsal);
                 self.rehearsed(id, world, now);
@@ -74,8 +99,22 @@ impl Ledger {
             (Reported::Settled(settlement), ActionState::Unsettled) => {
                 self.settled(id, settlement, now);
             }
-            // An answer that was given up comes late: the cluster has been asked meanwhile.
+            // It stands somewhere else by now.
             _ => entry.due = now,
+        }
+    }
+
+    /// Something comes back that was given up, or comes twice. Only that it took place is taken: what was refused
+    /// may have been so another time.
+    fn unawaited(&mut self, id: &str, reported: Reported, now: Timestamp) {
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        if let (Reported::Answered(Answer::Done(said)), ActionState::Unsettled) =
+            (reported, entry.action.state)
+        {
+            entry.under_way = None;
+            self.took_place(id, &said, now);
         }
     }
 
@@ -101,16 +140,15 @@ impl Ledger {
             }];
             match &mut entry.action.plan {
                 Some(plan) if entry.approved_by.is_some() => plan.checks = checks,
-                plan => {
-                    *plan = Some(Plan {
-                        hash: "".into(),
-                        subject: None,
-                        requests: Vec::new(),
-                        undo: Vec::new(),
-                        checks,
-                        at: now,
-                    });
-                }
+                _ => entry.revise(Plan {
+                    hash: "".into(),
+                    subject: None,
+                    claims: None,
+                    requests: Vec::new(),
+                    undo: Vec::new(),
+                    checks,
+                    at: now,
+                }),
             }
         }
         self.put_off(id, &why, None, now);

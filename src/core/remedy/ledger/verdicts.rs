@@ -1,6 +1,9 @@
 //! What people and hooks say of an action.
 
 use super::Ledger;
+use super::deciding::is_with_hook;
+use super::entry::Entry;
+use super::revised::changed;
 use crate::core::event::{ActionState, Mode, Remedy};
 use crate::core::record::Timestamp;
 
@@ -19,8 +22,16 @@ pub enum LedgerError {
     )]
     Mode(&'static str),
     /// The plan is another by now.
-    #[error("this is not the plan: it is {0} by now; look at it again")]
-    Plan(Box<str>),
+    #[error("this is not the plan, which is {present}: {changed}")]
+    Plan {
+        /// Its hash.
+        present: Box<str>,
+        /// In what it is another.
+        changed: String,
+    },
+    /// It is not known yet what would be done.
+    #[error("there is no plan yet that could be approved: {0}")]
+    NoPlan(Box<str>),
     /// There is nothing to carry it out with.
     #[error("there is no cluster to carry it out on: set remediation.kubernetes")]
     NoCluster,
@@ -67,7 +78,6 @@ impl Ledger {
         (by, why): (&str, &str),
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        let hash = self.plan_of(id).map(|plan| plan.hash.clone());
         let can_act = self.can_act;
         let Some(entry) = self.open.get_mut(id) else {
             return Err(self.over(id));
@@ -75,16 +85,13 @@ impl Ledger {
         let (mode, state) = (entry.action.mode, entry.action.state);
         match (mode, state) {
             (Mode::Observe | Mode::Suggest, _) => return Err(LedgerError::Mode(mode.name())),
-            (_, ActionState::Approved) if entry.approved_by.as_deref() == Some(by) => return Ok(()),
+            (_, ActionState::Approved) if entry.approved_by.as_deref() == Some(by) => {
+                return check(entry, plan);
+            }
             (_, ActionState::Proposed | ActionState::Blocked) => {}
             (_, state) => return Err(LedgerError::Past(state.name())),
         }
-        if hash
-            .as_deref()
-            .is_none_or(|hash| hash != plan || hash.is_empty())
-        {
-            return Err(LedgerError::Plan(hash.unwrap_or_default()));
-        }
+        check(entry, plan)?;
         if !can_act && entry.action.remedy != Remedy::Webhook {
             return Err(LedgerError::NoCluster);
         }
@@ -135,7 +142,8 @@ impl Ledger {
         };
         let action = &mut entry.action;
         let may = match (action.state, &action.remedy, action.mode) {
-            (ActionState::Accepted, _, _) | (ActionState::Approved, Remedy::Webhook, _) => true,
+            (ActionState::Accepted, _, _) => true,
+            (ActionState::Approved, _, _) => is_with_hook(action),
             // What is only suggested is anybody's to do.
             (ActionState::Proposed, _, Mode::Suggest) => true,
             (ActionState::Done, _, _) => return Ok(()),
@@ -170,5 +178,23 @@ impl Ledger {
         self.get(id).map_or(LedgerError::Unknown, |action| {
             LedgerError::Past(action.state.name())
         })
+    }
+}
+
+/// Whether `hash` is that of the plan as it is now.
+fn check(entry: &Entry, hash: &str) -> Result<(), LedgerError> {
+    let action = &entry.action;
+    let present = action.plan.as_ref().filter(|plan| !plan.hash.is_empty());
+    match present {
+        None => {
+            let last = action.steps.last();
+            let why = last.map_or("it was not looked at yet", |step| &*step.why);
+            Err(LedgerError::NoPlan(why.into()))
+        }
+        Some(plan) if *plan.hash == *hash => Ok(()),
+        Some(plan) => Err(LedgerError::Plan {
+            present: plan.hash.clone(),
+            changed: changed(&entry.former, plan, hash),
+        }),
     }
 }

@@ -14,7 +14,6 @@ use crate::edge::api::{
     Applied, AuditEntry, Feedback, FeedbackVerdict, Refusal, Subject, TokenSettings, TokenSource,
 };
 use crate::edge::catalog::{Entity, Listing, ServiceName};
-use crate::edge::store::Kind;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::roles::example;
+use super::roles::{TOKENS, example, gate};
 use super::routes::ROUTES;
 use super::schema::complaints;
 use super::*;
@@ -72,11 +72,18 @@ fn it_tells_what_each_does_and_for_whom() {
 async fn every_route_answers_as_it_says() {
     let document = document();
     let world = Arc::new(World::new());
+    let folder = tempfile::tempdir().unwrap();
+    let by_token = Api {
+        gate: gate(&folder),
+        ..api(&world)
+    };
+    let approver = format!("Bearer {}", TOKENS[2].1);
     let mut checked = 0;
     for route in ROUTES {
         let told = operation(&document, route.path, route.method.name());
         let name = format!("{} {}", route.method.name(), route.path);
-        let reply = call(&world, example(route)).await;
+        let allowed = example(route).with("authorization", &approver);
+        let reply = call_to(by_token.clone(), true, allowed).await;
         let kind = reply.headers["content-type"].to_str().unwrap();
         let kind = kind.split(';').next().unwrap();
         let content = &told["responses"]["200"]["content"];
@@ -95,10 +102,14 @@ async fn every_route_answers_as_it_says() {
             ..example(route)
         };
         let mut unknown = example(route);
-        unknown.path = unknown.path.replace("9f3c9f3c", "aaaaaa");
-        let mut replies = vec![outside];
-        for refused in [foreign, spoiled, empty, unknown] {
-            replies.push(call(&world, refused).await);
+        for there in ["9f3c9f3c", "7c417c41"] {
+            unknown.path = unknown.path.replace(there, "aaaaaa");
+        }
+        let mut replies = vec![outside, call(&world, example(route)).await];
+        replies.push(call(&world, foreign).await);
+        for refused in [spoiled, empty, unknown] {
+            let refused = refused.with("authorization", &approver);
+            replies.push(call_to(by_token.clone(), true, refused).await);
         }
         for reply in replies.iter().filter(|reply| reply.status >= 400) {
             let schema = schema(&document, told, reply.status);

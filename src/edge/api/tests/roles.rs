@@ -3,13 +3,13 @@
 use super::routes::{ROUTES, Route, Verb};
 use super::*;
 
-const TOKENS: [(Role, &str); 3] = [
+pub(super) const TOKENS: [(Role, &str); 3] = [
     (Role::Viewer, "a-viewers-token-of-enough-length"),
     (Role::Operator, "an-operators-token-of-enough-length"),
     (Role::Approver, "an-approvers-token-of-enough-length"),
 ];
 
-fn gate(folder: &tempfile::TempDir) -> Gate {
+pub(super) fn gate(folder: &tempfile::TempDir) -> Gate {
     let settings = TOKENS.map(|(role, token)| {
         let file = folder.path().join(role.name());
         std::fs::write(&file, token).unwrap();
@@ -27,6 +27,7 @@ pub(super) fn example(route: &Route) -> Call {
     let path = match route.path {
         "/v1/templates" => "/v1/templates?service=cart".to_owned(),
         "/v1/anomalies/{id}" => "/v1/anomalies/555555".to_owned(),
+        path if path.contains("/actions/") => path.replace("{id}", "7c417c41"),
         path => path.replace("{id}", "9f3c9f3c"),
     };
     let change = json!({ "service": "cart" });
@@ -37,6 +38,10 @@ pub(super) fn example(route: &Route) -> Call {
             "expires": "2026-08-02",
         }),
         "/v1/feedback" => json!({ "incident": "9f3c9f3c", "verdict": "expected" }),
+        "/v1/actions/{id}/approve" => json!({ "plan": "d41d8cd9".repeat(4) }),
+        "/v1/actions/{id}/deny" => json!({ "note": "not during the sale" }),
+        "/v1/actions/{id}/report" => json!({ "status": "succeeded", "note": "new pod is up" }),
+        "/v1/switch" => json!({ "stopped": true, "why": "enough" }),
         "/v1/changes" => change,
         "/v1/alerts" => json!({ "version": "4", "alerts": [] }),
         _ => json!({}),
@@ -94,11 +99,52 @@ async fn every_path_is_for_its_role_and_those_above_and_for_nobody_else() {
             }
         }
     }
-    let for_operators = ROUTES
-        .iter()
-        .filter(|route| route.least == Some(Role::Operator));
-    assert_eq!(refused, 2 * for_operators.count());
+    // On both kinds of ports each route refuses every role below its own.
+    let below = |route: &Route| {
+        Role::ALL
+            .iter()
+            .filter(|it| Some(**it) < route.least)
+            .count()
+    };
+    let expected: usize = ROUTES.iter().map(below).sum();
+    assert_eq!(refused, 2 * expected);
     assert!(refused > 0, "the roles differ in nothing");
+}
+
+/// What takes which role is a promise: who raises or lowers one does so here, too.
+#[test]
+fn who_may_do_what_is_written_down() {
+    let of = |least| {
+        let routes = ROUTES
+            .iter()
+            .filter(move |route| route.least == Some(least));
+        let posts = routes.filter(|route| route.method != Verb::Get);
+        posts.map(|route| route.path).collect::<Vec<&str>>()
+    };
+    assert_eq!(of(Role::Viewer), [""; 0]);
+    assert_eq!(
+        of(Role::Operator),
+        [
+            "/v1/incidents/{id}/acknowledge",
+            "/v1/incidents/{id}/resolve",
+            "/v1/incidents/{id}/accept",
+            "/v1/incidents/{id}/done",
+            "/v1/silences",
+            "/v1/silences/{id}",
+            "/v1/feedback",
+            "/v1/changes",
+            "/v1/alerts",
+            "/v1/actions/{id}/report",
+            "/v1/switch",
+        ]
+    );
+    assert_eq!(
+        of(Role::Approver),
+        ["/v1/actions/{id}/approve", "/v1/actions/{id}/deny"]
+    );
+    let signed = ROUTES.iter().filter(|route| route.may_be_signed);
+    let signed: Vec<&str> = signed.map(|route| route.path).collect();
+    assert_eq!(signed, ["/v1/actions/{id}/report"]);
 }
 
 #[tokio::test]
@@ -107,7 +153,17 @@ async fn without_tokens_everybody_on_this_host_may_operate_and_nobody_else_may_d
     for route in ROUTES {
         let name = format!("{} {}", route.method.name(), route.path);
         let reply = call_to(api(&world), true, example(route)).await;
-        assert_eq!(reply.status, 200, "{name}: {}", reply.body);
+        // Nobody approves who does not show who they are.
+        let expected = if route.least > Some(Role::Operator) {
+            403
+        } else {
+            200
+        };
+        assert_eq!(reply.status, expected, "{name}: {}", reply.body);
+        if expected == 403 {
+            assert!(reply.error().contains("without tokens"), "{}", reply.body);
+            assert!(reply.hint().contains("api.tokens"), "{}", reply.body);
+        }
         let reply = call_to(api(&world), false, example(route)).await;
         let expected = if route.least.is_none() { 200 } else { 403 };
         assert_eq!(reply.status, expected, "{name}: {}", reply.body);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{EventKind, HeaderConfig, Limit, Retry, SecretRef, duration};
+use super::{EventKind, HeaderConfig, Limit, Retry, duration};
+use crate::edge::outgoing::SecretRef;
 
 /// Settings of a sink that prints JSON lines.
 #[derive(Clone, Debug, Deserialize)]

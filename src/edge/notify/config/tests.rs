@@ -1,5 +1,6 @@
 use super::*;
-use crate::edge::notify::{Egress, check};
+use crate::edge::notify::check;
+use crate::edge::outgoing::Egress;
 
 fn read(yaml: &str) -> Vec<SinkConfig> {
     serde_saphyr::from_str(yaml).unwrap()

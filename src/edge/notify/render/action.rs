@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::json::{Facts, Room};
 use super::rfc3339;
-use crate::core::event::{Action, ActionEvent, ActionStage, Plan, Remedy, Step, Target};
+use crate::core::event::{Action, ActionEvent, ActionStage, Plan, Remedy, Step, System, Target};
 use crate::core::record::inert;
 
 /// An action. It quotes no log line: whoever acts on it has nothing to be misled by.
@@ -67,6 +67,7 @@ struct PlanObject {
 
 #[derive(Serialize)]
 struct RequestObject {
+    system: System,
     method: String,
     path: String,
     content_type: String,
@@ -146,6 +147,7 @@ impl PlanObject {
             at: rfc3339(plan.at),
             requests: requests
                 .map(|request| RequestObject {
+                    system: request.system,
                     method: request.method.to_string(),
                     path: room.cut(&request.path),
                     content_type: request.content_type.to_string(),

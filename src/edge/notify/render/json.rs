@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::action::ActionObject;
 use super::incident::{ChangeObject, DigestObject, EventObject, IncidentObject};
 use super::{rfc3339, shortened, type_name};
-use crate::core::event::{Anomaly, Event, Explanation, Incident, Observed, TemplateRef};
+use crate::core::event::{Action, Anomaly, Event, Explanation, Incident, Observed, TemplateRef};
 use crate::core::record::{Severity, inert, inert_json};
 
 /// One line (without its end): the object of the event with its `type`.
@@ -30,6 +30,11 @@ pub fn event_json(event: &Event) -> serde_json::Value {
 /// logged is in it as it was.
 pub fn incident_json(incident: &Incident) -> serde_json::Value {
     serde_json::to_value(IncidentObject::of(incident, &Room::AMPLE)).unwrap_or_default()
+}
+
+/// An action with all that is known of it.
+pub fn action_json(action: &Action) -> serde_json::Value {
+    serde_json::to_value(ActionObject::of(action, &Room::AMPLE)).unwrap_or_default()
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@ pub(super) mod cloudevents;
 pub(super) mod grafana;
 mod incident;
 pub(super) mod json;
+mod kept;
 pub(super) mod otlp;
 pub(super) mod pagerduty;
 pub(super) mod slack;
@@ -17,14 +18,15 @@ use std::fmt::Write as _;
 use crate::core::event::{ActionStage, Digest, Event, Gravity, Incident, IncidentEvent, Stage};
 use crate::core::record::{Timestamp, inert};
 
-pub use json::{event_json, incident_json, line as json_line};
+pub use json::{action_json, event_json, incident_json, line as json_line};
+pub use kept::anomaly_of_json;
 pub use otlp::{INSTANCE_ATTRIBUTE, SCOPE_NAME};
 
 /// Longest display sentence, in characters.
 const SENTENCE_CHARS_MAX: usize = 1000;
 
 /// The name of the event on every wire.
-pub(super) fn type_name(event: &Event) -> &'static str {
+pub(crate) fn type_name(event: &Event) -> &'static str {
     match event {
         Event::Anomaly(_) => "knothole.anomaly.detected",
         Event::Action(event) => match event.stage {

@@ -16,10 +16,10 @@ use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::AlertmanagerConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
 use crate::edge::notify::dispatch::Clock;
-use crate::edge::notify::egress::Egress;
 use crate::edge::notify::render::alertmanager::{Alert, AlertNote};
 use crate::edge::notify::render::rfc3339;
 use crate::edge::notify::standing::Standing;
+use crate::edge::outgoing::Egress;
 
 /// Most alerts in one request.
 const ALERTS_MAX: usize = 64;

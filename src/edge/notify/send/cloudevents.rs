@@ -8,7 +8,7 @@ use super::http::{Endpoint, Reach, ask, unreadable};
 use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::{CloudeventsConfig, ContentMode};
 use crate::edge::notify::deliver::{Answer, Message, Sink};
-use crate::edge::notify::egress::Egress;
+use crate::edge::outgoing::Egress;
 
 /// Most events in one request of the batch mode.
 pub(crate) const BATCH_MAX: usize = 16;

@@ -12,9 +12,8 @@ use super::http::{Endpoint, Reach, Reply, ask, unreadable};
 use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::GrafanaConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
-use crate::edge::notify::egress::Egress;
 use crate::edge::notify::render::grafana::{Annotation, AnnotationNote};
-use crate::edge::notify::secret;
+use crate::edge::outgoing::{Egress, SetupError, load};
 
 /// One Grafana.
 pub(crate) struct GrafanaSink {
@@ -48,7 +47,7 @@ impl GrafanaSink {
             allow_private: config.allow_private,
             egress,
         };
-        let token = secret::load(&config.token)?;
+        let token = load(&config.token).map_err(SetupError::from)?;
         let endpoint = Endpoint::new(&config.url, &reach)?;
         Ok(Self {
             endpoint: endpoint.with_header(AUTHORIZATION.as_str(), &format!("Bearer {token}"))?,

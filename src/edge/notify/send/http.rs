@@ -4,41 +4,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 
-use super::SendSetupError;
 use crate::core::record::inert;
-use crate::edge::notify::config::{HeaderConfig, SecretRef};
+use crate::edge::notify::config::HeaderConfig;
 use crate::edge::notify::deliver::Answer;
-use crate::edge::notify::egress::Egress;
-use crate::edge::notify::guard::Guard;
 use crate::edge::notify::render::shortened;
-use crate::edge::notify::secret;
+use crate::edge::outgoing::{
+    Egress, Guard, SecretRef, SetupError, behind, chain, load, retry_after,
+};
 
 /// Most bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Most characters of an answer that are told.
 const WHY_CHARS_MAX: usize = 200;
-
-/// A client for whoever is to be asked at `url`, within the same bounds as sinks: with the list of where
-/// notifications may go, and whether a private address will do.
-///
-/// # Errors
-/// The address is none, or is not to be reached.
-pub fn guarded_client(
-    url: &str,
-    (egress, allow_private): (&Egress, bool),
-    timeout: Duration,
-) -> Result<Client, SendSetupError> {
-    let reach = Reach {
-        timeout,
-        allow_private,
-        egress,
-    };
-    Ok(Endpoint::new(url, &reach)?.client)
-}
 
 /// One address, and the client that may reach it.
 pub(super) struct Endpoint {
@@ -65,38 +45,23 @@ pub(super) struct Reply {
 
 impl Endpoint {
     /// An endpoint at `written`, from which nothing is looked up yet.
-    pub(super) fn new(written: &str, reach: &Reach<'_>) -> Result<Self, SendSetupError> {
-        let bad = |_| SendSetupError::Address(written.to_owned());
+    pub(super) fn new(written: &str, reach: &Reach<'_>) -> Result<Self, SetupError> {
+        let bad = |_| SetupError::Address(written.to_owned());
         let url: Url = written.parse().map_err(bad)?;
         let guard = Guard::new(&url, written, reach.allow_private, reach.egress);
         Self::behind(guard, url, reach.timeout)
     }
 
     /// An endpoint whose address is a secret.
-    pub(super) fn secret(reference: &SecretRef, reach: &Reach<'_>) -> Result<Self, SendSetupError> {
-        Self::new(&secret::load(reference)?, reach).map_err(|error| match error {
-            SendSetupError::Address(_) => SendSetupError::Address(reference.to_string()),
+    pub(super) fn secret(reference: &SecretRef, reach: &Reach<'_>) -> Result<Self, SetupError> {
+        Self::new(&load(reference)?, reach).map_err(|error| match error {
+            SetupError::Address(_) => SetupError::Address(reference.to_string()),
             other => other,
         })
     }
 
-    pub(super) fn behind(
-        guard: Guard,
-        url: Url,
-        timeout: Duration,
-    ) -> Result<Self, SendSetupError> {
-        guard.check_url(&url)?;
-        // An error means that a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // A redirect could lead anywhere, and behind a proxy the guard would not see the address.
-        let client = Client::builder()
-            .dns_resolver(guard)
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(timeout)
-            .user_agent(concat!("knothole/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| SendSetupError::Client(chain(&error)))?;
+    pub(super) fn behind(guard: Guard, url: Url, timeout: Duration) -> Result<Self, SetupError> {
+        let client = behind(guard, &url, timeout)?;
         Ok(Self {
             client,
             url,
@@ -108,11 +73,11 @@ impl Endpoint {
     pub(super) fn with_headers(
         mut self,
         headers: &BTreeMap<String, HeaderConfig>,
-    ) -> Result<Self, SendSetupError> {
+    ) -> Result<Self, SetupError> {
         for (name, value) in headers {
             let value = match value {
                 HeaderConfig::Plain(value) => value.clone(),
-                HeaderConfig::Secret(reference) => secret::load(reference)?,
+                HeaderConfig::Secret(reference) => load(reference)?,
             };
             self = self.with_header(name, &value)?;
         }
@@ -120,8 +85,8 @@ impl Endpoint {
     }
 
     /// The same with a header whose value is never shown.
-    pub(super) fn with_header(mut self, name: &str, value: &str) -> Result<Self, SendSetupError> {
-        let bad = || SendSetupError::Header(name.to_owned());
+    pub(super) fn with_header(mut self, name: &str, value: &str) -> Result<Self, SetupError> {
+        let bad = || SetupError::Header(name.to_owned());
         let key: HeaderName = name.parse().map_err(|_| bad())?;
         let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
         value.set_sensitive(true);
@@ -241,29 +206,6 @@ fn asks_for_pause(status: StatusCode) -> bool {
     )
 }
 
-/// In seconds, or a date: that counts from the date of the answer, whatever our own clock says.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
-    let asked = text(RETRY_AFTER)?;
-    if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text| jiff::fmt::rfc2822::parse(text).ok();
-    let until = date(asked)?.duration_since(&date(text(DATE)?)?);
-    Duration::try_from(until).ok()
-}
-
-/// The error with its causes: "error sending request" alone helps nobody.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
-}
-
 /// One request to `url`; what it failed of.
 #[cfg(test)]
 pub(in crate::edge::notify) async fn knock(
@@ -303,25 +245,6 @@ mod tests {
         }
         assert_eq!(pause(StatusCode::FOUND), None);
         assert_eq!(pause(StatusCode::BAD_REQUEST), None);
-    }
-
-    #[test]
-    fn a_pause_is_given_in_seconds_or_by_a_date() {
-        let pause = |asked: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(asked));
-            let date = HeaderValue::from_static("Fri, 21 Nov 2025 04:40:00 GMT");
-            headers.insert(DATE, date);
-            retry_after(&headers)
-        };
-        assert_eq!(pause(" 7 "), Some(Duration::from_secs(7)));
-        assert_eq!(
-            pause("Fri, 21 Nov 2025 04:41:30 GMT"),
-            Some(Duration::from_secs(90))
-        );
-        for not_given in ["soon", "-1", "Fri, 21 Nov 2025 04:39:00 GMT"] {
-            assert_eq!(pause(not_given), None, "{not_given}");
-        }
     }
 
     #[test]

@@ -11,8 +11,6 @@ mod slack;
 mod stdout;
 mod webhook;
 
-pub use http::guarded_client;
-
 pub(crate) use alertmanager::AlertmanagerSink;
 pub(crate) use cloudevents::{BATCH_MAX, CloudeventsSink};
 pub(crate) use file::FileSink;
@@ -31,27 +29,18 @@ pub(super) use cloudevents::taken_apart;
 #[cfg(test)]
 pub(super) use http::knock;
 
-use super::guard::Refusal;
-use super::secret::SecretError;
+use super::secret::KeyError;
+use crate::edge::outgoing::SetupError;
 
 /// Why a sink cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SendSetupError {
-    /// A secret is missing or wrong.
+    /// It cannot be reached.
     #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// The address is not allowed.
-    #[error("refused to send to {0}")]
-    Refused(#[from] Refusal),
-    /// The address cannot be read.
-    #[error("{0:?} is no valid address")]
-    Address(String),
-    /// A header cannot be sent.
-    #[error("the value of header {0} cannot be sent")]
-    Header(String),
-    /// The client cannot be made.
-    #[error("cannot set up the client: {0}")]
-    Client(String),
+    Setup(#[from] SetupError),
+    /// A key is missing or wrong.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The file cannot be written to.
     #[error("cannot write to {path}: {source}")]
     File {

@@ -22,9 +22,7 @@ use super::SendSetupError;
 use crate::core::record::Timestamp;
 use crate::edge::notify::config::{HeaderConfig, OtlpConfig};
 use crate::edge::notify::deliver::{Answer, Message, Sink};
-use crate::edge::notify::egress::Egress;
-use crate::edge::notify::guard::{self, Guard, Refusal, Refused};
-use crate::edge::notify::secret;
+use crate::edge::outgoing::{Egress, Guard, Refusal, Refused, SetupError, literal, load};
 
 /// Longest that making a connection may take.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(5);
@@ -38,7 +36,7 @@ pub(crate) struct OtlpSink {
 impl OtlpSink {
     /// Connects when the first message is sent; to be called within a tokio runtime.
     pub(crate) fn new(config: &OtlpConfig, egress: &Egress) -> Result<Self, SendSetupError> {
-        let bad_address = |_| SendSetupError::Address(config.endpoint.clone());
+        let bad_address = |_| SetupError::Address(config.endpoint.clone());
         let guard = guard_of(&config.endpoint, egress)?;
         let connect_timeout = config.timeout.min(CONNECT_TIMEOUT_MAX);
         let mut endpoint = Endpoint::from_shared(config.endpoint.clone())
@@ -48,7 +46,7 @@ impl OtlpSink {
         if config.endpoint.starts_with("https:") {
             let tls = ClientTlsConfig::new().with_native_roots();
             let with_tls = endpoint.tls_config(tls);
-            endpoint = with_tls.map_err(|error| SendSetupError::Client(error.to_string()))?;
+            endpoint = with_tls.map_err(|error| SetupError::Client(error.to_string()))?;
         }
         let connector = connector(guard, connect_timeout);
         let channel = endpoint.connect_with_connector_lazy(connector);
@@ -61,15 +59,15 @@ impl OtlpSink {
 }
 
 /// Whether `endpoint` may be sent to, as far as it says so itself.
-pub(crate) fn reach(endpoint: &str, egress: &Egress) -> Result<(), SendSetupError> {
+pub(crate) fn reach(endpoint: &str, egress: &Egress) -> Result<(), SetupError> {
     guard_of(endpoint, egress).map(drop)
 }
 
 /// The guard of `endpoint`. Where there is a list, the endpoint has to be in it as it is written.
-fn guard_of(endpoint: &str, egress: &Egress) -> Result<Guard, SendSetupError> {
-    let bad = |_| SendSetupError::Address(endpoint.to_owned());
+fn guard_of(endpoint: &str, egress: &Egress) -> Result<Guard, SetupError> {
+    let bad = |_| SetupError::Address(endpoint.to_owned());
     let url: Url = endpoint.parse().map_err(bad)?;
-    let is_listed = guard::literal(&url).is_some_and(|address| egress.holds(address));
+    let is_listed = literal(&url).is_some_and(|address| egress.holds(address));
     if !egress.is_empty() && !is_listed && !egress.names(&url) {
         let host = url.host_str().unwrap_or_default().to_owned();
         return Err(Refusal::NotListed(host).into());
@@ -98,14 +96,14 @@ fn connector(
     connector
 }
 
-fn headers(config: &OtlpConfig) -> Result<MetadataMap, SendSetupError> {
+fn headers(config: &OtlpConfig) -> Result<MetadataMap, SetupError> {
     let mut headers = MetadataMap::new();
     for (name, value) in &config.headers {
         let value = match value {
             HeaderConfig::Plain(value) => value.clone(),
-            HeaderConfig::Secret(reference) => secret::load(reference)?,
+            HeaderConfig::Secret(reference) => load(reference)?,
         };
-        let bad = || SendSetupError::Header(name.clone());
+        let bad = || SetupError::Header(name.clone());
         let key = AsciiMetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes());
         let value = AsciiMetadataValue::try_from(value);
         headers.insert(key.map_err(|_| bad())?, value.map_err(|_| bad())?);
@@ -177,10 +175,7 @@ mod tests {
         }
         for endpoint in ["http://evil.example.net:4317", "http://10.2.0.1:4317"] {
             let refused = guard_of(endpoint, &listed);
-            assert!(
-                matches!(refused, Err(SendSetupError::Refused(_))),
-                "{endpoint}"
-            );
+            assert!(matches!(refused, Err(SetupError::Refused(_))), "{endpoint}");
             assert!(guard_of(endpoint, &Egress::default()).is_ok(), "{endpoint}");
         }
     }
@@ -200,10 +195,7 @@ mod tests {
             "http://[::ffff:a9fe:a9fe]:4317",
         ] {
             let refused = guard_of(endpoint, &any);
-            assert!(
-                matches!(refused, Err(SendSetupError::Refused(_))),
-                "{endpoint}"
-            );
+            assert!(matches!(refused, Err(SetupError::Refused(_))), "{endpoint}");
         }
     }
 

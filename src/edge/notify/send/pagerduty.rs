@@ -10,8 +10,8 @@ use super::http::{Endpoint, Reach, ask, unreadable};
 use crate::core::record::{Timestamp, inert_json};
 use crate::edge::notify::config::PagerdutyConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
-use crate::edge::notify::egress::Egress;
 use crate::edge::notify::secret;
+use crate::edge::outgoing::{Egress, SetupError};
 
 /// How long to wait after too many requests where PagerDuty does not say.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ impl PagerdutySink {
         let endpoint = Endpoint::new(&config.url, &reach)?;
         let changes_at = endpoint.url().join("change/enqueue");
         Ok(Self {
-            changes_at: changes_at.map_err(|_| SendSetupError::Address(config.url.clone()))?,
+            changes_at: changes_at.map_err(|_| SetupError::Address(config.url.clone()))?,
             endpoint,
             routing_key: secret::load_routing_key(&config.routing_key)?,
         })

@@ -5,7 +5,7 @@ use super::http::{Endpoint, Reach, ask, unreadable};
 use crate::core::record::Timestamp;
 use crate::edge::notify::config::SlackConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
-use crate::edge::notify::egress::Egress;
+use crate::edge::outgoing::Egress;
 
 /// One channel.
 pub(crate) struct SlackSink {

@@ -5,8 +5,8 @@ use super::http::{Endpoint, Reach, ask, never};
 use crate::core::record::Timestamp;
 use crate::edge::notify::config::WebhookConfig;
 use crate::edge::notify::deliver::{Answer, Message, Sink};
-use crate::edge::notify::egress::Egress;
 use crate::edge::notify::secret::SigningKey;
+use crate::edge::outgoing::Egress;
 
 /// One webhook.
 pub(crate) struct WebhookSink {
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
     use crate::edge::notify::config::SinkConfig;
-    use crate::edge::notify::guard::Guard;
+    use crate::edge::outgoing::{Guard, SetupError};
 
     /// A webhook to `url` whose secret lies in `folder`.
     fn config(url: &str, folder: &tempfile::TempDir) -> WebhookConfig {
@@ -119,6 +119,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config("http://169.254.169.254/latest", &folder);
         let refused = WebhookSink::new(&config, &Egress::default());
-        assert!(matches!(refused, Err(SendSetupError::Refused(_))));
+        assert!(matches!(
+            refused,
+            Err(SendSetupError::Setup(SetupError::Refused(_)))
+        ));
     }
 }

@@ -8,9 +8,8 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::net::TcpListener;
 
-use crate::edge::notify::egress::Egress;
-use crate::edge::notify::guard::Guard;
 use crate::edge::notify::send::knock;
+use crate::edge::outgoing::{Egress, Guard, Looking};
 
 /// Hosts that are this machine, a private network or a metadata service in disguise. `PORT` is
 /// where somebody listens.
@@ -146,7 +145,7 @@ fn guard(
     let guard = Guard::new(&url, written, false, &Egress::default());
     let lookup = move |name: String| {
         let found: Vec<SocketAddr> = answer(&name).into_iter().map(|ip| (ip, 0).into()).collect();
-        let looking: super::super::guard::Looking = Box::pin(async move { Ok(found) });
+        let looking: Looking = Box::pin(async move { Ok(found) });
         looking
     };
     Some((guard.resolving_by(Arc::new(lookup)), url))

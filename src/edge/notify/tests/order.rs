@@ -7,10 +7,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
-use super::stub::{Ask, Stub};
 use super::{House, NOW, PATIENCE, QUICK};
 use crate::core::event::{Event, Stage};
 use crate::edge::notify::sample;
+use crate::edge::outgoing::{Ask, Stub};
 
 /// The `revision`-th of what is told of the incident `id`.
 fn told(id: &str, revision: u64) -> Event {

@@ -22,6 +22,8 @@ pub enum Kind {
     Verdict,
     /// A silence that was made through the API.
     Silence,
+    /// Something a rule asked for, and what became of it; its time is when it was asked for.
+    Action,
     /// What incidents are made up from; one document for each part of it.
     Desk,
 }
@@ -34,15 +36,21 @@ impl Kind {
             Self::Change => "change",
             Self::Verdict => "verdict",
             Self::Silence => "silence",
+            Self::Action => "action",
             Self::Desk => "desk",
         }
     }
 
     /// How many of them are kept. Those that were first written longest ago go first: the times of
     /// some are what senders say, and a clock may have been put back.
-    const fn max(self) -> u32 {
+    pub const fn max(self) -> u32 {
         match self {
-            Self::Incident | Self::Anomaly | Self::Change | Self::Verdict | Self::Silence => 10_000,
+            Self::Incident
+            | Self::Anomaly
+            | Self::Change
+            | Self::Verdict
+            | Self::Silence
+            | Self::Action => 10_000,
             Self::Desk => 4_096,
         }
     }

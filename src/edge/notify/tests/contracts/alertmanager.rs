@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
-use super::super::stub::{Ask, Stub};
 use super::super::{House, NOW, QUICK};
 use super::{ensure, huge, keys, life, opened, quiet};
 use crate::core::event::{Event, Gravity, Stage};
 use crate::edge::notify::sample;
+use crate::edge::outgoing::{Ask, Stub};
 
 /// What it documents, and what its validation asks for besides.
 fn judged(ask: &Ask) -> Result<(), String> {

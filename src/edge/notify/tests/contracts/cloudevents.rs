@@ -5,10 +5,10 @@ use axum::response::{IntoResponse as _, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::super::stub::{Ask, Stub};
 use super::super::{House, NOW, QUICK};
 use super::{ensure, huge, life, opened};
 use crate::edge::notify::sample;
+use crate::edge::outgoing::{Ask, Stub};
 
 /// The event in a request of any content mode.
 fn events(ask: &Ask) -> Result<Vec<Value>, String> {

@@ -8,10 +8,10 @@ use axum::response::{IntoResponse as _, Response};
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::super::stub::{Ask, Stub};
 use super::super::{House, NOW, QUICK};
 use super::{ensure, keys, life};
 use crate::core::event::Event;
+use crate::edge::outgoing::{Ask, Stub};
 
 /// Its annotations; the place in the list is the id.
 type Annotations = Arc<Mutex<Vec<Value>>>;

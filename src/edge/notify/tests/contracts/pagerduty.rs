@@ -5,10 +5,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::super::stub::{Ask, Stub};
 use super::super::{House, NOW, QUICK};
 use super::{ensure, huge, keys, life, opened, quiet, text};
 use crate::edge::notify::sample;
+use crate::edge::outgoing::{Ask, Stub};
 
 const KEY: &str = "0123456789abcdef0123456789ABCDEF";
 

@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
-use super::super::stub::{Ask, Stub};
 use super::super::{House, NOW, QUICK};
 use super::{ensure, huge, keys, life, opened, quiet, text};
 use crate::core::event::{Digest, Event};
 use crate::edge::notify::sample;
+use crate::edge::outgoing::{Ask, Stub};
 
 /// What Slack documents.
 fn judged(ask: &Ask) -> Result<(), String> {
@@ -198,7 +198,7 @@ async fn the_address_is_a_secret_that_no_error_shows() {
             clock: Arc::new(|| NOW),
             metrics: crate::edge::notify::Metrics::default(),
             keeping: Arc::new(super::super::Kept::default()),
-            egress: crate::edge::notify::Egress::default(),
+            egress: crate::edge::outgoing::Egress::default(),
         };
         let started = crate::edge::notify::Dispatcher::start(&sinks, &context);
         let error = started.err().expect("refused").to_string();

@@ -3,10 +3,10 @@
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 
-use super::super::stub::Stub;
 use super::super::{House, NOW, QUICK, SECRET};
 use super::{huge, life, opened};
 use crate::edge::notify::secret::SigningKey;
+use crate::edge::outgoing::Stub;
 
 const OLD_SECRET: &str = "whsec_a25vdGhvbGUncyB0ZXN0cyBzaGFyZSB0aGlzIGtleQ==";
 

@@ -1,4 +1,4 @@
-//! Where a sink may lead. The address is judged after the name was resolved, and the connection
+//! Where a request may lead. The address is judged after the name was resolved, and the connection
 //! goes to the very address that was judged, so a name server cannot change its mind in between.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::egress::Egress;
+use super::Egress;
 
 /// A reason not to connect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,13 +34,13 @@ pub enum Refusal {
 }
 
 /// How a name becomes addresses: by the system, or as a test says.
-pub(super) type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
+pub(crate) type Lookup = Arc<dyn Fn(String) -> Looking + Send + Sync>;
 /// Addresses to come.
-pub(super) type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+pub(crate) type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// What the owner of the configuration allowed, for one URL.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     allow_private: bool,
     /// The URL itself says, in plain, that it means this machine.
     names_loopback: bool,
@@ -58,7 +58,7 @@ impl fmt::Debug for Guard {
 
 impl Guard {
     /// A guard for `url`, which reads `written` in the configuration.
-    pub(super) fn new(url: &Url, written: &str, allow_private: bool, egress: &Egress) -> Self {
+    pub(crate) fn new(url: &Url, written: &str, allow_private: bool, egress: &Egress) -> Self {
         Self {
             allow_private,
             names_loopback: names_loopback(url, written),
@@ -75,7 +75,7 @@ impl Guard {
 
     /// A guard for the collector at `url`, which may well be in a private network or on this machine,
     /// whatever it is called.
-    pub(super) fn of_collector(url: &Url, egress: &Egress) -> Self {
+    pub(crate) fn of_collector(url: &Url, egress: &Egress) -> Self {
         Self {
             names_loopback: true,
             ..Self::new(url, "", true, egress)
@@ -84,12 +84,12 @@ impl Guard {
 
     /// The same with names resolved by `lookup`.
     #[cfg(test)]
-    pub(super) fn resolving_by(self, lookup: Lookup) -> Self {
+    pub(crate) fn resolving_by(self, lookup: Lookup) -> Self {
         Self { lookup, ..self }
     }
 
     /// Whether a connection to `address` may be made.
-    pub(super) fn check(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Refusal> {
         let inner = plain(address);
         if [inner, address]
             .into_iter()
@@ -115,7 +115,7 @@ impl Guard {
 
     /// Checks an address that stands in `url` itself: such a one is never resolved, so the resolver
     /// does not see it.
-    pub(super) fn check_url(&self, url: &Url) -> Result<(), Refusal> {
+    pub(crate) fn check_url(&self, url: &Url) -> Result<(), Refusal> {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::Credentials);
         }
@@ -126,7 +126,7 @@ impl Guard {
     }
 
     /// The addresses of `name` that a connection may be made to.
-    pub(super) async fn addresses(&self, name: String) -> Result<Vec<SocketAddr>, Refused> {
+    pub(crate) async fn addresses(&self, name: String) -> Result<Vec<SocketAddr>, Refused> {
         let found = (self.lookup)(name).await?;
         let mut refused = None;
         let mut allowed = Vec::new();
@@ -144,7 +144,7 @@ impl Guard {
 }
 
 /// Why a name leads nowhere.
-pub(super) type Refused = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Refused = Box<dyn std::error::Error + Send + Sync>;
 
 /// `localhost`, `127.0.0.1` or `[::1]`, written so: whoever disguises this machine does not mean it.
 fn names_loopback(url: &Url, written: &str) -> bool {
@@ -163,7 +163,7 @@ fn names_loopback(url: &Url, written: &str) -> bool {
 }
 
 /// The address in `url`. The URL parser has already turned `0x7f.1` and its like into one form.
-pub(super) fn literal(url: &Url) -> Option<IpAddr> {
+pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     host.trim_start_matches('[')
         .trim_end_matches(']')

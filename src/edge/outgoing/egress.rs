@@ -1,4 +1,4 @@
-//! Which hosts and networks the sinks may reach at all.
+//! Which hosts and networks knothole may reach of its own accord.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::check::Problem;
+use super::Problem;
 
 /// Most entries of the list.
 const ALLOW_MAX: usize = 1024;
@@ -16,7 +16,7 @@ const ALLOW_MAX: usize = 1024;
 #[serde(default, deny_unknown_fields)]
 pub struct Egress {
     /// Host names (`hooks.example.net`, `*.example.net`), addresses and networks (`10.1.0.0/16`).
-    /// Empty: sinks may reach whatever their own settings allow. Not empty: nothing else is
+    /// Empty: each may be reached that its own settings allow. Not empty: nothing else is
     /// reached, and an address in a network that is listed needs no `allow_private`. Link-local
     /// and metadata addresses are never reached.
     pub allow: Vec<String>,
@@ -44,12 +44,12 @@ impl Egress {
         problems
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.allow.is_empty()
     }
 
     /// Whether the host of `url` is listed by its name.
-    pub(super) fn names(&self, url: &Url) -> bool {
+    pub(crate) fn names(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         self.entries().any(|entry| match entry {
             Entry::Host(name) => name == host,
@@ -59,12 +59,12 @@ impl Egress {
     }
 
     /// Whether a name that is not listed may lead to an address that is.
-    pub(super) fn lists_a_network(&self) -> bool {
+    pub(crate) fn lists_a_network(&self) -> bool {
         self.entries().any(|entry| matches!(entry, Entry::Net(_)))
     }
 
     /// Whether `address` is listed, or is in a network that is.
-    pub(super) fn holds(&self, address: IpAddr) -> bool {
+    pub(crate) fn holds(&self, address: IpAddr) -> bool {
         self.entries()
             .any(|entry| matches!(entry, Entry::Net(net) if net.contains(&address)))
     }

@@ -1,6 +1,7 @@
 //! A server in this process that answers as a contract says, and shows what it was asked.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,36 +11,37 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::PATIENCE;
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request.
 #[derive(Clone, Debug)]
-pub(super) struct Ask {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Ask {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).and_then(|value| value.to_str().ok());
         value.unwrap_or_default()
     }
 }
 
 /// The server.
-pub(super) struct Stub {
-    pub(super) address: SocketAddr,
+pub(crate) struct Stub {
+    pub(crate) address: SocketAddr,
     asked: mpsc::UnboundedReceiver<(Ask, StatusCode)>,
 }
 
 impl Stub {
-    pub(super) async fn start(
+    pub(crate) async fn start(
         script: impl Fn(&Ask) -> Response + Clone + Send + Sync + 'static,
     ) -> Self {
         let (sender, asked) = mpsc::unbounded_channel();
@@ -64,13 +66,13 @@ impl Stub {
     }
 
     /// The next request and how it was answered.
-    pub(super) async fn next(&mut self) -> (Ask, StatusCode) {
+    pub(crate) async fn next(&mut self) -> (Ask, StatusCode) {
         let next = tokio::time::timeout(PATIENCE, self.asked.recv()).await;
         next.expect("a request in time").unwrap()
     }
 
     /// The next request, which has to be good.
-    pub(super) async fn taken(&mut self) -> Ask {
+    pub(crate) async fn taken(&mut self) -> Ask {
         let (ask, status) = self.next().await;
         let said = String::from_utf8_lossy(&ask.body).into_owned();
         assert!(
@@ -83,7 +85,7 @@ impl Stub {
     }
 
     /// Whether nobody asked since.
-    pub(super) fn is_quiet(&mut self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> bool {
         self.asked.try_recv().is_err()
     }
 }

@@ -1,0 +1,195 @@
+//! `knothole rbac`: the rights that the enabled actions take in a cluster, and nothing more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::config_of;
+use super::failure::{Failure, OrFailure as _, Outcome};
+use super::terminal::out;
+use crate::core::event::Mode;
+use crate::core::remedy::plan::{Permission, Scope, permissions};
+use crate::core::remedy::rule::Rule;
+use crate::daemon::config::Settings;
+
+/// `knothole rbac`
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct RbacArgs {
+    /// The settings file with the rules
+    #[arg(long, short, value_name = "FILE", env = "KNOTHOLE_CONFIG")]
+    config: PathBuf,
+    /// A namespace in which the rules may act; may be given several times
+    #[arg(long, short, value_name = "NAME", required = true)]
+    namespace: Vec<String>,
+    /// The service account knothole runs as
+    #[arg(
+        long,
+        value_name = "NAMESPACE/NAME",
+        default_value = "knothole/knothole"
+    )]
+    service_account: String,
+    /// The namespace of Argo CD's Application objects
+    #[arg(long, value_name = "NAME", default_value = "argocd")]
+    argo_namespace: String,
+    /// Print one JSON object, a List
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Only rules that read a cluster or act on it count: those in the modes suggest, approve and auto. Each
+permission is there because a rule needs it: to read a target, to claim its workload (a Lease), to do
+what the rule says and to tell of it (an Event). There is no wildcard, no secret and nothing for the
+whole cluster.
+
+Examples:
+  knothole rbac -c knothole.yaml -n shop | kubectl apply -f -
+  knothole rbac -c knothole.yaml -n shop -n cart --service-account ops/knothole
+  kubectl auth can-i --list --as system:serviceaccount:knothole:knothole -n shop";
+
+pub(crate) fn run(args: &RbacArgs) -> Result<Outcome, Failure> {
+    let settings = config_of(Some(&args.config))?;
+    let Some((home, name)) = args.service_account.split_once('/') else {
+        let wrong = anyhow::anyhow!("--service-account: write it as NAMESPACE/NAME");
+        return Err(wrong).or_use();
+    };
+    let objects = objects(&settings, args, (home, name));
+    let mut out = out();
+    if args.json {
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+        writeln!(out, "{list:#}")?;
+    } else {
+        for object in &objects {
+            let text = serde_saphyr::to_string(object).or_environment()?;
+            writeln!(out, "---\n{}", text.trim_end())?;
+        }
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}
+
+fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<Value> {
+    let mut by_namespace: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
+    for rule in settings
+        .rules()
+        .iter()
+        .filter(|rule| rule.mode != Mode::Observe)
+    {
+        for namespace in &args.namespace {
+            for permission in needed(rule, namespace, &args.argo_namespace) {
+                let of = permission.namespace.as_deref().unwrap_or(namespace);
+                let all = by_namespace.entry(of.to_owned()).or_default();
+                all.insert(permission);
+            }
+        }
+    }
+    let all = by_namespace.into_iter();
+    all.flat_map(|(namespace, needed)| [role(&namespace, &needed), binding(&namespace, account)])
+        .collect()
+}
+
+fn needed(rule: &Rule, namespace: &str, argo: &str) -> Vec<Permission> {
+    let scope = Scope {
+        namespace,
+        kind: (!rule.stateful).then_some("Deployment"),
+        argo_namespace: Some(argo),
+    };
+    permissions(&rule.remedy, scope)
+}
+
+/// One rule for each resource, with its verbs.
+fn role(namespace: &str, needed: &BTreeSet<Permission>) -> Value {
+    let mut verbs: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
+    for permission in needed {
+        let resource = match permission.subresource {
+            Some(subresource) => format!("{}/{subresource}", permission.resource),
+            None => permission.resource.to_owned(),
+        };
+        let of = verbs.entry((permission.group, resource)).or_default();
+        of.insert(permission.verb);
+    }
+    let rules = verbs.into_iter().map(|((group, resource), verbs)| {
+        json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs })
+    });
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": { "name": "knothole", "namespace": namespace },
+        "rules": rules.collect::<Vec<Value>>(),
+    })
+}
+
+fn binding(namespace: &str, (home, name): (&str, &str)) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": { "name": "knothole", "namespace": namespace },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "knothole" },
+        "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": home }],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::config::from_text;
+
+    fn roles(actions: &str) -> Vec<Value> {
+        let text = format!(
+            "remediation: {{ kubernetes: {{ server: 'https://k', token_file: t }} }}\nactions: {actions}\n"
+        );
+        let settings = from_text("x", &text, &[]).unwrap();
+        let args = RbacArgs {
+            config: PathBuf::new(),
+            namespace: vec!["shop".to_owned()],
+            service_account: "knothole/knothole".to_owned(),
+            argo_namespace: "argocd".to_owned(),
+            json: true,
+        };
+        objects(&settings, &args, ("knothole", "knothole"))
+    }
+
+    fn verbs(roles: &[Value], resource: &str) -> Vec<String> {
+        let rules = roles[0]["rules"].as_array().unwrap();
+        let rule = rules.iter().find(|it| it["resources"][0] == resource);
+        rule.map_or_else(Vec::new, |it| {
+            serde_json::from_value(it["verbs"].clone()).unwrap()
+        })
+    }
+
+    #[test]
+    fn a_rule_that_evicts_may_evict_and_change_nothing_else() {
+        let roles = roles("[{ name: a, action: restart_pod, mode: auto }]");
+        assert_eq!(verbs(&roles, "pods/eviction"), ["create"]);
+        assert_eq!(verbs(&roles, "pods"), ["get"]);
+        assert_eq!(verbs(&roles, "deployments"), ["get"]);
+        assert_eq!(verbs(&roles, "leases"), ["create", "get", "update"]);
+        let all = roles[0].to_string();
+        for never in [
+            "*",
+            "secrets",
+            "delete",
+            "patch",
+            "statefulsets",
+            "ClusterRole",
+        ] {
+            assert!(!all.contains(never), "{never} in {all}");
+        }
+    }
+
+    #[test]
+    fn each_action_adds_what_it_takes_and_observing_takes_nothing() {
+        let restart = roles("[{ name: a, action: restart_workload }]");
+        assert_eq!(verbs(&restart, "deployments"), ["get", "patch"]);
+        assert!(verbs(&restart, "pods/eviction").is_empty());
+        let scale = roles("[{ name: a, action: scale, max: 3, stateful: true }]");
+        assert_eq!(verbs(&scale, "deployments/scale"), ["patch"]);
+        assert_eq!(verbs(&scale, "statefulsets/scale"), ["patch"]);
+        assert_eq!(verbs(&scale, "deployments"), ["get"]);
+        assert!(roles("[{ name: a, action: restart_pod, mode: observe }]").is_empty());
+    }
+}

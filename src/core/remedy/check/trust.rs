@@ -1,0 +1,181 @@
+//! Whether what was done before speaks for doing more.
+
+use super::pace::is_in_vain;
+use super::{Says, beta, count, needs_person, pass, span, stop, wait};
+use crate::core::event::{Action, ActionState};
+use crate::core::remedy::case::Case;
+
+/// The latest actions against this trouble did not all fail. After [`breaker_for`] one more may be tried;
+/// when it fails too it takes as long again.
+///
+/// [`breaker_for`]: crate::core::remedy::rule::Limits::breaker_for
+pub(super) fn breaker(case: &Case<'_>) -> Option<Says> {
+    let limits = case.limits;
+    let known = of_trouble(case).filter(|it| has_outcome(it.state));
+    let in_vain: Vec<&Action> = known.take_while(|it| is_in_vain(it.state)).collect();
+    let last = in_vain.first().and_then(|it| it.acted_at);
+    let ago = last.map_or(limits.breaker_for, |at| case.now.since(at));
+    let times = in_vain.len() as u64;
+    let how = format!(
+        "the latest {} against this trouble did not help",
+        count(times, "action")
+    );
+    Some(if times == 0 {
+        pass("no action against this trouble was in vain lately")
+    } else if times >= u64::from(limits.breaker_max) && ago < limits.breaker_for {
+        stop(format!(
+            "{how}, the last {} ago: nothing is done for {}",
+            span(ago),
+            span(limits.breaker_for)
+        ))
+    } else {
+        pass(how)
+    })
+}
+
+/// The actions of the past against the same trouble, latest first.
+fn of_trouble<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Action> {
+    let fingerprint = &case.action.fingerprint;
+    case.book
+        .iter()
+        .filter(move |it| it.fingerprint == *fingerprint)
+}
+
+/// Whether it is known what became of an action.
+const fn has_outcome(state: ActionState) -> bool {
+    is_in_vain(state) || matches!(state, ActionState::Effective)
+}
+
+/// The latest actions at all did not fail by half: then what knothole does is itself suspect.
+pub(super) fn cluster_breaker(case: &Case<'_>) -> Option<Says> {
+    let limits = case.limits;
+    let (mut all, mut bad) = (0_u32, 0_u32);
+    for action in case.book.within(limits.failure_period, case.now) {
+        all += u32::from(has_outcome(action.state));
+        bad += u32::from(is_in_vain(action.state));
+    }
+    let how = format!(
+        "{bad} of {} within {} did not help",
+        count(all, "action"),
+        span(limits.failure_period)
+    );
+    let is_open = all >= limits.failure_actions_min
+        && f64::from(bad) >= limits.failure_share_max * f64::from(all);
+    Some(if is_open {
+        stop(format!("{how}: nothing is done at all"))
+    } else {
+        pass(how)
+    })
+}
+
+/// Not everything is in trouble: then the cause is shared, and restarting what suffers from it helps
+/// nobody.
+pub(super) fn storm(case: &Case<'_>) -> Option<Says> {
+    let (limits, (heard, troubled)) = (case.limits, case.world.services);
+    let how = format!("{troubled} of {} are in trouble", count(heard, "service"));
+    let is_storm = troubled >= limits.storm_services_min
+        && f64::from(troubled) >= limits.storm_share_max * f64::from(heard);
+    let ago = case.world.storm_at.map(|at| case.now.since(at));
+    Some(if is_storm {
+        stop(format!("{how}: what they share is the cause"))
+    } else if let Some(ago) = ago.filter(|ago| *ago < limits.storm_cool_down) {
+        let least = span(limits.storm_cool_down);
+        wait(format!(
+            "much was in trouble {} ago, and nothing is done for {least}",
+            span(ago)
+        ))
+    } else {
+        pass(how)
+    })
+}
+
+/// Few services call this one.
+pub(super) fn dependants(case: &Case<'_>) -> Option<Says> {
+    let how = format!("{} it", calls(case.world.dependants));
+    Some(if case.world.dependants >= case.limits.dependants_max {
+        needs_person(how)
+    } else {
+        pass(how)
+    })
+}
+
+fn calls(services: u32) -> String {
+    let verb = if services == 1 { "calls" } else { "call" };
+    format!("{} {verb}", count(services, "service"))
+}
+
+/// The trouble does not come back and back: what is done about it does not reach its cause.
+pub(super) fn recurrence(case: &Case<'_>) -> Option<Says> {
+    let period = case.limits.recurrence_period;
+    let fingerprint = &case.action.fingerprint;
+    let lately = case.book.within(period, case.now);
+    let times = lately.filter(|it| it.fingerprint == *fingerprint).count() as u64;
+    let how = format!(
+        "{} against this trouble within {}",
+        count(times, "action"),
+        span(period)
+    );
+    Some(if times >= u64::from(case.limits.recurrences_max) {
+        needs_person(format!(
+            "{how}: it keeps coming back, so what is done does not reach its cause; a person has \
+             to look"
+        ))
+    } else {
+        pass(how)
+    })
+}
+
+/// What the rule comes after was tried in this incident and did not help.
+pub(super) fn ladder(case: &Case<'_>) -> Option<Says> {
+    let (rule, action) = (case.rule?, case.action);
+    if rule.after.is_empty() {
+        return None;
+    }
+    let first = rule.after.join(" or ");
+    let lately = case.book.within(case.limits.recurrence_period, case.now);
+    let tried = lately
+        .filter(|it| rule.after.contains(&it.rule))
+        .find(|it| match &action.incident {
+            Some(incident) => it.incident.as_ref() == Some(incident),
+            None => it.fingerprint == action.fingerprint,
+        });
+    let Some(tried) = tried else {
+        return Some(wait(format!("{first} comes first")));
+    };
+    let name = &tried.rule;
+    Some(if is_in_vain(tried.state) {
+        pass(format!("{name} was tried and did not help"))
+    } else if tried.state == ActionState::Inconclusive {
+        needs_person(format!(
+            "{name} was tried, and whether it helped cannot be said"
+        ))
+    } else {
+        wait(format!("{name} was tried: {}", tried.state.name()))
+    })
+}
+
+/// The remedy is not known to help too seldom against this trouble.
+///
+/// A person is asked once it is likely (at least [`success_doubt`]) that it helps less often than
+/// [`success_min`], going by a Beta distribution with even odds before anything is known. It is the chance of
+/// a low rate that is asked for, not whether a lower bound of the rate is high enough: no remedy could
+/// pass that before it has had its first chance. Three times in vain are enough to ask.
+///
+/// [`success_doubt`]: crate::core::remedy::rule::Limits::success_doubt
+/// [`success_min`]: crate::core::remedy::rule::Limits::success_min
+pub(super) fn track_record(case: &Case<'_>) -> Option<Says> {
+    let (action, limits) = (case.action, case.limits);
+    let kind = action.remedy.kind();
+    let (helped, not) = case.book.record_of(&action.fingerprint, kind);
+    let how = format!(
+        "{kind} helped {helped} of {} against this trouble",
+        count(helped + not, "time")
+    );
+    Some(
+        if beta::is_likely_below(helped, not, limits.success_min, limits.success_doubt) {
+            needs_person(format!("{how}: too seldom to use it without a person"))
+        } else {
+            pass(how)
+        },
+    )
+}

@@ -1,0 +1,225 @@
+use super::asking::flood;
+use super::*;
+
+#[test]
+fn a_suggesting_rule_proposes_and_never_sends() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    let id = bench.run();
+    assert_eq!(bench.state(&id), ActionState::Proposed);
+    assert_eq!(bench.why(&id), "a person or a hook decides");
+    let hash = bench.hash(&id);
+    assert_eq!(
+        bench.ledger.approve(&id, &hash, ("ana", ""), bench.now),
+        Err(LedgerError::Mode("suggest"))
+    );
+    bench.pass_in_trouble(mins(40));
+    assert_eq!(bench.sent, 0);
+    // Proposed once in an hour, and its time was up.
+    assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Failed]);
+}
+
+#[test]
+fn an_approving_rule_sends_only_once_the_very_plan_is_approved() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.run();
+    bench.pass(mins(2));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+    let hash = bench.hash(&id);
+    for wrong in ["", "feed", &hash[1..]] {
+        assert_eq!(
+            bench.ledger.approve(&id, wrong, ("ana", ""), bench.now),
+            Err(LedgerError::Plan(hash.clone()))
+        );
+    }
+    bench.pass(secs(30));
+    assert_eq!(bench.sent, 0);
+    approve(&mut bench, &id, "ana");
+    bench.settle_down();
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+    assert!(bench.get(&id).steps.iter().any(|step| *step.why
+        == *"ana approved it, and every check passed"
+        && step.state == ActionState::Sending));
+    assert_eq!(
+        bench.stages(),
+        [
+            ActionStage::Proposed,
+            ActionStage::Approved,
+            ActionStage::Executed
+        ]
+    );
+}
+
+fn approve(bench: &mut Bench, id: &str, by: &str) {
+    let hash = bench.hash(id);
+    bench
+        .ledger
+        .approve(id, &hash, (by, "go"), bench.now)
+        .unwrap();
+}
+
+#[test]
+fn a_plan_that_changed_is_not_sent_on_the_word_on_another() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    bench.scene.action.target.pod_uid = None;
+    let id = bench.run();
+    let approved = bench.hash(&id);
+    bench.replace_pod();
+    approve(&mut bench, &id, "ana");
+    bench.pass(mins(3));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+    assert_ne!(bench.hash(&id), approved);
+    assert_eq!(
+        bench.ledger.approve(&id, &approved, ("ana", ""), bench.now),
+        Err(LedgerError::Plan(bench.hash(&id)))
+    );
+    approve(&mut bench, &id, "ana");
+    bench.settle_down();
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+    assert_eq!(
+        bench.stages(),
+        [
+            ActionStage::Proposed,
+            ActionStage::Approved,
+            ActionStage::Proposed,
+            ActionStage::Approved,
+            ActionStage::Executed
+        ]
+    );
+}
+
+#[test]
+fn a_plan_that_changed_needs_a_new_approval_after_a_restart_too() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    bench.scene.action.target.pod_uid = None;
+    let id = bench.run();
+    bench.replace_pod();
+    approve(&mut bench, &id, "ana");
+    bench.settle_down();
+    bench.restart();
+    bench.pass(mins(3));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+    // Her word on the other plan is not hers on this one.
+    approve(&mut bench, &id, "ben");
+    bench.settle_down();
+    assert_eq!(bench.sent, 1);
+    assert!(
+        bench
+            .get(&id)
+            .steps
+            .iter()
+            .any(|it| it.why.starts_with("ben approved it"))
+    );
+}
+
+#[test]
+fn what_is_approved_waits_for_its_moment_and_nobody_has_to_come_back() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.run();
+    bench.scene.world.frozen = Some("the window nightly".into());
+    approve(&mut bench, &id, "ana");
+    bench.pass_in_trouble(mins(3));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Approved, 0));
+    bench.restart();
+    bench.scene.world.frozen = None;
+    bench.pass(secs(11));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+}
+
+#[test]
+fn an_approval_outlives_any_number_of_refusals() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.run();
+    approve(&mut bench, &id, "ana");
+    bench.answer = Answer::Refused(Refused::NotNow(Some(secs(1))), "busy".into());
+    bench.pass_in_trouble(mins(3));
+    assert!(bench.sent > 40, "{}", bench.sent);
+    assert_eq!(bench.get(&id).steps.len(), Action::STEPS_MAX);
+    bench.restart();
+    bench.answer = Answer::Done("it is evicted".into());
+    bench.pass(secs(11));
+    assert_eq!(bench.state(&id), ActionState::Done);
+    assert_eq!(
+        bench.stages(),
+        [
+            ActionStage::Proposed,
+            ActionStage::Approved,
+            ActionStage::Executed
+        ]
+    );
+}
+
+#[test]
+fn a_word_on_what_cannot_be_approved_changes_nothing() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.run();
+    approve(&mut bench, &id, "ana");
+    let hash = bench.hash(&id);
+    let again = bench.ledger.approve(&id, &hash, ("ana", ""), bench.now);
+    assert_eq!(again, Ok(()));
+    bench.settle_down();
+    let steps = bench.get(&id).steps.len();
+    let now = bench.now;
+    let ledger = &mut bench.ledger;
+    let past = |it| Err(LedgerError::Past(it));
+    assert_eq!(ledger.approve(&id, &hash, ("ana", ""), now), past("done"));
+    assert_eq!(ledger.deny(&id, ("ana", ""), now), past("done"));
+    assert_eq!(
+        ledger.deny("none", ("ana", ""), now),
+        Err(LedgerError::Unknown)
+    );
+    assert_eq!(bench.get(&id).steps.len(), steps);
+    assert_eq!(bench.sent, 1);
+}
+
+#[test]
+fn without_a_cluster_nobody_approves_what_would_change_one() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.run();
+    let rules = bench.ledger.rules().to_vec();
+    bench
+        .ledger
+        .reconfigure(rules, bench.scene.limits.clone(), false);
+    let hash = bench.hash(&id);
+    assert_eq!(
+        bench.ledger.approve(&id, &hash, ("ana", ""), bench.now),
+        Err(LedgerError::NoCluster)
+    );
+}
+
+#[test]
+fn what_a_person_denied_is_not_asked_for_again_while_the_incident_goes_on() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.run();
+    bench
+        .ledger
+        .deny(&id, ("ana", "it is the database"), bench.now)
+        .unwrap();
+    bench.pass_in_trouble(mins(90));
+    assert_eq!(bench.state(&id), ActionState::Denied);
+    assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Denied]);
+    bench.restart();
+    bench.pass_in_trouble(mins(10));
+    assert_eq!(bench.stages().len(), 2);
+    let other = Incidence {
+        id: "another",
+        ..INCIDENT
+    };
+    let action = bench.action();
+    bench.ledger.asked(action, Some(other), bench.now);
+    bench.settle_down();
+    assert_eq!(bench.stages().last(), Some(&ActionStage::Proposed));
+    assert_eq!(bench.stages().len(), 3);
+}
+
+#[test]
+fn whoever_has_much_asked_for_does_not_undo_a_denial() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.world.frozen = Some("the window nightly".into());
+    let id = bench.run();
+    bench.ledger.deny(&id, ("ana", "no"), bench.now).unwrap();
+    flood(&mut bench);
+    bench.scene = Scene::healthy(Remedy::RestartPod);
+    bench.pass_in_trouble(mins(10));
+    assert_eq!(bench.sent, 0);
+    assert_eq!(bench.state(&id), ActionState::Denied);
+}

@@ -1,0 +1,232 @@
+use super::*;
+
+#[test]
+fn more_of_the_same_trouble_is_evidence_for_the_action_that_is_there() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    let id = bench.run();
+    let mut more = bench.action();
+    more.evidence.kinds = vec!["burst".into()];
+    more.evidence.detectors = vec!["rare".into()];
+    more.evidence.score = 0.99;
+    more.evidence.anomalies = 2;
+    bench.now = bench.now.plus(secs(30));
+    more.evidence.last_seen = bench.now;
+    assert_eq!(bench.ask_of(more), id);
+    assert_eq!(bench.ledger.open().count(), 1);
+    let evidence = &bench.get(&id).evidence;
+    assert_eq!(evidence.kinds, ["sequence".into(), "burst".into()]);
+    assert_eq!(evidence.detectors.len(), 3);
+    assert_eq!((evidence.score, evidence.anomalies), (0.99, 5));
+    assert_eq!(evidence.first_seen, NOW.minus(mins(3)));
+    assert_eq!(evidence.last_seen, bench.now);
+}
+
+#[test]
+fn of_many_names_that_evidence_gathers_only_some_are_kept() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    let id = bench.ask();
+    for name in 0..100 {
+        let mut more = bench.action();
+        more.evidence.detectors = vec![format!("detector {name}").into()];
+        bench.ask_of(more);
+    }
+    assert_eq!(bench.get(&id).evidence.detectors.len(), 16);
+}
+
+#[test]
+fn there_is_room_for_so_many_and_the_others_are_counted() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    bench.scene.facts = None;
+    for nth in 0..Ledger::OPEN_MAX + 3 {
+        let mut action = bench.action();
+        action.target.pod = Some(format!("other-{nth}").into());
+        bench.ledger.asked(action, Some(INCIDENT), bench.now);
+    }
+    assert_eq!(bench.ledger.open().count(), Ledger::OPEN_MAX);
+    assert_eq!(bench.ledger.refused(), 3);
+    bench.pass(mins(16));
+    assert_eq!(bench.ledger.open().count(), 0);
+    let id = bench.ask();
+    assert_eq!(bench.state(&id), ActionState::Asked);
+}
+
+#[test]
+fn what_is_blocked_is_looked_at_again_and_goes_once_nothing_is_against_it() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.facts().budgets[0].allowed = 0;
+    let id = bench.run();
+    assert_eq!(bench.state(&id), ActionState::Blocked);
+    assert_eq!(bench.why(&id), "disruption budget cart allows none now");
+    bench.pass_in_trouble(mins(2));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Blocked, 0));
+    // That it is still so is written once.
+    assert_eq!(bench.get(&id).steps.len(), 2);
+    bench.scene.facts().budgets[0].allowed = 1;
+    bench.pass(secs(11));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+}
+
+#[test]
+fn what_stays_blocked_expires_without_a_word() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.world.frozen = Some("the window nightly".into());
+    let id = bench.run();
+    bench.pass(mins(14));
+    assert_eq!(bench.state(&id), ActionState::Blocked);
+    bench.pass(mins(1));
+    assert_eq!(bench.state(&id), ActionState::Expired);
+    assert_eq!(bench.stages(), []);
+    // Its time is up for good: what it went by is asked for anew, after a rest.
+    bench.scene.world.frozen = None;
+    bench.pass(mins(1));
+    assert_eq!(bench.sent, 0);
+}
+
+#[test]
+fn what_never_heals_is_over_at_once_and_nobody_hears_of_it() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.pod().controller = Some("DaemonSet".into());
+    let id = bench.run();
+    assert_eq!(bench.state(&id), ActionState::Denied);
+    assert_eq!(bench.why(&id), "pod cart-1 belongs to a DaemonSet");
+    bench.pass_in_trouble(mins(30));
+    assert_eq!((bench.changed.len(), bench.told.len()), (2, 0));
+}
+
+#[test]
+fn what_the_checks_forbade_is_asked_for_again_after_an_hour() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.pod().controller = Some("DaemonSet".into());
+    bench.run();
+    bench.scene.pod().controller = Some("ReplicaSet".into());
+    bench.pass_in_trouble(mins(59));
+    assert_eq!(bench.sent, 0);
+    bench.pass_in_trouble(mins(2));
+    assert_eq!(bench.sent, 1);
+}
+
+#[test]
+fn an_observing_rule_shows_what_it_would_have_done_and_tells_nobody() {
+    let cases: [(fn(&mut Scene), &str); 3] = [
+        (|_| {}, "it would have been done"),
+        (
+            |it| it.world.is_learning = true,
+            "a person would have been asked: the service is being learned anew",
+        ),
+        (
+            |it| it.world.stopped = Some("a test".into()),
+            "it would not have been done: all actions are stopped: a test",
+        ),
+    ];
+    for (spoil, expected) in cases {
+        let mut bench = Bench::new(Remedy::RestartPod, Mode::Observe);
+        spoil(&mut bench.scene);
+        let id = bench.run();
+        assert_eq!(bench.state(&id), ActionState::Observed);
+        assert_eq!(bench.why(&id), expected);
+        bench.pass_in_trouble(mins(20));
+        assert_eq!((bench.sent, bench.told.len()), (0, 0));
+    }
+}
+
+#[test]
+fn an_action_whose_rule_was_taken_back_is_over() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.world.frozen = Some("the window nightly".into());
+    let blocked = bench.run();
+    bench
+        .ledger
+        .reconfigure(vec![], bench.scene.limits.clone(), true);
+    bench.pass(secs(11));
+    assert_eq!(bench.state(&blocked), ActionState::Denied);
+    assert!(
+        bench
+            .why(&blocked)
+            .starts_with("rule cart is not there any more")
+    );
+    assert_eq!(bench.stages(), []);
+}
+
+#[test]
+fn whoever_approved_what_its_rule_does_not_ask_for_any_more_hears_of_it() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.run();
+    bench
+        .ledger
+        .reconfigure(vec![], bench.scene.limits.clone(), true);
+    let hash = bench.hash(&id);
+    bench
+        .ledger
+        .approve(&id, &hash, ("ana", ""), bench.now)
+        .unwrap();
+    bench.settle_down();
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Denied, 0));
+    assert_eq!(
+        bench.stages(),
+        [
+            ActionStage::Proposed,
+            ActionStage::Approved,
+            ActionStage::Denied
+        ]
+    );
+}
+
+#[test]
+fn a_rule_that_may_go_less_far_since_is_asked_as_it_is_now() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.world.frozen = Some("the window nightly".into());
+    let id = bench.run();
+    bench.scene.rule().mode = Mode::Approve;
+    let rules = vec![bench.scene.rule().clone()];
+    bench
+        .ledger
+        .reconfigure(rules, bench.scene.limits.clone(), true);
+    bench.scene.world.frozen = None;
+    bench.pass(secs(11));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+}
+
+#[test]
+fn the_same_trouble_is_answered_again_only_after_a_rest_and_by_another_action() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.limits.workload_max = 9;
+    let rules = bench.ledger.rules().to_vec();
+    bench
+        .ledger
+        .reconfigure(rules, bench.scene.limits.clone(), true);
+    bench.answer = Answer::Refused(Refused::Never, "forbidden".into());
+    let first = bench.run();
+    assert_eq!(bench.state(&first), ActionState::Failed);
+    bench.pass_in_trouble(mins(4));
+    assert_eq!(bench.sent, 1);
+    bench.pass_in_trouble(mins(2));
+    assert_eq!(bench.sent, 2);
+    let ids: std::collections::BTreeSet<&str> =
+        bench.changed.iter().map(|it| &*it.action.id).collect();
+    assert_eq!(ids.len(), 2);
+}
+
+#[test]
+fn whoever_has_much_asked_for_gives_no_action_the_id_of_one_that_was_sent() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    let first = bench.run();
+    bench.pass(mins(6));
+    assert_eq!(bench.state(&first), ActionState::Effective);
+    flood(&mut bench);
+    bench.scene = Scene::healthy(Remedy::RestartPod);
+    bench.pass(mins(10));
+    let second = bench.ask();
+    assert_ne!(first, second);
+    assert!(bench.ledger.book().iter().any(|it| it.id == first));
+}
+
+/// So many are asked for, and forbidden, that all else is forgotten.
+pub(super) fn flood(bench: &mut Bench) {
+    bench.scene.facts().pod = None;
+    for nth in 0..Ledger::PAST_MAX + 1 {
+        let mut action = bench.action();
+        action.target.pod = Some(format!("forged-{nth}").into());
+        bench.ledger.asked(action, Some(INCIDENT), bench.now);
+        bench.settle_down();
+    }
+}

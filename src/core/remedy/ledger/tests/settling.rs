@@ -1,0 +1,96 @@
+use super::*;
+
+/// A bench whose action was sent, and nobody knows whether it took place.
+fn unsettled() -> (Bench, Box<str>) {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.answer = Answer::Unknown("the connection was lost".into());
+    let id = bench.run();
+    assert_eq!(bench.state(&id), ActionState::Unsettled);
+    (bench, id)
+}
+
+#[test]
+fn what_the_cluster_shows_settles_what_no_answer_told() {
+    for (settlement, expected, stage) in [
+        (Settlement::Done, ActionState::Done, ActionStage::Executed),
+        (
+            Settlement::NotDone,
+            ActionState::Failed,
+            ActionStage::Failed,
+        ),
+    ] {
+        let (mut bench, id) = unsettled();
+        bench.pass(secs(20));
+        assert_eq!(bench.state(&id), ActionState::Unsettled);
+        bench.settlement = settlement;
+        bench.pass(secs(6));
+        assert_eq!(bench.state(&id), expected);
+        assert_eq!(bench.stages(), [ActionStage::Approved, stage]);
+        assert_eq!(bench.sent, 1, "what may have taken place is not sent again");
+    }
+}
+
+#[test]
+fn after_a_minute_it_is_told_that_nobody_knows() {
+    let (mut bench, id) = unsettled();
+    bench.pass(secs(59));
+    assert_eq!(bench.state(&id), ActionState::Unsettled);
+    bench.pass(secs(1));
+    assert_eq!(bench.state(&id), ActionState::Inconclusive);
+    assert_eq!(
+        bench.stages(),
+        [ActionStage::Approved, ActionStage::Verified]
+    );
+    // It may have taken place, and counts as if it had.
+    bench.pass_in_trouble(mins(28));
+    assert_eq!(bench.sent, 1);
+}
+
+#[test]
+fn an_answer_that_never_comes_back_is_found_out_about() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    let id = bench.ask();
+    bench.turn();
+    bench.work_one();
+    bench.work_one();
+    assert!(matches!(bench.tasks[0].errand, Errand::Send { .. }));
+    bench.tasks.clear();
+    bench.settlement = Settlement::Done;
+    bench.pass(secs(89));
+    assert_eq!(bench.state(&id), ActionState::Sending);
+    bench.pass(secs(1));
+    assert_eq!(bench.state(&id), ActionState::Done);
+    assert_eq!(bench.sent, 0);
+}
+
+#[test]
+fn a_look_that_comes_twice_does_not_hide_that_no_answer_comes() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    let id = bench.ask();
+    bench.turn();
+    bench.work_one();
+    bench.work_one();
+    bench.tasks.clear();
+    let facts = bench.facts();
+    bench.report(&id, Reported::Looked(facts));
+    bench.pass(secs(90) + secs(60));
+    assert_eq!(bench.state(&id), ActionState::Inconclusive);
+}
+
+#[test]
+fn that_it_took_place_is_believed_also_when_it_is_said_late() {
+    let (mut bench, id) = unsettled();
+    bench.pass(secs(12));
+    bench.report(
+        &id,
+        Reported::Answered(Answer::Refused(Refused::Never, "no".into())),
+    );
+    assert_eq!(bench.state(&id), ActionState::Unsettled);
+    bench.report(
+        &id,
+        Reported::Answered(Answer::Done("it is evicted".into())),
+    );
+    assert_eq!(bench.state(&id), ActionState::Done);
+    bench.report(&id, Reported::Settled(Settlement::NotDone));
+    assert_eq!(bench.state(&id), ActionState::Done);
+}

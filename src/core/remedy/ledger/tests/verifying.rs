@@ -1,0 +1,105 @@
+use super::*;
+use crate::core::record::StreamKey;
+
+/// A bench whose action took place just now.
+fn done() -> (Bench, Box<str>) {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    for ago in [4, 3, 2, 1] {
+        let cart = StreamKey::named("cart");
+        bench.ledger.heard(&cart, NOW.minus(mins(ago)));
+    }
+    let id = bench.run();
+    assert_eq!(bench.state(&id), ActionState::Done);
+    (bench, id)
+}
+
+#[test]
+fn whether_it_helped_is_said_once_things_had_time_to_settle() {
+    let (mut bench, id) = done();
+    bench.pass(mins(5) - secs(1));
+    assert_eq!(bench.state(&id), ActionState::Done);
+    bench.pass(secs(1));
+    assert_eq!(bench.state(&id), ActionState::Effective);
+    assert_eq!(bench.stages().last(), Some(&ActionStage::Verified));
+    let verified = bench.ledger.take_verified();
+    assert_eq!(verified.len(), 1);
+    assert_eq!(verified[0].state, ActionState::Effective);
+    // The cluster hears of it, too.
+    assert!(bench.ledger.take_verified().is_empty());
+}
+
+#[test]
+fn each_outcome_is_told_as_what_it_is() {
+    let anomalies = |bench: &mut Bench, count| {
+        for nth in 0..count {
+            let at = NOW.plus(mins(3)).plus(secs(nth));
+            bench.ledger.heard(&StreamKey::named("cart"), at);
+        }
+    };
+    for (expected, spoil) in [
+        (ActionState::Effective, 0),
+        (ActionState::Ineffective, 1),
+        (ActionState::Ineffective, 2),
+        (ActionState::Harmful, 3),
+        (ActionState::Harmful, 4),
+        (ActionState::Inconclusive, 5),
+    ] {
+        let (mut bench, id) = done();
+        match spoil {
+            1 => anomalies(&mut bench, 2),
+            2 => {
+                // One pod does not come back, as one was away before.
+                bench.scene.workload().ready = 3;
+                let (mut again, other) = (bench, id.clone());
+                again.pass(mins(5));
+                // Four were Ready when it was done: that is harm.
+                assert_eq!(again.state(&other), ActionState::Harmful);
+                continue;
+            }
+            3 => bench.scene.workload().ready = 2,
+            4 => anomalies(&mut bench, 9),
+            5 => bench.scene.world.hearing_since = None,
+            _ => {}
+        }
+        bench.pass(mins(5));
+        assert_eq!(bench.state(&id), expected, "{spoil}: {}", bench.why(&id));
+        let told = bench.told.last().unwrap();
+        assert_eq!(told.stage, ActionStage::Verified);
+        assert_eq!(told.action.state, expected);
+    }
+}
+
+#[test]
+fn where_the_cluster_cannot_be_read_it_is_judged_by_what_is_known_a_minute_later() {
+    let (mut bench, id) = done();
+    bench.scene.facts = None;
+    bench.pass(mins(6) - secs(6));
+    assert_eq!(bench.state(&id), ActionState::Done);
+    bench.pass(secs(12));
+    assert_eq!(bench.state(&id), ActionState::Effective);
+}
+
+#[test]
+fn the_cluster_is_told_of_what_was_done_to_it_and_of_nothing_else() {
+    let notes = |bench: &Bench| {
+        let is_note = |task: &&Task| matches!(task.errand, Errand::Note { .. });
+        bench.tasks.iter().filter(is_note).count()
+    };
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.ask();
+    bench.turn();
+    for _ in 0..3 {
+        bench.work_one();
+    }
+    assert_eq!(notes(&bench), 1);
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    bench.ask();
+    bench.turn();
+    for _ in 0..3 {
+        bench.work_one();
+    }
+    bench.now = bench.now.plus(mins(15));
+    bench.turn();
+    assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Failed]);
+    assert_eq!(notes(&bench), 0);
+}

@@ -1,0 +1,73 @@
+//! What is wrong with an address of the configuration file.
+
+use reqwest::Url;
+
+use super::Egress;
+use super::guard::{Guard, Refusal};
+
+/// Something wrong in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, for instance `sinks[0].url`.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+    /// What would be accepted.
+    pub hint: &'static str,
+}
+
+/// What is wrong with `url`, which stands at `path` of the configuration file. Pure: no name is looked up.
+pub fn address_problem(
+    path: &str,
+    url: &str,
+    allow_private: bool,
+    egress: &Egress,
+) -> Option<Problem> {
+    let (message, hint) = wrong_address(url, allow_private, egress)?;
+    Some(Problem {
+        path: path.to_owned(),
+        message,
+        hint,
+    })
+}
+
+fn wrong_address(
+    url: &str,
+    allow_private: bool,
+    egress: &Egress,
+) -> Option<(String, &'static str)> {
+    let parsed = url.parse::<Url>().ok();
+    let Some(parsed) = parsed.filter(|url| matches!(url.scheme(), "http" | "https")) else {
+        return Some((
+            format!("{url:?} is no web address"),
+            "write https://host/path",
+        ));
+    };
+    let unlisted = || {
+        let host = parsed.host_str().unwrap_or_default();
+        let message = format!("{host:?} is not in egress.allow");
+        Some((message, "list it there, or its network"))
+    };
+    let guard = Guard::new(&parsed, url, allow_private, egress);
+    match guard.check_url(&parsed) {
+        Ok(()) => {
+            // A name that is not listed may lead into a network that is.
+            let is_open = egress.is_empty() || egress.lists_a_network();
+            (!is_open && !egress.names(&parsed))
+                .then(unlisted)
+                .flatten()
+        }
+        Err(Refusal::Credentials) => Some((
+            "holds a secret in plain".to_owned(),
+            "take the user and password out; use a secret or a header",
+        )),
+        Err(Refusal::NotListed(_)) => unlisted(),
+        Err(refusal @ (Refusal::Special(_) | Refusal::Private(_) | Refusal::Loopback(_))) => {
+            Some((
+                refusal.to_string(),
+                "set allow_private: true for a private address; link-local and metadata addresses are \
+             never taken",
+            ))
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What is done about trouble, against a real API server with its controllers. Its audit log is the witness
+//! of what was sent, and that nothing else was.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, Deployment};
+use crate::incidents::incidents;
+use crate::knothole::{Knothole, Place, knothole};
+use crate::otlp::{Client, request};
+use crate::process::{SOON, until};
+use crate::shop::{WELL, steps_of};
+
+/// The user of the tests that the generated Role is bound to.
+const USER: &str = "knothole";
+/// So much that more than one detector has something to go by.
+const LEARN: &str =
+    "learn: { sequences_min: 400, records_min: 2400, new_template_chance_max: 0.05 }\n";
+const LABEL: (&str, &str) = ("knothole.dev/remediate", "true");
+
+/// Ways in which a request may go wrong: out of order, too short, again and again, and all at once.
+const BROKEN: [&[usize]; 4] = [
+    &[0, 1, 4, 2],
+    &[0, 1],
+    &[2, 2, 2, 2, 2, 0],
+    &[3, 0, 5, 5, 1],
+];
+
+/// A Deployment of three whose pods log what `shop` logs, and a daemon that may act on it.
+struct Scene {
+    cluster: &'static Cluster,
+    namespace: String,
+    place: Place,
+}
+
+impl Scene {
+    fn new(cluster: &'static Cluster) -> Self {
+        let namespace = cluster.namespace();
+        let deployment = Deployment {
+            replicas: 3,
+            labels: &[LABEL],
+            ..Deployment::default()
+        };
+        cluster.deploy(&namespace, "cart", &deployment);
+        Self {
+            cluster,
+            namespace,
+            place: Place::new(),
+        }
+    }
+
+    /// The daemon's settings with these rules; the rights that they take are bound.
+    fn settings(&self, rules: &str, remediation: &str) -> String {
+        let (server, ca) = (self.cluster.server(), self.cluster.ca());
+        let token = self.cluster.token_file(USER);
+        let text = format!(
+            "{LEARN}incidents: {{ settle: 200ms }}\nsequence: {{ idle_timeout: 1s, reorder_delay: 200ms }}\n\
+             sinks: [{{ type: stdout, name: out }}]\nactions:\n{rules}\nremediation:\n  kubernetes: {{ server: '{server}', \
+             ca_file: {}, token_file: {} }}\n{remediation}",
+            ca.display(),
+            token.display()
+        );
+        self.bind(&text);
+        text
+    }
+
+    /// Gives the user the Role that `knothole rbac` prints for these settings.
+    fn bind(&self, settings: &str) {
+        let file = self.place.path("rules.yaml");
+        std::fs::write(&file, settings).unwrap();
+        let namespace = self.namespace.as_str();
+        let file = file.to_str().unwrap();
+        let printed = knothole(&["rbac", "-c", file, "-n", namespace, "--json"]).output();
+        let printed = printed.unwrap();
+        assert!(printed.status.success(), "{printed:?}");
+        let list: Value = serde_json::from_slice(&printed.stdout).unwrap();
+        let role = &list["items"][0];
+        self.cluster.allow(namespace, USER, &role["rules"]);
+    }
+
+    /// What was sent in the daemon's name that changes something or tries to, with its query.
+    fn sent(&self) -> Vec<String> {
+        let all = self.cluster.audit_of(&self.namespace);
+        let own = all.iter().filter(|it| it["user"] == USER);
+        let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+        own.map(|it| {
+            let path = text(&it["path"]);
+            let mut parts = path.split('/').skip_while(|it| *it != "namespaces").skip(2);
+            let kind = parts.next().unwrap_or_default();
+            let sub = parts.nth(1).map_or(String::new(), |sub| format!("/{sub}"));
+            let query = text(&it["query"]);
+            format!("{} {kind}{sub}{query}", text(&it["verb"]))
+        })
+        .collect()
+    }
+
+    /// The same without what was only tried.
+    fn changes(&self) -> Vec<String> {
+        let sent = self.sent().into_iter();
+        sent.filter(|it| !it.contains("dryRun")).collect()
+    }
+
+    fn pods(&self) -> Vec<Value> {
+        self.cluster.pods(&self.namespace, "cart")
+    }
+
+    /// What `pod` sends as.
+    fn sender(&self, pod: &Value) -> Vec<(String, String)> {
+        let name = |at: &str| pod.pointer(at).unwrap().as_str().unwrap().to_owned();
+        [
+            ("service.name", "cart".to_owned()),
+            ("k8s.namespace.name", self.namespace.clone()),
+            ("k8s.deployment.name", "cart".to_owned()),
+            ("k8s.pod.name", name("/metadata/name")),
+            ("k8s.pod.uid", name("/metadata/uid")),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .to_vec()
+    }
+
+    fn send(
+        &self,
+        client: &mut Client,
+        pod: &Value,
+        numbers: std::ops::Range<u64>,
+        steps: &[usize],
+    ) {
+        let sender = self.sender(pod);
+        let sender: Vec<(&str, &str)> = sender.iter().map(|(k, v)| (&**k, &**v)).collect();
+        for number in numbers {
+            let records = steps_of(number, steps, Duration::from_secs(1));
+            client.export(request(&sender, records)).unwrap();
+        }
+    }
+
+    /// Has the service learned from all pods.
+    fn learn(&self, knothole: &Knothole) {
+        let mut client = Client::connect(knothole.grpc);
+        for (pod, nth) in self.pods().iter().zip(0..) {
+            self.send(&mut client, pod, nth * 200..nth * 200 + 150, &WELL);
+        }
+        knothole.wait_for_state("cart", "active");
+    }
+}
+
+/// A command on the state of this scene's daemon.
+fn knothole_at(scene: &Scene, args: &[&str]) -> std::process::Output {
+    let state = scene.place.path("state");
+    let mut command = knothole(args);
+    command.arg("--state-dir").arg(state).output().unwrap()
+}
+
+fn stages(knothole: &Knothole) -> Vec<String> {
+    let events = knothole.all_events();
+    let names = events.iter().filter_map(|event| event["type"].as_str());
+    let actions = names.filter(|name| name.starts_with("knothole.action."));
+    actions.map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let settings = scene.settings(
+        "  - { name: evict, action: restart_pod, mode: auto, persist: 10s, pod_age_min: 0s, stabilise: 15s }",
+        "",
+    );
+    let knothole = scene.place.serve(&settings);
+    scene.learn(&knothole);
+    let pods = scene.pods();
+    let (broken, others) = pods.split_first().unwrap();
+    let name = broken["metadata"]["name"].as_str().unwrap();
+    cluster.set_ready(&scene.namespace, name, false);
+    let mut client = Client::connect(knothole.grpc);
+    let mut number = 1_000;
+    until(Duration::from_secs(60), "the eviction", || {
+        // It goes on failing until it is gone; the others go on well.
+        for (steps, nth) in BROKEN.iter().zip(number..) {
+            scene.send(&mut client, broken, nth..nth + 1, steps);
+        }
+        scene.send(&mut client, &others[0], number + 4..number + 6, &WELL);
+        number += 6;
+        let sent = cluster.audit_of(&scene.namespace);
+        let evicted = sent.iter().find(|it| {
+            it["path"]
+                .as_str()
+                .is_some_and(|path| path.ends_with("/eviction"))
+                && it["query"].as_str().unwrap_or_default().is_empty()
+        })?;
+        assert_eq!(evicted["code"], 201, "{evicted}");
+        assert!(
+            evicted["path"].as_str().unwrap().contains(name),
+            "{evicted}"
+        );
+        Some(())
+    });
+    until(SOON, "that it helped", || {
+        for pod in scene
+            .pods()
+            .iter()
+            .filter(|pod| pod["metadata"]["name"] != name)
+        {
+            scene.send(&mut client, pod, number..number + 1, &WELL);
+            number += 1;
+        }
+        let events = knothole.all_events();
+        let told = events
+            .iter()
+            .find(|it| it["type"] == "knothole.action.verified")?;
+        assert_eq!(told["state"], "effective", "{told}");
+        Some(())
+    });
+    assert_eq!(
+        stages(&knothole),
+        [
+            "knothole.action.approved",
+            "knothole.action.executed",
+            "knothole.action.verified"
+        ]
+    );
+    let dry = scene.sent().into_iter().filter(|it| it.contains("dryRun"));
+    assert!(dry.count() > 0);
+    // The claim, the eviction, and the Events that tell of it.
+    assert_eq!(
+        scene.changes(),
+        [
+            "create leases",
+            "create pods/eviction",
+            "create events",
+            "create events"
+        ]
+    );
+    let incident = until(SOON, "the incident to be over", || {
+        let all = incidents(&knothole, "?state=resolved");
+        all.into_iter().find(|it| it["service"] == "cart")
+    });
+    assert_eq!(incident["ended"]["by"], "knothole", "{incident}");
+    let verified = knothole_at(&scene, &["audit", "verify"]);
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+/// A daemon with this rule, one pod that is not Ready and logs what it should not, and the action that is
+/// proposed on account of it.
+fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
+    let knothole = scene.place.serve(&scene.settings(rule, ""));
+    scene.learn(&knothole);
+    let pods = scene.pods();
+    let name = pods[0]["metadata"]["name"].as_str().unwrap();
+    scene.cluster.set_ready(&scene.namespace, name, false);
+    let mut client = Client::connect(knothole.grpc);
+    let mut number = 2_000;
+    let action = until(SOON, "the proposal", || {
+        for (steps, nth) in BROKEN.iter().zip(number..) {
+            scene.send(&mut client, &pods[0], nth..nth + 1, steps);
+        }
+        number += 4;
+        let (_, body) = knothole.get("/v1/actions?state=proposed");
+        let body: Value = serde_json::from_str(&body).ok()?;
+        body["actions"].get(0).cloned()
+    });
+    (knothole, action)
+}
+
+/// Approves the plan and waits until it took place.
+fn approve(knothole: &Knothole, action: &Value) -> Value {
+    let id = action["id"].as_str().unwrap();
+    let path = format!("/v1/actions/{id}");
+    let other = json!({ "plan": "0".repeat(32) });
+    let (status, answer) = knothole.post(&format!("{path}/approve"), &other);
+    assert_eq!(status, 409, "{answer}");
+    let plan = json!({ "plan": action["plan"]["hash"], "note": "go on" });
+    let (status, answer) = knothole.post(&format!("{path}/approve"), &plan);
+    assert_eq!(status, 200, "{answer}");
+    until(SOON, "what was approved", || {
+        let (_, body) = knothole.get(&path);
+        let action: Value = serde_json::from_str(&body).ok()?;
+        assert_ne!(action["state"], "failed", "{action}");
+        (!action["acted_at"].is_null() && action["state"] == "done").then_some(action)
+    })
+}
+
+#[test]
+fn a_person_approves_a_rolling_restart_and_nothing_was_sent_before() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let rule = "  - { name: restart, action: restart_workload, mode: approve }";
+    let (knothole, action) = proposed(&scene, rule);
+    assert_eq!(scene.changes(), [""; 0]);
+    let before: Vec<Value> = scene
+        .pods()
+        .iter()
+        .map(|it| it["metadata"]["uid"].clone())
+        .collect();
+    let done = approve(&knothole, &action);
+    assert_eq!(scene.changes()[..2], ["create leases", "patch deployments"]);
+    let deployment = cluster.rolled_out(&scene.namespace, "cart");
+    let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
+    assert_eq!(annotations["knothole.dev/action-id"], done["id"]);
+    let after = scene.pods();
+    let is_old = |pod: &Value| before.contains(&pod["metadata"]["uid"]);
+    until(SOON, "new pods", || {
+        (!scene.pods().iter().any(is_old)).then_some(())
+    });
+    drop(after);
+}
+
+#[test]
+fn scaling_adds_what_the_rule_says_and_never_more_than_it_allows() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let rule = "  - { name: more, action: scale, by: 4, max: 5, mode: approve }";
+    let (knothole, action) = proposed(&scene, rule);
+    approve(&knothole, &action);
+    assert_eq!(
+        scene.changes()[..2],
+        ["create leases", "patch deployments/scale"]
+    );
+    let deployment = cluster.rolled_out(&scene.namespace, "cart");
+    assert_eq!(deployment["spec"]["replicas"], 5);
+}
+
+#[test]
+fn a_rollback_brings_the_template_of_before_back() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let path = format!(
+        "/apis/apps/v1/namespaces/{}/deployments/cart",
+        scene.namespace
+    );
+    let image = |image: &str| json!({ "spec": { "template": { "metadata": { "labels": { "build": image } } } } });
+    let template = |it: &Value| it["spec"]["template"]["metadata"]["labels"]["build"].clone();
+    cluster.patch(&path, &image("one"));
+    cluster.rolled_out(&scene.namespace, "cart");
+    cluster.patch(&path, &image("two"));
+    cluster.rolled_out(&scene.namespace, "cart");
+    let rule = "  - { name: back, action: roll_back, mode: approve }";
+    let (knothole, action) = proposed(&scene, rule);
+    approve(&knothole, &action);
+    assert_eq!(scene.changes()[..2], ["create leases", "patch deployments"]);
+    let deployment = cluster.rolled_out(&scene.namespace, "cart");
+    assert_eq!(template(&deployment), "one", "{deployment}");
+}
