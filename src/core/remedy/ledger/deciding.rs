@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Doing, Entry};
+use super::entry::{Entry, UnderWay};
 use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
 use crate::core::record::Timestamp;
@@ -41,9 +41,9 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        if let Some((_, since)) = entry.under_way {
-            if now.since(since) < TASK_MAX {
-                entry.due = since.plus(TASK_MAX);
+        if let Some(task) = entry.under_way {
+            if now.since(task.since) < TASK_MAX {
+                entry.due = task.since.plus(TASK_MAX);
                 return;
             }
             entry.under_way = None;
@@ -144,7 +144,7 @@ impl Ledger {
     }
 
     fn settle(&mut self, id: &str, now: Timestamp) {
-        let Some(entry) = self.open.get(id) else {
+        let Some(entry) = self.open.get_mut(id) else {
             return;
         };
         let sent = entry.action.acted_at.unwrap_or(entry.action.asked_at);
@@ -153,11 +153,12 @@ impl Ledger {
         let since = unsettled.last().map_or(sent, |step| step.at);
         // Before this process the clock may have been ahead.
         let since = if since > now { entry.taken_at } else { since };
-        if now.since(since) >= SETTLE_MAX {
+        if entry.is_read && now.since(since) >= SETTLE_MAX {
             let why = "nobody knows whether it took place: the cluster could not be read";
             self.finish(id, ActionState::Inconclusive, why, now);
             return;
         }
+        entry.is_read = true;
         let action = Arc::new(entry.action.clone());
         self.hand_out(id, Errand::Settle { action }, now);
     }
@@ -175,18 +176,15 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        let doing = match errand {
-            Errand::Look { .. } => Doing::Look,
-            Errand::Rehearse { .. } => Doing::Rehearse,
-            Errand::Send { .. } => Doing::Send,
-            Errand::Settle { .. } => Doing::Settle,
-            // Nothing comes back.
-            Errand::Note { .. } => return,
-        };
-        entry.under_way = Some((doing, now));
+        self.handed_out += 1;
+        let number = self.handed_out;
+        entry.under_way = Some(UnderWay { number, since: now });
         entry.due = now.plus(TASK_MAX);
+        if matches!(errand, Errand::Send { .. }) {
+            entry.sent_by = Some(number);
+        }
         self.tasks.push(Task {
-            id: id.into(),
+            id: task_id(id, number),
             errand,
         });
     }
@@ -418,6 +416,17 @@ impl Ledger {
     pub(super) fn finish(&mut self, id: &str, state: ActionState, why: &str, now: Timestamp) {
         self.step(id, state, ("knothole", why), now);
     }
+}
+
+/// What a task of the action is known by.
+fn task_id(action: &str, number: u64) -> Box<str> {
+    format!("{action}#{number}").into()
+}
+
+/// The action and the number that a task is known by.
+pub(super) fn task_of(id: &str) -> Option<(&str, u64)> {
+    let (action, number) = id.split_once('#')?;
+    Some((action, number.parse().ok()?))
 }
 
 /// Whether a hook was told to do it.
