@@ -1,5 +1,6 @@
 //! The commands.
 
+mod actions;
 mod args;
 mod audit;
 mod check_config;
@@ -22,7 +23,9 @@ mod scratch;
 mod sender;
 mod serve;
 mod silence;
+mod simulate;
 mod story;
+mod switch;
 mod templates;
 mod terminal;
 mod screen;
@@ -33,6 +36,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use actions::ActionsArgs;
 use args::{DemoArgs, DetectArgs, ServeArgs, TrainArgs};
 use audit::AuditArgs;
 use check_config::CheckConfigArgs;
@@ -46,6 +50,8 @@ use outbox::OutboxArgs;
 use rbac::RbacArgs;
 use replay::ReplayArgs;
 use silence::SilenceArgs;
+use simulate::SimulateArgs;
+use switch::SwitchArgs;
 use templates::TemplatesArgs;
 use top::TopArgs;
 
@@ -83,6 +89,10 @@ enum Command {
     Incidents(IncidentsArgs),
     /// Tell what broke, why probably, and what would help
     Explain(ExplainArgs),
+    /// List what rules ask for, see why, approve it or say no
+    Actions(ActionsArgs),
+    /// See whether actions are stopped; stop them all, or allow them again
+    Switch(SwitchArgs),
     /// Watch services and incidents of a running daemon
     Top(TopArgs),
     /// See the whole thing work on bundled real logs
@@ -101,6 +111,8 @@ enum Command {
     Model(ModelArgs),
     /// Try silences and maintenance windows
     Silence(SilenceArgs),
+    /// Replay the past through the rules: what would have been done, and what held back
+    Simulate(SimulateArgs),
     /// Print the rights that the enabled actions take in a cluster
     Rbac(RbacArgs),
     /// See what waits for a sink and what no sink would take, and send it again
@@ -139,6 +151,8 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Serve(args) => serve::run(args, cli.log_level.as_deref()),
         Command::Incidents(args) => incidents::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Actions(args) => actions::run(args),
+        Command::Switch(args) => switch::run(args),
         Command::Top(args) => top::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Detect(args) => detect::run(args),
@@ -148,6 +162,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
+        Command::Simulate(args) => simulate::run(args),
         Command::Rbac(args) => rbac::run(args),
         Command::Outbox(args) => outbox::run(args),
         Command::Audit(args) => audit::run(args),

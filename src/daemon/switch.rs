@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::core::record::inert;
 
 /// The environment variable that stops all actions of a process while it is set to anything but `0`.
-pub(super) const ENVIRONMENT: &str = "KNOTHOLE_STOP_ACTIONS";
+pub(crate) const ENVIRONMENT: &str = "KNOTHOLE_STOP_ACTIONS";
 /// The file in the state folder, unless the settings name another.
-pub(in crate::daemon) const FILE: &str = "actions.stopped";
+pub(crate) const FILE: &str = "actions.stopped";
 /// Most of the file that is read as the reason.
 const REASON_BYTES_MAX: u64 = 500;
 

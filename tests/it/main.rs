@@ -33,6 +33,7 @@ mod incidents;
 mod life;
 mod overload;
 mod persistent;
+mod policy;
 mod power;
 mod rebinding;
 mod redacted;

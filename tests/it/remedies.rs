@@ -10,10 +10,13 @@ use crate::incidents::incidents;
 use crate::knothole::{Knothole, Place, knothole};
 use crate::otlp::{Client, request};
 use crate::process::{SOON, until};
-use crate::shop::{LEARN_QUICKLY, WELL, steps_of};
+use crate::shop::{WELL, steps_of};
 
 /// The user of the tests that the generated Role is bound to.
 const USER: &str = "knothole";
+/// So much that more than one detector has something to go by.
+const LEARN: &str =
+    "learn: { sequences_min: 400, records_min: 2400, new_template_chance_max: 0.05 }\n";
 const LABEL: (&str, &str) = ("knothole.dev/remediate", "true");
 
 /// Ways in which a request may go wrong: out of order, too short, again and again, and all at once.
@@ -52,7 +55,7 @@ impl Scene {
         let (server, ca) = (self.cluster.server(), self.cluster.ca());
         let token = self.cluster.token_file(USER);
         let text = format!(
-            "{LEARN_QUICKLY}incidents: {{ settle: 200ms }}\nsequence: {{ idle_timeout: 1s, reorder_delay: 200ms }}\n\
+            "{LEARN}incidents: {{ settle: 200ms }}\nsequence: {{ idle_timeout: 1s, reorder_delay: 200ms }}\n\
              sinks: [{{ type: stdout, name: out }}]\nactions:\n{rules}\nremediation:\n  kubernetes: {{ server: '{server}', \
              ca_file: {}, token_file: {} }}\n{remediation}",
             ca.display(),
@@ -135,7 +138,7 @@ impl Scene {
     fn learn(&self, knothole: &Knothole) {
         let mut client = Client::connect(knothole.grpc);
         for (pod, nth) in self.pods().iter().zip(0..) {
-            self.send(&mut client, pod, nth * 100..nth * 100 + 60, &WELL);
+            self.send(&mut client, pod, nth * 200..nth * 200 + 150, &WELL);
         }
         knothole.wait_for_state("cart", "active");
     }
@@ -255,8 +258,8 @@ fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
         }
         number += 4;
         let (_, body) = knothole.get("/v1/actions?state=proposed");
-        let mut body: Value = serde_json::from_str(&body).ok()?;
-        Some(body["actions"][0].take()).filter(Value::is_object)
+        let body: Value = serde_json::from_str(&body).ok()?;
+        body["actions"].get(0).cloned()
     });
     (knothole, action)
 }

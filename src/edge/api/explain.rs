@@ -1,13 +1,9 @@
 //! An incident as an on-call engineer reads it at three in the morning.
 
+use super::page::Page;
 use super::words;
 use crate::core::event::{Incident, IncidentState, Sign, Verdict};
-use crate::core::record::inert;
 
-/// Columns of a line.
-const WIDTH: usize = 80;
-/// Columns before a text, of which its label has all but one.
-const INDENT: usize = 11;
 /// Most pieces of evidence told of the first suspect.
 const EVIDENCE_SHOWN: usize = 3;
 /// Most services told as spread.
@@ -43,7 +39,7 @@ pub fn explanation(incident: &Incident) -> String {
     if let Some(command) = next(incident) {
         page.line("next", &command);
     }
-    page.text
+    page.text()
 }
 
 /// What whoever reads this may want to do.
@@ -151,82 +147,13 @@ fn history(incident: &Incident, page: &mut Page) {
     }
 }
 
-/// Lines with labels; a label is written once for all lines that have it one after another.
-#[derive(Default)]
-struct Page {
-    text: String,
-    label: &'static str,
-}
-
-impl Page {
-    /// A text over the whole width.
-    fn plain(&mut self, text: &str) {
-        for line in wrapped(&inert(text), WIDTH) {
-            self.text.push_str(&line);
-            self.text.push('\n');
-        }
-    }
-
-    /// A text beside its label, in as many lines as it takes.
-    fn line(&mut self, label: &'static str, text: &str) {
-        for line in wrapped(&inert(text.trim()), WIDTH - INDENT) {
-            self.write(label, &line);
-        }
-    }
-
-    /// A text beside its label, cut to one line.
-    fn quoted(&mut self, label: &'static str, text: &str, mark: &str) {
-        let room = WIDTH - INDENT - mark.chars().count();
-        let text = inert(text);
-        let mut line: String = text.chars().take(room).collect();
-        if text.chars().nth(room).is_some() {
-            line.pop();
-            line.push('…');
-        }
-        self.write(label, &format!("{line}{mark}"));
-    }
-
-    fn write(&mut self, label: &'static str, line: &str) {
-        let shown = if label == self.label { "" } else { label };
-        self.label = label;
-        let written = format!("{shown:<width$}{line}", width = INDENT);
-        self.text.push_str(written.trim_end());
-        self.text.push('\n');
-    }
-}
-
-/// `text` in lines of at most `width` characters, broken between words where that is possible.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut line = String::new();
-    let mut len = 0;
-    for word in text.split(' ') {
-        let mut word: Vec<char> = word.chars().collect();
-        if len > 0 && len + 1 + word.len() > width {
-            lines.push(std::mem::take(&mut line));
-            len = 0;
-        } else if len > 0 {
-            line.push(' ');
-            len += 1;
-        }
-        while word.len() > width {
-            let rest = word.split_off(width);
-            lines.push(word.into_iter().collect());
-            word = rest;
-        }
-        len += word.len();
-        line.extend(word);
-    }
-    lines.push(line);
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::core::record::is_deceptive;
+    use crate::edge::api::page::WIDTH;
     use crate::edge::api::sample;
 
     #[test]
@@ -248,12 +175,5 @@ mod tests {
             }
             prop_assert!(told.chars().all(|c| c == '\n' || !is_deceptive(c)), "{told:?}");
         }
-    }
-
-    #[test]
-    fn long_words_are_broken_and_none_is_lost() {
-        let lines = wrapped("aaa bb cccccccccc d", 4);
-        assert_eq!(lines, ["aaa", "bb", "cccc", "cccc", "cc d"]);
-        assert_eq!(wrapped("", 4), [""]);
     }
 }

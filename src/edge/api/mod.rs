@@ -21,6 +21,7 @@ mod gate;
 mod listen;
 mod markdown;
 mod objects;
+mod page;
 mod query;
 mod reading;
 mod recent;
@@ -36,11 +37,13 @@ pub use feed::Feed;
 pub use gate::{Gate, Role, TokenError, TokenSettings, TokenSource};
 pub use markdown::markdown;
 pub use objects::audited;
+pub use page::Page;
 pub use query::{ActionQuery, IncidentQuery};
 pub use recent::Recent;
 pub use routes::{Api, serve};
 pub use signed::{Hooks, Signed};
 pub use time::moment;
+pub use time::{lasting, parsed};
 pub use view::{
     AuditEntry, Dora, IncidentView, Lookup, ModelView, Quantiles, ServiceState, ServiceView,
     TemplateView, View, open_metrics,

@@ -16,7 +16,7 @@ pub(super) fn rfc3339(time: Timestamp) -> String {
 }
 
 /// Reads RFC 3339 with any offset; `None` also for what is before 1970.
-pub(super) fn parsed(text: &str) -> Option<Timestamp> {
+pub fn parsed(text: &str) -> Option<Timestamp> {
     let time: jiff::Timestamp = text.parse().ok()?;
     let nanos = u64::try_from(time.as_nanosecond()).ok()?;
     Timestamp::known(nanos)
@@ -58,7 +58,7 @@ pub(super) fn fine_clock(time: Timestamp) -> String {
 }
 
 /// How long something took, in words: `3 min`, `2 h 5 min`, `4 days`.
-pub(super) fn lasting(duration: Duration) -> String {
+pub fn lasting(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match seconds {

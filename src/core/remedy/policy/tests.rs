@@ -56,6 +56,7 @@ fn action(remedy: Remedy) -> Action {
 fn planned() -> Action {
     let mut action = action(Remedy::RestartWorkload);
     action.plan = Some(Plan {
+        claims: None,
         hash: "feed".into(),
         subject: Some(Object {
             kind: "Deployment".into(),
