@@ -218,17 +218,13 @@ pub(crate) fn knothole(args: &[&str]) -> Command {
     command
 }
 
-/// Status and body of a GET.
-pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    get_as(address, None, path)
-}
-
 fn shown(token: Option<&str>) -> String {
     token.map_or(String::new(), |it| {
         format!("authorization: Bearer {it}\r\n")
     })
 }
 
+/// Status and body of a GET.
 fn get_as(address: SocketAddr, token: Option<&str>, path: &str) -> std::io::Result<(u16, String)> {
     let shown = shown(token);
     let mut stream = TcpStream::connect(address)?;
@@ -245,14 +241,6 @@ fn get_as(address: SocketAddr, token: Option<&str>, path: &str) -> std::io::Resu
 }
 
 /// Status and body of a POST of JSON.
-pub(crate) fn post(
-    address: SocketAddr,
-    path: &str,
-    body: &serde_json::Value,
-) -> std::io::Result<(u16, String)> {
-    post_as(address, None, path, body)
-}
-
 fn post_as(
     address: SocketAddr,
     token: Option<&str>,

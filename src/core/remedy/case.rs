@@ -34,6 +34,24 @@ impl Case<'_> {
     pub const fn reach(&self) -> Reach {
         Reach::of(self.action.remedy.kind())
     }
+
+    /// Whether the workload is claimed in the cluster before it is done. What a hook does is the hook's; and what
+    /// another system does can be done where there is no cluster.
+    pub fn is_claimed(&self) -> bool {
+        match self.action.remedy.kind() {
+            ActionKind::Webhook => false,
+            ActionKind::JenkinsJob | ActionKind::FluxReceiver => self.facts.is_some(),
+            ActionKind::RestartPod
+            | ActionKind::RestartWorkload
+            | ActionKind::Scale
+            | ActionKind::RollBack
+            | ActionKind::ArgoSync
+            | ActionKind::ArgoRollBack
+            | ActionKind::ArgoAction
+            | ActionKind::AbortRollout
+            | ActionKind::GatewayWeight => true,
+        }
+    }
 }
 
 /// What an action changes. Which checks have something to say depends on it.

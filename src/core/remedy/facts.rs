@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::core::event::{Health, Object};
+use crate::core::event::{Health, Object, Target};
 use crate::core::record::Timestamp;
 
 /// What was read of a target, all at about one time.
@@ -35,12 +35,14 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// What is claimed before anything is done: the workload, or what is acted on in its place.
-    pub fn claimed(&self) -> Option<&Object> {
+    /// What is claimed before anything is done to `target`: the workload, or what is acted on in its place.
+    /// Where neither was found, what is named, which then has no uid.
+    pub fn claimed(&self, target: &Target) -> Object {
         let workload = self.workload.as_ref().map(|it| &it.object);
         let route = || self.route.as_ref().map(|it| &it.object);
         let argo = || self.argo.as_ref().and_then(|it| it.object.as_ref());
-        workload.or_else(route).or_else(argo)
+        let found = workload.or_else(route).or_else(argo);
+        found.cloned().unwrap_or_else(|| named(target))
     }
 
     /// How the target is; `None` where no workload was found.
@@ -51,6 +53,21 @@ impl Facts {
             ready: workload.ready,
             restarts: self.pod.as_ref().map_or(0, |pod| pod.restarts),
         })
+    }
+}
+
+/// What `target` names, which nobody has read.
+fn named(target: &Target) -> Object {
+    let pod = || {
+        let name = target.pod.clone().unwrap_or_default();
+        ("Pod".into(), name)
+    };
+    let (kind, name) = target.workload.clone().unwrap_or_else(pod);
+    Object {
+        kind,
+        namespace: target.namespace.clone(),
+        name,
+        ..Object::default()
     }
 }
 

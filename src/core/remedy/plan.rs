@@ -104,7 +104,19 @@ const fn system_name(system: System) -> &'static str {
 /// The name of the Lease by which `workload` is claimed for one action at a time: `knothole-` and 32 hex
 /// digits.
 pub fn claim_name(workload: &Object) -> String {
-    let digest = Sha256::digest(workload.uid.as_bytes());
+    let digest = match workload.uid.is_empty() {
+        false => Sha256::digest(workload.uid.as_bytes()),
+        // One that was not found is known by its name.
+        true => {
+            let Object {
+                kind,
+                namespace,
+                name,
+                ..
+            } = workload;
+            Sha256::digest(format!("{namespace}/{kind}/{name}").as_bytes())
+        }
+    };
     format!("knothole-{}", hex_of(&digest[..16]))
 }
 

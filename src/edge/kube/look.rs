@@ -17,7 +17,7 @@ use super::objects::{Autoscaler, Budget, Plain, Pod, Route, Workload};
 use super::read::LIST_MAX;
 use super::selector::{Labels, selects};
 use super::wire::Wire;
-use crate::core::event::{Remedy, Target};
+use crate::core::event::{Object, Remedy, Target};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::Reach;
 use crate::core::remedy::facts::{
@@ -71,8 +71,9 @@ impl Kube {
         facts.workload = workload.as_ref().map(|(kind, it)| of_workload(*kind, it));
         look_closer(&reader, remedy, (pod, workload), &mut facts).await?;
         self.look_beside(&reader, remedy, &mut facts).await?;
-        if does_claim(remedy, &facts) {
-            facts.claim = self.claim_on(&facts).await?;
+        // What a hook does is not claimed.
+        if !matches!(remedy, Remedy::Webhook) {
+            facts.claim = self.claim_on(&facts.claimed(target)).await?;
         }
         Ok(facts)
     }
@@ -123,11 +124,8 @@ impl Kube {
         Ok(read.map(|(_, application)| of_application(&application)))
     }
 
-    /// Who has claimed last what is acted on.
-    async fn claim_on(&self, facts: &Facts) -> Result<Option<Claim>, KubeError> {
-        let Some(object) = facts.claimed() else {
-            return Ok(None);
-        };
+    /// Who has claimed `object` last.
+    async fn claim_on(&self, object: &Object) -> Result<Option<Claim>, KubeError> {
         let claim = ClaimOf {
             namespace: object.namespace.clone(),
             name: claim_name(object).into(),
@@ -174,23 +172,6 @@ async fn look_closer(
         _ => {}
     }
     Ok(())
-}
-
-/// Whether the cluster itself is changed, so that the workload is claimed before.
-const fn does_claim(remedy: &Remedy, facts: &Facts) -> bool {
-    match remedy {
-        Remedy::RestartPod
-        | Remedy::RestartWorkload
-        | Remedy::Scale { .. }
-        | Remedy::RollBack
-        | Remedy::AbortRollout { .. }
-        | Remedy::GatewayWeight { .. } => true,
-        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } => facts.argo.is_some(),
-        Remedy::ArgoAction { .. }
-        | Remedy::JenkinsJob { .. }
-        | Remedy::FluxReceiver { .. }
-        | Remedy::Webhook => false,
-    }
 }
 
 /// The versions of the kubelets, each once.

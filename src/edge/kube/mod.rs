@@ -3,7 +3,9 @@
 //! ```text
 //!  look      target ─▶ Facts                      reads alone
 //!  rehearse  plan ─▶ may we, and a dry run        changes nothing
+//!  access    permissions ─▶ may we                the same for what another system carries out
 //!  send      plan ─▶ Answer                       claims the workload, then the very requests of the plan, once
+//!  claiming  whatever is done elsewhere           claims the workload around it
 //!  settle    plan ─▶ Settlement                   reads, where no answer came
 //!  note      an Event on the object
 //! ```

@@ -33,32 +33,34 @@ impl Kube {
     /// What we may do of `permissions`, and what the server says to the requests of `plan` as a dry run. A
     /// permission of which the server does not say is left out, and the dry run says why.
     pub async fn rehearse(&self, plan: &Plan, permissions: &[Permission]) -> Rehearsal {
-        let mut rehearsal = Rehearsal::default();
-        let mut dry_run: Result<(), Box<str>> = match checked(plan) {
-            Ok(_) if permissions.len() > PERMISSIONS_MAX => {
-                Err("it needs too many permissions".into())
-            }
-            Ok(_) => Ok(()),
-            Err(why) => Err(why.into()),
+        let rehearsal = self.access(permissions).await;
+        let dry_run = match (checked(plan), rehearsal.dry_run) {
+            (Err(why), _) => Err(why.into()),
+            (Ok(_), Some(unasked)) => unasked,
+            (Ok(_), None) => self.dry_runs(&plan.requests).await,
         };
+        Rehearsal {
+            dry_run: Some(dry_run),
+            ..rehearsal
+        }
+    }
+
+    /// What we may do of `permissions`. Where the server does not say, those that it did not are left out, and the
+    /// dry run says why; else there is none.
+    pub async fn access(&self, permissions: &[Permission]) -> Rehearsal {
+        let mut rehearsal = Rehearsal::default();
+        if permissions.len() > PERMISSIONS_MAX {
+            rehearsal.dry_run = Some(Err("it needs too many permissions".into()));
+        }
         for permission in permissions.iter().take(PERMISSIONS_MAX) {
             match self.may(permission).await {
                 Ok(may) => rehearsal.access.push((permission.to_string().into(), may)),
                 Err(error) => {
-                    dry_run = Err(error.to_string().into());
+                    rehearsal.dry_run = Some(Err(error.to_string().into()));
                     break;
                 }
             }
         }
-        if dry_run.is_ok() {
-            for request in &plan.requests {
-                dry_run = self.dry_run(request).await;
-                if dry_run.is_err() {
-                    break;
-                }
-            }
-        }
-        rehearsal.dry_run = Some(dry_run);
         rehearsal
     }
 
@@ -85,6 +87,13 @@ impl Kube {
         }
         let review: Review = parsed(reply, &doing).await?;
         Ok(review.status.is_some_and(|it| it.allowed))
+    }
+
+    async fn dry_runs(&self, requests: &[Request]) -> Result<(), Box<str>> {
+        for request in requests {
+            self.dry_run(request).await?;
+        }
+        Ok(())
     }
 
     /// One request of which the server is told that nothing may come of it.

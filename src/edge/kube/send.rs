@@ -57,6 +57,28 @@ impl Kube {
         answer
     }
 
+    /// Has `act` done for the action `id` while its workload is claimed: what another system carries out. Nothing of
+    /// it begins before the claim is ours; where it comes to nothing for certain the claim is given back.
+    ///
+    /// A workload that this very action has claimed before may have been acted on: that is [`Answer::Unknown`], and
+    /// `act` is not begun.
+    pub async fn claiming(
+        &self,
+        id: &str,
+        claim: &ClaimOf,
+        act: impl Future<Output = Answer> + Send,
+    ) -> Answer {
+        let held = match self.take(id, claim).await {
+            Ok(held) => held,
+            Err(answer) => return answer,
+        };
+        let answer = act.await;
+        if matches!(answer, Answer::Refused(..)) {
+            self.give_back(&held).await;
+        }
+        answer
+    }
+
     async fn act(
         &self,
         plan: &Plan,

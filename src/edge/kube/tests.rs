@@ -8,6 +8,7 @@
 )]
 
 mod stub;
+mod claiming;
 mod cluster;
 mod looking;
 mod noting;

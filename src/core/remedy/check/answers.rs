@@ -1,6 +1,7 @@
 //! What a rehearsal showed: nothing was changed by it.
 
 use super::{Says, needs_person, pass, stop, unknown};
+use crate::core::event::ActionKind;
 use crate::core::remedy::case::{Case, Reach};
 use crate::core::remedy::plan::permissions_of;
 
@@ -23,7 +24,7 @@ fn asks_cluster(case: &Case<'_>) -> bool {
 
 /// We may do all that it takes, and were told so for each thing.
 pub(super) fn access(case: &Case<'_>) -> Option<Says> {
-    if !asks_cluster(case) {
+    if !case.is_claimed() {
         return None;
     }
     let (Some(rehearsal), Some(facts)) = (case.rehearsal, case.facts) else {
@@ -46,10 +47,10 @@ pub(super) fn access(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// The server would take the very requests. Hooks, jobs and receivers know no dry run, so that an answer about
-/// them is about something else.
+/// The server would take the very requests. Where that is Jenkins or Argo CD it is told as far as they say; a
+/// receiver of Flux says nothing, and hooks know no dry run.
 pub(super) fn dry_run(case: &Case<'_>) -> Option<Says> {
-    if case.reach() == Reach::Elsewhere {
+    if case.action.remedy.kind() == ActionKind::Webhook {
         return None;
     }
     let said = case.rehearsal.and_then(|it| it.dry_run.as_ref());

@@ -6,7 +6,7 @@ use super::{Says, count, pass, span, stop, unread, wait};
 use crate::core::event::{Action, ActionState};
 use crate::core::record::Timestamp;
 use crate::core::remedy::book::{is_of, is_of_stream, is_same_workload};
-use crate::core::remedy::case::{Case, Reach};
+use crate::core::remedy::case::Case;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -197,7 +197,7 @@ pub(super) fn ramp(case: &Case<'_>) -> Option<Says> {
 
 /// Nobody else has claimed the workload.
 pub(super) fn claim(case: &Case<'_>) -> Option<Says> {
-    if case.reach() == Reach::Elsewhere {
+    if !case.is_claimed() {
         return None;
     }
     let Some(facts) = case.facts else {

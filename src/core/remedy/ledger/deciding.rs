@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::{Entry, UnderWay};
-use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, WorldOf};
+use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, Task, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, Reach, World};
@@ -42,8 +42,8 @@ impl Ledger {
             return;
         };
         if let Some(task) = entry.under_way {
-            if now.since(task.since) < TASK_MAX {
-                entry.due = task.since.plus(TASK_MAX);
+            if now.since(task.since) < Self::TASK_MAX {
+                entry.due = task.since.plus(Self::TASK_MAX);
                 return;
             }
             entry.under_way = None;
@@ -154,7 +154,7 @@ impl Ledger {
         // Before this process the clock may have been ahead.
         let since = if since > now { entry.taken_at } else { since };
         if entry.is_read && now.since(since) >= SETTLE_MAX {
-            let why = "nobody knows whether it took place: the cluster could not be read";
+            let why = "nobody can say whether it took place";
             self.finish(id, ActionState::Inconclusive, why, now);
             return;
         }
@@ -179,7 +179,7 @@ impl Ledger {
         self.handed_out += 1;
         let number = self.handed_out;
         entry.under_way = Some(UnderWay { number, since: now });
-        entry.due = now.plus(TASK_MAX);
+        entry.due = now.plus(Self::TASK_MAX);
         if matches!(errand, Errand::Send { .. }) {
             entry.sent_by = Some(number);
         }
@@ -216,12 +216,13 @@ impl Ledger {
         let was = entry.action.plan.as_ref().map(|plan| plan.hash.clone());
         let hash = plan::hash(&draft);
         let is_as_approved = was.as_ref() == Some(&hash);
-        let claims = entry.facts.as_ref().and_then(Facts::claimed);
+        let target = &entry.action.target;
+        let claims = entry.facts.as_ref().map(|facts| facts.claimed(target));
         let lasts = self.limits.cool_down.max(CLAIM_MIN);
         entry.revise(Plan {
             hash,
             subject: draft.subject,
-            claims: claims.map(|object| (object.clone(), lasts)),
+            claims: claims.map(|object| (object, lasts)),
             requests: draft.requests,
             undo: draft.undo,
             checks: Vec::new(),

@@ -39,12 +39,11 @@ use crate::core::record::{StreamKey, Timestamp};
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// How soon a cluster that shows nothing yet is read again.
 const SETTLE_AGAIN: Duration = Duration::from_secs(5);
-/// After so long it is told that nobody knows whether something took place.
+/// After so long it is told that nobody can say whether something took place: an API server may go on for more
+/// than a minute with a request that was given up, and people are not to wait for that.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 /// The shortest time for which a workload is claimed.
 const CLAIM_MIN: Duration = Duration::from_secs(60);
-/// A task that has not come back after so long never will.
-const TASK_MAX: Duration = Duration::from_secs(90);
 
 /// Something to be done outside; the answer is a [`Report`] with the same id.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +130,8 @@ pub struct Ledger {
 impl Ledger {
     /// Most actions that are not over.
     pub const OPEN_MAX: usize = 500;
+    /// A task that has not come back after so long never will.
+    pub const TASK_MAX: Duration = Duration::from_secs(90);
     /// Most actions that are remembered after they are over.
     pub const PAST_MAX: usize = 2_000;
 

@@ -123,7 +123,7 @@ impl Ledger {
 
     /// Nothing is done to what cannot be read.
     fn unread(&mut self, id: &str, why: &str, now: Timestamp) {
-        let why = format!("the cluster cannot be read: {why}");
+        let why = format!("it cannot be looked at: {why}");
         if let Some(entry) = self.open.get_mut(id) {
             let checks = vec![Checked {
                 check: "cluster".into(),
@@ -190,11 +190,11 @@ impl Ledger {
     fn settled(&mut self, id: &str, settlement: Settlement, now: Timestamp) {
         match settlement {
             Settlement::Done => {
-                let said = "no answer came, but the cluster shows that it took place";
+                let said = "no answer came, but it can be seen that it took place";
                 self.took_place(id, said, now);
             }
             Settlement::NotDone => {
-                let said = "no answer came, and the cluster shows that it did not take place";
+                let said = "no answer came, and it can be seen that it did not take place";
                 self.finish(id, ActionState::Failed, said, now);
             }
             Settlement::Unclear => self.again(id, SETTLE_AGAIN, now),

@@ -93,7 +93,7 @@ pub fn permissions_of(action: &Action, facts: &Facts) -> Vec<Permission> {
 
 /// All that carrying out `remedy` within `scope` takes, as far as the cluster has to permit it: what is read
 /// to look at a target, the claim, the change itself and the event that tells of it. What another system
-/// does it does with permissions of its own; of its targets only the looking is ours.
+/// does it does with permissions of its own, and all else is ours; what a hook does is only looked at.
 pub fn permissions(remedy: &Remedy, scope: Scope<'_>) -> Vec<Permission> {
     let kinds: Vec<&str> = match (scope.kind, remedy) {
         // It is read by its own name, whoever has the pod.
@@ -110,9 +110,7 @@ pub fn permissions(remedy: &Remedy, scope: Scope<'_>) -> Vec<Permission> {
         .into_iter()
         .map(|right| named(right, Some(scope.namespace)))
         .collect();
-    if let Some(namespace) = scope.argo_namespace {
-        all.append(&mut on_application(remedy, scope.namespace, namespace));
-    }
+    all.append(&mut elsewhere(remedy, scope));
     all.sort();
     all.dedup();
     all
@@ -134,7 +132,7 @@ fn named((group, resource, subresource, verb): Right, namespace: Option<&str>) -
     }
 }
 
-/// What one remedy needs besides what all do. Where it changes nothing in the cluster itself, nothing.
+/// What one remedy needs besides what all do, where it changes something in the cluster itself.
 fn own(remedy: &Remedy, workloads: &[(&'static str, &'static str)]) -> Vec<Right> {
     let on_workloads = |subresource, verb| {
         let rights = workloads.iter();
@@ -169,29 +167,34 @@ fn own(remedy: &Remedy, workloads: &[(&'static str, &'static str)]) -> Vec<Right
     rights
 }
 
-/// What is done with the Application object, where Argo CD is asked through it. The claim is on the workload,
-/// and the event on the object.
-fn on_application(remedy: &Remedy, target: &str, argo: &str) -> Vec<Permission> {
-    let of = |verb| named((ROLLOUTS, "applications", None, verb), Some(argo));
-    match remedy {
-        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } => {
-            let around = AROUND.map(|right| match right.1 {
-                "events" => named(right, Some(argo)),
-                _ => named(right, Some(target)),
-            });
-            let mut all = vec![of("get"), of("patch")];
-            all.extend(around);
-            all
-        }
-        Remedy::ArgoAction { .. } => vec![of("get")],
+/// What is needed around something that another system does. Where that is Argo CD's controller it is asked
+/// through the Application object: the claim is on the workload, and the event on the object.
+fn elsewhere(remedy: &Remedy, scope: Scope<'_>) -> Vec<Permission> {
+    let around = |events: &str| {
+        let place = |right: &Right| match right.1 {
+            "events" => events.into(),
+            _ => scope.namespace.into(),
+        };
+        let all = AROUND.iter();
+        all.map(|right| named(*right, Some(place(right)))).collect()
+    };
+    let verbs: &[&'static str] = match remedy {
+        Remedy::ArgoSync { .. } | Remedy::ArgoRollBack { .. } => &["get", "patch"],
+        Remedy::ArgoAction { .. } => &["get"],
+        Remedy::JenkinsJob { .. } | Remedy::FluxReceiver { .. } => return around(scope.namespace),
         Remedy::RestartPod
         | Remedy::RestartWorkload
         | Remedy::Scale { .. }
         | Remedy::RollBack
         | Remedy::AbortRollout { .. }
         | Remedy::GatewayWeight { .. }
-        | Remedy::JenkinsJob { .. }
-        | Remedy::FluxReceiver { .. }
-        | Remedy::Webhook => vec![],
-    }
+        | Remedy::Webhook => return vec![],
+    };
+    let Some(namespace) = scope.argo_namespace else {
+        return around(scope.namespace);
+    };
+    let mut all: Vec<Permission> = around(namespace);
+    let of = |verb| named((ROLLOUTS, "applications", None, verb), Some(namespace));
+    all.extend(verbs.iter().map(|verb| of(verb)));
+    all
 }

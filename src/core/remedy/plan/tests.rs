@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::event::Target;
 use crate::core::remedy::check::fixture::{
     NOW, SCALE, Scene, abort, backend, gateway, mins, object, remedies,
 };
@@ -449,6 +450,38 @@ fn a_claim_is_named_by_the_workloads_uid_alone() {
     assert_eq!(claim_name(&workload), name);
     workload.uid = "another".into();
     assert_ne!(claim_name(&workload), name);
+}
+
+#[test]
+fn what_was_not_found_is_claimed_by_the_name_that_the_records_give_it() {
+    let scene = Scene::healthy(remedies()[7].clone());
+    let target = &scene.action.target;
+    let claimed = Facts::default().claimed(target);
+    assert_eq!(
+        claimed.to_owned(),
+        Object {
+            uid: "".into(),
+            generation: 0,
+            ..object("Deployment", "cart")
+        }
+    );
+    let other = Object {
+        namespace: "bank".into(),
+        ..claimed.clone()
+    };
+    assert_ne!(claim_name(&claimed), claim_name(&other));
+    assert_ne!(
+        claim_name(&claimed),
+        claim_name(&object("Deployment", "cart"))
+    );
+    let pod = Target {
+        workload: None,
+        ..target.clone()
+    };
+    let claimed = Facts::default().claimed(&pod);
+    assert_eq!((&*claimed.kind, &*claimed.name), ("Pod", "cart-1"));
+    let found = scene.facts.as_ref().unwrap().claimed(&pod);
+    assert_eq!(found, object("Deployment", "cart"));
 }
 
 fn hostile() -> impl Strategy<Value = String> {

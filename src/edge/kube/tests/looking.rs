@@ -46,7 +46,7 @@ fn remedies() -> Vec<(Remedy, Vec<&'static str>)> {
         (SCALE, vec![SCALERS, NODES, "lease"]),
         (Remedy::RollBack, vec![SETS, NODES, "lease"]),
         (weight, vec![ROUTE, NODES, "lease"]),
-        (sync, vec![NODES]),
+        (sync, vec![NODES, "lease"]),
         (Remedy::Webhook, vec![]),
     ]
 }

@@ -1,5 +1,4 @@
 use crate::core::event::{Object, Remedy};
-use crate::core::remedy::case::Reach;
 use crate::core::remedy::check::fixture::{
     ASK, NONE, PASS, Row, STOP, Scene, UNKNOWN, remedies, table,
 };
@@ -36,15 +35,20 @@ fn every_permission_is_asked_for_and_granted() {
 }
 
 #[test]
-fn argo_by_way_of_the_cluster_takes_permissions_and_by_its_own_api_none() {
-    let rows: &[Row] = &[
-        ("its API", NONE, |it| it.rehearsal().access.clear()),
-        ("the object", UNKNOWN, |it| {
-            it.facts().argo.as_mut().unwrap().object = Some(Object::default());
-            it.rehearsal().access.clear();
-        }),
-    ];
-    table("access", &remedies()[4], rows);
+fn what_another_system_does_takes_the_permission_to_claim_the_workload() {
+    for remedy in &remedies()[4..9] {
+        let rows: &[Row] = &[
+            ("it may be claimed", PASS, |_| {}),
+            ("it may not", STOP, |it| {
+                let mut all = it.rehearsal().access.iter_mut();
+                all.find(|(name, _)| name.contains("leases")).unwrap().1 = false;
+            }),
+            ("nobody asked", UNKNOWN, |it| it.rehearsal().access.clear()),
+        ];
+        table("access", remedy, rows);
+    }
+    let nowhere: Row = ("there is no cluster", NONE, |it| it.facts = None);
+    table("access", &remedies()[7], &[nowhere]);
 }
 
 #[test]
@@ -53,8 +57,8 @@ fn what_the_server_would_not_do_is_not_sent() {
         it.rehearsal().dry_run = Some(Err("it would violate the budget".into()));
     }
     for remedy in remedies() {
-        let (yes, no) = match Reach::of(remedy.kind()) {
-            Reach::Elsewhere => (NONE, NONE),
+        let (yes, no) = match remedy {
+            Remedy::Webhook => (NONE, NONE),
             _ => (PASS, STOP),
         };
         let rows: &[Row] = &[("it says yes", yes, |_| {}), ("it says no", no, refused)];
@@ -67,7 +71,14 @@ fn what_the_server_would_not_do_is_not_sent() {
     let unable: Row = ("it cannot be asked", NONE, |it| {
         it.rehearsal().dry_run = None
     });
-    table("dry_run", &remedies()[4], &[unable]);
+    for remedy in &remedies()[4..9] {
+        table("dry_run", remedy, &[unable]);
+    }
+    let unseen: Row = ("the object was not asked about", UNKNOWN, |it| {
+        it.facts().argo.as_mut().unwrap().object = Some(Object::default());
+        it.rehearsal().dry_run = None;
+    });
+    table("dry_run", &remedies()[4], &[unseen]);
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! What another system carries out, while the workload is claimed.
+
+use std::sync::atomic::AtomicUsize;
+
+use super::*;
+use crate::core::remedy::facts::{Answer, Refused};
+
+/// Something that another system carries out, and how often it was begun.
+async fn elsewhere(lab: &Lab, answer: Answer) -> (Answer, usize) {
+    let begun = AtomicUsize::new(0);
+    let act = async {
+        begun.fetch_add(1, Ordering::SeqCst);
+        answer
+    };
+    let came = lab.kube.claiming(ID, &claim(), act).await;
+    (came, begun.into_inner())
+}
+
+#[tokio::test]
+async fn what_another_system_does_is_done_while_the_workload_is_claimed() {
+    let lab = Lab::new(|_| None).await;
+    let queued = Answer::Done("queued".into());
+    assert_eq!(elsewhere(&lab, queued.clone()).await, (queued, 1));
+    let lines = [format!("GET {LEASE}"), format!("POST {LEASES}")];
+    assert_eq!(lab.stub.lines(), lines);
+    assert_eq!(lab.stub.lease(LEASE)["spec"]["holderIdentity"], ID);
+    // The same action, by another program or after a crash: it may have been done.
+    let (answer, begun) = elsewhere(&lab, Answer::Done("queued twice".into())).await;
+    assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
+    assert_eq!(begun, 0);
+}
+
+#[tokio::test]
+async fn what_came_to_nothing_elsewhere_gives_its_claim_back_and_what_is_unknown_does_not() {
+    let refused = Answer::Refused(Refused::NotNow(None), "busy".into());
+    let lab = Lab::new(|_| None).await;
+    assert_eq!(elsewhere(&lab, refused.clone()).await, (refused, 1));
+    assert!(is_given_back(&lab));
+    let unknown = Answer::Unknown("lost".into());
+    assert_eq!(elsewhere(&lab, unknown.clone()).await, (unknown, 1));
+    assert!(!is_given_back(&lab));
+}
+
+#[tokio::test]
+async fn nothing_is_done_elsewhere_to_what_somebody_else_has_claimed() {
+    let lab = Lab::new(|_| None).await;
+    let other = "f".repeat(32);
+    let done = async { Answer::Done("queued".into()) };
+    lab.kube.claiming(&other, &claim(), done).await;
+    let (answer, begun) = elsewhere(&lab, Answer::Done("queued".into())).await;
+    assert!(
+        matches!(answer, Answer::Refused(Refused::Claimed, _)),
+        "{answer:?}"
+    );
+    assert_eq!(begun, 0);
+    lab.pass(Duration::from_secs(601));
+    assert_eq!(elsewhere(&lab, Answer::Done("queued".into())).await.1, 1);
+}
+
+fn is_given_back(lab: &Lab) -> bool {
+    let lease = lab.stub.lease(LEASE);
+    lease["metadata"].is_object() && lease["spec"]["holderIdentity"].is_null()
+}
