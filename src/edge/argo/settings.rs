@@ -40,7 +40,7 @@ impl ArgoSettings {
     /// time after which the ledger takes a task for lost.
     pub const FOLLOW_DEFAULT: Duration = Duration::from_secs(45);
     /// The longest that it may be followed.
-    pub const FOLLOW_MAX: Duration = Duration::from_secs(60);
+    pub const FOLLOW_MAX: Duration = Duration::from_secs(50);
 
     /// Of the Argo CD at `url`, with defaults.
     pub fn of(url: &str, token: SecretRef) -> Self {
@@ -83,7 +83,7 @@ impl ArgoSettings {
         if self.follow > Self::FOLLOW_MAX {
             wrong(
                 "follow",
-                "is more than a minute",
+                "is more than 50 seconds",
                 "write a duration such as 45s; an operation goes on without being followed",
             );
         }

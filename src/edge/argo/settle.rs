@@ -11,7 +11,7 @@ use crate::core::remedy::facts::Settlement;
 
 /// How long after it was sent a request may still be under way somewhere. Nothing is said not to have taken
 /// place before; and the ledger asks for longer than this.
-pub(super) const GRACE: Duration = Duration::from_secs(40);
+pub(super) const GRACE: Duration = Duration::from_secs(50);
 /// So much the clocks of Argo CD's cluster and ours may differ.
 pub(super) const SKEW: Duration = Duration::from_secs(30);
 

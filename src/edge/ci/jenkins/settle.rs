@@ -13,7 +13,7 @@ use crate::core::remedy::facts::Settlement;
 
 /// How long after it was sent a request may still be under way somewhere. Nothing is said not to have taken
 /// place before; and the ledger asks for longer than this.
-pub(super) const GRACE: Duration = Duration::from_secs(40);
+pub(super) const GRACE: Duration = Duration::from_secs(50);
 /// So much the clock of Jenkins and ours may differ.
 const SKEW: Duration = Duration::from_secs(30);
 /// What of a build says whose it is.
