@@ -26,9 +26,10 @@ fn an_approving_rule_sends_only_once_the_very_plan_is_approved() {
     assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
     let hash = bench.hash(&id);
     for wrong in ["", "feed", &hash[1..]] {
-        assert_eq!(
-            bench.ledger.approve(&id, wrong, ("ana", ""), bench.now),
-            Err(LedgerError::Plan(hash.clone()))
+        let refused = bench.ledger.approve(&id, wrong, ("ana", ""), bench.now);
+        assert!(
+            matches!(&refused, Err(LedgerError::Plan { present, .. }) if *present == hash),
+            "{refused:?}"
         );
     }
     bench.pass(secs(30));
@@ -68,10 +69,14 @@ fn a_plan_that_changed_is_not_sent_on_the_word_on_another() {
     bench.pass(mins(3));
     assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
     assert_ne!(bench.hash(&id), approved);
-    assert_eq!(
-        bench.ledger.approve(&id, &approved, ("ana", ""), bench.now),
-        Err(LedgerError::Plan(bench.hash(&id)))
-    );
+    let refused = bench.ledger.approve(&id, &approved, ("ana", ""), bench.now);
+    let present = bench.hash(&id);
+    let Err(LedgerError::Plan { changed, .. }) = &refused else {
+        panic!("the plan is {present}, and not {approved}");
+    };
+    // Whoever read the plan before is told what to look at.
+    assert!(changed.contains("made anew"), "{changed}");
+    assert!(refused.unwrap_err().to_string().contains(&*present));
     approve(&mut bench, &id, "ana");
     bench.settle_down();
     assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
