@@ -17,6 +17,8 @@ use crate::daemon::config::Period;
 
 /// Most incidents that are asked for.
 const INCIDENTS_MAX: &str = "50";
+/// Most actions that are counted.
+const ACTIONS_MAX: &str = "500";
 /// Fewest columns that are drawn.
 const WIDTH_MIN: usize = 40;
 /// Columns of a service's row beside its name.
@@ -42,8 +44,9 @@ pub(crate) struct TopArgs {
 }
 
 const EXAMPLES: &str = "\
-Incidents that go on come first, then the services, those that take part in an incident marked with
-! and the busiest first. q or Ctrl-C ends it.
+Above all it says where actions are stopped, and how many wait for somebody. Incidents that go on come
+first, then the services, those that take part in an incident marked with ! and the busiest first. q or
+Ctrl-C ends it.
 
 Examples:
   knothole top
@@ -152,6 +155,10 @@ struct Reading {
     place: String,
     services: Vec<Value>,
     incidents: Vec<Value>,
+    /// Why all actions are stopped, where they are.
+    stopped: Option<String>,
+    /// How many actions wait for somebody, up to so many as were asked for.
+    proposed: usize,
 }
 
 impl Reading {
@@ -159,12 +166,18 @@ impl Reading {
         let services = client.json(&client.ask("/v1/services", &[]).await?)?;
         let query = [("state", "open,acknowledged"), ("limit", INCIDENTS_MAX)];
         let incidents = client.json(&client.ask("/v1/incidents", &query).await?)?;
+        let switch = client.json(&client.ask("/v1/switch", &[]).await?)?;
+        let query = [("state", "proposed"), ("limit", ACTIONS_MAX)];
+        let proposed = client.json(&client.ask("/v1/actions", &query).await?)?;
         let rows = |body: &Value, name: &str| body[name].as_array().cloned().unwrap_or_default();
+        let why = switch["why"].as_str().unwrap_or_default().to_owned();
         Ok(Self {
             at: Instant::now(),
             place: client.place(),
             services: rows(&services, "services"),
             incidents: rows(&incidents, "incidents"),
+            stopped: (switch["stopped"] == true).then_some(why),
+            proposed: rows(&proposed, "actions").len(),
         })
     }
 
@@ -183,11 +196,28 @@ impl Reading {
             self.place,
             rate(total)
         );
-        let mut lines = vec![fitted(&head, width), String::new()];
+        let mut lines = vec![fitted(&head, width)];
+        lines.extend(self.action_lines(width));
+        lines.push(String::new());
         lines.extend(self.incident_lines(width));
         lines.push(String::new());
         lines.extend(self.service_lines(&rates, width));
         lines
+    }
+
+    /// What somebody has to know of actions; nothing where they wait for nobody.
+    fn action_lines(&self, width: usize) -> Vec<String> {
+        let stopped = self.stopped.as_ref();
+        let stopped = stopped.map(|why| format!("all actions are stopped: {why}"));
+        let proposed = match self.proposed {
+            0 => None,
+            1 => Some("1 action waits for somebody: knothole actions".to_owned()),
+            more => Some(format!(
+                "{more} actions wait for somebody: knothole actions"
+            )),
+        };
+        let lines = stopped.into_iter().chain(proposed);
+        lines.map(|line| fitted(&line, width)).collect()
     }
 
     fn incident_lines(&self, width: usize) -> Vec<String> {
@@ -312,6 +342,8 @@ mod tests {
             place: "http://127.0.0.1:8080".to_owned(),
             services: vec![service("cart", records[0]), service("checkout", records[1])],
             incidents,
+            stopped: None,
+            proposed: 0,
         }
     }
 
@@ -355,6 +387,24 @@ mod tests {
                 assert!(!line.contains(['\u{1b}', '\u{202e}']), "{line:?}");
             }
         }
+    }
+
+    #[test]
+    fn actions_that_are_stopped_or_wait_for_somebody_come_before_all_else() {
+        let mut frame = reading(Instant::now(), [0, 0], Vec::new());
+        assert_eq!(frame.lines(None, 80)[1], "");
+        frame.stopped = Some("ana: \u{1b}[2Jtoo much".to_owned());
+        frame.proposed = 2;
+        let lines = frame.lines(None, 80);
+        assert_eq!(
+            lines[1],
+            "all actions are stopped: ana: \u{fffd}[2Jtoo much"
+        );
+        assert_eq!(lines[2], "2 actions wait for somebody: knothole actions");
+        assert_eq!(lines[3], "");
+        frame.stopped = None;
+        frame.proposed = 1;
+        assert!(frame.lines(None, 40)[1].starts_with("1 action waits for"));
     }
 
     #[test]

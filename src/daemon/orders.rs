@@ -94,7 +94,7 @@ fn carry_out(
             status,
             note,
         } => {
-            let by = (&*by.name, note.as_deref().unwrap_or(status.name()));
+            let by = (&*by.name, note.as_deref().unwrap_or("without a note"));
             let taken = clerk.remediation.ledger.hooked(&action, status, by, now);
             acted(clerk, &action, taken)
         }

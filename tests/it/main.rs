@@ -37,6 +37,7 @@ mod policy;
 mod power;
 mod rebinding;
 mod hook;
+mod minutes;
 mod refusals;
 mod redacted;
 mod remedies;

@@ -52,7 +52,6 @@ fn asked() -> Value {
         state: ActionState::Asked,
         acted_at: None,
         before: None,
-        undoes: None,
         steps: vec![],
         anomaly: None,
     };

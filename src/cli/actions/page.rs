@@ -73,6 +73,9 @@ fn state(action: &Value, now: Timestamp, page: &mut Page) {
     let (state, age) = (text(&action["state"]), age(since, now));
     let id = short_id(action);
     page.line("state", &format!("{state}, for {age}; {id}"));
+    if let Some(last) = steps.last() {
+        page.line("because", text(&last["why"]));
+    }
     let Some(until) = action["expires_at"].as_str().and_then(parsed) else {
         return;
     };
@@ -136,9 +139,9 @@ fn plan(plan: &Value, page: &mut Page) {
     }
     for request in requests {
         let (system, method) = (text(&request["system"]), text(&request["method"]));
-        let path = text(&request["path"]);
-        page.exact("request", &format!("{system} {method} {path}"));
-        page.exact("type", text(&request["content_type"]));
+        let kind = text(&request["content_type"]);
+        page.exact("request", &format!("{method} to {system}, {kind}"));
+        page.exact("path", text(&request["path"]));
         page.exact("body", text(&request["body"]));
     }
     if !requests.is_empty() {

@@ -253,8 +253,6 @@ pub struct Action {
     pub acted_at: Option<Timestamp>,
     /// How the target was when it was sent.
     pub before: Option<Health>,
-    /// The action that this one undoes.
-    pub undoes: Option<Box<str>>,
     /// What became of it, oldest first. At most [`Action::STEPS_MAX`]; the first and the latest stay.
     pub steps: Vec<Step>,
     /// The anomaly that asked for it; none after a restart.

@@ -49,7 +49,6 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
             state: ActionState::Asked,
             acted_at: None,
             before: None,
-            undoes: None,
             steps: Vec::new(),
             anomaly: Some(Arc::clone(anomaly)),
             target,

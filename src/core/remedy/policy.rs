@@ -31,7 +31,6 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// | `action.target` | `namespace`, `workload` (`kind`, `name`), `pod`, `pod_uid` |
 /// | `action.parameters` | what the owner set: `by` and `max` of `scale`, `application`, `job`, … |
 /// | `action.asked_at`, `action.expires_at` | RFC 3339 in UTC |
-/// | `action.undoes` | the id of the action that this one undoes, where it is an undoing |
 /// | `action.plan` | what would be sent: `hash`, `subject` (`kind`, `namespace`, `name`, `uid`), and of each of the `requests` its `system`, `method` and `path` |
 /// | `anomaly.fingerprint` | what stays the same when the trouble comes back: 16 hex digits |
 /// | `anomaly.kinds`, `anomaly.detectors` | names, lists |
@@ -96,7 +95,6 @@ fn of_action(action: &Action) -> Value {
         "parameters": parameters(&action.remedy),
         "asked_at": rfc3339(action.asked_at),
         "expires_at": rfc3339(action.expires_at),
-        "undoes": action.undoes,
         "plan": action.plan.as_ref().map(of_plan),
     })
 }

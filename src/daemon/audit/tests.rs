@@ -51,7 +51,6 @@ fn action() -> Action {
         state: ActionState::Blocked,
         acted_at: None,
         before: None,
-        undoes: None,
         steps: Vec::new(),
         anomaly: None,
     }

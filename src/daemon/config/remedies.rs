@@ -333,6 +333,7 @@ impl Settings {
         let denied = self.remediation.deny_namespaces.iter();
         Limits {
             label: label.unwrap_or(usual.label.clone()),
+            own_namespace: own_namespace(),
             deny_namespaces: denied.map(|it| it.as_str().into()).collect(),
             workload_max: set.per_workload,
             namespace_hourly_max: set.per_namespace,
@@ -344,6 +345,16 @@ impl Settings {
             ..usual
         }
     }
+}
+
+/// Where knothole itself runs, where that is in a cluster: the variable that a manifest sets from the downward
+/// API, or what every pod with a service account finds.
+fn own_namespace() -> Option<Box<str>> {
+    const MOUNTED: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    let set = std::env::var("POD_NAMESPACE").ok();
+    let found = set.or_else(|| std::fs::read_to_string(MOUNTED).ok())?;
+    let name = found.trim();
+    (!name.is_empty()).then(|| name.into())
 }
 
 fn label_of(text: &str) -> Option<(Box<str>, Box<str>)> {

@@ -349,7 +349,6 @@ pub(super) fn action() -> Action {
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
-        undoes: None,
         steps: vec![
             step(11, ActionState::Asked, reason),
             step(13, ActionState::Blocked, "checkout-pdb allows no disruption now"),

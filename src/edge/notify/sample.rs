@@ -157,7 +157,6 @@ pub(super) fn action() -> Action {
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
-        undoes: None,
         steps: vec![Step {
             at,
             state: ActionState::Proposed,

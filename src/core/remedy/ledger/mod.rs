@@ -155,11 +155,26 @@ impl Ledger {
         }
     }
 
-    /// Works by other rules from now on. What was asked for stays, and is judged by them.
+    /// Works by other rules from now on. What was asked for stays, and is judged by them: what nobody has
+    /// approved yet may go as far as its rule may now.
     pub fn reconfigure(&mut self, rules: Vec<Rule>, limits: Limits, can_act: bool) {
         self.rules = rules;
         self.limits = limits;
         self.can_act = can_act;
+        for entry in self.open.values_mut() {
+            let action = &mut entry.action;
+            let waits = matches!(
+                action.state,
+                ActionState::Asked | ActionState::Blocked | ActionState::Proposed
+            );
+            let rule = self.rules.iter().find(|rule| rule.name == action.rule);
+            let mode = rule.map_or(action.mode, |rule| rule.mode);
+            if waits && mode != action.mode {
+                action.mode = mode;
+                action.state = ActionState::Asked;
+                entry.due = Timestamp::ZERO;
+            }
+        }
     }
 
     /// The rules.

@@ -47,7 +47,6 @@ fn action(remedy: Remedy) -> Action {
         state: ActionState::Asked,
         acted_at: None,
         before: None,
-        undoes: None,
         steps: vec![],
         anomaly: None,
     }
