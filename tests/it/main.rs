@@ -36,6 +36,8 @@ mod persistent;
 mod policy;
 mod power;
 mod rebinding;
+mod hook;
+mod refusals;
 mod redacted;
 mod remedies;
 mod restart;

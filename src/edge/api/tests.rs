@@ -334,7 +334,6 @@ fn api(world: &Arc<World>) -> Api {
         gate: Gate::default(),
         hooks: Hooks::default(),
         feed: Feed::new(),
-        hooks: Hooks::default(),
         clock: || NOW,
     }
 }
