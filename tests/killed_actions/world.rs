@@ -529,7 +529,6 @@ fn action(workload: &str, remedy: &Remedy, now: Timestamp) -> Action {
         state: ActionState::Asked,
         acted_at: None,
         before: None,
-        undoes: None,
         steps: vec![],
         anomaly: None,
     }

@@ -212,7 +212,6 @@ fn action(requests: Vec<Request>) -> Action {
         state: ActionState::Sending,
         acted_at: Some(now),
         before: None,
-        undoes: None,
         steps: vec![],
         anomaly: None,
     }
