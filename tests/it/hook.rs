@@ -68,8 +68,10 @@ fn a_hook_restarts_what_is_proposed_and_knothole_sees_that_it_helped() {
     let verified: Value = until(A_WHILE, "that it helped", || {
         let (_, body) = knothole.get("/v1/actions?state=all");
         let body: Value = serde_json::from_str(&body).ok()?;
-        let action = body["actions"].get(0).cloned().unwrap_or_default();
-        let is_done = action["state"] == "done" || action["state"] == "effective";
+        // The latest may be another one that has to wait for it.
+        let all = body["actions"].as_array()?;
+        let done = all.iter().find(|it| !it["acted_at"].is_null());
+        let is_done = done.is_some();
         for (steps, nth) in BROKEN.iter().zip(number..).filter(|_| !is_done) {
             scene.send(&mut client, &pods[0], nth..nth + 1, steps);
         }
@@ -77,7 +79,9 @@ fn a_hook_restarts_what_is_proposed_and_knothole_sees_that_it_helped() {
             scene.send(&mut client, pod, number..number + 1, &WELL);
         }
         number += 4;
-        (action["state"] == "effective").then_some(action)
+        let id = done.filter(|it| it["state"] == "effective")?["id"].as_str()?;
+        let (_, whole) = knothole.get(&format!("/v1/actions/{id}"));
+        serde_json::from_str(&whole).ok()
     });
     let by: Vec<&str> = verified["steps"]
         .as_array()

@@ -239,11 +239,12 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
         ]
     );
     let incident = until(SOON, "the incident to be over", || {
-        let all = incidents(&knothole, "?state=resolved");
-        eprintln!("{:?}", incidents(&knothole, ""));
-        all.into_iter().next()
+        incidents(&knothole, "?state=resolved").into_iter().next()
     });
-    assert_eq!(incident["ended"]["by"], "knothole", "{incident}");
+    let id = incident["id"].as_str().unwrap();
+    let (_, whole) = knothole.get(&format!("/v1/incidents/{id}"));
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    assert_eq!(whole["ended"]["by"], "knothole", "{whole}");
     let verified = knothole_at(&scene, &["audit", "verify"]);
     assert!(verified.status.success(), "{verified:?}");
 }
@@ -267,7 +268,9 @@ pub(crate) fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
         number += 4;
         let (_, body) = knothole.get("/v1/actions?state=proposed");
         let body: Value = serde_json::from_str(&body).ok()?;
-        body["actions"].get(0).cloned()
+        let id = body["actions"].get(0)?["id"].as_str()?;
+        let (_, whole) = knothole.get(&format!("/v1/actions/{id}"));
+        serde_json::from_str(&whole).ok()
     });
     (knothole, action)
 }
