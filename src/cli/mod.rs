@@ -23,6 +23,7 @@ mod scratch;
 mod sender;
 mod serve;
 mod silence;
+mod simulate;
 mod story;
 mod switch;
 mod templates;
@@ -49,6 +50,7 @@ use outbox::OutboxArgs;
 use rbac::RbacArgs;
 use replay::ReplayArgs;
 use silence::SilenceArgs;
+use simulate::SimulateArgs;
 use switch::SwitchArgs;
 use templates::TemplatesArgs;
 use top::TopArgs;
@@ -109,6 +111,8 @@ enum Command {
     Model(ModelArgs),
     /// Try silences and maintenance windows
     Silence(SilenceArgs),
+    /// Replay the past through the rules: what would have been done, and what held back
+    Simulate(SimulateArgs),
     /// Print the rights that the enabled actions take in a cluster
     Rbac(RbacArgs),
     /// See what waits for a sink and what no sink would take, and send it again
@@ -158,6 +162,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
+        Command::Simulate(args) => simulate::run(args),
         Command::Rbac(args) => rbac::run(args),
         Command::Outbox(args) => outbox::run(args),
         Command::Audit(args) => audit::run(args),

@@ -31,6 +31,7 @@ mod clerk;
 mod orders;
 pub(crate) mod audit;
 mod directory;
+pub mod history;
 mod cataloging;
 mod board;
 mod memory;

@@ -20,6 +20,8 @@ pub(crate) struct Knothole {
     pub(crate) grpc: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) api: SocketAddr,
+    /// What the API is shown.
+    token: Option<&'static str>,
 }
 
 /// Where the records went.
@@ -106,11 +108,18 @@ impl Knothole {
             http: after("HTTP "),
             api: after("http://"),
             process,
+            token: None,
         }
     }
 
+    /// Shows the API this token from now on.
+    pub(crate) fn with_token(mut self, token: &'static str) -> Self {
+        self.token = Some(token);
+        self
+    }
+
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        get(self.api, path).expect("the API answers")
+        get_as(self.api, self.token, path).expect("the API answers")
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -188,7 +197,7 @@ impl Knothole {
 
     /// Status and body of a POST of JSON.
     pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
-        let (status, text) = post(self.api, path, body).expect("the API answers");
+        let (status, text) = post_as(self.api, self.token, path, body).expect("the API answers");
         (status, serde_json::from_str(&text).unwrap_or_default())
     }
 
@@ -211,11 +220,22 @@ pub(crate) fn knothole(args: &[&str]) -> Command {
 
 /// Status and body of a GET.
 pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    get_as(address, None, path)
+}
+
+fn shown(token: Option<&str>) -> String {
+    token.map_or(String::new(), |it| {
+        format!("authorization: Bearer {it}\r\n")
+    })
+}
+
+fn get_as(address: SocketAddr, token: Option<&str>, path: &str) -> std::io::Result<(u16, String)> {
+    let shown = shown(token);
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(SOON))?;
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{shown}\r\n"
     )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -230,13 +250,22 @@ pub(crate) fn post(
     path: &str,
     body: &serde_json::Value,
 ) -> std::io::Result<(u16, String)> {
-    let body = body.to_string();
+    post_as(address, None, path, body)
+}
+
+fn post_as(
+    address: SocketAddr,
+    token: Option<&str>,
+    path: &str,
+    body: &serde_json::Value,
+) -> std::io::Result<(u16, String)> {
+    let (body, shown) = (body.to_string(), shown(token));
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(SOON))?;
     write!(
         stream,
         "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+         content-type: application/json\r\n{shown}content-length: {}\r\n\r\n{body}",
         body.len()
     )?;
     let mut answer = String::new();

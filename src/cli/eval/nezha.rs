@@ -1,7 +1,7 @@
 //! Faults of microservices, each played through the core as `serve` would: is it one incident, and does
 //! the incident name where it began?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -11,13 +11,9 @@ use serde::Serialize;
 
 use super::layout::is_same;
 use super::layout::nezha::{Fault, Folder, Item, Reader};
-use crate::core::desk::{Desk, DeskSettings, Told};
-use crate::core::engine::{self, Learn, Output, Saved, Shard, Templates};
-use crate::core::event::{Incident, Stage};
-use crate::core::incident::SavedPart;
-use crate::core::record::{StreamKey, Timestamp};
-use crate::core::sequence::{DEFAULT_BODY_IDS, KeyFinder};
-use crate::edge::receive::{self, Reopen};
+use super::world::World;
+use crate::core::event::Incident;
+use crate::core::record::Timestamp;
 
 /// The written time of an injection is up to so much later than its first effects, so what came in this
 /// time before it counts as neither normal nor free of the fault: it is played.
@@ -26,14 +22,8 @@ const GUARD: Duration = Duration::from_secs(60);
 const METRICS_APART: Duration = Duration::from_secs(600);
 /// Metrics are read every minute: those of a fault's last minute come a little after it.
 const METRICS_AFTER: Duration = Duration::from_secs(15);
-/// The core is told what time it is this often.
-const TICK: Duration = Duration::from_secs(1);
-/// Traces that are open at the end of a run, and incidents that are settling, are waited for.
-const SETTLED: Duration = Duration::from_secs(60);
-/// Between two stretches nothing comes for so long.
-const PAUSE: Duration = Duration::from_secs(300);
 /// Of fault-free stretches every so-manieth is left out and played, in turn.
-const FOLDS: usize = 5;
+pub(in crate::cli) const FOLDS: usize = 5;
 /// Suspects up to this place count for `top3`.
 const NEAR_TOP: usize = 3;
 
@@ -121,165 +111,8 @@ pub(super) fn measure(train: &Path, test: &Path) -> anyhow::Result<NezhaReport> 
     })
 }
 
-/// The core as `serve` puts it together, told by OTLP requests and by what time it is. No model is
-/// trained: there are minutes of records to learn from.
-struct World {
-    open: Reopen,
-    shard: Shard,
-    desk: Desk,
-    now: Timestamp,
-}
-
-/// What a world knows, as a daemon would find it in its state folder.
-struct Learned {
-    streams: BTreeMap<StreamKey, Saved>,
-    books: Vec<SavedPart>,
-    evidence: SavedPart,
-}
-
-/// Whether everything is learned from and nothing told.
-#[derive(Clone, Copy)]
-enum Warm {
-    Up,
-    Enough,
-}
-
-impl World {
-    fn new(warm: Warm) -> anyhow::Result<Self> {
-        let warm_up = match warm {
-            Warm::Up => Duration::MAX,
-            Warm::Enough => Duration::ZERO,
-        };
-        let settings = engine::Settings::new(KeyFinder::new(DEFAULT_BODY_IDS)?);
-        let learn = Learn {
-            sequences_min: usize::MAX,
-            warm_up,
-            ..settings.learn.clone()
-        };
-        Ok(Self {
-            open: Reopen::of_anybody(receive::Settings::of_instance("eval")),
-            shard: Shard::new(engine::Settings { learn, ..settings }),
-            desk: Desk::new(desk_settings(warm_up)),
-            now: Timestamp::ZERO,
-        })
-    }
-
-    /// What there is to know after all of `metrics` and then `stretches`, one after the other.
-    fn learn<'a>(
-        stretches: impl Iterator<Item = &'a Vec<Item>>,
-        metrics: &'a [Item],
-    ) -> anyhow::Result<Learned> {
-        let mut world = Self::new(Warm::Up)?;
-        for stretch in [metrics].into_iter().chain(stretches.map(Vec::as_slice)) {
-            world.play(stretch)?;
-            world.pass(PAUSE);
-        }
-        let streams = world.shard.status().into_iter().map(|it| it.stream);
-        let snapshots = world.shard.snapshots(&streams.collect());
-        let streams = snapshots.into_iter().map(|snapshot| {
-            let templates = match snapshot.templates {
-                Templates::Whole(bytes) | Templates::Changes(bytes) => vec![bytes],
-                Templates::Unchanged => Vec::new(),
-            };
-            let rest = Some(snapshot.rest);
-            (snapshot.stream, Saved { templates, rest })
-        });
-        Ok(Learned {
-            streams: streams.collect(),
-            books: world.desk.saved()?,
-            evidence: world.desk.saved_evidence()?,
-        })
-    }
-
-    /// A world that knows this, as after a restart.
-    fn of(learned: &Learned) -> anyhow::Result<Self> {
-        let mut world = Self::new(Warm::Enough)?;
-        for (stream, saved) in &learned.streams {
-            let shard = &mut world.shard;
-            shard.restore(stream, saved, None, Timestamp::ZERO)?;
-        }
-        world.desk = Desk::restored(desk_settings(Duration::ZERO), &learned.books)?;
-        world.desk.restore_evidence(&learned.evidence)?;
-        Ok(world)
-    }
-
-    /// Plays `items` and gives the incidents that were opened, each with what is known of it in the end.
-    fn play(&mut self, items: &[Item]) -> anyhow::Result<Vec<Incident>> {
-        let mut opened: BTreeSet<Box<str>> = BTreeSet::new();
-        if let Some(first) = items.first() {
-            self.now = first.at;
-        }
-        for item in items {
-            let due = item.at.since(self.now);
-            if due >= TICK {
-                opened.extend(self.pass(due));
-            }
-            self.take(item)?;
-        }
-        opened.extend(self.pass(SETTLED));
-        let ids = opened.iter();
-        Ok(ids
-            .filter_map(|id| self.desk.explained(id, self.now))
-            .collect())
-    }
-
-    fn take(&mut self, item: &Item) -> anyhow::Result<()> {
-        let decoded = self.open.open(&item.request).map_err(anyhow::Error::msg)?;
-        for spans in &decoded.spans {
-            self.desk.spans(spans, item.at);
-        }
-        for metric in &decoded.metrics {
-            self.desk.metric(metric, item.at);
-        }
-        for batch in decoded.batches {
-            self.shard.push(batch, item.at);
-        }
-        Ok(())
-    }
-
-    /// Lets time pass and gives the incidents that were opened meanwhile.
-    fn pass(&mut self, time: Duration) -> Vec<Box<str>> {
-        let end = self.now.plus(time);
-        let mut opened = Vec::new();
-        while self.now < end {
-            self.now = self.now.plus(TICK).min(end);
-            let now = self.now;
-            self.shard.tick(now);
-            for output in self.shard.take_outputs() {
-                match output {
-                    Output::Anomaly(anomaly) => self.desk.anomaly(&anomaly, now),
-                    Output::Sign(sign) => self.desk.sign(sign, now),
-                    Output::Trail(trail) => self.desk.trail(&trail, now),
-                    Output::State { .. } | Output::TrainingDue { .. } | Output::Unjudged { .. } => {
-                    }
-                }
-            }
-            self.desk.advance(now);
-            opened.extend(
-                self.desk
-                    .take(now)
-                    .into_iter()
-                    .filter_map(|told| match told {
-                        Told::Incident { event, .. } if event.stage == Stage::Opened => {
-                            Some(event.incident.id.clone())
-                        }
-                        _ => None,
-                    }),
-            );
-        }
-        opened
-    }
-}
-
-fn desk_settings(warm_up: Duration) -> DeskSettings {
-    DeskSettings {
-        warm_up,
-        ..DeskSettings::default()
-    }
-}
-
 /// The fault-free stretches of a folder: its fault-free minute, and what came before each fault.
-fn normal(folder: &Folder) -> Vec<Vec<Item>> {
+pub(in crate::cli) fn normal(folder: &Folder) -> Vec<Vec<Item>> {
     let before = folder.faults.iter().map(|fault| {
         let until = fault.at.minus(GUARD);
         let items = fault.items.iter().filter(|item| item.at < until);
@@ -290,7 +123,7 @@ fn normal(folder: &Folder) -> Vec<Vec<Item>> {
 }
 
 /// The metrics of the hours that are far from every fault, in order of time.
-fn fault_free_metrics(folders: &[&Folder]) -> Vec<Item> {
+pub(in crate::cli) fn fault_free_metrics(folders: &[&Folder]) -> Vec<Item> {
     let faults: Vec<Timestamp> = folders
         .iter()
         .flat_map(|folder| folder.faults.iter().map(|fault| fault.at))
@@ -306,7 +139,7 @@ fn fault_free_metrics(folders: &[&Folder]) -> Vec<Item> {
 }
 
 /// What is played of a fault, in order of time.
-fn of_fault(fault: &Fault, metrics: &[Item]) -> Vec<Item> {
+pub(in crate::cli) fn of_fault(fault: &Fault, metrics: &[Item]) -> Vec<Item> {
     let from = fault.at.minus(GUARD);
     let played = fault.items.iter().filter(|item| item.at >= from);
     let mut played: Vec<Item> = played.cloned().collect();

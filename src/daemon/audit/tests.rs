@@ -40,7 +40,11 @@ fn action() -> Action {
             checks: vec![
                 checked("opt_in", CheckVerdict::Pass, "it has the label"),
                 checked("freeze", CheckVerdict::Wait, "until Monday"),
-                checked("policy", CheckVerdict::Pass, "decision 4711"),
+                checked(
+                    "policy",
+                    CheckVerdict::Pass,
+                    "the policy allows it (decision 4711)",
+                ),
             ],
             at: NOW,
         }),
@@ -99,7 +103,7 @@ fn a_step_of_an_action_tells_by_whom_why_and_what_it_went_by() {
             "incident": "1c1de700000000000000000000000001",
             "plan": "0123456789abcdef0123456789abcdef",
             "checks": [{ "check": "freeze", "verdict": "wait", "why": "until Monday" }],
-            "policy": { "check": "policy", "verdict": "pass", "why": "decision 4711" },
+            "policy": { "check": "policy", "verdict": "pass", "why": "the policy allows it (decision 4711)" },
         },
     });
     assert_eq!(entry, expected);

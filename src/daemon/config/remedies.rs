@@ -266,7 +266,7 @@ impl Settings {
     }
 
     /// Whether senders have to show who they are, and may speak for nobody else.
-    fn senders_are_known(&self) -> bool {
+    pub fn senders_are_known(&self) -> bool {
         let tls = self.receive.tls.as_ref();
         !self.receive.tenants.is_empty() || tls.is_some_and(|it| it.client_ca.is_some())
     }

@@ -7,9 +7,10 @@ use serde::Deserialize;
 use super::application::Application;
 use super::error::of_refusal;
 use super::operation::{Begun, OperationState, Ours, Shown};
-use super::wire::Argo;
+use super::wire::{Argo, answered};
 use crate::core::event::{Request, System};
 use crate::core::remedy::facts::{Answer, Refused};
+use crate::edge::outgoing::Gate;
 
 /// What is asked of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +77,9 @@ impl<'a> Reading<'a> {
 }
 
 impl Argo {
-    /// Sends `request`, once. An operation that Argo CD takes on takes place; what is said of it is how it
+    /// Sends `request`, once, unless `gate` forbids it: that is asked when all else is ready. An operation that Argo CD takes on takes place; what is said of it is how it
     /// ended, or how far it is after [`follow`](super::ArgoSettings::follow).
-    pub async fn send(&self, request: &Request) -> Answer {
+    pub async fn send(&self, request: &Request, gate: Gate<'_>) -> Answer {
         let Some(reading) = Reading::of(request) else {
             let why = "this is no request that Argo CD is sent";
             return Answer::Refused(Refused::Never, why.into());
@@ -87,7 +88,14 @@ impl Argo {
             Ok(rendered) => rendered,
             Err(why) => return Answer::Refused(Refused::Never, why.into()),
         };
-        let reply = match self.asked(rendered).await {
+        let signed = match self.signed(rendered).await {
+            Ok(signed) => signed,
+            Err(silence) => return silence.answer(),
+        };
+        if let Some(forbidden) = gate() {
+            return forbidden;
+        }
+        let reply = match answered(signed).await {
             Ok(reply) => reply,
             Err(silence) => return silence.answer(),
         };

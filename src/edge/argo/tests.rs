@@ -14,10 +14,12 @@ use super::*;
 use crate::core::event::{Request, System};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Answer, ArgoFacts, Refused, Settlement};
-use crate::edge::outgoing::{Egress, SecretRef, Stub};
+use crate::edge::outgoing::{Egress, Gate, SecretRef, Stub};
 use server::{Server, TOKEN, USERNAME};
 
 const ID: &str = "00112233445566778899aabbccddeeff";
+/// Nothing is against it.
+const OPEN: Gate<'static> = &|| None;
 
 fn sent_at() -> Timestamp {
     parsed("2025-11-21T04:40:00Z").unwrap()
@@ -153,11 +155,11 @@ async fn an_application_that_is_not_there_is_told_from_one_that_may_not_be_seen_
     );
     let mut request = sync();
     request.path = "/api/v1/applications/pay/sync".into();
-    let (why_not, why) = refused(argo(&stub).send(&request).await);
+    let (why_not, why) = refused(argo(&stub).send(&request, OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(why.contains("no such application"), "{why}");
     request.body = r#"{"infos":[],"prune":false,"dryRun":false}"#.into();
-    let (why_not, why) = refused(without.send(&request).await);
+    let (why_not, why) = refused(without.send(&request, OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(why.contains("name its project"), "{why}");
 }
@@ -195,7 +197,7 @@ async fn windows_that_say_nothing_are_not_taken_for_open() {
 async fn a_sync_is_followed_to_its_end() {
     let server = Server::new();
     let stub = server.start().await;
-    let said = done(argo(&stub).send(&sync()).await);
+    let said = done(argo(&stub).send(&sync(), OPEN).await);
     assert_eq!(
         said,
         "Argo CD has carried it out: Succeeded: successfully synced (all tasks run)"
@@ -210,7 +212,7 @@ async fn an_operation_that_fails_or_goes_on_took_place_and_says_how_it_is() {
     let server = Server::new();
     let stub = server.start().await;
     server.state().phases = vec![("Failed", "one or more objects failed to apply")];
-    let said = done(argo(&stub).send(&sync()).await);
+    let said = done(argo(&stub).send(&sync(), OPEN).await);
     assert!(
         said.ends_with("Failed: one or more objects failed to apply"),
         "{said}"
@@ -219,7 +221,7 @@ async fn an_operation_that_fails_or_goes_on_took_place_and_says_how_it_is() {
     server.state().began = "2025-11-21T05:40:01Z";
     let short = |it: &mut ArgoSettings| it.follow = Duration::from_millis(200);
     let impatient = argo_with(&format!("http://{}", stub.address), short);
-    let said = done(impatient.send(&sync()).await);
+    let said = done(impatient.send(&sync(), OPEN).await);
     assert!(
         said.contains("Running: Sync operation blocked by sync window"),
         "{said}"
@@ -230,7 +232,7 @@ async fn an_operation_that_fails_or_goes_on_took_place_and_says_how_it_is() {
 async fn a_rollback_is_followed_though_it_carries_no_id() {
     let server = Server::new();
     let stub = server.start().await;
-    let said = done(argo(&stub).send(&rollback()).await);
+    let said = done(argo(&stub).send(&rollback(), OPEN).await);
     assert!(said.contains("carried it out: Succeeded"), "{said}");
     let history = server.state().application["status"]["history"].clone();
     assert_eq!(history[3]["revision"], "bbb");
@@ -243,14 +245,14 @@ async fn what_becomes_of_it_need_not_be_seen() {
     let stub = server.start().await;
     let short = |it: &mut ArgoSettings| it.follow = Duration::from_millis(50);
     let argo = argo_with(&format!("http://{}", stub.address), short);
-    let said = done(argo.send(&sync()).await);
+    let said = done(argo.send(&sync(), OPEN).await);
     assert!(said.contains("has taken it on"), "{said}");
 }
 
 #[tokio::test]
 async fn the_action_of_a_resource_is_run() {
     let stub = Server::new().start().await;
-    assert!(done(argo(&stub).send(&restart()).await).contains("has run"));
+    assert!(done(argo(&stub).send(&restart(), OPEN).await).contains("has run"));
 }
 
 #[tokio::test]
@@ -258,7 +260,7 @@ async fn nothing_is_rolled_back_that_argo_cd_syncs_by_itself() {
     let server = Server::new();
     server.state().application["spec"]["syncPolicy"] = json!({"automated": {}});
     let stub = server.start().await;
-    let (why_not, why) = refused(argo(&stub).send(&rollback()).await);
+    let (why_not, why) = refused(argo(&stub).send(&rollback(), OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(
         why.contains("auto-sync is enabled") && why.contains("revert in Git"),
@@ -271,13 +273,13 @@ async fn a_closed_window_and_an_operation_under_way_are_for_later() {
     let server = Server::new();
     let stub = server.start().await;
     server.state().can_sync = false;
-    let (why_not, why) = refused(argo(&stub).send(&sync()).await);
+    let (why_not, why) = refused(argo(&stub).send(&sync(), OPEN).await);
     assert_eq!(why_not, Refused::NotNow(None));
     assert!(why.contains("sync window"), "{why}");
     server.state().can_sync = true;
     server.state().application["operation"] = json!({"sync": {}});
     for request in [sync(), rollback()] {
-        let (why_not, why) = refused(argo(&stub).send(&request).await);
+        let (why_not, why) = refused(argo(&stub).send(&request, OPEN).await);
         assert_eq!(why_not, Refused::NotNow(None));
         assert!(why.contains("already in progress"), "{why}");
     }
@@ -290,14 +292,14 @@ async fn a_wrong_token_says_so_and_is_not_shown() {
     let settings = settings(&format!("http://{}", stub.address), &folder);
     std::fs::write(folder.path().join("token"), "hunter2").unwrap();
     let argo = Argo::new(&settings, &Egress::default()).unwrap();
-    let (why_not, why) = refused(argo.send(&sync()).await);
+    let (why_not, why) = refused(argo.send(&sync(), OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(
         why.contains("is its token right") && !why.contains("hunter2"),
         "{why}"
     );
     std::fs::remove_file(folder.path().join("token")).unwrap();
-    let (why_not, why) = refused(argo.send(&sync()).await);
+    let (why_not, why) = refused(argo.send(&sync(), OPEN).await);
     assert_eq!(why_not, Refused::NotNow(None), "nothing was sent");
     assert!(why.contains("cannot read the secret"), "{why}");
 }
@@ -313,7 +315,7 @@ async fn answered(status: u16, body: &'static str) -> Answer {
     .await;
     let short = |it: &mut ArgoSettings| it.follow = Duration::ZERO;
     let argo = argo_with(&format!("http://{}", stub.address), short);
-    let answer = argo.send(&sync()).await;
+    let answer = argo.send(&sync(), OPEN).await;
     stub.next().await;
     assert!(stub.is_quiet(), "{status}: sent more than once");
     answer
@@ -359,15 +361,26 @@ async fn nobody_there_is_for_later_and_no_answer_is_unknown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let argo = argo_with(&url, |it| it.timeout = Duration::from_secs(5));
-    let sending = tokio::spawn(async move { argo.send(&sync()).await });
+    let sending = tokio::spawn(async move { argo.send(&sync(), OPEN).await });
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.read_u8().await.unwrap();
     drop(stream);
     let answer = sending.await.unwrap();
     assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
     drop(listener);
-    let answer = argo_with(&url, |_| {}).send(&sync()).await;
+    let answer = argo_with(&url, |_| {}).send(&sync(), OPEN).await;
     assert_eq!(refused(answer).0, Refused::NotNow(None));
+}
+
+#[tokio::test]
+async fn the_kill_switch_is_asked_last_and_nothing_is_sent_against_it() {
+    let mut stub = Server::new().start().await;
+    let stopped = || Some(Answer::Refused(Refused::Switched, "stopped".into()));
+    for request in [sync(), rollback(), restart()] {
+        let answer = argo(&stub).send(&request, &stopped).await;
+        assert_eq!(refused(answer).0, Refused::Switched);
+    }
+    assert!(stub.is_quiet());
 }
 
 #[tokio::test]
@@ -390,7 +403,7 @@ async fn what_is_no_request_of_a_plan_is_never_sent() {
         change(|it| it.body = "none".into()),
     ] {
         assert_eq!(
-            refused(argo.send(&request).await).0,
+            refused(argo.send(&request, OPEN).await).0,
             Refused::Never,
             "{request:?}"
         );
@@ -499,7 +512,7 @@ async fn the_action_of_a_resource_is_settled_by_what_the_resource_shows() {
         settled(&argo, &restart(), GRACE).await.0,
         Settlement::NotDone
     );
-    argo.send(&restart()).await;
+    argo.send(&restart(), OPEN).await;
     assert_eq!(settled(&argo, &restart(), GRACE).await.0, Settlement::Done);
 }
 

@@ -66,16 +66,24 @@ impl Argo {
         })
     }
 
+    /// `request` with the token.
+    ///
+    /// # Errors
+    /// The token is not there, and nothing was sent.
+    pub(super) async fn signed(&self, request: RequestBuilder) -> Result<RequestBuilder, Silence> {
+        let token = bearer(&self.token).await.map_err(|error| Silence {
+            was_sent: false,
+            why: error.to_string(),
+        })?;
+        Ok(request.header(AUTHORIZATION, token))
+    }
+
     /// Sends `request` with the token.
     ///
     /// # Errors
     /// No answer came. Without a token nothing is sent.
     pub(super) async fn asked(&self, request: RequestBuilder) -> Result<Reply, Silence> {
-        let token = bearer(&self.token).await.map_err(|error| Silence {
-            was_sent: false,
-            why: error.to_string(),
-        })?;
-        ask(request.header(AUTHORIZATION, token), ANSWER_BYTES_MAX).await
+        answered(self.signed(request).await?).await
     }
 
     /// What is at `path` of the application `name`; `None` where it is not there.
@@ -137,6 +145,11 @@ impl Argo {
             false => Ok(name),
         }
     }
+}
+
+/// Sends `request`, which is signed.
+pub(super) async fn answered(request: RequestBuilder) -> Result<Reply, Silence> {
+    ask(request, ANSWER_BYTES_MAX).await
 }
 
 /// `name`, if an object of Kubernetes may have it.

@@ -11,8 +11,8 @@ use sha2::Sha256;
 use crate::core::event::{Request, System};
 use crate::core::remedy::facts::{Answer, Refused, Settlement};
 use crate::edge::outgoing::{
-    Egress, Peer, Problem, Reach, Reply, SecretError, SecretRef, SetupError, address_problem, ask,
-    fresh, load,
+    Egress, Gate, Peer, Problem, Reach, Reply, SecretError, SecretRef, SetupError, address_problem,
+    ask, fresh, load,
 };
 
 /// Most bytes of an answer: receivers answer with none.
@@ -88,8 +88,8 @@ impl Flux {
         })
     }
 
-    /// Sends `request`, once.
-    pub async fn send(&self, request: &Request) -> Answer {
+    /// Sends `request`, once, unless `gate` forbids it: that is asked when all else is ready.
+    pub async fn send(&self, request: &Request, gate: Gate<'_>) -> Answer {
         let never = |why: String| Answer::Refused(Refused::Never, why.into());
         if request.system != System::Flux || &*request.method != "POST" {
             return never("this is no request that a receiver is sent".to_owned());
@@ -103,6 +103,9 @@ impl Flux {
             // Nothing was sent, and the secret may be there the next time.
             Err(error) => return Answer::Refused(Refused::NotNow(None), error.to_string().into()),
         };
+        if let Some(forbidden) = gate() {
+            return forbidden;
+        }
         match ask(rendered.header("x-signature", signature), ANSWER_BYTES_MAX).await {
             Ok(reply) => of_reply(&reply),
             Err(silence) => silence.answer(),

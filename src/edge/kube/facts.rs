@@ -12,7 +12,6 @@ use super::objects::{
     Budget, Condition, Container, Plain, Pod, PodSpec, Route, Strategy, Workload, WorkloadSpec,
     annotation, object, pairs, timestamp,
 };
-use super::selector::Labels;
 use crate::core::event::Object;
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{
@@ -294,16 +293,6 @@ fn revision(meta: &ObjectMeta) -> Option<i64> {
 
 fn condition<'a>(conditions: Option<&'a [Condition]>, kind: &str) -> Option<&'a Condition> {
     conditions?.iter().find(|it| *it.r#type == *kind)
-}
-
-/// The labels that a workload gives its pods.
-pub(super) fn template_labels(workload: &Workload) -> Labels {
-    let template = workload.spec.as_ref().and_then(|it| it.template.as_ref());
-    let labels = template.and_then(|it| it.pointer("/metadata/labels"));
-    let labels = labels.and_then(Value::as_object).into_iter().flatten();
-    labels
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
 }
 
 /// A number, also one that is written as text.

@@ -11,9 +11,7 @@ use super::Kube;
 use super::argo::of_application;
 use super::claim::{ClaimOf, of_lease};
 use super::error::KubeError;
-use super::facts::{
-    controller, of_budget, of_namespace, of_pod, of_route, of_workload, previous, template_labels,
-};
+use super::facts::{controller, of_budget, of_namespace, of_pod, of_route, of_workload, previous};
 use super::kinds::{Kind, doing, name};
 use super::objects::{Autoscaler, Budget, Plain, Pod, Route, Workload};
 use super::read::LIST_MAX;
@@ -70,22 +68,8 @@ impl Kube {
             (_, None, None) => None,
         };
         facts.pod = pod.as_ref().map(of_pod);
-        let labels = match (&pod, &workload) {
-            (Some(pod), _) => pod.metadata.labels.clone(),
-            (None, Some((_, workload))) => Some(template_labels(workload)),
-            (None, None) => None,
-        };
-        if pod.is_some() || workload.is_some() {
-            facts.budgets = reader.budgets(&labels.unwrap_or_default()).await?;
-        }
-        if let Some((kind, workload)) = &workload {
-            let mut known = of_workload(*kind, workload);
-            facts.autoscalers = reader.autoscalers(*kind, &known).await?;
-            if kind.name == "Deployment" && matches!(remedy, Remedy::RollBack) {
-                known.previous = previous(workload, reader.revisions(workload).await?);
-            }
-            facts.workload = Some(known);
-        }
+        facts.workload = workload.as_ref().map(|(kind, it)| of_workload(*kind, it));
+        look_closer(&reader, remedy, (pod, workload), &mut facts).await?;
         self.look_beside(&reader, remedy, &mut facts).await?;
         if does_claim(remedy, &facts) {
             facts.claim = self.claim_on(&facts).await?;
@@ -167,6 +151,29 @@ impl Kube {
             Err(error) => Err(error),
         }
     }
+}
+
+/// What only one remedy needs to know of its pod or workload.
+async fn look_closer(
+    reader: &Reader<'_>,
+    remedy: &Remedy,
+    (pod, workload): (Option<Pod>, Option<(Kind, Workload)>),
+    facts: &mut Facts,
+) -> Result<(), KubeError> {
+    match (remedy, pod, workload, &mut facts.workload) {
+        (Remedy::RestartPod, Some(pod), _, _) => {
+            let labels = pod.metadata.labels.unwrap_or_default();
+            facts.budgets = reader.budgets(&labels).await?;
+        }
+        (Remedy::Scale { .. }, _, Some((kind, _)), Some(known)) => {
+            facts.autoscalers = reader.autoscalers(kind, known).await?;
+        }
+        (Remedy::RollBack, _, Some((kind, read)), Some(known)) if kind.name == "Deployment" => {
+            known.previous = previous(&read, reader.revisions(&read).await?);
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Whether the cluster itself is changed, so that the workload is claimed before.

@@ -129,7 +129,6 @@ fn plan(subject: Object, requests: Vec<Request>) -> Plan {
         claims: None,
         hash: "00".into(),
         subject: Some(subject),
-        claims: None,
         requests,
         undo: vec![],
         checks: vec![],

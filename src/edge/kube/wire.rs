@@ -195,8 +195,11 @@ impl Reply {
             if said.len() > super::error::SAID_BYTES_MAX {
                 break;
             }
-            said.push_str(": ");
-            said.push_str(&text);
+            // What is invalid is told in the message already.
+            if !said.contains(&text) {
+                said.push_str(": ");
+                said.push_str(&text);
+            }
         }
         bounded(&said)
     }

@@ -47,7 +47,8 @@ pub use deliver::Keeping;
 pub use dispatch::{Clock, Context, Dispatcher, StartError};
 pub use metrics::Metrics;
 pub use render::{
-    INSTANCE_ATTRIBUTE, SCOPE_NAME, action_json, event_json, incident_json, json_line, rfc3339,
+    INSTANCE_ATTRIBUTE, SCOPE_NAME, action_json, anomaly_of_json, event_json, incident_json,
+    json_line, rfc3339,
 };
 pub use secret::KeyError;
 pub use send::SendSetupError;

@@ -22,14 +22,14 @@ pub use check::{Problem, address_problem};
 pub use client::{Reach, SetupError, guarded_client};
 pub use egress::Egress;
 pub use guard::Refusal;
-pub use peer::{Peer, Reply, Silence, ask, told};
+pub use peer::{Gate, Peer, Reply, Silence, ask, told};
 pub use secret::{SecretError, SecretRef};
 
 pub(crate) use client::{behind, chain};
 #[cfg(test)]
 pub(crate) use guard::Looking;
 pub(crate) use guard::{Guard, Refused, literal};
-pub(crate) use peer::{bearer, retry_after, sensitive};
+pub(crate) use peer::{bearer, retry_after};
 pub(crate) use secret::{fresh, load};
 #[cfg(test)]
 pub(crate) use stub::{Ask, Stub};

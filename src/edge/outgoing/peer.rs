@@ -22,6 +22,9 @@ pub struct Peer {
     base: Url,
 }
 
+/// Why nothing may be sent at this very moment: the kill switch, or its time is up. `None` lets it through.
+pub type Gate<'a> = &'a (dyn Fn() -> Option<Answer> + Send + Sync);
+
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -151,7 +154,7 @@ pub(crate) async fn bearer(token: &SecretRef) -> Result<HeaderValue, SetupError>
 ///
 /// # Errors
 /// It has characters that no header may have.
-pub(crate) fn sensitive(value: &str) -> Result<HeaderValue, SetupError> {
+fn sensitive(value: &str) -> Result<HeaderValue, SetupError> {
     let bad = |_| SetupError::Header("authorization".to_owned());
     let mut value = HeaderValue::from_str(value).map_err(bad)?;
     value.set_sensitive(true);

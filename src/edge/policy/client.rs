@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ruling;
 use crate::core::remedy::facts::Decision;
 use crate::edge::outgoing::{
     Egress, Peer, Problem, Reach, Reply, SecretRef, SetupError, address_problem, ask, bearer, load,
+    told,
 };
 
 /// Most bytes of an answer.
@@ -124,6 +125,22 @@ impl Policy {
     }
 }
 
+/// What OPA answers where it does not decide.
+#[derive(Deserialize)]
+struct Failure {
+    message: String,
+    #[serde(default)]
+    errors: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
 fn refusal(reply: &Reply) -> String {
     let hint = match reply.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => " (is its token right?)",
@@ -131,5 +148,17 @@ fn refusal(reply: &Reply) -> String {
         status if status.is_redirection() => " (redirects are not followed: is its url right?)",
         _ => "",
     };
-    format!("the policy gave no decision: {}{hint}", reply.why())
+    let said = match reply.json::<Failure>() {
+        Ok(Failure { message, errors }) => {
+            let first = errors.first();
+            let cause = first.map(|it| format!(": {}: {}", told(&it.code), told(&it.message)));
+            let (status, message) = (reply.status, told(&message));
+            format!(
+                "the answer was {status}: {message}{}",
+                cause.unwrap_or_default()
+            )
+        }
+        Err(_) => reply.why(),
+    };
+    format!("the policy gave no decision: {said}{hint}")
 }

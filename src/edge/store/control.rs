@@ -196,6 +196,25 @@ impl Control {
         read().map_err(|error| self.failed("read", error))
     }
 
+    /// For each id, when it was told, where that is still remembered.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn told_at(&self, ids: &[&str]) -> Result<Vec<Option<Timestamp>>, StoreError> {
+        let connection = self.connection();
+        let read = || -> rusqlite::Result<Vec<Option<Timestamp>>> {
+            let mut query = connection.prepare_cached("SELECT at FROM told WHERE id = ?1")?;
+            let mut at = |id: &&str| {
+                let found = query
+                    .query_row([id], |row| row.get::<_, i64>(0))
+                    .optional()?;
+                Ok(found.map(|at| Timestamp::from_nanos(at.cast_unsigned())))
+            };
+            ids.iter().map(&mut at).collect()
+        };
+        read().map_err(|error| self.failed("read", error))
+    }
+
     /// Remembers what is told, and keeps the messages about what was not told before: those whose
     /// `id` is that of a new event, or of none of `events`; and does `filings`, in their order. All of it
     /// is there after a crash, or nothing.

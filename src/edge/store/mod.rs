@@ -452,6 +452,11 @@ impl Index {
     }
 }
 
+/// How many streams a state folder has that a daemon may be running on; none where it has none.
+pub fn streams_beside(root: &Path) -> usize {
+    Index::read(&root.join("streams")).map_or(0, |index| index.by_folder.len())
+}
+
 fn folder_name(key: &StreamKey) -> String {
     let mut hash = Sha256::new();
     for part in [&key.environment, &key.namespace, &key.name] {

@@ -4,9 +4,9 @@ pub(super) mod alerts;
 mod hdfs_own;
 mod ids;
 mod mined;
-pub(super) mod nezha;
+pub(in crate::cli) mod nezha;
 mod nezha_logs;
-mod openstack_fi;
+pub(in crate::cli) mod openstack_fi;
 mod table;
 pub(super) mod thunderbird;
 
@@ -109,7 +109,7 @@ fn read_whole(path: &Path) -> anyhow::Result<String> {
 }
 
 /// Whether two paths lead to one folder.
-pub(super) fn is_same(a: &Path, b: &Path) -> anyhow::Result<bool> {
+pub(in crate::cli) fn is_same(a: &Path, b: &Path) -> anyhow::Result<bool> {
     let real =
         |path: &Path| fs::canonicalize(path).with_context(|| format!("reading {}", path.display()));
     Ok(real(a)? == real(b)?)

@@ -1,6 +1,6 @@
 //! Logs, spans and metrics of microservices, some minutes of them with an injected fault.
 
-mod otlp;
+pub(super) mod otlp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -20,38 +20,39 @@ use crate::edge::receive::Sent;
 
 /// What one folder holds.
 #[derive(Default)]
-pub(in crate::cli::eval) struct Folder {
+pub(in crate::cli) struct Folder {
     /// The injected faults, by their number.
-    pub(in crate::cli::eval) faults: Vec<Fault>,
+    pub(in crate::cli) faults: Vec<Fault>,
     /// What came in the fault-free minute, in order of time.
-    pub(in crate::cli::eval) normal: Vec<Item>,
+    pub(in crate::cli) normal: Vec<Item>,
     /// The metrics of the whole day, in order of time.
-    pub(in crate::cli::eval) metrics: Vec<Item>,
+    pub(in crate::cli) metrics: Vec<Item>,
     /// The places of the faults, by their ids.
     places: BTreeMap<Box<str>, usize>,
 }
 
 /// An injected fault, and what came in its minutes.
-pub(in crate::cli::eval) struct Fault {
-    pub(in crate::cli::eval) at: Timestamp,
-    pub(in crate::cli::eval) kind: Box<str>,
-    pub(in crate::cli::eval) service: Box<str>,
+pub(in crate::cli) struct Fault {
+    pub(in crate::cli) at: Timestamp,
+    pub(in crate::cli) kind: Box<str>,
+    pub(in crate::cli) service: Box<str>,
+    pub(in crate::cli) pod: Box<str>,
     /// In order of time.
-    pub(in crate::cli::eval) items: Vec<Item>,
+    pub(in crate::cli) items: Vec<Item>,
 }
 
 /// Something that is sent.
 #[derive(Clone)]
-pub(in crate::cli::eval) struct Item {
+pub(in crate::cli) struct Item {
     /// When: a span at its end.
-    pub(in crate::cli::eval) at: Timestamp,
+    pub(in crate::cli) at: Timestamp,
     /// As a Collector would send it.
-    pub(in crate::cli::eval) request: Sent,
+    pub(in crate::cli) request: Sent,
 }
 
 /// Reads folders.
 #[derive(Default)]
-pub(in crate::cli::eval) struct Reader {
+pub(in crate::cli) struct Reader {
     resources: BTreeMap<Box<str>, Resource>,
 }
 
@@ -83,7 +84,7 @@ impl Reader {
     ///
     /// # Errors
     /// When a file is missing, cannot be read or lacks a column.
-    pub(in crate::cli::eval) fn read(&mut self, path: &Path) -> anyhow::Result<Folder> {
+    pub(in crate::cli) fn read(&mut self, path: &Path) -> anyhow::Result<Folder> {
         let [faults, logs, spans] = FOLDER;
         let mut folder = Folder::default();
         folder.read_faults(&first(path, &[faults])?)?;
@@ -228,9 +229,10 @@ impl Folder {
     }
 
     fn read_faults(&mut self, path: &Path) -> anyhow::Result<()> {
-        let mut table = Table::open(path, &["fault_id", "inject_time_utc", "type", "service"])?;
+        const COLUMNS: [&str; 5] = ["fault_id", "inject_time_utc", "type", "service", "pod"];
+        let mut table = Table::open(path, &COLUMNS)?;
         while let Some(row) = table.next_row()? {
-            let [id, time, kind, service] = cells(&row);
+            let [id, time, kind, service, pod] = cells(&row);
             let time: jiff::civil::DateTime = time
                 .parse()
                 .with_context(|| format!("{}: fault {id} has no time", path.display()))?;
@@ -241,6 +243,7 @@ impl Folder {
                 at: Timestamp::ZERO.plus(Duration::from_secs(seconds)),
                 kind: kind.into(),
                 service: service.into(),
+                pod: pod.into(),
                 items: Vec::new(),
             });
         }

@@ -1,6 +1,7 @@
 //! Rounds of fault injection into a running OpenStack: a round's records of all services are one
 //! sequence.
 
+pub(in crate::cli) mod played;
 mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,15 +208,24 @@ const DEPENDS_ON: [(&str, &str); 9] = [
 fn topology(writers: &Writers) -> Topology {
     let services: BTreeSet<&StreamKey> = writers.values().map(|writer| &writer.service).collect();
     let mut topology = Topology::default();
-    for caller in &services {
+    for (caller, callee) in links(&services) {
+        topology.link(caller, callee, Timestamp::ZERO, LinkSource::Catalog);
+    }
+    topology
+}
+
+/// The same as pairs: who depends on whom.
+fn links<'a>(services: &BTreeSet<&'a StreamKey>) -> Vec<(&'a StreamKey, &'a StreamKey)> {
+    let mut links = Vec::new();
+    for caller in services {
         for callee in services.iter().filter(|callee| *callee != caller) {
             let (from, to) = (&*caller.namespace, &*callee.namespace);
             if from == to || DEPENDS_ON.contains(&(from, to)) {
-                topology.link(caller, callee, Timestamp::ZERO, LinkSource::Catalog);
+                links.push((*caller, *callee));
             }
         }
     }
-    topology
+    links
 }
 
 /// `shop/cart` → the service `cart` in `shop`.

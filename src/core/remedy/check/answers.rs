@@ -85,6 +85,10 @@ pub(super) fn policy(case: &Case<'_>) -> Option<Says> {
     } else {
         format!(": {}", reasons.join("; "))
     };
+    // The log of the policy has the whole of it under this id.
+    let id = decision.id.as_ref();
+    let decided = id.map_or(String::new(), |id| format!(" (decision {})", shortened(id)));
+    let because = format!("{because}{decided}");
     Some(if !decision.is_allowed {
         stop(format!("the policy forbids it{because}"))
     } else if decision.needs_approval {

@@ -116,6 +116,10 @@ fn every_check_says_why_in_a_sentence_that_names_what_it_saw() {
         why,
         "2 of 3 pods are Ready, 1 would stay and at least 2 must stay"
     );
+    for (number, expected) in [(1, "1 service calls it"), (2, "2 services call it")] {
+        scene.world.dependants = number;
+        assert_eq!(scene.says("dependants").unwrap().1, expected);
+    }
 }
 
 fn checked(check: &str, verdict: Option<CheckVerdict>) -> Checked {

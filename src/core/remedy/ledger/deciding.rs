@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Doing, Entry};
+use super::entry::{Entry, UnderWay};
 use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, TASK_MAX, Task, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
 use crate::core::record::Timestamp;
@@ -41,9 +41,9 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        if let Some((_, since)) = entry.under_way {
-            if now.since(since) < TASK_MAX {
-                entry.due = since.plus(TASK_MAX);
+        if let Some(task) = entry.under_way {
+            if now.since(task.since) < TASK_MAX {
+                entry.due = task.since.plus(TASK_MAX);
                 return;
             }
             entry.under_way = None;
@@ -95,6 +95,10 @@ impl Ledger {
             self.looked(id, None, world, now);
             return;
         }
+        if let Some(why) = self.hopeless(id, world, now) {
+            self.finish(id, ActionState::Denied, &why, now);
+            return;
+        }
         let Some(entry) = self.open.get(id) else {
             return;
         };
@@ -103,6 +107,28 @@ impl Ledger {
             target: entry.action.target.clone(),
         };
         self.hand_out(id, errand, now);
+    }
+
+    /// Why it will never be done, whatever the cluster shows: then that is not even read.
+    fn hopeless(&self, id: &str, world: WorldOf<'_>, now: Timestamp) -> Option<String> {
+        let entry = self.open.get(id)?;
+        if entry.action.was_sent() {
+            return None;
+        }
+        let standing = world(&entry.action);
+        let case = Case {
+            action: &entry.action,
+            rule: self.rule_of(&entry.action),
+            facts: None,
+            rehearsal: None,
+            book: &self.book,
+            world: &standing,
+            limits: &self.limits,
+            now,
+        };
+        let checks = check::ask_before(&case);
+        let is_never = check::decision(&checks, entry.action.mode) == Decide::Never;
+        is_never.then(|| reasons_of(&checks))
     }
 
     fn wait_for_others(&mut self, id: &str, now: Timestamp) {
@@ -118,7 +144,7 @@ impl Ledger {
     }
 
     fn settle(&mut self, id: &str, now: Timestamp) {
-        let Some(entry) = self.open.get(id) else {
+        let Some(entry) = self.open.get_mut(id) else {
             return;
         };
         let sent = entry.action.acted_at.unwrap_or(entry.action.asked_at);
@@ -127,11 +153,12 @@ impl Ledger {
         let since = unsettled.last().map_or(sent, |step| step.at);
         // Before this process the clock may have been ahead.
         let since = if since > now { entry.taken_at } else { since };
-        if now.since(since) >= SETTLE_MAX {
+        if entry.is_read && now.since(since) >= SETTLE_MAX {
             let why = "nobody knows whether it took place: the cluster could not be read";
             self.finish(id, ActionState::Inconclusive, why, now);
             return;
         }
+        entry.is_read = true;
         let action = Arc::new(entry.action.clone());
         self.hand_out(id, Errand::Settle { action }, now);
     }
@@ -149,18 +176,15 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        let doing = match errand {
-            Errand::Look { .. } => Doing::Look,
-            Errand::Rehearse { .. } => Doing::Rehearse,
-            Errand::Send { .. } => Doing::Send,
-            Errand::Settle { .. } => Doing::Settle,
-            // Nothing comes back.
-            Errand::Note { .. } => return,
-        };
-        entry.under_way = Some((doing, now));
+        self.handed_out += 1;
+        let number = self.handed_out;
+        entry.under_way = Some(UnderWay { number, since: now });
         entry.due = now.plus(TASK_MAX);
+        if matches!(errand, Errand::Send { .. }) {
+            entry.sent_by = Some(number);
+        }
         self.tasks.push(Task {
-            id: id.into(),
+            id: task_id(id, number),
             errand,
         });
     }
@@ -394,6 +418,17 @@ impl Ledger {
     }
 }
 
+/// What a task of the action is known by.
+fn task_id(action: &str, number: u64) -> Box<str> {
+    format!("{action}#{number}").into()
+}
+
+/// The action and the number that a task is known by.
+pub(super) fn task_of(id: &str) -> Option<(&str, u64)> {
+    let (action, number) = id.split_once('#')?;
+    Some((action, number.parse().ok()?))
+}
+
 /// Whether a hook was told to do it.
 pub(super) fn is_with_hook(action: &Action) -> bool {
     action.remedy == Remedy::Webhook && action.was_sent()
@@ -426,8 +461,13 @@ fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
 
 /// What speaks against it, the gravest first.
 fn reasons(action: &Action) -> String {
-    let checks = action.plan.iter().flat_map(|plan| &plan.checks);
+    let checks = action.plan.as_ref().map(|plan| &plan.checks);
+    checks.map_or_else(String::new, |checks| reasons_of(checks))
+}
+
+fn reasons_of(checks: &[Checked]) -> String {
     let mut against: Vec<&Checked> = checks
+        .iter()
         .filter(|it| it.verdict != CheckVerdict::Pass)
         .collect();
     against.sort_by_key(|it| std::cmp::Reverse(it.verdict));

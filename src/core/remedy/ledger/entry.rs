@@ -15,10 +15,14 @@ pub(super) struct Entry {
     /// What was read last.
     pub(super) facts: Option<Facts>,
     pub(super) rehearsal: Option<Rehearsal>,
-    /// Which task is under way, and since when. What else comes back is late or came before.
-    pub(super) under_way: Option<(Doing, Timestamp)>,
+    /// The task that is under way. What else comes back is late or came before.
+    pub(super) under_way: Option<UnderWay>,
+    /// The number of the last task that sent it, in this process.
+    pub(super) sent_by: Option<u64>,
     /// When this process took it up.
     pub(super) taken_at: Timestamp,
+    /// Whether the cluster was read for whether it took place, in this process.
+    pub(super) is_read: bool,
     /// When there is something to do next.
     pub(super) due: Timestamp,
     /// Whose approval holds for the plan.
@@ -27,13 +31,11 @@ pub(super) struct Entry {
     pub(super) former: VecDeque<Plan>,
 }
 
-/// What is being done outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doing {
-    Look,
-    Rehearse,
-    Send,
-    Settle,
+/// A task that was handed out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UnderWay {
+    pub(super) number: u64,
+    pub(super) since: Timestamp,
 }
 
 impl Entry {
@@ -50,7 +52,9 @@ impl Entry {
             facts: None,
             rehearsal: None,
             under_way: None,
+            sent_by: None,
             taken_at: now,
+            is_read: false,
             due: now,
             former: VecDeque::new(),
         }

@@ -49,7 +49,7 @@ const TASK_MAX: Duration = Duration::from_secs(90);
 /// Something to be done outside; the answer is a [`Report`] with the same id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
-    /// The action.
+    /// What it is known by: the action, and which of its tasks it is.
     pub id: Box<str>,
     /// What.
     pub errand: Errand,
@@ -118,6 +118,8 @@ pub struct Ledger {
     changed: BTreeMap<Box<str>, Changed>,
     events: Vec<ActionEvent>,
     tasks: Vec<Task>,
+    /// How many tasks there were, of which something comes back.
+    handed_out: u64,
     /// Asked for, and not taken for want of room.
     refused: u64,
     /// What was verified, for the incident it belongs to.
@@ -145,6 +147,7 @@ impl Ledger {
             changed: BTreeMap::new(),
             events: Vec::new(),
             tasks: Vec::new(),
+            handed_out: 0,
             refused: 0,
             verified: Vec::new(),
             is_touched: false,
@@ -309,7 +312,7 @@ impl Ledger {
 
     fn tell(&mut self, stage: ActionStage, action: &Arc<Action>, now: Timestamp) {
         let event = ActionEvent {
-            id: event_id(&action.id, stage, action.steps.len()),
+            id: event_id(action, stage),
             stage,
             at: now,
             action: Arc::clone(action),
@@ -386,9 +389,12 @@ fn stage_is_told(state: ActionState) -> bool {
     matches!(state, ActionState::Proposed | ActionState::Approved)
 }
 
-/// The same whenever the same step is told again.
-fn event_id(action: &str, stage: ActionStage, nth: usize) -> Box<str> {
+/// The same whenever the same is told again, also where a crash made it take another way there: it goes by how
+/// often the action came to stand there.
+fn event_id(action: &Action, stage: ActionStage) -> Box<str> {
     use sha2::{Digest as _, Sha256};
-    let text = format!("{action} {} {nth}", stage.name());
+    let same = action.steps.iter().filter(|it| it.state == action.state);
+    let (id, nth) = (&action.id, same.count());
+    let text = format!("{id} {} {nth}", stage.name());
     hex_of(&Sha256::digest(text.as_bytes())[..16])
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::entry::Doing;
+use super::deciding::task_of;
 use super::{Ledger, SETTLE_AGAIN, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Health, Plan};
 use crate::core::record::Timestamp;
@@ -14,7 +14,7 @@ use crate::core::remedy::verify::{Measured, verify};
 /// What became of a [`Task`](super::Task).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// The action.
+    /// The task's id.
     pub id: Box<str>,
     /// What came back.
     pub reported: Reported,
@@ -33,18 +33,6 @@ pub enum Reported {
     Settled(Settlement),
 }
 
-impl Reported {
-    /// What it comes back from.
-    const fn doing(&self) -> Doing {
-        match self {
-            Self::Looked(_) => Doing::Look,
-            Self::Rehearsed(_) => Doing::Rehearse,
-            Self::Answered(_) => Doing::Send,
-            Self::Settled(_) => Doing::Settle,
-        }
-    }
-}
-
 /// How soon something is tried again that was not done for want of room.
 const NOT_NOW: Duration = Duration::from_secs(10);
 
@@ -52,13 +40,14 @@ impl Ledger {
     /// Takes what came back. What nobody waits for any more is let go.
     pub fn report(&mut self, report: Report, world: WorldOf<'_>, now: Timestamp) {
         self.is_touched = true;
-        let id = &report.id;
-        let Some(entry) = self.open.get_mut(&**id) else {
+        let Some((id, number)) = task_of(&report.id) else {
             return;
         };
-        let doing = report.reported.doing();
-        if entry.under_way.is_none_or(|(it, _)| it != doing) {
-            self.unawaited(id, report.reported, now);
+        let Some(entry) = self.open.get_mut(id) else {
+            return;
+        };
+        if entry.under_way.is_none_or(|task| task.number != number) {
+            self.unawaited((id, number), report.reported, now);
             return;
         }
         entry.under_way = None;
@@ -104,17 +93,20 @@ impl Ledger {
         }
     }
 
-    /// Something comes back that was given up, or comes twice. Only that it took place is taken: what was refused
-    /// may have been so another time.
-    fn unawaited(&mut self, id: &str, reported: Reported, now: Timestamp) {
+    /// Something comes back that was given up, or comes twice. What came of sending is still worth to be known.
+    fn unawaited(&mut self, (id, number): (&str, u64), reported: Reported, now: Timestamp) {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        if let (Reported::Answered(Answer::Done(said)), ActionState::Unsettled) =
-            (reported, entry.action.state)
-        {
-            entry.under_way = None;
-            self.took_place(id, &said, now);
+        match (reported, entry.action.state) {
+            (
+                Reported::Answered(answer @ (Answer::Done(_) | Answer::Refused(..))),
+                ActionState::Unsettled,
+            ) if entry.sent_by == Some(number) => {
+                entry.under_way = None;
+                self.answered(id, answer, now);
+            }
+            _ => {}
         }
     }
 

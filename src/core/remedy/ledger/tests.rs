@@ -34,6 +34,8 @@ struct Bench {
     settlement: Settlement,
     /// How many plans were sent.
     sent: u32,
+    /// All that came back, with the tasks.
+    reports: Vec<(Box<str>, Reported)>,
 }
 
 impl Bench {
@@ -51,6 +53,7 @@ impl Bench {
             answer: Answer::Done("it is evicted".into()),
             settlement: Settlement::Unclear,
             sent: 0,
+            reports: Vec::new(),
         }
     }
 
@@ -97,10 +100,11 @@ impl Bench {
         self.tasks.extend(self.ledger.take_tasks());
     }
 
-    fn report(&mut self, id: &str, reported: Reported) {
+    fn report(&mut self, task: &str, reported: Reported) {
         let world = self.scene.world.clone();
+        self.reports.push((task.into(), reported.clone()));
         let report = Report {
-            id: id.into(),
+            id: task.into(),
             reported,
         };
         self.ledger.report(report, &|_| world.clone(), self.now);
@@ -124,6 +128,14 @@ impl Bench {
         };
         self.report(&task.id, reported);
         true
+    }
+
+    /// All that came back comes back again.
+    fn repeat_reports(&mut self) {
+        for (task, reported) in self.reports.clone() {
+            self.report(&task, reported);
+        }
+        self.reports.truncate(self.reports.len() / 2);
     }
 
     fn facts(&self) -> Result<Box<Facts>, Box<str>> {

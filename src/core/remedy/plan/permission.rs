@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::kubernetes::resource;
-use crate::core::event::{Action, ActionKind, Remedy};
+use crate::core::event::{Action, Remedy};
 use crate::core::remedy::facts::Facts;
 
 /// One thing that the cluster has to permit.
@@ -83,22 +83,12 @@ pub fn permissions_of(action: &Action, facts: &Facts) -> Vec<Permission> {
     let named = action.target.workload.as_ref().map(|(kind, _)| &**kind);
     let read = facts.workload.as_ref().map(|it| &*it.object.kind);
     let application = facts.argo.as_ref().and_then(|it| it.object.as_ref());
-    let of = |kind| {
-        let scope = Scope {
-            namespace: &action.target.namespace,
-            kind,
-            argo_namespace: application.map(|it| &*it.namespace),
-        };
-        permissions(&action.remedy, scope)
+    let scope = Scope {
+        namespace: &action.target.namespace,
+        kind: read.or(named),
+        argo_namespace: application.map(|it| &*it.namespace),
     };
-    // A rollout that is to be aborted is read besides the workload that is named.
-    let mut all = of(read.or(named));
-    if action.remedy.kind() == ActionKind::AbortRollout && named.is_some() {
-        all.append(&mut of(named));
-        all.sort();
-        all.dedup();
-    }
-    all
+    permissions(&action.remedy, scope)
 }
 
 /// All that carrying out `remedy` within `scope` takes, as far as the cluster has to permit it: what is read
@@ -106,6 +96,8 @@ pub fn permissions_of(action: &Action, facts: &Facts) -> Vec<Permission> {
 /// does it does with permissions of its own; of its targets only the looking is ours.
 pub fn permissions(remedy: &Remedy, scope: Scope<'_>) -> Vec<Permission> {
     let kinds: Vec<&str> = match (scope.kind, remedy) {
+        // It is read by its own name, whoever has the pod.
+        (_, Remedy::AbortRollout { .. }) => vec!["Rollout"],
         (Some(kind), _) => vec![kind],
         (None, Remedy::RollBack) => vec!["Deployment"],
         (None, _) => KINDS.to_vec(),
@@ -161,10 +153,7 @@ fn own(remedy: &Remedy, workloads: &[(&'static str, &'static str)]) -> Vec<Right
         Remedy::RollBack => on_workloads(None, "patch")
             .chain([("apps", "replicasets", None, "list")])
             .collect(),
-        Remedy::AbortRollout { .. } => vec![
-            (ROLLOUTS, "rollouts", None, "get"),
-            (ROLLOUTS, "rollouts", Some("status"), "patch"),
-        ],
+        Remedy::AbortRollout { .. } => vec![(ROLLOUTS, "rollouts", Some("status"), "patch")],
         Remedy::GatewayWeight { .. } => vec![
             (GATEWAYS, "httproutes", None, "get"),
             (GATEWAYS, "httproutes", None, "patch"),

@@ -301,6 +301,9 @@ fn a_weight_is_set_in_each_rule_that_has_the_backend_and_is_undone_by_the_old_on
         error(&scene),
         "no rule of the route has the backend cart-canary"
     );
+    scene.facts().route.as_mut().unwrap().backends[0].service = "cart-canary".into();
+    scene.action.remedy = gateway(1_000_000);
+    assert!(drawn(&scene).is_ok());
     scene.action.remedy = gateway(1_000_001);
     assert_eq!(error(&scene), "a weight is at most 1000000");
     scene.facts().route.as_mut().unwrap().object.name = "bank".into();
@@ -328,6 +331,10 @@ fn a_jenkins_job_is_told_what_it_is_for() {
         scene.action.remedy = Remedy::JenkinsJob { job: job.into() };
         assert!(error(&scene).ends_with("is no name of an object"), "{job}");
     }
+    scene.action.remedy = Remedy::JenkinsJob {
+        job: vec!["a"; 16].join("/").into(),
+    };
+    assert!(drawn(&scene).is_ok());
     scene.action.remedy = Remedy::JenkinsJob {
         job: vec!["a"; 17].join("/").into(),
     };

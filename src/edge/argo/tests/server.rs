@@ -220,8 +220,8 @@ fn post(state: &mut State, rest: &[&str], body: &Value) -> Response {
     let automated = &state.application["spec"]["syncPolicy"]["automated"];
     let is_automated = !automated.is_null() && automated["enabled"] != false;
     let fields = |known: &[&str]| {
-        let fields = body.as_object().unwrap().keys();
-        fields.cloned().all(|it| known.contains(&&*it))
+        let mut fields = body.as_object().unwrap().keys();
+        fields.all(|it| known.contains(&&**it))
     };
     let set = |state: &mut State, sync: Value, info: Value| {
         if !state.application["operation"].is_null() {

@@ -7,12 +7,14 @@ use super::*;
 use crate::edge::outgoing::{Ask, Stub};
 
 const SECRET: &str = "a-shared-secret";
+/// Nothing is against it.
+const OPEN: Gate<'static> = &|| None;
 const HOOK: &str = "/hook/bed6d00b5555b1603e1f59b94d7fdbca58089cb5663633fb83f2815dc626d92b";
 
 /// A receiver of type `generic-hmac`, as the notification controller has it: 404 where no receiver has that
 /// very path, query and all; 503 where it is suspended; 400 where the signature is not that of the body.
 fn receiver(ask: &Ask, is_suspended: bool) -> Response {
-    if ask.uri.to_string() != HOOK {
+    if ask.uri != HOOK {
         return StatusCode::NOT_FOUND.into_response();
     }
     if is_suspended {
@@ -48,7 +50,7 @@ fn request() -> Request {
 async fn told(script: impl Fn(&Ask) -> Response + Clone + Send + Sync + 'static) -> Answer {
     let mut stub = Stub::start(script).await;
     let (flux, _folder) = flux_at(&format!("http://{}", stub.address), SECRET);
-    let answer = flux.send(&request()).await;
+    let answer = flux.send(&request(), OPEN).await;
     stub.next().await;
     assert!(stub.is_quiet(), "sent more than once");
     answer
@@ -78,7 +80,7 @@ async fn a_wrong_secret_a_wrong_path_and_a_suspended_receiver_say_what_to_look_a
         other => panic!("refused, not {other:?}"),
     };
     let (other, _folder) = flux_at(&url, "hunter2");
-    let (why_not, why) = refused(other.send(&request()).await);
+    let (why_not, why) = refused(other.send(&request(), OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(
         why.contains("is its secret") && !why.contains("hunter2"),
@@ -87,14 +89,14 @@ async fn a_wrong_secret_a_wrong_path_and_a_suspended_receiver_say_what_to_look_a
     let (flux, folder) = flux_at(&url, SECRET);
     let mut elsewhere = request();
     elsewhere.path = "/hook/0000".into();
-    let (why_not, why) = refused(flux.send(&elsewhere).await);
+    let (why_not, why) = refused(flux.send(&elsewhere, OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(why.contains("status.webhookPath"), "{why}");
     let (why_not, why) = refused(told(|ask| receiver(ask, true)).await);
     assert_eq!(why_not, Refused::NotNow(None));
     assert!(why.contains("suspended"), "{why}");
     std::fs::remove_file(folder.path().join("secret")).unwrap();
-    let (why_not, why) = refused(flux.send(&request()).await);
+    let (why_not, why) = refused(flux.send(&request(), OPEN).await);
     assert_eq!(why_not, Refused::NotNow(None), "nothing was sent: {why}");
 }
 
@@ -134,7 +136,7 @@ async fn nobody_there_is_for_later_and_no_answer_is_unknown() {
     let (flux, _folder) = flux_at(&url, SECRET);
     let sending = tokio::spawn({
         let flux = flux.clone();
-        async move { flux.send(&request()).await }
+        async move { flux.send(&request(), OPEN).await }
     });
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.read_u8().await.unwrap();
@@ -143,11 +145,21 @@ async fn nobody_there_is_for_later_and_no_answer_is_unknown() {
     assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
     assert_eq!(flux.settle().0, Settlement::Unclear);
     drop(listener);
-    let answer = flux.send(&request()).await;
+    let answer = flux.send(&request(), OPEN).await;
     assert!(
         matches!(answer, Answer::Refused(Refused::NotNow(None), _)),
         "{answer:?}"
     );
+}
+
+#[tokio::test]
+async fn the_kill_switch_is_asked_last_and_nothing_is_sent_against_it() {
+    let mut stub = Stub::start(|ask| receiver(ask, false)).await;
+    let (flux, _folder) = flux_at(&format!("http://{}", stub.address), SECRET);
+    let stopped = || Some(Answer::Refused(Refused::Switched, "stopped".into()));
+    let answer = flux.send(&request(), &stopped).await;
+    assert!(matches!(answer, Answer::Refused(Refused::Switched, _)));
+    assert!(stub.is_quiet());
 }
 
 #[tokio::test]
@@ -161,7 +173,7 @@ async fn what_is_no_request_of_a_plan_is_never_sent() {
     ] {
         let mut request = request();
         change(&mut request);
-        let answer = flux.send(&request).await;
+        let answer = flux.send(&request, OPEN).await;
         assert!(
             matches!(answer, Answer::Refused(Refused::Never, _)),
             "{answer:?}"

@@ -8,7 +8,7 @@ use super::start::Started;
 use super::wire::{Build, Jenkins, Reading, Unread};
 use crate::core::event::Request;
 use crate::core::remedy::facts::{Answer, Refused};
-use crate::edge::outgoing::told;
+use crate::edge::outgoing::{Gate, told};
 
 /// An item of the queue.
 #[derive(Debug, Default, Deserialize)]
@@ -38,9 +38,9 @@ enum Stage {
 }
 
 impl Jenkins {
-    /// Sends `request` once, and follows the job for [`wait`](super::JenkinsSettings::wait).
-    pub async fn send(&self, request: &Request) -> Answer {
-        match self.start(request).await {
+    /// Sends `request` once, unless `gate` forbids it, and follows the job for [`wait`](super::JenkinsSettings::wait).
+    pub async fn send(&self, request: &Request, gate: Gate<'_>) -> Answer {
+        match self.start(request, gate).await {
             Started::Queued(item) => self.followed(request, item, self.wait).await,
             Started::Over(answer) => answer,
         }

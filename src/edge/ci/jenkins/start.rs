@@ -4,10 +4,10 @@ use reqwest::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 
-use super::wire::{Jenkins, Reading};
+use super::wire::{Jenkins, Reading, answered};
 use crate::core::event::Request;
 use crate::core::remedy::facts::{Answer, Refused};
-use crate::edge::outgoing::Reply;
+use crate::edge::outgoing::{Gate, Reply};
 
 /// Most bytes of the cookies of a session.
 const COOKIES_BYTES_MAX: usize = 4096;
@@ -30,8 +30,8 @@ struct Crumb {
 }
 
 impl Jenkins {
-    /// Sends `request`, once.
-    pub async fn start(&self, request: &Request) -> Started {
+    /// Sends `request`, once, unless `gate` forbids it: that is asked when all else is ready.
+    pub async fn start(&self, request: &Request, gate: Gate<'_>) -> Started {
         let never = |why: String| Started::Over(Answer::Refused(Refused::Never, why.into()));
         if Reading::of(request).is_none() {
             return never("this is no request that Jenkins is sent".to_owned());
@@ -47,7 +47,14 @@ impl Jenkins {
                 Err((refused, why)) => return Started::Over(Answer::Refused(refused, why.into())),
             };
         }
-        match self.asked(rendered).await {
+        let signed = match self.signed(rendered).await {
+            Ok(signed) => signed,
+            Err(silence) => return Started::Over(silence.answer()),
+        };
+        if let Some(forbidden) = gate() {
+            return Started::Over(forbidden);
+        }
+        match answered(signed).await {
             Ok(reply) => of_reply(&reply, self.crumb),
             Err(silence) => Started::Over(silence.answer()),
         }

@@ -13,10 +13,12 @@ use super::*;
 use crate::core::event::{Request, System};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Answer, Refused, Settlement};
-use crate::edge::outgoing::{Egress, SecretRef, Stub};
+use crate::edge::outgoing::{Egress, Gate, SecretRef, Stub};
 use server::{API_TOKEN, JOB, PASSWORD, Server, USER};
 
 const ID: &str = "00112233445566778899aabbccddeeff";
+/// Nothing is against it.
+const OPEN: Gate<'static> = &|| None;
 const SENT_AT: Timestamp = Timestamp::from_millis(1_763_700_000_000);
 
 /// A Jenkins, and the folder with its token, which is read anew each time.
@@ -101,7 +103,7 @@ fn parameter(id: &str) -> Value {
 async fn a_job_is_started_with_its_parameters_and_followed_to_its_result() {
     let server = Server::new();
     let stub = server.start().await;
-    let said = done(Client::of(&stub).send(&request()).await);
+    let said = done(Client::of(&stub).send(&request(), OPEN).await);
     assert_eq!(said, "build 12 of the job ended with SUCCESS");
     let state = server.state();
     let parameters = &state.builds[0]["actions"][1]["parameters"];
@@ -118,7 +120,7 @@ async fn a_build_that_fails_took_place_and_says_so() {
         let server = Server::new();
         server.state().result = Some(result);
         let stub = server.start().await;
-        let said = done(Client::of(&stub).send(&request()).await);
+        let said = done(Client::of(&stub).send(&request(), OPEN).await);
         assert!(
             said.starts_with("build 12 of the job ended with "),
             "{said}"
@@ -133,14 +135,14 @@ async fn a_job_that_waits_or_goes_on_is_followed_later() {
     let stub = server.start().await;
     server.state().has_executor = false;
     let client = Client::impatient(&stub);
-    let said = done(client.send(&request()).await);
+    let said = done(client.send(&request(), OPEN).await);
     assert_eq!(
         said,
         "Jenkins has queued it as item 17: In the quiet period. Expires in 4.9 sec"
     );
     server.state().has_executor = true;
     server.state().result = None;
-    let Started::Queued(item) = client.start(&request()).await else {
+    let Started::Queued(item) = client.start(&request(), OPEN).await else {
         panic!("queued")
     };
     assert_eq!(item, 17, "the one that waits already");
@@ -158,7 +160,7 @@ async fn an_item_that_jenkins_has_forgotten_is_found_among_the_builds() {
     let server = Server::new();
     server.state().forgets_items = true;
     let stub = server.start().await;
-    let said = done(Client::of(&stub).send(&request()).await);
+    let said = done(Client::of(&stub).send(&request(), OPEN).await);
     assert_eq!(said, "build 12 of the job ended with SUCCESS");
 }
 
@@ -168,7 +170,7 @@ async fn a_job_that_somebody_took_out_of_the_queue_did_not_take_place() {
     server.state().has_executor = false;
     let stub = server.start().await;
     let client = Client::of(&stub);
-    let Started::Queued(item) = client.start(&request()).await else {
+    let Started::Queued(item) = client.start(&request(), OPEN).await else {
         panic!("queued")
     };
     server.state().items[0]["cancelled"] = json!(true);
@@ -183,7 +185,7 @@ async fn a_job_that_cannot_be_built_and_one_that_is_not_there_are_never_started(
     server.state().buildable = false;
     let stub = server.start().await;
     let client = Client::of(&stub);
-    let (why_not, why) = refused(client.send(&request()).await);
+    let (why_not, why) = refused(client.send(&request(), OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(
         why.contains("409") && why.contains("cannot be built"),
@@ -191,13 +193,16 @@ async fn a_job_that_cannot_be_built_and_one_that_is_not_there_are_never_started(
     );
     let mut other = request();
     other.path = "/job/shop/job/none/buildWithParameters".into();
-    let (why_not, why) = refused(client.send(&other).await);
+    let (why_not, why) = refused(client.send(&other, OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(why.contains("no such job"), "{why}");
     // Jenkins fails where a job takes no parameters at all.
     server.state().buildable = true;
     server.state().defines = vec![];
-    assert!(matches!(client.send(&request()).await, Answer::Unknown(_)));
+    assert!(matches!(
+        client.send(&request(), OPEN).await,
+        Answer::Unknown(_)
+    ));
 }
 
 #[tokio::test]
@@ -205,7 +210,7 @@ async fn an_api_token_needs_no_crumb_and_a_password_brings_one_in_its_session() 
     let server = Server::new();
     let mut stub = server.start().await;
     let url = format!("http://{}", stub.address);
-    let started = Client::of(&stub).start(&request()).await;
+    let started = Client::of(&stub).start(&request(), OPEN).await;
     assert!(matches!(started, Started::Queued(17)));
     assert!(
         stub.taken()
@@ -216,15 +221,21 @@ async fn an_api_token_needs_no_crumb_and_a_password_brings_one_in_its_session() 
     );
     server.state().items.clear();
     let without = Client::at(&url, PASSWORD, |_| {});
-    let (why_not, why) = refused(without.send(&request()).await);
+    let (why_not, why) = refused(without.send(&request(), OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(why.contains("set crumb: true"), "{why}");
     let with = Client::at(&url, PASSWORD, |it| it.crumb = true);
-    assert!(matches!(with.start(&request()).await, Started::Queued(17)));
+    assert!(matches!(
+        with.start(&request(), OPEN).await,
+        Started::Queued(17)
+    ));
     // Where Jenkins has none, it is asked without.
     server.state().items.clear();
     server.state().has_crumbs = false;
-    assert!(matches!(with.start(&request()).await, Started::Queued(17)));
+    assert!(matches!(
+        with.start(&request(), OPEN).await,
+        Started::Queued(17)
+    ));
 }
 
 #[tokio::test]
@@ -240,7 +251,7 @@ async fn a_crumb_that_is_none_starts_nothing() {
         let mut stub = Stub::start(move |_| crumb.into_response()).await;
         let url = format!("http://{}", stub.address);
         let client = Client::at(&url, PASSWORD, |it| it.crumb = true);
-        let (why_not, why) = refused(client.send(&request()).await);
+        let (why_not, why) = refused(client.send(&request(), OPEN).await);
         assert_eq!(why_not, Refused::NotNow(None));
         assert!(why.contains("no crumb was got"), "{why}");
         stub.taken().await;
@@ -253,14 +264,14 @@ async fn a_wrong_token_says_so_and_is_not_shown() {
     let stub = Server::new().start().await;
     let client = Client::of(&stub);
     std::fs::write(client.folder.path().join("token"), "hunter2").unwrap();
-    let (why_not, why) = refused(client.send(&request()).await);
+    let (why_not, why) = refused(client.send(&request(), OPEN).await);
     assert_eq!(why_not, Refused::Never);
     assert!(
         why.contains("user and token") && !why.contains("hunter2"),
         "{why}"
     );
     std::fs::remove_file(client.folder.path().join("token")).unwrap();
-    let (why_not, why) = refused(client.send(&request()).await);
+    let (why_not, why) = refused(client.send(&request(), OPEN).await);
     assert_eq!(why_not, Refused::NotNow(None), "nothing was sent");
     assert!(why.contains("cannot read the secret"), "{why}");
 }
@@ -273,7 +284,7 @@ async fn answered(status: u16, location: &'static str) -> Answer {
         (StatusCode::from_u16(status).unwrap(), headers).into_response()
     })
     .await;
-    let started = Client::of(&stub).start(&request()).await;
+    let started = Client::of(&stub).start(&request(), OPEN).await;
     stub.next().await;
     assert!(stub.is_quiet(), "{status}: sent more than once");
     match started {
@@ -323,15 +334,33 @@ async fn nobody_there_is_for_later_and_no_answer_is_unknown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let client = Client::at(&url, API_TOKEN, |_| {});
-    let sending = tokio::spawn(async move { client.send(&request()).await });
+    let sending = tokio::spawn(async move { client.send(&request(), OPEN).await });
     let (mut stream, _) = listener.accept().await.unwrap();
     stream.read_u8().await.unwrap();
     drop(stream);
     let answer = sending.await.unwrap();
     assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
     drop(listener);
-    let answer = Client::at(&url, API_TOKEN, |_| {}).send(&request()).await;
+    let answer = Client::at(&url, API_TOKEN, |_| {})
+        .send(&request(), OPEN)
+        .await;
     assert_eq!(refused(answer).0, Refused::NotNow(None));
+}
+
+#[tokio::test]
+async fn the_kill_switch_is_asked_last_and_nothing_is_started_against_it() {
+    let mut stub = Server::new().start().await;
+    let url = format!("http://{}", stub.address);
+    let stopped = || Some(Answer::Refused(Refused::Switched, "stopped".into()));
+    let answer = Client::of(&stub).send(&request(), &stopped).await;
+    assert_eq!(refused(answer).0, Refused::Switched);
+    assert!(stub.is_quiet());
+    // It may be thrown while a crumb is fetched.
+    let client = Client::at(&url, PASSWORD, |it| it.crumb = true);
+    let answer = client.send(&request(), &stopped).await;
+    assert_eq!(refused(answer).0, Refused::Switched);
+    assert_eq!(stub.taken().await.uri.path(), "/crumbIssuer/api/json");
+    assert!(stub.is_quiet());
 }
 
 #[tokio::test]
@@ -352,7 +381,7 @@ async fn what_could_not_be_told_from_another_build_is_never_sent() {
         let mut request = request();
         change(&mut request);
         assert_eq!(
-            refused(client.send(&request).await).0,
+            refused(client.send(&request, OPEN).await).0,
             Refused::Never,
             "{request:?}"
         );

@@ -11,7 +11,7 @@ use super::settings::JenkinsSettings;
 use crate::core::event::{Request, System};
 use crate::core::record::Timestamp;
 use crate::edge::outgoing::{
-    Egress, Peer, Reach, Reply, SecretError, SecretRef, SetupError, Silence, ask, fresh, load,
+    Egress, Peer, Reach, Reply, SecretRef, SetupError, Silence, ask, fresh, load,
 };
 
 /// Most bytes of an answer. A queue of thousands of items, by their parameters alone, is less.
@@ -116,11 +116,14 @@ impl Jenkins {
     }
 
     /// `request` with who asks.
-    pub(super) async fn signed(
-        &self,
-        request: RequestBuilder,
-    ) -> Result<RequestBuilder, SecretError> {
-        let token = fresh(&self.token).await?;
+    ///
+    /// # Errors
+    /// The token is not there, and nothing was sent.
+    pub(super) async fn signed(&self, request: RequestBuilder) -> Result<RequestBuilder, Silence> {
+        let token = fresh(&self.token).await.map_err(|error| Silence {
+            was_sent: false,
+            why: error.to_string(),
+        })?;
         Ok(request.basic_auth(&self.user, Some(token)))
     }
 
@@ -129,11 +132,7 @@ impl Jenkins {
     /// # Errors
     /// No answer came. Without a token nothing is sent.
     pub(super) async fn asked(&self, request: RequestBuilder) -> Result<Reply, Silence> {
-        let signed = self.signed(request).await.map_err(|error| Silence {
-            was_sent: false,
-            why: error.to_string(),
-        })?;
-        ask(signed, ANSWER_BYTES_MAX).await
+        answered(self.signed(request).await?).await
     }
 
     /// What `tree` names of the object at `path`; `None` where there is none.
@@ -156,6 +155,11 @@ impl Jenkins {
             _ => Err(format!("Jenkins: {}", reply.why()).into()),
         }
     }
+}
+
+/// Sends `request`, which is signed.
+pub(super) async fn answered(request: RequestBuilder) -> Result<Reply, Silence> {
+    ask(request, ANSWER_BYTES_MAX).await
 }
 
 impl Build {

@@ -10,6 +10,7 @@ pub(super) const SETS: &str = "/apis/apps/v1/namespaces/shop/replicasets";
 pub(super) const SET: &str = "/apis/apps/v1/namespaces/shop/replicasets/cart-2";
 pub(super) const BUDGETS: &str = "/apis/policy/v1/namespaces/shop/poddisruptionbudgets";
 pub(super) const SCALERS: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers";
+pub(super) const ROUTE: &str = "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes/r";
 pub(super) const NODES: &str = "/api/v1/nodes";
 pub(super) const NAMESPACE: &str = "/api/v1/namespaces/shop";
 pub(super) const SCALE: Remedy = Remedy::Scale { by: 1, max: 5 };

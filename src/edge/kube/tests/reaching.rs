@@ -1,9 +1,15 @@
 //! Whom is spoken to, as whom, and how much of an answer is read.
 
 use std::io::Write as _;
+use std::sync::Mutex;
+
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use super::*;
 use crate::core::event::{Remedy, Target};
+use crate::core::remedy::facts::Refused;
 use crate::edge::kube::{Clock, KubeError};
 
 fn clock() -> Clock {
@@ -83,12 +89,88 @@ async fn without_the_token_nothing_is_asked() {
         "{said}"
     );
     let answer = lab.send(&eviction()).await;
-    let again = crate::core::remedy::facts::Refused::NotNow(None);
+    let again = Refused::NotNow(None);
     assert!(
         matches!(&answer, Answer::Refused(why, _) if *why == again),
         "{answer:?}"
     );
     assert_eq!(lab.stub.asked(), []);
+}
+
+/// A server with a certificate of its own: its address, the certificate, and what it was asked.
+async fn over_tls() -> (String, String, Arc<Mutex<Vec<String>>>) {
+    let _ = settings("");
+    let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut bytes = Vec::new();
+            while !bytes.ends_with(b"\r\n\r\n") {
+                assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+            }
+            let body = r#"{"reason": "NotFound"}"#;
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 404 X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+            shared
+                .lock()
+                .unwrap()
+                .push(String::from_utf8(bytes).unwrap());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let _ = stream.shutdown().await;
+        }
+    });
+    (url, own.cert.pem(), asked)
+}
+
+#[tokio::test]
+async fn only_a_server_that_somebody_vouches_for_is_told_the_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, own, asked) = over_tls().await;
+    let (_, other, _) = over_tls().await;
+    let token = folder.path().join("token");
+    std::fs::write(&token, "secret").unwrap();
+    for (certificate, is_fine) in [(other, false), (own, true)] {
+        let ca = folder.path().join("ca.crt");
+        std::fs::write(&ca, certificate).unwrap();
+        let settings = KubeSettings::of(Source::Server {
+            url: url.clone(),
+            ca_file: Some(ca),
+            token_file: Some(token.clone()),
+        });
+        let kube = Kube::connect(&settings, clock()).await.unwrap();
+        let looked = kube.look(&target(), &Remedy::Webhook, START).await;
+        assert_eq!(looked.is_ok(), is_fine, "{looked:?}");
+        if !is_fine {
+            let answer = kube.send(ID, &eviction(), &claim(), &|| None).await;
+            let again = Refused::NotNow(None);
+            assert!(
+                matches!(&answer, Answer::Refused(why, _) if *why == again),
+                "{answer:?}"
+            );
+            assert_eq!(asked.lock().unwrap().len(), 0);
+        }
+    }
+    let asked = asked.lock().unwrap();
+    assert!(
+        asked
+            .iter()
+            .all(|it| it.contains("authorization: Bearer secret\r\n")),
+        "{asked:?}"
+    );
 }
 
 #[tokio::test]

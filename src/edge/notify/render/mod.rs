@@ -6,6 +6,7 @@ pub(super) mod cloudevents;
 pub(super) mod grafana;
 mod incident;
 pub(super) mod json;
+mod kept;
 pub(super) mod otlp;
 pub(super) mod pagerduty;
 pub(super) mod slack;
@@ -18,6 +19,7 @@ use crate::core::event::{ActionStage, Digest, Event, Gravity, Incident, Incident
 use crate::core::record::{Timestamp, inert};
 
 pub use json::{action_json, event_json, incident_json, line as json_line};
+pub use kept::anomaly_of_json;
 pub use otlp::{INSTANCE_ATTRIBUTE, SCOPE_NAME};
 
 /// Longest display sentence, in characters.

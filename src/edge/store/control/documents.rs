@@ -43,7 +43,7 @@ impl Kind {
 
     /// How many of them are kept. Those that were first written longest ago go first: the times of
     /// some are what senders say, and a clock may have been put back.
-    const fn max(self) -> u32 {
+    pub const fn max(self) -> u32 {
         match self {
             Self::Incident
             | Self::Anomaly

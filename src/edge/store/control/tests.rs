@@ -390,3 +390,13 @@ fn what_was_written_first_goes_first_whatever_its_time_says() {
         "the first was let go"
     );
 }
+
+#[test]
+fn when_something_was_told_is_known_as_long_as_that_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open(folder.path());
+    control.tell(&[event("a", 7)], &[], &[]).unwrap();
+    control.tell(&[event("a", 9)], &[], &[]).unwrap();
+    let at = control.told_at(&["b", "a"]).unwrap();
+    assert_eq!(at, [None, Some(Timestamp::from_millis(7_000))]);
+}

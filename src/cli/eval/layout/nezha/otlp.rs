@@ -15,7 +15,7 @@ use prost::Message;
 use crate::core::record::Timestamp;
 use crate::edge::receive::{Encoding, Packing, Sent, Signal};
 
-pub(super) fn resource(attributes: &[(&str, &str)]) -> Resource {
+pub(in crate::cli::eval::layout) fn resource(attributes: &[(&str, &str)]) -> Resource {
     let attributes = attributes.iter().map(|(key, value)| KeyValue {
         key: (*key).to_owned(),
         value: Some(text(value)),
@@ -27,13 +27,13 @@ pub(super) fn resource(attributes: &[(&str, &str)]) -> Resource {
     }
 }
 
-pub(super) fn text(text: &str) -> AnyValue {
+pub(in crate::cli::eval::layout) fn text(text: &str) -> AnyValue {
     AnyValue {
         value: Some(any_value::Value::StringValue(text.to_owned())),
     }
 }
 
-pub(super) fn record(resource: &Resource, record: LogRecord) -> Sent {
+pub(in crate::cli::eval::layout) fn record(resource: &Resource, record: LogRecord) -> Sent {
     let scope = ScopeLogs {
         log_records: vec![record],
         ..ScopeLogs::default()
@@ -48,7 +48,7 @@ pub(super) fn record(resource: &Resource, record: LogRecord) -> Sent {
     sent(Signal::Logs, &request)
 }
 
-pub(super) fn span(resource: &Resource, span: Span) -> Sent {
+pub(in crate::cli::eval::layout) fn span(resource: &Resource, span: Span) -> Sent {
     let scope = ScopeSpans {
         spans: vec![span],
         ..ScopeSpans::default()
@@ -63,7 +63,12 @@ pub(super) fn span(resource: &Resource, span: Span) -> Sent {
     sent(Signal::Traces, &request)
 }
 
-pub(super) fn gauge(resource: &Resource, name: &str, at: Timestamp, value: f64) -> Sent {
+pub(in crate::cli::eval::layout) fn gauge(
+    resource: &Resource,
+    name: &str,
+    at: Timestamp,
+    value: f64,
+) -> Sent {
     let point = NumberDataPoint {
         time_unix_nano: at.as_nanos(),
         value: Some(number_data_point::Value::AsDouble(value)),

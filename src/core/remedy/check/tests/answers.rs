@@ -110,6 +110,18 @@ fn a_policy_that_says_anything_but_yes_is_a_no() {
 }
 
 #[test]
+fn a_decision_of_the_policy_can_be_looked_up_by_its_id() {
+    let mut scene = Scene::healthy(POD);
+    scene.rehearsal().policy = Some(Ok(Decision {
+        is_allowed: true,
+        id: Some("4711-af".into()),
+        ..Decision::default()
+    }));
+    let why = scene.says("policy").unwrap().1;
+    assert_eq!(why, "the policy allows it (decision 4711-af)");
+}
+
+#[test]
 fn a_person_is_told_what_the_policy_said_and_not_pages_of_it() {
     let mut scene = Scene::healthy(POD);
     let long = "ö".repeat(10_000);

@@ -150,6 +150,9 @@ fn logs_alone_take_a_person() {
             ("a container was restarted ten minutes ago", PASS, |it| {
                 it.pod().last_ended = Some(NOW.minus(mins(10)));
             }),
+            ("one was restarted this moment", PASS, |it| {
+                it.pod().last_ended = Some(NOW);
+            }),
             ("one was restarted longer ago", ASK, |it| {
                 it.pod().last_ended = Some(NOW.minus(secs(601)));
             }),

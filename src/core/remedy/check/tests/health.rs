@@ -410,6 +410,8 @@ fn a_rule_of_a_route_keeps_a_backend_with_weight() {
             ("nothing was read", UNKNOWN, |it| it.facts = None),
         ],
     );
+    let even: Row = ("another has as much", PASS, |it| route(it)[0].weight = 1);
+    table("traffic", &gateway(1), &[even]);
     let alone: Row = ("it is alone", PASS, |it| route(it).truncate(0));
     table("traffic", &gateway(1), &[alone]);
     table(

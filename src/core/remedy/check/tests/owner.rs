@@ -119,6 +119,10 @@ fn what_is_critical_to_the_system_is_left_alone() {
                     let class = Some("system-cluster-critical".into());
                     it.workload().template.as_mut().unwrap().priority_class = class;
                 }),
+                ("the pod is gone", PASS, |it| it.facts().pod = None),
+                ("the template was not read", PASS, |it| {
+                    it.workload().template = None
+                }),
                 ("neither was read", UNKNOWN, |it| {
                     it.facts().pod = None;
                     it.workload().template = None;
@@ -167,6 +171,10 @@ fn pods_that_would_lose_data_are_left_alone() {
                     it.pod().storage = Storage::Local;
                     it.pod().controller = Some("StatefulSet".into());
                     it.rule().stateful = true;
+                }),
+                ("the pod is gone", PASS, |it| it.facts().pod = None),
+                ("the template was not read", PASS, |it| {
+                    it.workload().template = None
                 }),
                 ("neither was read", UNKNOWN, |it| {
                     it.facts().pod = None;

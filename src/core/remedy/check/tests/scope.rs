@@ -118,6 +118,9 @@ fn what_was_read_long_ago_is_not_known() {
             ("longer ago", UNKNOWN, |it| {
                 it.facts().at = NOW.minus(secs(61))
             }),
+            ("a clock is a minute ahead", PASS, |it| {
+                it.facts().at = NOW.plus(secs(60));
+            }),
             ("in the future", UNKNOWN, |it| {
                 it.facts().at = NOW.plus(secs(61))
             }),
@@ -211,6 +214,18 @@ fn a_target_without_a_name_is_never_read_as_all() {
         let row: Row = ("no workload", STOP, |it| it.action.target.workload = None);
         table("target", &remedy, &[row]);
     }
+}
+
+#[test]
+fn what_is_left_to_another_system_names_a_pod_or_a_workload() {
+    table(
+        "target",
+        &Remedy::Webhook,
+        &[
+            ("only a pod", PASS, |it| it.action.target.workload = None),
+            ("only a workload", PASS, |it| it.action.target.pod = None),
+        ],
+    );
 }
 
 #[test]

@@ -98,3 +98,37 @@ fn what_was_not_written_never_was() {
     assert_eq!(bench.ledger.get(&id), None);
     assert_eq!(bench.run(), id, "asked for again it is the same");
 }
+
+#[test]
+fn after_a_long_time_away_the_cluster_is_read_before_it_is_told_that_nobody_knows() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.answer = Answer::Unknown("the connection was lost".into());
+    let id = bench.run();
+    bench.now = bench.now.plus(mins(10));
+    bench.settlement = Settlement::Done;
+    bench.restart();
+    bench.settle_down();
+    assert_eq!(bench.state(&id), ActionState::Done);
+}
+
+#[test]
+fn what_is_told_again_after_a_crash_has_the_same_id() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    let id = bench.ask();
+    bench.turn();
+    bench.work_one();
+    bench.work_one();
+    let written = bench.changed.clone();
+    let (changed, before) = (written.len(), bench.told.len());
+    bench.settlement = Settlement::Done;
+    bench.work_one();
+    assert_eq!(bench.state(&id), ActionState::Done);
+    // That it took place was told, and could not be written.
+    bench.changed.truncate(changed);
+    bench.restart();
+    bench.settle_down();
+    assert_eq!(bench.state(&id), ActionState::Done);
+    let told: Vec<&str> = bench.told[before..].iter().map(|it| &*it.id).collect();
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[0], told[1]);
+}

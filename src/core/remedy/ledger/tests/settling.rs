@@ -63,34 +63,56 @@ fn an_answer_that_never_comes_back_is_found_out_about() {
     assert_eq!(bench.sent, 0);
 }
 
-#[test]
-fn a_look_that_comes_twice_does_not_hide_that_no_answer_comes() {
+/// A bench whose action was given out to be sent, and nothing came back; with the task.
+fn unanswered() -> (Bench, Box<str>, Box<str>) {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
     let id = bench.ask();
     bench.turn();
     bench.work_one();
     bench.work_one();
-    bench.tasks.clear();
-    let facts = bench.facts();
-    bench.report(&id, Reported::Looked(facts));
+    let task = bench.tasks.pop_front().unwrap();
+    assert!(matches!(task.errand, Errand::Send { .. }));
+    (bench, id, task.id)
+}
+
+#[test]
+fn a_look_that_comes_twice_does_not_hide_that_no_answer_comes() {
+    let (mut bench, id, _) = unanswered();
+    bench.repeat_reports();
     bench.pass(secs(90) + secs(60));
     assert_eq!(bench.state(&id), ActionState::Inconclusive);
 }
 
 #[test]
-fn that_it_took_place_is_believed_also_when_it_is_said_late() {
-    let (mut bench, id) = unsettled();
-    bench.pass(secs(12));
-    bench.report(
-        &id,
-        Reported::Answered(Answer::Refused(Refused::Never, "no".into())),
-    );
-    assert_eq!(bench.state(&id), ActionState::Unsettled);
-    bench.report(
-        &id,
-        Reported::Answered(Answer::Done("it is evicted".into())),
-    );
-    assert_eq!(bench.state(&id), ActionState::Done);
-    bench.report(&id, Reported::Settled(Settlement::NotDone));
-    assert_eq!(bench.state(&id), ActionState::Done);
+fn what_came_of_it_is_believed_also_when_it_is_said_late() {
+    let done = Answer::Done("it is evicted".into());
+    let busy = Answer::Refused(Refused::NotNow(None), "busy".into());
+    for (late, expected) in [
+        (done, ActionState::Done),
+        (busy.clone(), ActionState::Blocked),
+    ] {
+        let (mut bench, id, task) = unanswered();
+        bench.pass(secs(92));
+        assert_eq!(bench.state(&id), ActionState::Unsettled);
+        bench.report(&task, Reported::Answered(late));
+        assert_eq!(bench.state(&id), expected);
+        // What a later task found out, and what it says again, changes nothing.
+        bench.repeat_reports();
+        bench.report(&task, Reported::Answered(busy.clone()));
+        assert_eq!(bench.state(&id), expected);
+    }
+}
+
+#[test]
+fn an_earlier_refusal_that_comes_again_is_not_taken_for_the_answer_of_now() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.answer = Answer::Refused(Refused::NotNow(None), "busy".into());
+    let id = bench.run();
+    bench.now = bench.now.plus(secs(10));
+    bench.turn();
+    bench.work_one();
+    bench.work_one();
+    assert_eq!(bench.state(&id), ActionState::Sending);
+    bench.repeat_reports();
+    assert_eq!(bench.state(&id), ActionState::Sending);
 }

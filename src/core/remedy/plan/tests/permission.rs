@@ -133,9 +133,12 @@ fn roles_are_for_every_kind_that_a_remedy_is_for_and_argos_are_in_its_namespace(
 }
 
 #[test]
-fn a_rollout_is_read_besides_the_workload_that_the_records_name() {
-    let all = names(abort());
-    for it in ["get rollouts.argoproj.io", "get deployments.apps"] {
-        assert!(all.contains(&it.to_owned()), "{it}: {all:?}");
+fn a_rollout_is_read_by_its_own_name_and_no_other_workload_is() {
+    let scene = Scene::healthy(abort());
+    for facts in [scene.facts.clone().unwrap(), Facts::default()] {
+        let all = permissions_of(&scene.action, &facts);
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+        assert!(all.contains(&"get rollouts.argoproj.io in namespace shop".to_owned()));
+        assert!(!all.iter().any(|it| it.contains("deployments")), "{all:?}");
     }
 }

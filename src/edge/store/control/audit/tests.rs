@@ -302,6 +302,7 @@ fn no_later_entry_and_no_start_heals_a_break() {
         "DELETE FROM audit_end",
         "DELETE FROM audit; DELETE FROM audit_end",
         "DELETE FROM audit WHERE number > 6; DELETE FROM audit_end WHERE name = 'head'",
+        "DELETE FROM audit; DELETE FROM audit_end WHERE name = 'head'",
         "UPDATE audit_end SET number = 7 WHERE name = 'head'",
         "UPDATE audit_end SET number = 9223372036854775807 WHERE name = 'head'",
         "UPDATE audit_end SET number = -5",
