@@ -32,9 +32,6 @@ pub(crate) struct RbacArgs {
         default_value = "knothole/knothole"
     )]
     service_account: String,
-    /// The namespace of Argo CD's Application objects
-    #[arg(long, value_name = "NAME", default_value = "argocd")]
-    argo_namespace: String,
     /// Print one JSON object, a List
     #[arg(long)]
     json: bool,
@@ -44,7 +41,8 @@ const EXAMPLES: &str = "\
 Only rules that read a cluster or act on it count: those in the modes suggest, approve and auto. Each
 permission is there because a rule needs it: to read a target, to claim its workload (a Lease), to do
 what the rule says and to tell of it (an Event). There is no wildcard, no secret and nothing for the
-whole cluster.
+whole cluster. Where Argo CD is asked through its Application objects (remediation.argo_cd is not set)
+there is a Role in their namespace too (remediation.argo_namespace); it is for all applications in it.
 
 Examples:
   knothole rbac -c knothole.yaml -n shop | kubectl apply -f -
@@ -80,7 +78,7 @@ fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<V
         .filter(|rule| rule.mode != Mode::Observe)
     {
         for namespace in &args.namespace {
-            for permission in needed(rule, namespace, &args.argo_namespace) {
+            for permission in needed(rule, namespace, settings.argo_objects()) {
                 let of = permission.namespace.as_deref().unwrap_or(namespace);
                 let all = by_namespace.entry(of.to_owned()).or_default();
                 all.insert(permission);
@@ -92,11 +90,11 @@ fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<V
         .collect()
 }
 
-fn needed(rule: &Rule, namespace: &str, argo: &str) -> Vec<Permission> {
+fn needed(rule: &Rule, namespace: &str, argo: Option<&str>) -> Vec<Permission> {
     let scope = Scope {
         namespace,
         kind: (!rule.stateful).then_some("Deployment"),
-        argo_namespace: Some(argo),
+        argo_namespace: argo,
     };
     permissions(&rule.remedy, scope)
 }
@@ -139,15 +137,19 @@ mod tests {
     use crate::daemon::config::from_text;
 
     fn roles(actions: &str) -> Vec<Value> {
+        roles_with("", actions)
+    }
+
+    /// The roles and bindings where `more` is set besides the cluster.
+    fn roles_with(more: &str, actions: &str) -> Vec<Value> {
         let text = format!(
-            "remediation: {{ kubernetes: {{ server: 'https://k', token_file: t }} }}\nactions: {actions}\n"
+            "remediation: {{ kubernetes: {{ server: 'https://k', token_file: t }} {more} }}\nactions: {actions}\n"
         );
         let settings = from_text("x", &text, &[]).unwrap();
         let args = RbacArgs {
             config: PathBuf::new(),
             namespace: vec!["shop".to_owned()],
             service_account: "knothole/knothole".to_owned(),
-            argo_namespace: "argocd".to_owned(),
             json: true,
         };
         objects(&settings, &args, ("knothole", "knothole"))
@@ -191,5 +193,39 @@ mod tests {
         assert_eq!(verbs(&scale, "statefulsets/scale"), ["patch"]);
         assert_eq!(verbs(&scale, "deployments"), ["get"]);
         assert!(roles("[{ name: a, action: restart_pod, mode: observe }]").is_empty());
+    }
+
+    #[test]
+    fn argo_cd_takes_a_role_in_its_namespace_only_where_its_objects_are_written() {
+        let sync = "[{ name: a, action: argo_sync, application: cart, mode: approve }]";
+        let through = roles_with(", argo_namespace: cd", sync);
+        let of = |role: &Value| role["metadata"]["namespace"].clone();
+        assert_eq!(through.len(), 4, "a Role and a RoleBinding in each");
+        assert_eq!(
+            (of(&through[0]), of(&through[2])),
+            ("cd".into(), "shop".into())
+        );
+        assert_eq!(verbs(&through, "applications"), ["get", "patch"]);
+        assert_eq!(verbs(&through, "events"), ["create"]);
+        assert!(verbs(&through, "leases").is_empty());
+        assert_eq!(verbs(&through[2..], "leases"), ["create", "get", "update"]);
+        assert!(verbs(&through[2..], "applications").is_empty());
+        let api = ", argo_cd: { url: 'https://cd.example.net', token_env: T }";
+        let api = roles_with(api, sync);
+        assert_eq!(api.len(), 2, "{api:?}");
+        assert!(verbs(&api, "applications").is_empty());
+        assert_eq!(verbs(&api, "leases"), ["create", "get", "update"]);
+    }
+
+    #[test]
+    fn what_jenkins_and_flux_do_takes_the_claim_and_no_change_of_ours() {
+        let more = ", jenkins: { url: 'https://j', user: u, token_env: T }, flux: { url: 'https://f', secret_env: S }";
+        for action in ["jenkins_job, job: j", "flux_receiver, path: /hook/a"] {
+            let rule = format!("[{{ name: a, action: {action}, mode: auto }}]");
+            let roles = roles_with(more, &rule);
+            assert_eq!(verbs(&roles, "leases"), ["create", "get", "update"]);
+            assert_eq!(verbs(&roles, "deployments"), ["get"]);
+            assert!(!roles[0].to_string().contains("patch"), "{roles:?}");
+        }
     }
 }

@@ -99,7 +99,7 @@ fn blame(error: StartError) -> Failure {
         | StartError::ApiToken(_)
         | StartError::Catalog(_)
         | StartError::Cluster(_)
-        | StartError::Policy(_)
+        | StartError::System { .. }
         | StartError::Token(_) => Failure::Use(error.into()),
     }
 }

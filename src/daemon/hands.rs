@@ -1,56 +1,78 @@
 //! Who carries out the ledger's tasks: reads the cluster, asks the policy, sends what is on disk.
 //!
+//! ```text
+//!  look      target ─▶ the cluster's facts, and Argo CD's where its API is set      reads alone
+//!  rehearse  plan ─▶ may we, would they, does the policy allow it                   changes nothing
+//!  send      plan ─ gate ─ claim ─ gate ─▶ Kubernetes, Argo CD, Jenkins or Flux     once
+//!  settle    plan ─▶ whoever it was sent to shows whether it took place             reads alone
+//!  note      an Event on the object
+//! ```
+//!
 //! Each task runs by itself and its answer goes to the scribe. Nothing is tried twice here: what comes
-//! next is the ledger's to say.
+//! next is the ledger's to say. Where knothole is configured to act it has a cluster: whoever carries something
+//! out, its target is looked at there, and claimed there first, so that two instances do not do it twice.
+
+mod look;
+mod note;
+mod rehearse;
+mod send;
+mod settle;
+mod systems;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::clock;
+pub(super) use systems::Systems;
+
 use super::scribe::Scribe;
 use super::switch::Switch;
-use crate::core::event::{Action, ActionEvent, ActionStage, ActionState, Plan, Remedy, Target};
-use crate::core::record::Timestamp;
+use crate::core::event::{Action, Plan, Request, System};
 use crate::core::remedy::facts::{Answer, Refused, Rehearsal, Settlement};
-use crate::core::remedy::ledger::{Errand, Report, Reported, Task};
-use crate::core::remedy::plan::{self, Permission};
-use crate::edge::kube::{ClaimOf, Kube, Noted};
-use crate::edge::policy::Policy;
+use crate::core::remedy::ledger::{Errand, Ledger, Report, Reported, Task};
+use crate::core::remedy::plan::claim_name;
+use crate::edge::kube::ClaimOf;
 
-/// Most tasks that are carried out at the same time.
-const TASKS_MAX: usize = 16;
+/// Most tasks that read at the same time. The others wait; there are no more than actions that are not over.
+const READING_MAX: usize = 16;
+/// Most tasks that send at the same time. They do not wait for those that read.
+const SENDING_MAX: usize = 8;
+/// The longest that a task takes that changes nothing, its turn included: what comes later the ledger has given up.
+const READ_WITHIN: Duration = Ledger::TASK_MAX.saturating_sub(Duration::from_secs(10));
 
-/// What is acted with.
+/// What acts, and with what.
 pub(super) struct Hands {
-    pub(super) kube: Option<Kube>,
-    pub(super) policy: Option<Policy>,
-    pub(super) switch: Arc<Switch>,
-    pub(super) scribe: Scribe,
+    systems: Systems,
+    switch: Arc<Switch>,
+    reading: Semaphore,
+    sending: Semaphore,
 }
 
 impl Hands {
-    /// Works tasks off until nobody gives any more.
-    pub(super) async fn work(self, mut tasks: mpsc::UnboundedReceiver<Task>) {
+    /// Hands that act with `systems` while `switch` allows it.
+    pub(super) fn new(systems: Systems, switch: Arc<Switch>) -> Self {
+        Self {
+            systems,
+            switch,
+            reading: Semaphore::new(READING_MAX),
+            sending: Semaphore::new(SENDING_MAX),
+        }
+    }
+
+    /// Works tasks off until nobody gives any more, and tells the scribe what came of them.
+    pub(super) async fn work(self, mut tasks: mpsc::UnboundedReceiver<Task>, scribe: Scribe) {
         let hands = Arc::new(self);
-        let room = Arc::new(Semaphore::new(TASKS_MAX));
         while let Some(task) = tasks.recv().await {
-            // It is never closed.
-            let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-                return;
-            };
-            let hands = Arc::clone(&hands);
+            let (hands, scribe) = (Arc::clone(&hands), scribe.clone());
             tokio::spawn(async move {
-                let reported = hands.carry_out(task.errand).await;
-                drop(permit);
-                if let Some(reported) = reported {
+                if let Some(reported) = hands.carry_out(task.errand).await {
                     let report = Report {
                         id: task.id,
                         reported,
                     };
                     // The scribe may be waiting for its disk.
-                    let told = move || hands.scribe.report(report);
+                    let told = move || scribe.report(report);
                     let _ = tokio::task::spawn_blocking(told).await;
                 }
             });
@@ -59,133 +81,97 @@ impl Hands {
 
     async fn carry_out(&self, errand: Errand) -> Option<Reported> {
         match errand {
-            Errand::Look { remedy, target } => Some(self.look(&target, &remedy).await),
+            Errand::Look { remedy, target } => {
+                let looked = self.read(self.look(&target, &remedy)).await;
+                Some(Reported::Looked(looked.unwrap_or_else(|| Err(late()))))
+            }
             Errand::Rehearse {
                 action,
                 permissions,
                 input,
-            } => Some(self.rehearse(&action, &permissions, &input).await),
-            Errand::Send { action } => Some(Reported::Answered(self.send(&action).await)),
-            Errand::Settle { action } => Some(Reported::Settled(self.settle(&action).await)),
+            } => {
+                let rehearsed = self.read(self.rehearse(&action, &permissions, &input));
+                let rehearsal = rehearsed.await.unwrap_or_else(|| Rehearsal {
+                    dry_run: Some(Err(late())),
+                    ..Rehearsal::default()
+                });
+                Some(Reported::Rehearsed(Box::new(rehearsal)))
+            }
+            Errand::Send { action } => {
+                // It is never closed; a turn that comes late is too late to begin.
+                let Ok(_turn) = self.sending.acquire().await else {
+                    return None;
+                };
+                Some(Reported::Answered(self.send(&action).await))
+            }
+            Errand::Settle { action } => {
+                let settled = self.read(self.settle(&action)).await;
+                Some(Reported::Settled(settled.unwrap_or(Settlement::Unclear)))
+            }
             Errand::Note { event } => {
-                self.note(&event).await;
+                self.read(self.note(&event)).await;
                 None
             }
         }
     }
 
-    async fn look(&self, target: &Target, remedy: &Remedy) -> Reported {
-        let Some(kube) = &self.kube else {
-            return Reported::Looked(Err("there is no cluster".into()));
+    /// What comes of something that changes nothing, unless it takes too long.
+    async fn read<T>(&self, reading: impl Future<Output = T>) -> Option<T> {
+        let in_turn = async {
+            let _turn = self.reading.acquire().await;
+            reading.await
         };
-        let looked = kube.look(target, remedy, clock::now()).await;
-        let looked = looked.map(Box::new);
-        Reported::Looked(looked.map_err(|error| error.to_string().into()))
-    }
-
-    async fn rehearse(
-        &self,
-        action: &Action,
-        permissions: &[Permission],
-        input: &Value,
-    ) -> Reported {
-        let cluster = async {
-            match (&self.kube, &action.plan) {
-                (Some(kube), Some(plan)) => kube.rehearse(plan, permissions).await,
-                _ => Rehearsal::default(),
-            }
-        };
-        let policy = async {
-            match &self.policy {
-                Some(policy) => Some(policy.decide(input).await),
-                None => None,
-            }
-        };
-        let (rehearsal, policy) = tokio::join!(cluster, policy);
-        Reported::Rehearsed(Box::new(Rehearsal {
-            policy,
-            ..rehearsal
-        }))
-    }
-
-    /// Why nothing may be sent for `action` at this very moment.
-    fn forbidden(&self, expires_at: Timestamp) -> Option<Answer> {
-        if let Some(why) = self.switch.stopped() {
-            let why = format!("all actions are stopped: {why}");
-            return Some(Answer::Refused(Refused::Switched, why.into()));
-        }
-        let is_late = clock::now() >= expires_at;
-        is_late.then(|| Answer::Refused(Refused::Late, "its time was up".into()))
-    }
-
-    async fn send(&self, action: &Action) -> Answer {
-        let (Some(kube), Some((plan, claim))) = (&self.kube, planned(action)) else {
-            let why = "there is nothing to carry it out with";
-            return Answer::Refused(Refused::Never, why.into());
-        };
-        let expires_at = action.expires_at;
-        let gate = move || self.forbidden(expires_at);
-        kube.send(&action.id, plan, &claim, &gate).await
-    }
-
-    async fn settle(&self, action: &Action) -> Settlement {
-        match (&self.kube, planned(action)) {
-            (Some(kube), Some((plan, claim))) => kube.settle(&action.id, plan, &claim).await,
-            _ => Settlement::Unclear,
-        }
-    }
-
-    async fn note(&self, event: &ActionEvent) {
-        let action = &event.action;
-        let object = action.plan.as_ref().and_then(|plan| plan.subject.clone());
-        let (Some(kube), Some(object)) = (&self.kube, object) else {
-            return;
-        };
-        let why = action.steps.last().map_or("", |step| &*step.why);
-        let noted = Noted {
-            id: action.id.clone(),
-            object,
-            action: camel(action.remedy.kind().name()).into(),
-            reason: format!("Action{}", camel(action.state.name())).into(),
-            note: format!("knothole, rule {}: {why}", action.rule).into(),
-            is_warning: is_warning(event),
-            at: event.at,
-        };
-        if let Err(error) = kube.note(&noted).await {
-            tracing::warn!(%error, action = %action.id, "The cluster took no Event about an action.");
-        }
+        tokio::time::timeout(READ_WITHIN, in_turn).await.ok()
     }
 }
 
-/// What is sent, and what is claimed for it: the workload, or the pod where none was found.
+fn late() -> Box<str> {
+    let seconds = READ_WITHIN.as_secs();
+    format!("that takes longer than {seconds} seconds").into()
+}
+
+/// Who is asked by all requests of `plan`; none where there are none, or two of them.
+fn system_of(plan: &Plan) -> Option<System> {
+    let system = plan.requests.first()?.system;
+    let all = plan.requests.iter().all(|it| it.system == system);
+    all.then_some(system)
+}
+
+/// The request of a plan that another system than the cluster carries out: there is only ever one.
+fn only(plan: &Plan) -> Option<&Request> {
+    match &*plan.requests {
+        [only] => Some(only),
+        [] | [_, _, ..] => None,
+    }
+}
+
+fn never(why: impl Into<Box<str>>) -> Answer {
+    Answer::Refused(Refused::Never, why.into())
+}
+
+/// Why nothing can be done with `system`.
+fn unset(system: System) -> String {
+    let (name, setting) = match system {
+        System::Kubernetes => ("the cluster", "kubernetes"),
+        System::ArgoCd => ("the API of Argo CD", "argo_cd"),
+        System::Jenkins => ("Jenkins", "jenkins"),
+        System::Flux => ("Flux", "flux"),
+        System::Hook => return "a hook is told by the sinks".to_owned(),
+    };
+    format!("{name} is not known: set remediation.{setting}, and start knothole again")
+}
+
+/// What is sent for `action`, and what is claimed for it.
 fn planned(action: &Action) -> Option<(&Plan, ClaimOf)> {
     let plan = action.plan.as_ref()?;
     let (object, lasts) = plan.claims.as_ref()?;
     let claim = ClaimOf {
         namespace: object.namespace.clone(),
-        name: plan::claim_name(object).into(),
+        name: claim_name(object).into(),
         lasts: *lasts,
     };
     Some((plan, claim))
 }
 
-fn is_warning(event: &ActionEvent) -> bool {
-    match event.stage {
-        ActionStage::Failed => true,
-        ActionStage::Verified => event.action.state != ActionState::Effective,
-        ActionStage::Proposed
-        | ActionStage::Approved
-        | ActionStage::Denied
-        | ActionStage::Executed => false,
-    }
-}
-
-/// `restart_pod` → `RestartPod`, as Events are named.
-fn camel(name: &str) -> String {
-    let words = name.split('_').map(|word| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|it| it.to_ascii_uppercase());
-        first.into_iter().chain(letters).collect::<String>()
-    });
-    words.collect()
-}
+#[cfg(test)]
+mod tests;

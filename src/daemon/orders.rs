@@ -137,7 +137,7 @@ fn refused(error: &LedgerError, id: &str, action: Option<&Action>) -> Refusal {
         }
         LedgerError::NoPlan(_) => "wait until the target could be looked at".to_owned(),
         LedgerError::NoCluster => {
-            "set remediation.kubernetes in the settings, and read them again".to_owned()
+            "set remediation.kubernetes in the settings, and start knothole again".to_owned()
         }
     };
     let says = error.to_string();

@@ -82,9 +82,14 @@ pub enum StartError {
     /// The cluster that is acted on.
     #[error("remediation.kubernetes: {0}")]
     Cluster(#[from] KubeError),
-    /// The policy that is asked.
-    #[error("remediation.policy: {0}")]
-    Policy(#[from] SetupError),
+    /// The policy that is asked, or what actions are carried out with besides the cluster.
+    #[error("remediation.{system}: {source}")]
+    System {
+        /// Its setting.
+        system: &'static str,
+        /// Why.
+        source: SetupError,
+    },
     /// A token of the API.
     #[error(transparent)]
     ApiToken(#[from] api::TokenError),

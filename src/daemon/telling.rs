@@ -14,16 +14,14 @@ use super::cataloging::Cataloging;
 use super::clerk::{self, Clerk, Desktop};
 use super::config::Settings;
 use super::directory::Directory;
-use super::hands::Hands;
+use super::hands::{Hands, Systems};
 use super::remediation::Remediation;
 use super::running::{StartError, Watcher};
 use super::scribe::{self, Scribe};
 use super::switch::Switch;
 use super::{clock, trainer};
 use crate::edge::api::{Feed, Gate};
-use crate::edge::kube::Kube;
 use crate::edge::notify::{self, Signers};
-use crate::edge::policy::Policy;
 use crate::edge::store::{Control, ControlSettings, Store};
 
 /// What tells, and what of it can be exchanged while the daemon runs.
@@ -54,14 +52,7 @@ impl Telling {
         watcher: Option<Watcher>,
     ) -> Result<(Self, mpsc::Receiver<trainer::Job>), StartError> {
         let gate = Gate::new(&settings.api_tokens())?;
-        let kube = match settings.cluster(store.instance_id()) {
-            Some(cluster) => Some(Kube::connect(&cluster, Arc::new(clock::now)).await?),
-            None => None,
-        };
-        let policy = settings
-            .policy()
-            .map(|it| Policy::new(&it, &settings.egress));
-        let policy = policy.transpose()?;
+        let systems = Systems::connect(settings, store.instance_id()).await?;
         let (scribe, inbox) = scribe::scribe();
         let context = context(settings, store, board, &scribe);
         let (trainer, jobs) = trainer::queue();
@@ -87,13 +78,8 @@ impl Telling {
             hands,
             (actions, now),
         );
-        let hands = Hands {
-            kube,
-            policy,
-            switch: Arc::clone(&switch),
-            scribe: scribe.clone(),
-        };
-        tokio::spawn(hands.work(tasks));
+        let hands = Hands::new(systems, Arc::clone(&switch));
+        tokio::spawn(hands.work(tasks, scribe.clone()));
         let desktop = Desktop {
             road: Arc::clone(&road),
             control: Arc::clone(&control),

@@ -12,7 +12,7 @@ use knothole::core::remedy::facts::{
 use knothole::core::remedy::plan::{ACTION_ANNOTATION, claim_name};
 use serde_json::Value;
 
-pub const NAMESPACE: &str = "shop";
+pub(crate) const NAMESPACE: &str = "shop";
 /// How long a pod takes to go, and its successor to be Ready.
 const TO_GO: Duration = Duration::from_secs(5);
 const TO_START: Duration = Duration::from_secs(8);
@@ -21,75 +21,76 @@ const TO_SEE: Duration = Duration::from_secs(2);
 
 /// What takes place in the cluster because of an action.
 #[derive(Clone, Debug)]
-pub struct Effect {
-    pub at: Timestamp,
-    pub action: Box<str>,
-    pub workload: Box<str>,
+pub(crate) struct Effect {
+    pub(crate) action: Box<str>,
+    /// Which daemon asked for it.
+    pub(crate) daemon: usize,
+    pub(crate) workload: Box<str>,
     /// When the Lease was acquired that names the action.
-    pub claimed_at: Timestamp,
+    pub(crate) claimed_at: Timestamp,
 }
 
 #[derive(Clone, Debug)]
-pub struct Workload {
-    pub object: Object,
-    pub replicas: u32,
+pub(crate) struct Workload {
+    pub(crate) object: Object,
+    pub(crate) replicas: u32,
     /// The action that its template names.
-    pub annotated: Option<Box<str>>,
+    pub(crate) annotated: Option<Box<str>>,
     changed_at: Timestamp,
     template: u64,
     /// Whether pods that are made from now on are well.
-    pub heals: bool,
+    pub(crate) heals: bool,
     /// Disruptions that the budget allows less.
-    pub budget_cut: i32,
+    pub(crate) budget_cut: i32,
 }
 
 #[derive(Clone, Debug)]
-pub struct Pod {
-    pub object: Object,
-    pub workload: Box<str>,
+pub(crate) struct Pod {
+    pub(crate) object: Object,
+    pub(crate) workload: Box<str>,
     created: Timestamp,
     /// None is never.
-    pub ready_at: Option<Timestamp>,
+    pub(crate) ready_at: Option<Timestamp>,
     /// When it is gone.
-    pub deleting: Option<Timestamp>,
+    pub(crate) deleting: Option<Timestamp>,
     template: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    pub version: u64,
-    pub holder: Option<Box<str>>,
+pub(crate) struct Lease {
+    pub(crate) version: u64,
+    pub(crate) holder: Option<Box<str>>,
     /// The annotations.
-    pub action: Box<str>,
-    pub attempt: u64,
-    pub at: Timestamp,
-    pub lasts: Duration,
+    pub(crate) action: Box<str>,
+    pub(crate) attempt: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) lasts: Duration,
 }
 
 /// A request to the API server.
 #[derive(Clone, Debug)]
-pub enum Ask {
+pub(crate) enum Ask {
     /// All that a look reads.
     Facts(Remedy, Target),
     Pod(Box<str>),
     Workload(Box<str>),
     Lease(Box<str>),
     Claim(Box<str>, Lease),
-    /// The change itself, for this action.
-    Change(Request, Box<str>),
+    /// The change itself, for this action, by this daemon.
+    Change(Request, (Box<str>, usize)),
     /// The same as a dry run.
     DryRun(Request),
 }
 
 #[derive(Clone, Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub retry_after: Option<Duration>,
-    pub body: Body,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Body,
 }
 
 #[derive(Clone, Debug)]
-pub enum Body {
+pub(crate) enum Body {
     Nothing,
     Facts(Box<Facts>),
     Pod(Pod),
@@ -98,7 +99,7 @@ pub enum Body {
 }
 
 impl Reply {
-    pub fn of(status: u16) -> Self {
+    pub(crate) fn of(status: u16) -> Self {
         Self {
             status,
             retry_after: None,
@@ -118,17 +119,17 @@ impl Reply {
 }
 
 #[derive(Default)]
-pub struct Cluster {
-    pub workloads: BTreeMap<Box<str>, Workload>,
-    pub pods: BTreeMap<Box<str>, Pod>,
-    pub leases: BTreeMap<Box<str>, Lease>,
-    pub effects: Vec<Effect>,
+pub(crate) struct Cluster {
+    pub(crate) workloads: BTreeMap<Box<str>, Workload>,
+    pub(crate) pods: BTreeMap<Box<str>, Pod>,
+    pub(crate) leases: BTreeMap<Box<str>, Lease>,
+    pub(crate) effects: Vec<Effect>,
     made: u64,
 }
 
 impl Cluster {
     /// A Deployment of four, all of which have been Ready for long.
-    pub fn deploy(&mut self, name: &str, now: Timestamp) {
+    pub(crate) fn deploy(&mut self, name: &str, now: Timestamp) {
         let object = self.object("Deployment", name);
         let workload = Workload {
             object: Object {
@@ -175,7 +176,7 @@ impl Cluster {
     }
 
     /// The controllers do their work until `now`.
-    pub fn advance(&mut self, now: Timestamp) {
+    pub(crate) fn advance(&mut self, now: Timestamp) {
         self.pods
             .retain(|_, pod| pod.deleting.is_none_or(|gone| gone > now));
         for name in self.workloads.keys().cloned().collect::<Vec<_>>() {
@@ -206,7 +207,7 @@ impl Cluster {
     }
 
     /// A pod of the workload does not get Ready any more.
-    pub fn break_pod(&mut self, workload: &str) {
+    pub(crate) fn break_pod(&mut self, workload: &str) {
         let mut of_it = self.pods.values_mut();
         let pod = of_it.find(|pod| &*pod.workload == workload && pod.deleting.is_none());
         if let Some(pod) = pod {
@@ -214,14 +215,14 @@ impl Cluster {
         }
     }
 
-    pub fn delete_pod(&mut self, name: &str, now: Timestamp) {
+    pub(crate) fn delete_pod(&mut self, name: &str, now: Timestamp) {
         if let Some(pod) = self.pods.get_mut(name) {
             pod.deleting.get_or_insert(now.plus(TO_GO));
         }
     }
 
     /// Somebody else changes what is wanted.
-    pub fn change_workload(&mut self, name: &str, now: Timestamp) {
+    pub(crate) fn change_workload(&mut self, name: &str, now: Timestamp) {
         let workload = self.workloads.get_mut(name).unwrap();
         workload.object.generation += 1;
         workload.changed_at = now;
@@ -229,7 +230,7 @@ impl Cluster {
     }
 
     /// Answers a request.
-    pub fn handle(&mut self, ask: &Ask, now: Timestamp) -> Reply {
+    pub(crate) fn handle(&mut self, ask: &Ask, now: Timestamp) -> Reply {
         self.advance(now);
         match ask {
             Ask::Facts(remedy, target) => {
@@ -242,7 +243,7 @@ impl Cluster {
             }
             Ask::Lease(name) => Reply::with(self.leases.get(name).cloned().map(Body::Lease)),
             Ask::Claim(name, lease) => self.claim(name, lease),
-            Ask::Change(request, action) => self.change(request, Some(action), now),
+            Ask::Change(request, by) => self.change(request, Some(by), now),
             Ask::DryRun(request) => self.change(request, None, now),
         }
     }
@@ -262,7 +263,13 @@ impl Cluster {
     }
 
     /// Does what a request asks for, or as a dry run only says so.
-    fn change(&mut self, request: &Request, action: Option<&str>, now: Timestamp) -> Reply {
+    fn change(
+        &mut self,
+        request: &Request,
+        by: Option<&(Box<str>, usize)>,
+        now: Timestamp,
+    ) -> Reply {
+        let action = by.map(|by| &*by.0);
         let body: Value = serde_json::from_str(&request.body).unwrap();
         let path: Vec<&str> = request.path.split('/').collect();
         let (status, workload) = match path.as_slice() {
@@ -271,12 +278,12 @@ impl Cluster {
             [.., "deployments", name] => self.annotate(name, &body, (action, now)),
             _ => (404, None),
         };
-        if let (Some(action), Some(workload), 200..300) = (action, workload, status) {
+        if let (Some((action, daemon)), Some(workload), 200..300) = (by, workload, status) {
             let lease = claim_name(&self.workloads[&workload].object);
             let claimed_at = self.leases.get(&*lease).map_or(Timestamp::ZERO, |it| it.at);
             self.effects.push(Effect {
-                at: now,
-                action: action.into(),
+                action: action.clone(),
+                daemon: *daemon,
                 workload,
                 claimed_at,
             });
@@ -428,7 +435,7 @@ impl Cluster {
 }
 
 impl Pod {
-    pub fn is_ready(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_ready(&self, now: Timestamp) -> bool {
         self.deleting.is_none() && self.ready_at.is_some_and(|at| at <= now)
     }
 
@@ -446,7 +453,7 @@ impl Pod {
 
 impl Lease {
     /// What it claims; none where it was given back.
-    pub fn claim(&self) -> Option<Claim> {
+    pub(crate) fn claim(&self) -> Option<Claim> {
         Some(Claim {
             action: self.holder.clone()?,
             at: self.at,

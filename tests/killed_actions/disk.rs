@@ -6,20 +6,24 @@ use knothole::core::event::{Action, ActionEvent, ActionStage};
 use knothole::core::remedy::ledger::Changed;
 
 #[derive(Default)]
-pub struct Disk {
+pub(crate) struct Disk {
     /// As they were written, by id, with the order in which they were first.
     actions: BTreeMap<Box<str>, (usize, Vec<u8>)>,
     /// What was told: the event, the action, the stage. Also what could not be written.
-    pub told: Vec<(Box<str>, Box<str>, ActionStage)>,
+    pub(crate) told: Vec<(Box<str>, Box<str>, ActionStage)>,
     /// It takes nothing.
-    pub is_full: bool,
+    pub(crate) is_full: bool,
     /// Whether it ever took nothing.
-    pub was_full: bool,
+    pub(crate) was_full: bool,
 }
 
 impl Disk {
     /// Writes all at once, or nothing; whether it did.
-    pub fn commit(&mut self, changed: &BTreeMap<Box<str>, Changed>, told: &[ActionEvent]) -> bool {
+    pub(crate) fn commit(
+        &mut self,
+        changed: &BTreeMap<Box<str>, Changed>,
+        told: &[ActionEvent],
+    ) -> bool {
         let told = told.iter();
         let told = told.map(|it| (it.id.clone(), it.action.id.clone(), it.stage));
         self.told.extend(told);
@@ -35,13 +39,13 @@ impl Disk {
         true
     }
 
-    pub fn read(&self, id: &str) -> Option<Action> {
+    pub(crate) fn read(&self, id: &str) -> Option<Action> {
         let (_, body) = self.actions.get(id)?;
         Some(serde_json::from_slice(body).unwrap())
     }
 
     /// All that were written, oldest first.
-    pub fn all(&self) -> Vec<Action> {
+    pub(crate) fn all(&self) -> Vec<Action> {
         let mut all: Vec<_> = self.actions.values().collect();
         all.sort();
         let read = |body: &Vec<u8>| serde_json::from_slice(body).unwrap();

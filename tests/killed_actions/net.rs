@@ -17,18 +17,18 @@ use crate::dice::Dice;
 use crate::disk::Disk;
 
 /// How long a request may take.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     NotSent,
     Lost,
 }
 
 /// When a process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Moment {
+pub(crate) enum Moment {
     /// What changed is not on disk.
     BeforeCommit,
     /// It is, and no task was handed out.
@@ -46,7 +46,7 @@ pub enum Moment {
 }
 
 impl Moment {
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::BeforeCommit,
         Self::AfterCommit,
         Self::Claimed,
@@ -59,19 +59,19 @@ impl Moment {
 
 /// How bad the road is, each in percent.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Weather {
-    pub lost: u64,
-    pub slow: u64,
-    pub refused: u64,
-    pub broken: u64,
-    pub held_up: u64,
-    pub doubled: u64,
-    pub forgotten: u64,
+pub(crate) struct Weather {
+    pub(crate) lost: u64,
+    pub(crate) slow: u64,
+    pub(crate) refused: u64,
+    pub(crate) broken: u64,
+    pub(crate) held_up: u64,
+    pub(crate) doubled: u64,
+    pub(crate) forgotten: u64,
 }
 
 /// Something that happens at a time.
 #[derive(Debug)]
-pub enum Due {
+pub(crate) enum Due {
     /// A request arrives; what the server says instead of doing it, or after it did.
     Arrives {
         call: u64,
@@ -99,23 +99,23 @@ struct Call {
 }
 
 /// All that daemons share.
-pub struct Net {
-    pub now: Timestamp,
-    pub dice: Dice,
-    pub weather: Weather,
-    pub cluster: Cluster,
-    pub disks: Vec<Disk>,
+pub(crate) struct Net {
+    pub(crate) now: Timestamp,
+    pub(crate) dice: Dice,
+    pub(crate) weather: Weather,
+    pub(crate) cluster: Cluster,
+    pub(crate) disks: Vec<Disk>,
     /// Which disk a daemon has, and how much its clock is ahead in milliseconds.
-    pub hosts: Vec<(usize, u64)>,
+    pub(crate) hosts: Vec<(usize, u64)>,
     /// Whom the cluster does not hear.
-    pub cut_off: Vec<bool>,
-    pub is_stopped: bool,
+    pub(crate) cut_off: Vec<bool>,
+    pub(crate) is_stopped: bool,
     /// Plans that a person approved: the action, its hash.
-    pub approved: BTreeSet<(Box<str>, Box<str>)>,
+    pub(crate) approved: BTreeSet<(Box<str>, Box<str>)>,
     /// Daemons that are at a moment at which they may be killed.
-    pub moments: Vec<(usize, Moment)>,
+    pub(crate) moments: Vec<(usize, Moment)>,
     /// What must not be, and was.
-    pub wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
     queue: BTreeMap<(Timestamp, u64), Due>,
     calls: BTreeMap<u64, Call>,
     answers: BTreeMap<u64, Result<Reply, Fault>>,
@@ -123,7 +123,7 @@ pub struct Net {
 }
 
 impl Net {
-    pub fn new(seed: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(seed: u64, now: Timestamp) -> Self {
         Self {
             now,
             dice: Dice::new(seed),
@@ -143,25 +143,25 @@ impl Net {
         }
     }
 
-    pub fn count(&mut self) -> u64 {
+    pub(crate) fn count(&mut self) -> u64 {
         self.counter += 1;
         self.counter
     }
 
-    pub fn at(&mut self, after: Duration, due: Due) {
+    pub(crate) fn at(&mut self, after: Duration, due: Due) {
         let number = self.count();
         self.queue.insert((self.now.plus(after), number), due);
     }
 
     /// What happens next; it is then.
-    pub fn next(&mut self) -> Option<Due> {
+    pub(crate) fn next(&mut self) -> Option<Due> {
         let ((at, _), due) = self.queue.pop_first()?;
         self.now = self.now.max(at);
         Some(due)
     }
 
     /// The time by a daemon's clock.
-    pub fn clock(&self, daemon: usize) -> Timestamp {
+    pub(crate) fn clock(&self, daemon: usize) -> Timestamp {
         self.now.plus(Duration::from_millis(self.hosts[daemon].1))
     }
 
@@ -177,7 +177,7 @@ impl Net {
                 began,
             },
         );
-        if let Ask::Change(_, action) = &ask {
+        if let Ask::Change(_, (action, _)) = &ask {
             self.watch(daemon, action);
             self.moments.push((daemon, Moment::Sent));
         }
@@ -250,7 +250,13 @@ impl Net {
     }
 
     /// A request arrives at the server.
-    pub fn arrives(&mut self, call: u64, ask: &Ask, instead: Option<Reply>, after: Option<u16>) {
+    pub(crate) fn arrives(
+        &mut self,
+        call: u64,
+        ask: &Ask,
+        instead: Option<Reply>,
+        after: Option<u16>,
+    ) {
         let effects = self.cluster.effects.len();
         let mut reply = instead.unwrap_or_else(|| self.cluster.handle(ask, self.now));
         let known = self.calls.get(&call).copied();
@@ -277,42 +283,44 @@ impl Net {
     }
 
     /// An answer is there: whose errand goes on. The first one counts.
-    pub fn returns(&mut self, call: u64, answer: Result<Reply, Fault>) -> Option<u64> {
+    pub(crate) fn returns(&mut self, call: u64, answer: Result<Reply, Fault>) -> Option<u64> {
         let known = self.calls.remove(&call)?;
         self.answers.insert(call, answer);
         Some(known.errand)
     }
 
     /// Whoever slept goes on.
-    pub fn wakes(&mut self, call: u64) -> Option<u64> {
+    pub(crate) fn wakes(&mut self, call: u64) -> Option<u64> {
         self.returns(call, Err(Fault::NotSent))
     }
 
     /// The process is gone, and what it waited for with it. What is on its way arrives.
-    pub fn forget(&mut self, daemon: usize) {
+    pub(crate) fn forget(&mut self, daemon: usize) {
         self.calls.retain(|_, call| call.daemon != daemon);
     }
 
     /// Nothing leaves that may not.
     fn watch(&mut self, daemon: usize, id: &str) {
-        let mut complain = |what: &str| {
-            let at = self.now;
-            self.wrong
-                .push(format!("{id} was sent by {daemon} at {at:?}: {what}"));
-        };
+        let mut wrong = Vec::new();
         if self.is_stopped {
-            complain("while all actions are stopped");
+            wrong.push("all actions are stopped".to_owned());
         }
-        let Some(action) = self.disks[self.hosts[daemon].0].read(id) else {
-            complain("it is not on disk");
-            return;
-        };
-        if action.state != ActionState::Sending && action.state != ActionState::Unsettled {
-            complain(&format!("on disk it is {}", action.state.name()));
+        match self.disks[self.hosts[daemon].0].read(id) {
+            None => wrong.push("it is not on disk".to_owned()),
+            Some(action) => {
+                let state = action.state;
+                if state != ActionState::Sending && state != ActionState::Unsettled {
+                    wrong.push(format!("on disk it is {}", state.name()));
+                }
+                if action.mode == Mode::Approve && !self.is_approved(&action) {
+                    wrong.push("nobody approved this plan".to_owned());
+                }
+            }
         }
-        if action.mode == Mode::Approve && !self.is_approved(&action) {
-            complain("nobody approved this plan");
-        }
+        let at = self.now.since(crate::world::START);
+        let wrong = wrong.into_iter();
+        self.wrong
+            .extend(wrong.map(|what| format!("{id} was sent by {daemon} after {at:?}: {what}")));
     }
 
     fn is_approved(&self, action: &Action) -> bool {
@@ -324,18 +332,15 @@ impl Net {
 
 /// One errand's way to the cluster.
 #[derive(Clone)]
-pub struct Wire {
-    pub net: Rc<RefCell<Net>>,
-    pub daemon: usize,
-    pub errand: u64,
+pub(crate) struct Wire {
+    pub(crate) net: Rc<RefCell<Net>>,
+    pub(crate) daemon: usize,
+    pub(crate) errand: u64,
 }
 
 impl Wire {
-    pub fn ask(&self, ask: Ask) -> Waiting {
-        let call = self
-            .net
-            .borrow_mut()
-            .begin(self.daemon, self.errand, ask);
+    pub(crate) fn ask(&self, ask: Ask) -> Waiting {
+        let call = self.net.borrow_mut().begin(self.daemon, self.errand, ask);
         Waiting {
             net: Rc::clone(&self.net),
             call,
@@ -343,7 +348,7 @@ impl Wire {
     }
 
     /// The process is held up for so long.
-    pub async fn sleep(&self, time: Duration) {
+    pub(crate) async fn sleep(&self, time: Duration) {
         let waiting = {
             let mut net = self.net.borrow_mut();
             let call = net.count();
@@ -365,7 +370,7 @@ impl Wire {
 }
 
 /// An answer that is to come.
-pub struct Waiting {
+pub(crate) struct Waiting {
     net: Rc<RefCell<Net>>,
     call: u64,
 }

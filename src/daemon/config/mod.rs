@@ -14,6 +14,7 @@ mod settings;
 mod silence_tests;
 mod incidents;
 mod silences;
+mod systems;
 mod tree;
 mod units;
 
@@ -26,13 +27,14 @@ pub use hand::{hand_from_text, load_hand};
 pub use incidents::{ApiSettings, ApiToken, CatalogEntry, IncidentSettings};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
-pub use remedies::{ActionRule, KubernetesEntry, LimitSettings, PolicyEntry, RemediationSettings};
+pub use remedies::{ActionRule, LimitSettings, RemediationSettings};
 pub use settings::{
     Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle, Settings,
     Telemetry, Templates,
 };
 pub use silence_tests::{SilenceCase, load_silence_cases, silence_cases_from_text};
 pub use silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
+pub use systems::{ArgoEntry, FluxEntry, JenkinsEntry, KubernetesEntry, PolicyEntry};
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};
 

@@ -7,13 +7,13 @@ use serde::Deserialize;
 use super::check::Finding;
 use super::settings::Settings;
 use super::silences::WindowEntry;
+use super::systems::{
+    self, ARGO_NAMESPACE, ArgoEntry, FluxEntry, JenkinsEntry, KubernetesEntry, PolicyEntry,
+};
 use super::units::Period;
 use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::daemon::remediation::RemedySettings;
-use crate::edge::kube::{KubeSettings, Source};
-use crate::edge::outgoing::SecretRef;
-use crate::edge::policy::PolicySettings;
 
 /// An action that a rule asks for when an anomaly fits.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -158,6 +158,14 @@ impl ActionRule {
 pub struct RemediationSettings {
     /// The cluster that is acted on; none: nothing is ever done.
     pub kubernetes: Option<KubernetesEntry>,
+    /// The namespace of Argo CD's Application objects, through which it is asked where its API is not set.
+    pub argo_namespace: String,
+    /// The API of Argo CD.
+    pub argo_cd: Option<ArgoEntry>,
+    /// A Jenkins.
+    pub jenkins: Option<JenkinsEntry>,
+    /// The receivers of a Flux.
+    pub flux: Option<FluxEntry>,
     /// The label that lets a namespace or a workload be touched, as `name=value`.
     pub label: String,
     /// Namespaces that are never touched, besides `kube-*` and knothole's own.
@@ -177,6 +185,10 @@ impl Default for RemediationSettings {
         let (name, value) = Limits::default().label;
         Self {
             kubernetes: None,
+            argo_namespace: ARGO_NAMESPACE.to_owned(),
+            argo_cd: None,
+            jenkins: None,
+            flux: None,
             label: format!("{name}={value}"),
             deny_namespaces: Vec::new(),
             stop_file: None,
@@ -185,46 +197,6 @@ impl Default for RemediationSettings {
             limits: LimitSettings::default(),
         }
     }
-}
-
-/// A Kubernetes API server. Without anything set: the cluster that knothole runs in.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct KubernetesEntry {
-    /// A kubeconfig file.
-    pub kubeconfig: Option<PathBuf>,
-    /// Its context; the current one where it is left out.
-    pub context: Option<String>,
-    /// Or the address: `https://10.0.0.1:6443`.
-    pub server: Option<String>,
-    /// With `server`: the file with the certificate authority, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// With `server`: the file with the bearer token, read again when it changes.
-    pub token_file: Option<PathBuf>,
-}
-
-/// An Open Policy Agent.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyEntry {
-    /// The decision: `http://127.0.0.1:8181/v1/data/knothole/remediation/decision`.
-    pub url: String,
-    /// How long it may take; a policy that takes longer has said no.
-    #[serde(default = "two_seconds")]
-    pub timeout: Period,
-    /// The file with a bearer token.
-    #[serde(default)]
-    pub token_file: Option<PathBuf>,
-    /// Or the environment variable with it.
-    #[serde(default)]
-    pub token_env: Option<String>,
-    /// Whether `url` may lead to another private address than this host's.
-    #[serde(default)]
-    pub allow_private: bool,
-}
-
-fn two_seconds() -> Period {
-    Period::seconds(2)
 }
 
 /// How much may be done.
@@ -275,43 +247,6 @@ impl Settings {
     pub fn stop_file(&self) -> PathBuf {
         let usual = || self.state_dir.join(crate::daemon::switch::FILE);
         self.remediation.stop_file.clone().unwrap_or_else(usual)
-    }
-
-    /// The cluster that is acted on, in the name of the process `instance`.
-    pub fn cluster(&self, instance: &str) -> Option<KubeSettings> {
-        let entry = self.remediation.kubernetes.as_ref()?;
-        let source = match (&entry.kubeconfig, &entry.server) {
-            (Some(path), _) => Source::Kubeconfig {
-                path: path.clone(),
-                context: entry.context.clone(),
-            },
-            (None, Some(url)) => Source::Server {
-                url: url.clone(),
-                ca_file: entry.ca_file.clone(),
-                token_file: entry.token_file.clone(),
-            },
-            (None, None) => Source::InCluster,
-        };
-        Some(KubeSettings {
-            instance: instance.into(),
-            ..KubeSettings::of(source)
-        })
-    }
-
-    /// The policy that is asked before anything is done.
-    pub fn policy(&self) -> Option<PolicySettings> {
-        let entry = self.remediation.policy.as_ref()?;
-        let token = match (&entry.token_file, &entry.token_env) {
-            (Some(file), _) => Some(SecretRef::File(file.clone())),
-            (None, Some(name)) => Some(SecretRef::Env(name.clone())),
-            (None, None) => None,
-        };
-        Some(PolicySettings {
-            timeout: entry.timeout.get(),
-            token,
-            allow_private: entry.allow_private,
-            ..PolicySettings::of(&entry.url)
-        })
     }
 
     /// What rules, limits and senders are like.
@@ -378,31 +313,13 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
             "write it as name=value, for instance knothole.dev/remediate=true",
         );
     }
-    if let Some(cluster) = &remediation.kubernetes {
-        if cluster.kubeconfig.is_some() && cluster.server.is_some() {
-            let said = "there is a kubeconfig too; name one of the two";
-            say("kubernetes.server", said);
-        }
-        if cluster.server.is_some() && cluster.token_file.is_none() {
-            let said = "a server needs a token; name the file with it";
-            say("kubernetes.token_file", said);
-        }
-    }
-    if let Some(policy) = settings.policy() {
-        let problems = policy.check("policy", &settings.egress);
-        for problem in problems {
-            say(
-                &problem.path,
-                &format!("{}; {}", problem.message, problem.hint),
-            );
-        }
-    }
     if !(0.0..=1.0).contains(&remediation.limits.storm_share) {
         say(
             "limits.storm_share",
             "write a share from 0 to 1; the default is 0.3",
         );
     }
+    found.extend(systems::check(settings));
     found
 }
 
@@ -448,13 +365,7 @@ fn rule_findings(settings: &Settings, index: usize, rule: &ActionRule, found: &m
             );
         }
     }
-    let acts = matches!(rule.mode, Mode::Approve | Mode::Auto);
-    let hook = rule.action == ActionKind::Webhook;
-    if acts && !hook && settings.remediation.kubernetes.is_none() {
-        let mode = rule.mode.name();
-        let what = format!(
-            "{mode} needs a cluster to act on; set remediation.kubernetes, or write mode: suggest"
-        );
-        say("mode", what);
+    if let Some(missing) = systems::missing(&settings.remediation, rule) {
+        say("mode", missing);
     }
 }

@@ -29,6 +29,22 @@ impl Settings {
                 self.remediation.kubernetes != new.remediation.kubernetes,
             ),
             (
+                "remediation.argo_namespace",
+                self.remediation.argo_namespace != new.remediation.argo_namespace,
+            ),
+            (
+                "remediation.argo_cd",
+                self.remediation.argo_cd != new.remediation.argo_cd,
+            ),
+            (
+                "remediation.jenkins",
+                self.remediation.jenkins != new.remediation.jenkins,
+            ),
+            (
+                "remediation.flux",
+                self.remediation.flux != new.remediation.flux,
+            ),
+            (
                 "remediation.policy",
                 self.remediation.policy != new.remediation.policy,
             ),
@@ -63,6 +79,14 @@ mod tests {
                  redact: { except: [email] }\n"
             ),
             ""
+        );
+        assert_eq!(
+            named(
+                "remediation: { argo_namespace: cd, flux: { url: 'https://f', secret_env: S }, \
+                 argo_cd: { url: 'https://a', token_env: T }, \
+                 jenkins: { url: 'https://j', user: u, token_env: T } }\n"
+            ),
+            "remediation.argo_namespace remediation.argo_cd remediation.jenkins remediation.flux"
         );
         assert_eq!(
             named(

@@ -84,6 +84,11 @@ impl Stub {
         ask
     }
 
+    /// What was asked next, if anything was by now: what was answered is in here.
+    pub(crate) fn asked(&mut self) -> Option<Ask> {
+        self.asked.try_recv().ok().map(|(ask, _)| ask)
+    }
+
     /// Whether nobody asked since.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.asked.try_recv().is_err()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::{Entry, UnderWay};
-use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SETTLE_MAX, Task, WorldOf};
+use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, Reach, World};
@@ -209,7 +209,7 @@ impl Ledger {
         let draft = match drafted {
             Ok(draft) => draft,
             Err(why) => {
-                self.put_off(id, &why, None, now);
+                self.put_off(id, (&why, &why), None, now);
                 return;
             }
         };
@@ -327,7 +327,10 @@ impl Ledger {
         match way {
             // It was told that a person may decide, and that stays so.
             Way::Later | Way::Person if is_told => self.wait_on(id, now),
-            Way::Later => self.put_off(id, &reasons, None, now),
+            Way::Later => {
+                let about = against(action);
+                self.put_off(id, (&reasons, &about), None, now);
+            }
             Way::Nowhere => self.finish(id, ActionState::Denied, &reasons, now),
             Way::Person => {
                 let why = match reasons.is_empty() {
@@ -352,11 +355,12 @@ impl Ledger {
         }
     }
 
-    /// Something is against it now: it is looked at again.
+    /// Something is against it now: it is looked at again. That it still is, for as long, is no news: only that
+    /// something else is, `about` which it is.
     pub(super) fn put_off(
         &mut self,
         id: &str,
-        why: &str,
+        (why, about): (&str, &str),
         until: Option<Timestamp>,
         now: Timestamp,
     ) {
@@ -375,7 +379,18 @@ impl Ledger {
             Some(_) => ActionState::Approved,
             None => ActionState::Blocked,
         };
-        if entry.approved_by.is_none() || entry.action.state != ActionState::Approved {
+        let last = entry
+            .action
+            .steps
+            .last()
+            .map_or(Timestamp::ZERO, |it| it.at);
+        let is_news = match entry.action.state {
+            ActionState::Approved => entry.approved_by.is_none(),
+            ActionState::Blocked => *entry.about != *about && now.since(last) >= SAID_AGAIN,
+            _ => true,
+        };
+        if is_news {
+            entry.about = about.into();
             self.step(id, state, ("knothole", why), now);
         }
     }
@@ -458,6 +473,14 @@ fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
         (Decide::Go, Mode::Approve | Mode::Auto) if !can_act && !is_hook => Way::Person,
         (Decide::Go, Mode::Approve | Mode::Auto) => Way::On,
     }
+}
+
+/// The checks that speak against it, by name.
+fn against(action: &Action) -> String {
+    let checks = action.plan.iter().flat_map(|plan| &plan.checks);
+    let against = checks.filter(|it| it.verdict != CheckVerdict::Pass);
+    let names: Vec<&str> = against.map(|it| &*it.check).collect();
+    names.join(" ")
 }
 
 /// What speaks against it, the gravest first.

@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub(super) is_read: bool,
     /// When there is something to do next.
     pub(super) due: Timestamp,
+    /// What was against it when that was last written down.
+    pub(super) about: Box<str>,
     /// Whose approval holds for the plan.
     pub(super) approved_by: Option<Box<str>>,
     /// What would have been done when it was looked at before, oldest first.
@@ -55,6 +57,7 @@ impl Entry {
             sent_by: None,
             taken_at: now,
             is_read: false,
+            about: "".into(),
             due: now,
             former: VecDeque::new(),
         }

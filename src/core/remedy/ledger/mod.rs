@@ -37,6 +37,8 @@ use crate::core::record::{StreamKey, Timestamp};
 
 /// How soon something that is blocked is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// How soon it is written down that something else is against it.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
 /// How soon a cluster that shows nothing yet is read again.
 const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// After so long it is told that nobody can say whether something took place: an API server may go on for more
@@ -132,6 +134,9 @@ impl Ledger {
     pub const OPEN_MAX: usize = 500;
     /// A task that has not come back after so long never will.
     pub const TASK_MAX: Duration = Duration::from_secs(90);
+    /// What is to be sent leaves within so long after [`Action::acted_at`], or is refused as
+    /// [`NotNow`](super::facts::Refused::NotNow): later the cluster may have been read for whether it took place.
+    pub const SEND_WITHIN: Duration = Duration::from_secs(45);
     /// Most actions that are remembered after they are over.
     pub const PAST_MAX: usize = 2_000;
 

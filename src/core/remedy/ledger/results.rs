@@ -143,7 +143,7 @@ impl Ledger {
                 }),
             }
         }
-        self.put_off(id, &why, None, now);
+        self.put_off(id, (&why, "cluster"), None, now);
     }
 
     fn answered(&mut self, id: &str, answer: Answer, now: Timestamp) {
@@ -169,10 +169,10 @@ impl Ledger {
         match refused {
             Refused::NotNow(after) => {
                 let until = now.plus(after.unwrap_or(NOT_NOW));
-                self.put_off(id, why, Some(until), now);
+                self.put_off(id, (why, why), Some(until), now);
             }
             Refused::Changed | Refused::Claimed | Refused::Switched => {
-                self.put_off(id, why, None, now);
+                self.put_off(id, (why, why), None, now);
             }
             Refused::Late => self.finish(id, ActionState::Expired, why, now),
             Refused::Never => self.finish(id, ActionState::Failed, why, now),

@@ -67,6 +67,29 @@ fn what_is_blocked_is_looked_at_again_and_goes_once_nothing_is_against_it() {
 }
 
 #[test]
+fn what_is_against_it_is_written_once_however_often_it_is_looked_at() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    // The reason says how long ago that was, which is another time at each look.
+    bench.scene.world.storm_at = Some(NOW);
+    let id = bench.run();
+    bench.pass_in_trouble(mins(5));
+    assert_eq!(bench.get(&id).steps.len(), 2);
+    bench.scene.world.stopped = Some("ana".into());
+    bench.pass_in_trouble(mins(1));
+    assert_eq!(bench.get(&id).steps.len(), 3);
+    // Something that comes and goes is told once in a while.
+    for nth in 0..60 {
+        bench.scene.world.stopped = (nth % 2 == 0).then(|| "ana".into());
+        bench.pass(secs(5));
+    }
+    assert!(
+        bench.get(&id).steps.len() < 10,
+        "{:?}",
+        bench.get(&id).steps
+    );
+}
+
+#[test]
 fn what_stays_blocked_expires_without_a_word() {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
     bench.scene.world.frozen = Some("the window nightly".into());

@@ -1,0 +1,50 @@
+//! A note on the object of an action, for whoever describes it.
+
+use super::Hands;
+use crate::core::event::{ActionEvent, ActionStage, ActionState};
+use crate::edge::kube::Noted;
+
+impl Hands {
+    /// Tells the cluster what became of an action, where it is about an object.
+    pub(super) async fn note(&self, event: &ActionEvent) {
+        let action = &event.action;
+        let object = action.plan.as_ref().and_then(|plan| plan.subject.clone());
+        let (Some(kube), Some(object)) = (&self.systems.kube, object) else {
+            return;
+        };
+        let why = action.steps.last().map_or("", |step| &*step.why);
+        let noted = Noted {
+            id: action.id.clone(),
+            object,
+            action: camel(action.remedy.kind().name()).into(),
+            reason: format!("Action{}", camel(action.state.name())).into(),
+            note: format!("knothole, rule {}: {why}", action.rule).into(),
+            is_warning: is_warning(event),
+            at: event.at,
+        };
+        if let Err(error) = kube.note(&noted).await {
+            tracing::warn!(%error, action = %action.id, "The cluster took no Event about an action.");
+        }
+    }
+}
+
+fn is_warning(event: &ActionEvent) -> bool {
+    match event.stage {
+        ActionStage::Failed => true,
+        ActionStage::Verified => event.action.state != ActionState::Effective,
+        ActionStage::Proposed
+        | ActionStage::Approved
+        | ActionStage::Denied
+        | ActionStage::Executed => false,
+    }
+}
+
+/// `restart_pod` → `RestartPod`, as Events are named.
+fn camel(name: &str) -> String {
+    let words = name.split('_').map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|it| it.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    });
+    words.collect()
+}
