@@ -118,7 +118,7 @@ impl Stage {
         let mut client = Client::connect(knothole.grpc);
         for service in services {
             for _ in 0..9 {
-                self.log(&mut client, (service, "cart"), &[&WELL; 50]);
+                self.log(&mut client, (service, "cart"), &[WELL.as_slice(); 50]);
             }
             knothole.wait_for_state(service, "active");
         }
