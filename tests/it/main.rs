@@ -30,6 +30,7 @@ mod conformance;
 mod crash;
 mod hostile;
 mod incidents;
+mod kills;
 mod life;
 mod overload;
 mod persistent;
