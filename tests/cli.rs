@@ -513,7 +513,11 @@ fn simulate_says_what_it_lacks_and_whose_fault_it_is() {
         (vec!["-c", &none, "--state-dir", &state], 2, "has no rules"),
         (vec!["-c", &rules, "--state-dir", &state], 3, "control.db"),
         (vec!["-c", &rules, "--from", "soon"], 2, "soon"),
-        (vec!["-c", &rules, "--from", "1h", "--to", "2h"], 2, "is not before"),
+        (
+            vec!["-c", &rules, "--from", "1h", "--to", "2h"],
+            2,
+            "is not before",
+        ),
         (vec!["-c", &rules, "--layout", "nezha"], 2, "--test"),
         (
             vec!["-c", &rules, "--layout", "nezha", "--test", "x"],
@@ -521,7 +525,9 @@ fn simulate_says_what_it_lacks_and_whose_fault_it_is() {
             "--train",
         ),
         (
-            vec!["-c", &rules, "--layout", "nezha", "--test", "x", "--from", "1h"],
+            vec![
+                "-c", &rules, "--layout", "nezha", "--test", "x", "--from", "1h",
+            ],
             2,
             "--from",
         ),

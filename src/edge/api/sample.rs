@@ -329,20 +329,26 @@ pub(super) fn action() -> Action {
             hash: "d41d8cd9".repeat(4).into(),
             subject: None,
             claims: None,
-            requests: vec![Request {
-                system: System::Kubernetes,
-                method: "POST".into(),
-                path: "/api/v1/namespaces/shop/pods/checkout-7d9f-x2l/eviction".into(),
-                content_type: "application/json".into(),
-                body: r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"checkout-7d9f-x2l"}}"#.into(),
-            }],
+            requests: vec![eviction()],
             undo: Vec::new(),
             checks: vec![
                 check("switch", CheckVerdict::Pass, "nobody has stopped actions"),
-                check("budget", CheckVerdict::Wait, "checkout-pdb allows no disruption now"),
+                check(
+                    "budget",
+                    CheckVerdict::Wait,
+                    "checkout-pdb allows no disruption now",
+                ),
                 check("dependants", CheckVerdict::Ask, dependants),
-                check("policy", CheckVerdict::Unknown, "the policy did not answer in 2 s"),
-                check("storm", CheckVerdict::Stop, "6 of 9 services are in trouble"),
+                check(
+                    "policy",
+                    CheckVerdict::Unknown,
+                    "the policy did not answer in 2 s",
+                ),
+                check(
+                    "storm",
+                    CheckVerdict::Stop,
+                    "6 of 9 services are in trouble",
+                ),
             ],
             at: at(70),
         }),
@@ -351,10 +357,24 @@ pub(super) fn action() -> Action {
         before: None,
         steps: vec![
             step(11, ActionState::Asked, reason),
-            step(13, ActionState::Blocked, "checkout-pdb allows no disruption now"),
+            step(
+                13,
+                ActionState::Blocked,
+                "checkout-pdb allows no disruption now",
+            ),
             step(72, ActionState::Proposed, dependants),
         ],
         anomaly: None,
+    }
+}
+
+fn eviction() -> Request {
+    Request {
+        system: System::Kubernetes,
+        method: "POST".into(),
+        path: "/api/v1/namespaces/shop/pods/checkout-7d9f-x2l/eviction".into(),
+        content_type: "application/json".into(),
+        body: r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"checkout-7d9f-x2l"}}"#.into(),
     }
 }
 

@@ -74,9 +74,9 @@ impl Ledger {
 
     /// How often the same was tried for the same incident, and the last of it.
     fn tried(&self, asked: &Action) -> (u32, Option<&Action>) {
-        let same = self.past.iter().filter(|it| is_same(it, asked));
+        let mut same = self.past.iter().filter(|it| is_same(it, asked));
         let count = u32::try_from(same.clone().count()).unwrap_or(u32::MAX);
-        (count, same.last().map(AsRef::as_ref))
+        (count, same.next_back().map(AsRef::as_ref))
     }
 
     /// Whether an action has this id already.
