@@ -20,7 +20,7 @@ const TIMES: u64 = 10;
 /// So many daemons are at it at the same time, each with a namespace and a state folder of its own.
 const SCENES_MAX: u64 = 10;
 /// A kill comes so long after an approval was posted at the latest: by then it has been carried out.
-const KILLED_WITHIN: Duration = Duration::from_millis(120);
+const KILLED_WITHIN: Duration = Duration::from_millis(90);
 /// So long after a start it is known of everything what became of it, or that nobody can say: a minute, and the
 /// time between two looks at the cluster.
 const SETTLED_WITHIN: Duration = Duration::from_secs(66);
@@ -157,8 +157,8 @@ impl Stage {
         let mut restarts = BTreeMap::new();
         for write in self.scene.cluster.audit_of(&self.scene.namespace) {
             if write["user"] == USER && write["verb"] == "patch" && is_change(&write) {
-                let named = "/spec/template/metadata/annotations/knothole.dev~1action-id";
-                let id = write["body"].pointer(named).and_then(Value::as_str);
+                let mut changes = write["body"].as_array().unwrap().iter();
+                let id = changes.find_map(|it| it["value"]["knothole.dev/action-id"].as_str());
                 let id = id.unwrap_or_else(|| panic!("it names no action: {write}"));
                 *restarts.entry(id.to_owned()).or_default() += 1;
             }
