@@ -56,6 +56,8 @@ impl Chance {
 struct Stage {
     scene: Scene,
     settings: String,
+    /// Which of those that play at the same time it is.
+    place: u64,
     chance: Chance,
     /// The next request that is logged.
     number: u64,
@@ -65,13 +67,14 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(cluster: &'static Cluster, seed: u64) -> Self {
+    fn new(cluster: &'static Cluster, (seed, place): (u64, u64)) -> Self {
         let scene = Scene::new(cluster);
         let settings = scene.settings(RULE, SETTINGS);
         Self {
             scene,
             settings,
-            chance: Chance(seed),
+            place,
+            chance: Chance(seed + place),
             number: 0,
             tally: BTreeMap::new(),
             slowest: Duration::ZERO,
@@ -280,7 +283,7 @@ fn on_stages(cluster: &'static Cluster, seed: u64, play: impl Fn(&mut Stage, u64
         let play = &play;
         let run = |nth: u64| {
             scope.spawn(move || {
-                let mut stage = Stage::new(cluster, seed + nth);
+                let mut stage = Stage::new(cluster, (seed, nth));
                 play(&mut stage, times / stages + u64::from(nth < times % stages));
                 stage
             })
@@ -372,7 +375,7 @@ impl Stage {
             self.deploy(deployment);
         }
         let actions = self.propose(knothole, &failing);
-        let throw = Throw::ALL[usize::try_from(nth % 3).unwrap()];
+        let throw = Throw::ALL[usize::try_from((self.place + nth) % 3).unwrap()];
         let after = self.chance.below(THROWN_WITHIN);
         let thrown = std::thread::scope(|scope| {
             let thrown = scope.spawn(|| {
