@@ -189,8 +189,8 @@ mod tests {
         assert_eq!(verbs(&restart, "deployments"), ["get", "patch"]);
         assert!(verbs(&restart, "pods/eviction").is_empty());
         let scale = roles("[{ name: a, action: scale, max: 3, stateful: true }]");
-        assert_eq!(verbs(&scale, "deployments/scale"), ["patch"]);
-        assert_eq!(verbs(&scale, "statefulsets/scale"), ["patch"]);
+        assert_eq!(verbs(&scale, "deployments/scale"), ["get", "patch"]);
+        assert_eq!(verbs(&scale, "statefulsets/scale"), ["get", "patch"]);
         assert_eq!(verbs(&scale, "deployments"), ["get"]);
         assert!(roles("[{ name: a, action: restart_pod, mode: observe }]").is_empty());
     }

@@ -89,8 +89,8 @@ fn a_hook_restarts_what_is_proposed_and_knothole_sees_that_it_helped() {
         for (steps, nth) in BROKEN.iter().zip(number..).filter(|_| !is_done) {
             scene.send(&mut client, &pods[0], nth..nth + 1, steps);
         }
-        for pod in scene.pods().iter().filter(|_| is_done) {
-            scene.send(&mut client, pod, number..number + 1, &WELL);
+        for (pod, nth) in scene.pods().iter().zip(number..).filter(|_| is_done) {
+            scene.send(&mut client, pod, nth..nth + 1, &WELL);
         }
         number += 4;
         let id = done.filter(|it| it["state"] == "effective")?["id"].as_str()?;

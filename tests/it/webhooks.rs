@@ -41,8 +41,10 @@ fn a_webhook_that_fails_half_the_time_gets_every_event_signed() {
     let knothole = place.serve_with(&settings, ENV);
     let sent = send(knothole.grpc);
     knothole.ledger_when_settled(sent, SOON);
-    let events = knothole.events();
-    assert!(events.len() > 50, "{}", events.len());
+    let events = until(SOON, "the anomalies", || {
+        let events = knothole.events();
+        (events.len() > 25).then_some(events)
+    });
     until(SOON, "the webhook to get all events", || {
         // Sequences go on to end while the clock runs.
         let told: BTreeSet<String> = knothole.events().iter().map(name).collect();
@@ -65,17 +67,8 @@ fn a_webhook_that_fails_half_the_time_gets_every_event_signed() {
         .iter()
         .filter_map(|request| request["type"].as_str())
         .collect();
-    let both = ["knothole.action.proposed", "knothole.anomaly.detected"];
-    assert_eq!(types, BTreeSet::from(both));
-    let proposal = all
-        .iter()
-        .find(|request| request["type"] == both[0])
-        .unwrap();
-    let target = &proposal["body"]["data"]["target"];
-    assert_eq!(target["namespace"], "storage");
-    assert_eq!(target["pod"], "hdfs-7d9f-x2l");
-    assert_eq!(target["workload"]["name"], "hdfs");
-    assert_eq!(proposal["body"]["data"]["action"], "restart_pod");
+    // These records are of another day, and nobody acts on what is long over: nothing is proposed.
+    assert_eq!(types, BTreeSet::from(["knothole.anomaly.detected"]));
     assert!(knothole.stop().0.success());
 }
 

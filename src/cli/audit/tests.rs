@@ -83,7 +83,7 @@ fn entries_come_oldest_first_and_can_do_nothing_to_a_terminal() {
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines.len(), 4, "{shown}");
     assert!(lines[0].starts_with("      1  20") && lines[2].starts_with("      2  20"));
-    let end = "Z  ana\u{fffd}[2J      operator  acknowledge         9f3c1  done";
+    let end = "Z  ana\u{fffd}[2J       operator  acknowledge         9f3c1  done";
     assert!(lines[0].ends_with(end), "{shown}");
     assert_eq!(lines[1], "         mine\u{fffd}");
 }

@@ -43,7 +43,7 @@ const SAID_AGAIN: Duration = Duration::from_secs(60);
 const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// After so long it is told that nobody can say whether something took place: an API server may go on for more
 /// than a minute with a request that was given up, and people are not to wait for that.
-const SETTLE_MAX: Duration = Duration::from_secs(60);
+const SETTLE_MAX: Duration = Duration::from_secs(55);
 /// The shortest time for which a workload is claimed.
 const CLAIM_MIN: Duration = Duration::from_secs(60);
 

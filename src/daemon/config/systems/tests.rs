@@ -106,7 +106,7 @@ fn what_cannot_be_meant_is_told() {
 fn what_is_set_reaches_its_room() {
     let text = format!(
         "remediation:\n  argo_cd: {{ url: 'https://cd.example.net', token_file: /t, project: p, \
-         app_namespace: n, dry_run: true, allow_private: true, ca_file: /ca }}\n  {FLUX}\n  \
+         app_namespace: apps, dry_run: true, allow_private: true, ca_file: /ca }}\n  {FLUX}\n  \
          jenkins: {{ url: 'https://ci.example.net', user: k, token_env: T, crumb: true }}\n  \
          {CLUSTER}\n"
     );
@@ -115,7 +115,7 @@ fn what_is_set_reaches_its_room() {
     assert_eq!(argo.token, SecretRef::File("/t".into()));
     assert_eq!(
         (argo.project.as_deref(), argo.app_namespace.as_deref()),
-        (Some("p"), Some("n"))
+        (Some("p"), Some("apps"))
     );
     assert!(argo.dry_run && argo.allow_private && argo.ca_file.is_some());
     let jenkins = settings.jenkins().unwrap();
