@@ -503,6 +503,44 @@ impl LogsService for Receiver {
 }
 
 #[test]
+fn simulate_says_what_it_lacks_and_whose_fault_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = format!("{}/examples/rules.yaml", env!("CARGO_MANIFEST_DIR"));
+    let none = write(folder.path(), "none.yaml", "actions: []\n");
+    let state = folder.path().join("state").to_str().unwrap().to_owned();
+    for (args, code, says) in [
+        (vec!["--state-dir", &state], 2, "--config"),
+        (vec!["-c", &none, "--state-dir", &state], 2, "has no rules"),
+        (vec!["-c", &rules, "--state-dir", &state], 3, "control.db"),
+        (vec!["-c", &rules, "--from", "soon"], 2, "soon"),
+        (
+            vec!["-c", &rules, "--from", "1h", "--to", "2h"],
+            2,
+            "is not before",
+        ),
+        (vec!["-c", &rules, "--layout", "nezha"], 2, "--test"),
+        (
+            vec!["-c", &rules, "--layout", "nezha", "--test", "x"],
+            2,
+            "--train",
+        ),
+        (
+            vec![
+                "-c", &rules, "--layout", "nezha", "--test", "x", "--from", "1h",
+            ],
+            2,
+            "--from",
+        ),
+    ] {
+        let output = run(&[&["simulate"], &args[..]].concat());
+        let complaint = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {complaint}");
+        assert!(complaint.contains(says), "{args:?}: {complaint}");
+        assert!(stdout(&output).is_empty(), "{args:?}");
+    }
+}
+
+#[test]
 fn replay_sends_every_line_of_a_real_log_once_and_in_order() {
     let receiver = Receiver::default();
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -51,11 +51,11 @@ const ROUGH: Weather = Weather {
 fn script(seed: u64) -> Script {
     Script {
         seed,
-        daemons: if seed % 3 == 0 { 2 } else { 1 },
-        shares_incidents: seed % 6 == 0,
+        daemons: if seed.is_multiple_of(3) { 2 } else { 1 },
+        shares_incidents: seed.is_multiple_of(6),
         weather: ROUGH,
         kills: 12,
-        has_turmoil: seed % 2 == 0,
+        has_turmoil: seed.is_multiple_of(2),
         mode: if seed % 4 == 1 {
             Mode::Approve
         } else {

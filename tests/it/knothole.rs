@@ -201,6 +201,16 @@ impl Knothole {
         (status, serde_json::from_str(&text).unwrap_or_default())
     }
 
+    /// The same where it may be gone: an error is no answer.
+    pub(crate) fn try_post(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> std::io::Result<(u16, serde_json::Value)> {
+        let (status, text) = post_as(self.api, self.token, path, body)?;
+        Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
     /// Stops it as a service manager does.
     pub(crate) fn stop(mut self) -> (ExitStatus, Vec<serde_json::Value>) {
         let status = self.process.stop();

@@ -31,6 +31,7 @@ mod crash;
 mod elsewhere;
 mod hostile;
 mod incidents;
+mod kills;
 mod life;
 mod overload;
 mod persistent;

@@ -116,11 +116,8 @@ fn kubeconfig(cluster: &Cluster, token: &str, path: &Path) {
     std::fs::write(path, text).unwrap();
 }
 
-#[test]
-fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
-    let (Some(cluster), Some(kube)) = (Cluster::shared(), part("KNOTHOLE_KUBE")) else {
-        return;
-    };
+/// A cluster as the README finds it, and a shell in a folder of its own.
+fn desk<'a>(cluster: &'a Cluster, kube: &str) -> Desk<'a> {
     for namespace in ["shop", "knothole"] {
         let object = serde_json::json!({ "metadata": { "name": namespace } });
         cluster.create("/api/v1/namespaces", &object);
@@ -130,16 +127,16 @@ fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
         ..Deployment::default()
     };
     cluster.deploy("shop", "cart", &three);
-    let mut desk = Desk {
+    let desk = Desk {
         cluster,
         folder: tempfile::tempdir().unwrap(),
         api: String::new(),
     };
-    let here = desk.folder.path().to_owned();
-    kubeconfig(cluster, cluster.admin_token(), &here.join("admin.config"));
+    let here = desk.folder.path();
+    let admin = here.join("admin.config");
+    kubeconfig(cluster, cluster.admin_token(), &admin);
     let own = cluster.service_account("knothole", "knothole");
     kubeconfig(cluster, &own, &here.join("own.config"));
-    let (kube, admin) = (kube.to_str().unwrap().to_owned(), here.join("admin.config"));
     let admin = admin.display();
     desk.program(
         "kubectl",
@@ -147,110 +144,130 @@ fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
     );
     let binary = env!("CARGO_BIN_EXE_knothole");
     desk.program("knothole", &format!("exec {binary} \"$@\""));
+    desk
+}
 
-    let blocks = section();
-    let yaml = &blocks
+/// The README's settings, on this cluster and with less patience.
+fn settings(desk: &Desk<'_>, blocks: &[(String, String)]) -> String {
+    let (_, yaml) = blocks
         .iter()
         .find(|(language, _)| language == "yaml")
-        .unwrap()
-        .1;
-    let own = format!(
-        "kubernetes: {{ kubeconfig: {} }} #",
-        here.join("own.config").display()
-    );
+        .unwrap();
+    let own = desk.folder.path().join("own.config");
+    let own = format!("kubernetes: {{ kubeconfig: {} }} #", own.display());
     let settings = yaml.replace("kubernetes: {}", &own) + FASTER;
-    let settings = settings.replace("    mode: suggest", &format!("{SOONER}    mode: suggest"));
+    settings.replace("    mode: suggest", &format!("{SOONER}    mode: suggest"))
+}
+
+/// A daemon that has learned, and somebody who sends to it.
+struct Running {
+    serve: Process,
+    client: Client,
+    number: u64,
+}
+
+impl Running {
+    fn start(desk: &mut Desk<'_>, line: &str) -> Self {
+        let serve = Process::start("serve", &mut desk.shell(&format!("exec {line}")));
+        let ready = serve.says("ready ");
+        let after = |mark: &str| {
+            let (_, rest) = ready.split_once(mark).unwrap();
+            rest.split(',').next().unwrap().to_owned()
+        };
+        desk.api = after("API ");
+        let mut client = Client::connect(after("gRPC ").parse().unwrap());
+        for (pod, nth) in desk.cluster.pods("shop", "cart").iter().zip(0..) {
+            for number in nth * 200..nth * 200 + 150 {
+                send(&mut client, pod, number, &WELL);
+            }
+        }
+        serve.says("active");
+        Self {
+            serve,
+            client,
+            number: 10_000,
+        }
+    }
+
+    /// Has `pod` go wrong until one of the actions is as it should be.
+    fn until(
+        &mut self,
+        what: &str,
+        (desk, pod): (&Desk<'_>, &Value),
+        is_there: impl Fn(&Value) -> bool,
+    ) -> Value {
+        until(SOON, what, || {
+            for (steps, nth) in BROKEN.iter().zip(self.number..) {
+                send(&mut self.client, pod, nth, steps);
+            }
+            self.number += 4;
+            desk.actions().into_iter().find(|it| is_there(it))
+        })
+    }
+
+    fn read_again(&self, times: usize) {
+        self.serve.signal(Signal::HUP);
+        until(SOON, "the settings to be read again", || {
+            let said = self.serve.stderr();
+            let read = said.iter().filter(|it| it.contains("settings read again"));
+            (read.count() == times).then_some(())
+        });
+    }
+}
+
+#[test]
+fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
+    let (Some(cluster), Some(kube)) = (Cluster::shared(), part("KNOTHOLE_KUBE")) else {
+        return;
+    };
+    let mut desk = desk(cluster, kube.to_str().unwrap());
+    let blocks = section();
+    let settings = settings(&desk, &blocks);
     desk.write("remediation.yaml", &settings);
     let shells = blocks.iter().filter(|(language, _)| language == "sh");
     let lines: Vec<&str> = shells.flat_map(|(_, text)| text.lines()).collect();
     let line = |begins: &str| *lines.iter().find(|it| it.starts_with(begins)).unwrap();
-
-    desk.run(line("export"));
-    desk.run(line("kubectl label"));
-    desk.run(line("knothole rbac"));
-    let serve = Process::start(
-        "serve",
-        &mut desk.shell(&format!("exec {}", line("knothole serve"))),
-    );
-    let ready = serve.says("ready ");
-    let (_, api) = ready.split_once("API ").unwrap();
-    desk.api = api.split(',').next().unwrap().to_owned();
-    let (_, grpc) = ready.split_once("gRPC ").unwrap();
-    let mut client = Client::connect(grpc.split(',').next().unwrap().parse().unwrap());
-    for (pod, nth) in cluster.pods("shop", "cart").iter().zip(0..) {
-        for number in nth * 200..nth * 200 + 150 {
-            send(&mut client, pod, number, &WELL);
-        }
+    for begins in ["export", "kubectl label", "knothole rbac"] {
+        desk.run(line(begins));
     }
-    serve.says("active");
+    let mut running = Running::start(&mut desk, line("knothole serve"));
 
-    let mut number = 10_000;
-    let mut broken = desk.break_one();
-    let mut go_on = |what: &str, pod: &Value, is_there: &dyn Fn(&[Value]) -> bool| -> Value {
-        until(SOON, what, || {
-            for (steps, nth) in BROKEN.iter().zip(number..) {
-                send(&mut client, pod, nth, steps);
-            }
-            number += 4;
-            let actions = desk.actions();
-            is_there(&actions).then(|| actions[0].clone())
-        })
-    };
-    let state = |wanted: &'static str| {
-        move |all: &[Value]| all.first().is_some_and(|it| it["state"] == wanted)
-    };
     // suggest
-    let action = go_on("the suggestion", &broken, &state("proposed"));
+    let broken = desk.break_one();
+    let is_proposed = |it: &Value| it["state"] == "proposed";
+    let action = running.until("the suggestion", (&desk, &broken), is_proposed);
     assert!(desk.run(line("knothole actions")).contains("cart"));
     let id = action["id"].as_str().unwrap().to_owned();
     let shown = desk.run(&line("knothole actions show").replace("9f3c9f", &id));
     assert!(shown.contains("/eviction"), "{shown}");
+
     // approve
     desk.write(
         "remediation.yaml",
         &settings.replace("mode: suggest", "mode: approve"),
     );
-    serve.signal(Signal::HUP);
-    serve.says("settings read again");
-    go_on("the wait for a person", &broken, &|all| {
-        all.first()
-            .is_some_and(|it| it["state"] == "proposed" && it["mode"] == "approve")
-    });
+    running.read_again(1);
+    let waits = |it: &Value| it["state"] == "proposed" && it["mode"] == "approve";
+    running.until("the wait for a person", (&desk, &broken), waits);
     let approve = line("knothole actions approve").replace("9f3c9f", &id);
-    let approve = approve.split('#').next().unwrap().trim().to_owned();
-    desk.run(&format!(
-        "(sleep 1; echo y) | script -qec '{approve}' /dev/null"
-    ));
-    go_on(
-        "that it helped",
-        &desk.cluster.pods("shop", "cart")[1].clone(),
-        &|all| all.first().is_some_and(|it| !it["acted_at"].is_null()),
-    );
+    let approve = approve.split('#').next().unwrap().trim();
+    desk.run(&format!("echo y | script -qec '{approve}' /dev/null"));
     let uid = |pod: &Value| pod["metadata"]["uid"].clone();
     until(SOON, "the pod to be replaced", || {
         let pods = cluster.pods("shop", "cart");
         (!pods.iter().any(|it| uid(it) == uid(&broken))).then_some(())
     });
+
     // auto
     desk.write(
         "remediation.yaml",
         &settings.replace("mode: suggest", "mode: auto"),
     );
-    serve.signal(Signal::HUP);
-    until(SOON, "both readings of the settings", || {
-        let said = serve.stderr();
-        (said
-            .iter()
-            .filter(|it| it.contains("settings read again"))
-            .count()
-            == 2)
-            .then_some(())
-    });
-    broken = desk.break_one();
-    go_on("it to act by itself", &broken, &|all| {
-        all.iter()
-            .any(|it| it["mode"] == "auto" && !it["acted_at"].is_null())
-    });
+    running.read_again(2);
+    let broken = desk.break_one();
+    let acted = |it: &Value| it["mode"] == "auto" && !it["acted_at"].is_null();
+    running.until("it to act by itself", (&desk, &broken), acted);
+
     desk.run(line("knothole switch stop"));
     let switch: Value = serde_json::from_str(&desk.run("knothole switch --json")).unwrap();
     assert_eq!(switch["stopped"], true);

@@ -73,18 +73,7 @@ fn reasons(knothole: &Knothole, service: &str) -> Option<String> {
     Some(texts.collect::<Vec<_>>().join(" | "))
 }
 
-#[test]
-fn what_is_not_opted_in_or_not_what_it_was_is_never_touched() {
-    let Some(cluster) = Cluster::shared() else {
-        return;
-    };
-    let scene = Scene::new(cluster);
-    let ns = scene.namespace.as_str();
-    let bare = Deployment {
-        replicas: 3,
-        ..Deployment::default()
-    };
-    cluster.deploy(ns, "plain", &bare);
+fn pod_of_a_daemon_set(cluster: &Cluster, ns: &str) -> Value {
     let set = json!({
         "apiVersion": "apps/v1", "kind": "DaemonSet",
         "metadata": { "name": "agent", "namespace": ns, "labels": { "knothole.dev/remediate": "true" } },
@@ -97,10 +86,25 @@ fn what_is_not_opted_in_or_not_what_it_was_is_never_touched() {
         },
     });
     cluster.apply(&set);
-    let daemon = until(SOON, "the DaemonSet's pod", || {
+    until(SOON, "the DaemonSet's pod", || {
         let ready = |it: &Value| it["status"]["phase"] == "Running";
         cluster.pods(ns, "agent").into_iter().find(ready)
-    });
+    })
+}
+
+#[test]
+fn what_is_not_opted_in_or_not_what_it_was_is_never_touched() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let ns = scene.namespace.as_str();
+    let bare = Deployment {
+        replicas: 3,
+        ..Deployment::default()
+    };
+    cluster.deploy(ns, "plain", &bare);
+    let daemon = pod_of_a_daemon_set(cluster, ns);
     cluster.deploy("kube-system", &format!("dns-{ns}"), &bare);
     let system = cluster.pods("kube-system", &format!("dns-{ns}"))[0].clone();
     let mut replaced = of_pod("replaced", "k8s.deployment.name", "cart", &scene.pods()[0]);

@@ -166,6 +166,35 @@ pub(crate) fn stages(knothole: &Knothole) -> Vec<String> {
     actions.map(ToOwned::to_owned).collect()
 }
 
+/// Has `broken` log what it should not, and another pod what it should, until the first is evicted.
+fn evicted(scene: &Scene, knothole: &Knothole, (broken, other): (&Value, &Value)) -> (Client, u64) {
+    let (cluster, name) = (scene.cluster, broken["metadata"]["name"].as_str().unwrap());
+    let mut client = Client::connect(knothole.grpc);
+    let mut number = 1_000;
+    until(Duration::from_secs(60), "the eviction", || {
+        // It goes on failing until it is gone; the others go on well.
+        for (steps, nth) in BROKEN.iter().zip(number..) {
+            scene.send(&mut client, broken, nth..nth + 1, steps);
+        }
+        scene.send(&mut client, other, number + 4..number + 6, &WELL);
+        number += 6;
+        let sent = cluster.audit_of(&scene.namespace);
+        let evicted = sent.iter().find(|it| {
+            it["path"]
+                .as_str()
+                .is_some_and(|path| path.ends_with("/eviction"))
+                && it["query"].as_str().unwrap_or_default().is_empty()
+        })?;
+        assert_eq!(evicted["code"], 201, "{evicted}");
+        assert!(
+            evicted["path"].as_str().unwrap().contains(name),
+            "{evicted}"
+        );
+        Some(())
+    });
+    (client, number)
+}
+
 #[test]
 fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
     let Some(cluster) = Cluster::shared() else {
@@ -182,29 +211,7 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
     let (broken, others) = pods.split_first().unwrap();
     let name = broken["metadata"]["name"].as_str().unwrap();
     cluster.set_ready(&scene.namespace, name, false);
-    let mut client = Client::connect(knothole.grpc);
-    let mut number = 1_000;
-    until(Duration::from_secs(60), "the eviction", || {
-        // It goes on failing until it is gone; the others go on well.
-        for (steps, nth) in BROKEN.iter().zip(number..) {
-            scene.send(&mut client, broken, nth..nth + 1, steps);
-        }
-        scene.send(&mut client, &others[0], number + 4..number + 6, &WELL);
-        number += 6;
-        let sent = cluster.audit_of(&scene.namespace);
-        let evicted = sent.iter().find(|it| {
-            it["path"]
-                .as_str()
-                .is_some_and(|path| path.ends_with("/eviction"))
-                && it["query"].as_str().unwrap_or_default().is_empty()
-        })?;
-        assert_eq!(evicted["code"], 201, "{evicted}");
-        assert!(
-            evicted["path"].as_str().unwrap().contains(name),
-            "{evicted}"
-        );
-        Some(())
-    });
+    let (mut client, mut number) = evicted(&scene, &knothole, (broken, &others[0]));
     until(SOON, "that it helped", || {
         for pod in scene
             .pods()
@@ -242,11 +249,12 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
         ]
     );
     let incident = until(SOON, "the incident to be over", || {
-        let all = incidents(&knothole, "?state=resolved");
-        eprintln!("{:?}", incidents(&knothole, ""));
-        all.into_iter().next()
+        incidents(&knothole, "?state=resolved").into_iter().next()
     });
-    assert_eq!(incident["ended"]["by"], "knothole", "{incident}");
+    let id = incident["id"].as_str().unwrap();
+    let (_, whole) = knothole.get(&format!("/v1/incidents/{id}"));
+    let whole: Value = serde_json::from_str(&whole).unwrap();
+    assert_eq!(whole["ended"]["by"], "knothole", "{whole}");
     let verified = knothole_at(&scene, &["audit", "verify"]);
     assert!(verified.status.success(), "{verified:?}");
 }
@@ -280,7 +288,9 @@ pub(crate) fn asked(
         number += 4;
         let (_, body) = knothole.get(&list);
         let body: Value = serde_json::from_str(&body).ok()?;
-        body["actions"].get(0).cloned()
+        let id = body["actions"].get(0)?["id"].as_str()?;
+        let (_, whole) = knothole.get(&format!("/v1/actions/{id}"));
+        serde_json::from_str(&whole).ok()
     });
     (knothole, action)
 }

@@ -105,9 +105,9 @@ impl Daemon {
             }
             Some(Note::Report(report)) => self.ledger.report(report, world, now),
             Some(Note::Word(id, Some(plan))) => {
-                if self.ledger.approve(&id, &plan, ("ana", "go"), now).is_ok() {
-                    self.net.borrow_mut().approved.insert((id, plan));
-                }
+                let approved = self.ledger.approve(&id, &plan, ("ana", "go"), now);
+                let known = &mut self.net.borrow_mut().approved;
+                known.extend(approved.is_ok().then_some((id, plan)));
             }
             Some(Note::Word(id, None)) => {
                 let _ = self.ledger.deny(&id, ("ana", "no"), now);

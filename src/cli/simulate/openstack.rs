@@ -134,3 +134,119 @@ fn is_called(service: &StreamKey, component: &str) -> bool {
     let own = own.filter(|rest| !rest.is_empty()).unwrap_or(name);
     component == format!("{system}.{own}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::fs;
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::super::{Readiness, SetArgs};
+    use super::*;
+    use crate::core::record::Timestamp;
+    use crate::daemon::config::from_text;
+
+    /// Requests of a round.
+    const REQUESTS: u64 = 30;
+
+    /// Twenty rounds of a shop of two services, in the last two of which the cart of every request is gone.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lines = String::from("round_id\tts\tservice\tlevel\tline\n");
+        let mut rounds = String::from("round_id\tfault_injected\tfault_type\tcomponent\ttrigger\n");
+        let mut split = String::from("round_id\tsplit\tclass\n");
+        for round in 0..20 {
+            let is_faulty = round >= 18;
+            for request in 0..REQUESTS {
+                let time = format!(
+                    "2026-11-21 {round:02}:{:02}:{:02}.000",
+                    request / 6,
+                    request % 6 * 10
+                );
+                let id = format!("req-00000000-0000-0000-{round:04x}-{request:012x}");
+                for (service, says) in [("cart", "asked"), ("cart", "found"), ("web", "shown")] {
+                    let is_gone = is_faulty && says == "found";
+                    let (level, says) = if is_gone {
+                        ("ERROR", "lost its lock")
+                    } else {
+                        ("INFO", says)
+                    };
+                    let logger = format!("shop.{service}.main");
+                    let _ = writeln!(
+                        lines,
+                        "r{round}\t{time}\tshop/{service}\t{level}\t{time} 7 {level} {logger} [{id}] basket {says}"
+                    );
+                }
+            }
+            let _ = writeln!(
+                rounds,
+                "r{round}\t{}\tDROP\t/shop/cart/main.py\t",
+                u8::from(is_faulty)
+            );
+            let _ = writeln!(
+                split,
+                "r{round}\ttrain\t{}",
+                if is_faulty { "A" } else { "N" }
+            );
+        }
+        let gz = fs::File::create(folder.path().join("shop.tsv.gz")).unwrap();
+        let mut gz = GzEncoder::new(gz, Compression::fast());
+        gz.write_all(lines.as_bytes()).unwrap();
+        gz.finish().unwrap();
+        fs::write(folder.path().join("rounds.tsv"), rounds).unwrap();
+        fs::write(folder.path().join("split.tsv"), split).unwrap();
+        folder
+    }
+
+    fn set(folder: &Path) -> Set {
+        Set::of(&SetArgs {
+            train: Some(folder.to_owned()),
+            test: Some(folder.to_owned()),
+            epochs: Some(2),
+        })
+        .unwrap()
+    }
+
+    fn rules() -> Rules {
+        let settings = from_text("x", include_str!("../../../examples/rules.yaml"), &[]).unwrap();
+        Rules {
+            rules: settings.rules(),
+            limits: settings.limits(),
+            freezes: settings.freezes(),
+            is_authenticated: false,
+            columns: vec![Readiness::NotReady],
+        }
+    }
+
+    #[test]
+    fn the_service_with_the_fault_would_be_restarted_and_nothing_where_there_is_none() {
+        let folder = folder();
+        let report = simulate(&set(folder.path()), &rules()).unwrap();
+        let labels = report.labels.as_ref().unwrap();
+        assert_eq!((labels.faults, labels.fault_free), (2, 6));
+        let marks = report.columns[0].marks_of("restart-pod");
+        assert_eq!((marks.faults_met, marks.done.right), (2, 2), "{marks:?}");
+        assert_eq!((marks.done.wrong, marks.done.near), (0, 0), "{marks:?}");
+        assert_eq!(marks.without_fault, (0, 0));
+        let (first, _) = report.columns[0].actions().next().unwrap();
+        assert_eq!(first.target.to_string(), "shop/Deployment/cart");
+        assert!(first.asked_at > Timestamp::ZERO);
+    }
+
+    #[test]
+    fn a_service_has_the_name_of_a_component_with_and_without_its_system() {
+        let service = |namespace: &str, name: &str| StreamKey {
+            namespace: namespace.into(),
+            ..StreamKey::named(name)
+        };
+        assert!(is_called(&service("shop", "shop-cart"), "shop.cart"));
+        assert!(is_called(&service("shop", "cart"), "shop.cart"));
+        assert!(is_called(&service("shop", "shop"), "shop.shop"));
+        assert!(!is_called(&service("shop", "web"), "shop.cart"));
+        assert!(!is_called(&service("bank", "cart"), "shop.cart"));
+    }
+}

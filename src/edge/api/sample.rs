@@ -285,11 +285,6 @@ pub(super) fn told_by(text: &str) -> Incident {
 
 /// One that waits for a person, with all that can be known of it.
 pub(super) fn action() -> Action {
-    let check = |check: &str, verdict, why: &str| Checked {
-        check: check.into(),
-        verdict,
-        why: why.into(),
-    };
     let step = |seconds, state, why: &str| Step {
         at: at(seconds),
         state,
@@ -298,7 +293,6 @@ pub(super) fn action() -> Action {
     };
     let reason = "prod/shop/checkout left the order its records normally come in (score 0.997), \
                   which rule checkout-pod answers with this action";
-    let dependants = "7 services call it, more than the 5 that may without a person";
     Action {
         id: "7c41".repeat(8).into(),
         rule: "checkout-pod".into(),
@@ -325,36 +319,67 @@ pub(super) fn action() -> Action {
             anomalies: 4,
             model: "4be1".into(),
         },
-        plan: Some(Plan {
-            hash: "d41d8cd9".repeat(4).into(),
-            subject: None,
-            claims: None,
-            requests: vec![Request {
-                system: System::Kubernetes,
-                method: "POST".into(),
-                path: "/api/v1/namespaces/shop/pods/checkout-7d9f-x2l/eviction".into(),
-                content_type: "application/json".into(),
-                body: r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"checkout-7d9f-x2l"}}"#.into(),
-            }],
-            undo: Vec::new(),
-            checks: vec![
-                check("switch", CheckVerdict::Pass, "nobody has stopped actions"),
-                check("budget", CheckVerdict::Wait, "checkout-pdb allows no disruption now"),
-                check("dependants", CheckVerdict::Ask, dependants),
-                check("policy", CheckVerdict::Unknown, "the policy did not answer in 2 s"),
-                check("storm", CheckVerdict::Stop, "6 of 9 services are in trouble"),
-            ],
-            at: at(70),
-        }),
+        plan: Some(plan()),
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
         steps: vec![
             step(11, ActionState::Asked, reason),
-            step(13, ActionState::Blocked, "checkout-pdb allows no disruption now"),
-            step(72, ActionState::Proposed, dependants),
+            step(
+                13,
+                ActionState::Blocked,
+                "checkout-pdb allows no disruption now",
+            ),
+            step(72, ActionState::Proposed, DEPENDANTS),
         ],
         anomaly: None,
+    }
+}
+
+const DEPENDANTS: &str = "7 services call it, more than the 5 that may without a person";
+
+fn plan() -> Plan {
+    let check = |check: &str, verdict, why: &str| Checked {
+        check: check.into(),
+        verdict,
+        why: why.into(),
+    };
+    Plan {
+        hash: "d41d8cd9".repeat(4).into(),
+        subject: None,
+        claims: None,
+        requests: vec![eviction()],
+        undo: Vec::new(),
+        checks: vec![
+            check("switch", CheckVerdict::Pass, "nobody has stopped actions"),
+            check(
+                "budget",
+                CheckVerdict::Wait,
+                "checkout-pdb allows no disruption now",
+            ),
+            check("dependants", CheckVerdict::Ask, DEPENDANTS),
+            check(
+                "policy",
+                CheckVerdict::Unknown,
+                "the policy did not answer in 2 s",
+            ),
+            check(
+                "storm",
+                CheckVerdict::Stop,
+                "6 of 9 services are in trouble",
+            ),
+        ],
+        at: at(70),
+    }
+}
+
+fn eviction() -> Request {
+    Request {
+        system: System::Kubernetes,
+        method: "POST".into(),
+        path: "/api/v1/namespaces/shop/pods/checkout-7d9f-x2l/eviction".into(),
+        content_type: "application/json".into(),
+        body: r#"{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"checkout-7d9f-x2l"}}"#.into(),
     }
 }
 

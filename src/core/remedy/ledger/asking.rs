@@ -7,6 +7,8 @@ use super::entry::{Entry, is_person};
 use crate::core::event::{Action, ActionState, Grounds, Mode};
 use crate::core::record::Timestamp;
 use crate::core::remedy::ask::id_of;
+use crate::core::remedy::book::is_same_workload;
+use crate::core::remedy::case::Reach;
 
 /// The incident that an anomaly belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -72,9 +74,9 @@ impl Ledger {
 
     /// How often the same was tried for the same incident, and the last of it.
     fn tried(&self, asked: &Action) -> (u32, Option<&Action>) {
-        let same = self.past.iter().filter(|it| is_same(it, asked));
+        let mut same = self.past.iter().filter(|it| is_same(it, asked));
         let count = u32::try_from(same.clone().count()).unwrap_or(u32::MAX);
-        (count, same.last().map(AsRef::as_ref))
+        (count, same.next_back().map(AsRef::as_ref))
     }
 
     /// Whether an action has this id already.
@@ -109,8 +111,13 @@ fn ended_at(past: &Action) -> Timestamp {
 }
 
 fn is_same(a: &Action, b: &Action) -> bool {
+    // What is done to a workload is one thing, whichever of its pods showed the trouble.
+    let is_one_target = match Reach::of(a.remedy.kind()) {
+        Reach::Pod => a.target == b.target,
+        _ => is_same_workload(&a.target, &b.target),
+    };
     a.remedy == b.remedy
-        && a.target == b.target
+        && is_one_target
         && (a.incident == b.incident || a.incident.is_none() || b.incident.is_none())
 }
 

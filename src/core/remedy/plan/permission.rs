@@ -172,8 +172,8 @@ fn own(remedy: &Remedy, workloads: &[(&'static str, &'static str)]) -> Vec<Right
 fn elsewhere(remedy: &Remedy, scope: Scope<'_>) -> Vec<Permission> {
     let around = |events: &str| {
         let place = |right: &Right| match right.1 {
-            "events" => events.into(),
-            _ => scope.namespace.into(),
+            "events" => events,
+            _ => scope.namespace,
         };
         let all = AROUND.iter();
         all.map(|right| named(*right, Some(place(right)))).collect()

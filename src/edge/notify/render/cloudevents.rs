@@ -97,7 +97,6 @@ impl<'a> About<'a> {
                 expires_at: (event.stage == ActionStage::Proposed)
                     .then_some(event.action.expires_at),
                 severity_number: severity_number(Gravity::Warning),
-                ..nothing
             },
             Event::Incident(event) => Self {
                 subject: event

@@ -130,7 +130,8 @@ fn what_the_checks_forbade_is_asked_for_again_after_an_hour() {
 
 #[test]
 fn an_observing_rule_shows_what_it_would_have_done_and_tells_nobody() {
-    let cases: [(fn(&mut Scene), &str); 3] = [
+    type Spoil = fn(&mut Scene);
+    let cases: [(Spoil, &str); 3] = [
         (|_| {}, "it would have been done"),
         (
             |it| it.world.is_learning = true,
