@@ -13,6 +13,8 @@ use crate::web::Web;
 pub(crate) struct Opa {
     url: String,
     web: Web,
+    /// What it calls the policy.
+    id: String,
     _process: Process,
     _warden: Warden,
     _folder: tempfile::TempDir,
@@ -44,13 +46,15 @@ impl Opa {
                 let policies = answer.unwrap_or_default().1;
                 let id = policies["result"][0]["id"].as_str().unwrap_or("nobody's");
                 // Whoever was quicker to take the port may have a policy too.
-                let is_ours = file.ends_with(id.trim_start_matches('/'));
-                (is_ours || process.ended()).then_some(is_ours)
+                let id = id.trim_start_matches('/').to_owned();
+                let is_ours = file.ends_with(&id);
+                (is_ours || process.ended()).then_some(is_ours.then_some(id))
             });
-            if is_ours {
+            if let Some(id) = is_ours {
                 return Some(Self {
                     url,
                     web,
+                    id,
                     _process: process,
                     _warden: warden,
                     _folder: folder,
@@ -63,6 +67,14 @@ impl Opa {
     /// Where it listens: `http://127.0.0.1:PORT`.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Puts another policy in the place of the one that it has.
+    pub(crate) fn set_policy(&self, policy: &str) {
+        let url = format!("{}/v1/policies/{}", self.url, self.id);
+        let request = self.web.request("PUT", &url).body(policy.to_owned());
+        let (status, answer) = self.web.send(request).expect("OPA answers");
+        assert_eq!(status, 200, "{answer}");
     }
 
     /// What it says about `path` (`package/rule`) with this input: status and body.

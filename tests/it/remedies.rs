@@ -69,7 +69,7 @@ impl Scene {
         text
     }
 
-    /// Gives the user the Role that `knothole rbac` prints for these settings.
+    /// Gives the user the Roles that `knothole rbac` prints for these settings.
     pub(crate) fn bind(&self, settings: &str) {
         let file = self.place.path("rules.yaml");
         std::fs::write(&file, settings).unwrap();
@@ -80,8 +80,11 @@ impl Scene {
         let printed = printed.unwrap();
         assert!(printed.status.success(), "{printed:?}");
         let list: Value = serde_json::from_slice(&printed.stdout).unwrap();
-        let role = &list["items"][0];
-        self.cluster.allow(namespace, USER, &role["rules"]);
+        let items = list["items"].as_array().unwrap().iter();
+        for role in items.filter(|it| it["kind"] == "Role") {
+            let of = role["metadata"]["namespace"].as_str().unwrap();
+            self.cluster.allow(of, USER, &role["rules"]);
+        }
     }
 
     /// What was sent in the daemon's name that changes something or tries to, with its query.
@@ -259,7 +262,16 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
 /// A daemon with this rule, one pod that is not Ready and logs what it should not, and the action that is
 /// proposed on account of it.
 pub(crate) fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
-    let settings = scene.settings(rule, APPROVERS);
+    asked(scene, (rule, ""), "proposed")
+}
+
+/// The same with more of `remediation` set, and the action once it stands there.
+pub(crate) fn asked(
+    scene: &Scene,
+    (rule, remediation): (&str, &str),
+    state: &str,
+) -> (Knothole, Value) {
+    let settings = scene.settings(rule, &format!("{remediation}{APPROVERS}"));
     let knothole = scene.place.serve_with(&settings, &[("ANA", ANA)]);
     let knothole = knothole.with_token(ANA);
     scene.learn(&knothole);
@@ -268,12 +280,13 @@ pub(crate) fn proposed(scene: &Scene, rule: &str) -> (Knothole, Value) {
     scene.cluster.set_ready(&scene.namespace, name, false);
     let mut client = Client::connect(knothole.grpc);
     let mut number = 2_000;
-    let action = until(SOON, "the proposal", || {
+    let list = format!("/v1/actions?state={state}");
+    let action = until(SOON, &format!("an action to be {state}"), || {
         for (steps, nth) in BROKEN.iter().zip(number..) {
             scene.send(&mut client, &pods[0], nth..nth + 1, steps);
         }
         number += 4;
-        let (_, body) = knothole.get("/v1/actions?state=proposed");
+        let (_, body) = knothole.get(&list);
         let body: Value = serde_json::from_str(&body).ok()?;
         let id = body["actions"].get(0)?["id"].as_str()?;
         let (_, whole) = knothole.get(&format!("/v1/actions/{id}"));
