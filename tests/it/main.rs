@@ -20,6 +20,7 @@ mod warden;
 mod web;
 mod opa;
 mod cluster;
+mod pod_logs;
 
 mod bounds;
 mod calm;
