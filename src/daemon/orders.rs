@@ -26,11 +26,16 @@ const TEXT_LEN_MAX: usize = 1_000;
 /// Who takes orders: the scribe's thread carries them out.
 pub(super) struct Orders {
     pub(super) scribe: Scribe,
+    pub(super) switch: Arc<Switch>,
 }
 
 impl api::Desk for Orders {
     fn apply(&self, order: Order, by: &Caller) -> Result<Applied, Refusal> {
         self.scribe.order(order, by.clone())
+    }
+
+    fn stop_at_once(&self) {
+        self.switch.is_ordered();
     }
 }
 
@@ -101,7 +106,9 @@ fn carry_out(
         Order::Stop { why } => {
             let why = format!("{}: {why}", by.name);
             tracing::warn!(%why, "All actions are stopped.");
-            switched(clerk, |switch| switch.stop(&why))
+            let stopped = switched(clerk, |switch| switch.stop(&why));
+            clerk.remediation.switch().is_carried_out();
+            stopped
         }
         Order::Release { why } => {
             tracing::warn!(by = %by.name, %why, "Actions are allowed again.");

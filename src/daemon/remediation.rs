@@ -11,13 +11,14 @@ use super::switch::Switch;
 use crate::core::desk::Desk;
 use crate::core::engine::{State, Status};
 use crate::core::event::{Action, Anomaly};
-use crate::core::record::{Resource, StreamKey, Timestamp};
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::remedy::ask::ask;
 use crate::core::remedy::case::World;
+use crate::core::remedy::freeze::frozen;
 use crate::core::remedy::ledger::{Changed, Incidence, Ledger, Report, Task};
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::core::remedy::standing::{Standing, Trouble};
-use crate::core::silence::{Silences, Subject};
+use crate::core::silence::Silences;
 
 /// How long no record may come until a service is not heard any more.
 const GAP: Duration = Duration::from_secs(120);
@@ -253,7 +254,7 @@ impl Here {
         let heard = heard.filter(|heard| now.since(heard.last) <= GAP);
         World {
             stopped: self.stopped.clone(),
-            frozen: self.frozen(action, now),
+            frozen: frozen(&self.freezes, action, now),
             model_age: status.and_then(|it| it.model.as_ref().map(|_| Duration::ZERO)),
             is_learning: status.is_some_and(|it| it.state != State::Active),
             dependants: self.callers.get(stream).copied().unwrap_or(0),
@@ -261,15 +262,5 @@ impl Here {
             hearing_since: heard.map(|heard| heard.since),
             ..self.troubles.world(action)
         }
-    }
-
-    /// The window in which nothing is to be done to the target.
-    fn frozen(&self, action: &Action, now: Timestamp) -> Option<Box<str>> {
-        let nothing = Resource::default();
-        let anomaly = action.anomaly.as_ref();
-        let resource = anomaly.map_or(&nothing, |anomaly| &anomaly.resource);
-        let subject = Subject::of_stream(&action.stream, resource, None);
-        let verdict = self.freezes.verdict(&subject, now);
-        verdict.muted_by.map(|by| by.to_string().into())
     }
 }

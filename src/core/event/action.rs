@@ -549,6 +549,16 @@ pub struct ActionEvent {
     pub action: Arc<Action>,
 }
 
+impl ActionEvent {
+    /// Until when somebody may act on hearing of it, where that is so: a proposal, and what a hook is told to
+    /// do. Of what became of an action one may hear later, too.
+    pub fn good_until(&self) -> Option<Timestamp> {
+        let is_order = self.stage == ActionStage::Approved && self.action.remedy == Remedy::Webhook;
+        let is_acted_on = is_order || self.stage == ActionStage::Proposed;
+        is_acted_on.then_some(self.action.expires_at)
+    }
+}
+
 /// What can become of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

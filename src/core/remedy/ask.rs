@@ -173,7 +173,7 @@ fn reason_of(rule: &Rule, anomaly: &Anomaly) -> Box<str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::core::remedy) mod tests {
     use super::*;
     use crate::core::event::{Class, Explanation, Mode, Observed};
     use crate::core::record::{Severity, StreamKey};
@@ -206,7 +206,8 @@ mod tests {
         }
     }
 
-    fn anomaly(attributes: &[(&str, &str)]) -> Arc<Anomaly> {
+    /// What a rule may ask on, from a sender with these attributes.
+    pub(in crate::core::remedy) fn anomaly(attributes: &[(&str, &str)]) -> Arc<Anomaly> {
         let attributes = attributes.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         Arc::new(Anomaly {
             id: "00112233445566778899aabbccddeeff".into(),
