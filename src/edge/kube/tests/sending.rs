@@ -140,7 +140,7 @@ async fn each_answer_of_the_server_means_what_it_means() {
             Refused::Never,
         ),
         (400, "bad", &plain, Refused::Never),
-        (401, "Unauthorized", &plain, Refused::Never),
+        (401, "Unauthorized", &plain, Refused::NotNow(None)),
         (403, "forbidden", &plain, Refused::Never),
         (405, "method", &plain, Refused::Never),
         (413, "large", &plain, Refused::Never),
