@@ -105,7 +105,7 @@ impl Kube {
         done
     }
 
-    /// One request, once.
+    /// One request, once, which was allowed just now.
     pub(super) async fn request(&self, request: &Request) -> Answer {
         let Ok(method) = request.method.parse::<Method>() else {
             return Answer::Refused(Refused::Never, "its method is none".into());
@@ -117,7 +117,7 @@ impl Kube {
             body: request.body.as_bytes().to_vec(),
             accept: JSON,
         };
-        match self.wire.ask(ask).await {
+        match self.wire.act(ask).await {
             Ok(reply) => answer::of_reply(&reply),
             Err(fault) => answer::of_fault(fault),
         }

@@ -10,6 +10,7 @@
 mod stub;
 mod claiming;
 mod cluster;
+mod leaving;
 mod looking;
 mod noting;
 mod reaching;

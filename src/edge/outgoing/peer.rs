@@ -5,12 +5,15 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 
-use super::client::{Reach, SetupError, chain, deliberate, guarded};
+use super::client::{CONNECT_MAX, Reach, SetupError, chain, deliberate, guarded};
 use super::secret::{self, SecretRef};
 use crate::core::event::Request;
 use crate::core::record::inert;
 use crate::core::remedy::facts::{Answer, Refused};
 
+/// How long after it was allowed a request leaves that changes something, or it does not leave at all: whoever
+/// stops all actions has them stopped within a second.
+const LEAVES_WITHIN: Duration = Duration::from_millis(750);
 /// Most characters of an answer that are told.
 const SAID_CHARS_MAX: usize = 200;
 
@@ -18,7 +21,10 @@ const SAID_CHARS_MAX: usize = 200;
 /// no proxy is used and nothing is tried again.
 #[derive(Clone, Debug)]
 pub struct Peer {
+    /// For what changes nothing.
     client: Client,
+    /// For what does: it waits no longer for a connection than the kill switch takes.
+    acting: Client,
     base: Url,
 }
 
@@ -57,8 +63,11 @@ impl Peer {
         if !matches!(base.scheme(), "http" | "https") {
             return Err(SetupError::Address(written.to_owned()));
         }
-        let client = deliberate(guard, reach)?;
-        Ok(Self { client, base })
+        Ok(Self {
+            client: deliberate(guard.clone(), reach, CONNECT_MAX)?,
+            acting: deliberate(guard, reach, LEAVES_WITHIN)?,
+            base,
+        })
     }
 
     /// The address itself.
@@ -82,7 +91,7 @@ impl Peer {
         is_same.then_some(url)
     }
 
-    /// A request of a plan, as it was approved.
+    /// A request of a plan, as it was approved. Once it is sent it leaves within three quarters of a second, or not at all.
     ///
     /// # Errors
     /// It would be another one on the way, or is none that changes something; why.
@@ -95,7 +104,7 @@ impl Peer {
         };
         let wrong = || format!("{} is no path that can be asked", told(&request.path));
         let url = self.at(&request.path).ok_or_else(wrong)?;
-        let dressed = self.request(method, url);
+        let dressed = self.acting.request(method, url);
         Ok(dressed
             .header(CONTENT_TYPE, &*request.content_type)
             .body(request.body.to_string()))

@@ -270,3 +270,29 @@ fn what_was_never_sent_did_not_take_place_and_the_rest_is_unknown() {
     ));
     assert!(matches!(answer(true), Answer::Unknown(_)));
 }
+
+#[tokio::test]
+async fn what_changes_something_does_not_wait_for_a_connection_until_all_may_be_stopped() {
+    const SLOW: Duration = Duration::from_secs(3);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = peer(&format!("https://{}", listener.local_addr().unwrap()));
+    let request = Request {
+        system: crate::core::event::System::Flux,
+        method: "POST".into(),
+        path: "/hook/0a1b".into(),
+        content_type: "application/json".into(),
+        body: "{}".into(),
+    };
+    // A server that takes its time for TLS.
+    let slow = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut sent = Vec::new();
+        let reading = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut sent);
+        tokio::time::timeout(SLOW, reading).await.is_ok()
+    };
+    let asking = ask(peer.rendered(&request).unwrap(), 9);
+    let (asked, is_gone) = tokio::join!(asking, slow);
+    let silence = asked.unwrap_err();
+    assert!(!silence.was_sent, "{silence:?}");
+    assert!(is_gone, "it would have been sent seconds after it was allowed");
+}
