@@ -223,8 +223,8 @@ pub struct Claim {
 pub struct ArgoFacts {
     /// Whether it syncs by itself.
     pub is_automated: bool,
-    /// Whether a sync window forbids it now.
-    pub is_closed: bool,
+    /// Whether a sync window forbids it now; none where that cannot be known.
+    pub is_closed: Option<bool>,
     /// Whether an operation is under way.
     pub is_busy: bool,
     /// The id in its history of the revision before.

@@ -49,7 +49,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// | `budgets` | disruption budgets of the pods: `name`, `allowed`, `observed` |
 /// | `autoscalers` | names of those that scale the workload |
 /// | `upgrading` | whether the cluster's nodes are being upgraded |
-/// | `argo` | `project`, `namespace`, `automated`, `closed` (by a sync window), `busy` |
+/// | `argo` | `project`, `namespace`, `automated`, `closed` (by a sync window; `null` where Argo CD is asked through its objects), `busy` |
 ///
 /// A policy has to look at the types of numbers itself: in Rego any text is greater than any number.
 pub fn input(action: &Action, facts: Option<&Facts>, book: &Book, now: Timestamp) -> Value {

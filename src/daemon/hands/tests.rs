@@ -368,7 +368,7 @@ async fn an_application_is_looked_at_through_the_api_of_argo_cd_where_that_is_se
     };
     let facts = bench.hands.look(&target(), &remedy).await.unwrap();
     let argo = facts.argo.unwrap();
-    assert!(argo.is_closed && argo.object.is_none());
+    assert!(argo.is_closed == Some(true) && argo.object.is_none());
     let asked = bench.asked();
     assert!(
         !asked.iter().any(|it| it.contains("argoproj.io")),

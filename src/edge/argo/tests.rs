@@ -127,6 +127,7 @@ async fn an_application_is_read_as_the_checks_need_it() {
     assert_eq!(
         facts,
         ArgoFacts {
+            is_closed: Some(false),
             previous: Some(7),
             project: "shop".into(),
             namespace: "argocd".into(),
@@ -137,7 +138,7 @@ async fn an_application_is_read_as_the_checks_need_it() {
     server.state().application["spec"]["syncPolicy"] = json!({"automated": {"prune": true}});
     server.state().application["operation"] = json!({"sync": {}});
     let facts = argo.look("cart").await.unwrap().unwrap();
-    assert!(facts.is_closed && facts.is_automated && facts.is_busy);
+    assert!(facts.is_closed == Some(true) && facts.is_automated && facts.is_busy);
     server.state().application["spec"]["syncPolicy"] = json!({"automated": {"enabled": false}});
     assert!(!argo.look("cart").await.unwrap().unwrap().is_automated);
 }

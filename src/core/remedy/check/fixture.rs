@@ -334,6 +334,7 @@ fn facts(action: &Action) -> Facts {
             is_observed: true,
         }],
         argo: is_argo.then(|| ArgoFacts {
+            is_closed: Some(false),
             previous: Some(4),
             project: "default".into(),
             namespace: "argocd".into(),

@@ -111,6 +111,7 @@ fn facts(
         }),
         pod,
         argo: application_of(remedy).map(|_| ArgoFacts {
+            is_closed: Some(false),
             previous: Some(1),
             project: "default".into(),
             namespace: "argocd".into(),

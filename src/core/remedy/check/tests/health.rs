@@ -362,7 +362,12 @@ fn argo_is_asked_when_it_can_do_it() {
             &remedy,
             &[
                 ("it can", PASS, |_| {}),
-                ("a window is closed", WAIT, |it| argo(it).is_closed = true),
+                ("a window is closed", WAIT, |it| {
+                    argo(it).is_closed = Some(true)
+                }),
+                ("nobody knows of windows", ASK, |it| {
+                    argo(it).is_closed = None
+                }),
                 ("it is at work", WAIT, |it| argo(it).is_busy = true),
                 ("it was not read", UNKNOWN, |it| it.facts().argo = None),
                 ("nothing was read", UNKNOWN, |it| it.facts = None),
