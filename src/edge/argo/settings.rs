@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::edge::outgoing::{Egress, Problem, SecretRef, address_problem};
+use crate::edge::outgoing::{Egress, Problem, SecretRef, trusted_address_problem};
 
 /// How Argo CD is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl ArgoSettings {
     pub fn check(&self, path: &str, egress: &Egress) -> Vec<Problem> {
         let at = |field: &str| format!("{path}.{field}");
         let mut found: Vec<Problem> =
-            address_problem(&at("url"), &self.url, self.allow_private, egress)
+            trusted_address_problem(&at("url"), &self.url, self.allow_private, egress)
                 .into_iter()
                 .collect();
         let mut wrong = |field: &str, message: &str, hint| {

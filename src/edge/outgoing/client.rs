@@ -26,6 +26,9 @@ pub enum SetupError {
     /// The address cannot be read.
     #[error("{0:?} is no valid address")]
     Address(String),
+    /// What is said there can be read on the way.
+    #[error("{0:?} is not encrypted: write https://; http:// is for this machine alone")]
+    Plain(String),
     /// A header cannot be sent.
     #[error("the value of header {0} cannot be sent")]
     Header(String),

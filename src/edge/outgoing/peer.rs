@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 
+use super::check::is_plain;
 use super::client::{CONNECT_MAX, Reach, SetupError, chain, deliberate, guarded};
 use super::secret::{self, SecretRef};
 use crate::core::event::Request;
@@ -54,14 +55,17 @@ pub struct Silence {
 }
 
 impl Peer {
-    /// Whoever is at `written`. Nothing is looked up yet.
+    /// Whoever is at `written`: over TLS, unless that is this machine. Nothing is looked up yet.
     ///
     /// # Errors
-    /// The address is none, or is not to be reached.
+    /// The address is none, is not encrypted, or is not to be reached.
     pub fn new(written: &str, reach: &Reach<'_>) -> Result<Self, SetupError> {
         let (guard, base) = guarded(written, reach.allow_private, reach.egress)?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(SetupError::Address(written.to_owned()));
+        }
+        if is_plain(&base, written) {
+            return Err(SetupError::Plain(written.to_owned()));
         }
         Ok(Self {
             client: deliberate(guard.clone(), reach, CONNECT_MAX)?,

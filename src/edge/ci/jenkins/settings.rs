@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::edge::outgoing::{Egress, Problem, SecretRef, address_problem};
+use crate::edge::outgoing::{Egress, Problem, SecretRef, trusted_address_problem};
 
 /// How Jenkins is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl JenkinsSettings {
     /// looked up.
     pub fn check(&self, path: &str, egress: &Egress) -> Vec<Problem> {
         let at = |field: &str| format!("{path}.{field}");
-        let address = address_problem(&at("url"), &self.url, self.allow_private, egress);
+        let address = trusted_address_problem(&at("url"), &self.url, self.allow_private, egress);
         let mut found: Vec<Problem> = address.into_iter().collect();
         let mut wrong = |is_wrong: bool, field: &str, message: &str, hint| {
             if is_wrong {

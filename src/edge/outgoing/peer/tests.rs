@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::edge::outgoing::{Egress, Stub};
+use crate::edge::outgoing::{Egress, Stub, trusted_address_problem};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -72,11 +72,39 @@ fn only_the_web_is_asked_and_only_where_it_may_be() {
     for written in [
         "ftp://ci.example.net/",
         "ci.example.net",
-        "http://169.254.169.254/latest",
-        "http://10.0.0.1/",
+        "https://169.254.169.254/latest",
+        "https://10.0.0.1/",
         "https://me:word@ci.example.net/",
     ] {
         assert!(Peer::new(written, &reach).is_err(), "{written}");
+    }
+}
+
+#[test]
+fn nobody_who_acts_is_asked_in_plain_but_on_this_machine() {
+    let egress = Egress::default();
+    let reach = Reach {
+        timeout: LONG,
+        allow_private: true,
+        egress: &egress,
+        ca_file: None,
+    };
+    for (written, is_fine) in [
+        ("https://opa.example.net/v1/data/a", true),
+        ("https://10.0.0.1/", true),
+        ("http://127.0.0.1:8181/v1/data/a", true),
+        ("http://[::1]:8181/", true),
+        ("http://localhost:8181/", true),
+        ("http://opa.example.net/v1/data/a", false),
+        ("http://10.0.0.1/", false),
+        ("http://opa.policies.svc:8181/", false),
+        ("http://localhost.example.net/", false),
+        ("http://0x7f.1/", false),
+    ] {
+        let made = Peer::new(written, &reach);
+        assert_eq!(made.is_ok(), is_fine, "{written}: {made:?}");
+        let problem = trusted_address_problem("remediation.policy.url", written, true, &egress);
+        assert_eq!(problem.is_none(), is_fine, "{written}: {problem:?}");
     }
 }
 
