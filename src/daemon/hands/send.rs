@@ -64,7 +64,7 @@ impl Hands {
     }
 
     /// Why nothing may be sent at this very moment.
-    fn forbidden(&self, expires_at: Timestamp) -> Option<Answer> {
+    pub(super) fn forbidden(&self, expires_at: Timestamp) -> Option<Answer> {
         if let Some(why) = self.switch.stopped() {
             let why = format!("all actions are stopped: {why}");
             return Some(Answer::Refused(Refused::Switched, why.into()));

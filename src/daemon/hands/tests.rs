@@ -59,11 +59,12 @@ impl World {
                 let build = json!({ "number": 3, "building": false, "result": "SUCCESS" });
                 Json(build).into_response()
             }
-            ("GET", "/api/v1/applications/cart") => Json(json!({
-                "metadata": { "name": "cart", "namespace": "argocd" },
-                "spec": { "project": "shop" },
-            }))
-            .into_response(),
+            ("GET", "/api/v1/applications/cart") | ("POST", "/api/v1/applications/cart/sync") => {
+                Json(tried_application()).into_response()
+            }
+            ("GET", "/api/v1/account/can-i/applications/sync/shop/cart") => {
+                Json(json!({ "value": "yes" })).into_response()
+            }
             ("GET", "/api/v1/applications/cart/syncwindows") => {
                 Json(json!({ "canSync": false })).into_response()
             }
@@ -71,6 +72,18 @@ impl World {
             _ => gone(),
         }
     }
+}
+
+/// An application whose latest operation is the dry run of our action.
+fn tried_application() -> Value {
+    json!({
+        "metadata": { "name": "cart", "namespace": "argocd" },
+        "spec": { "project": "shop" },
+        "status": { "operationState": {
+            "phase": "Succeeded",
+            "operation": { "sync": { "dryRun": true }, "info": [{ "name": "i", "value": ID }] },
+        }},
+    })
 }
 
 fn gone() -> Response {
@@ -101,6 +114,11 @@ impl Bench {
             poll: Duration::from_millis(1),
             ..JenkinsSettings::of(&url, "knothole", secret())
         };
+        let argo = ArgoSettings {
+            dry_run: true,
+            poll: Duration::from_millis(1),
+            ..ArgoSettings::of(&url, secret())
+        };
         let cluster = KubeSettings::of(Source::Server {
             url: url.clone(),
             ca_file: None,
@@ -109,7 +127,7 @@ impl Bench {
         let systems = Systems {
             kube: Some(Kube::connect(&cluster, Arc::new(clock::now)).await.unwrap()),
             policy: None,
-            argo: Some(Argo::new(&ArgoSettings::of(&url, secret()), &egress).unwrap()),
+            argo: Some(Argo::new(&argo, &egress).unwrap()),
             jenkins: Some(Jenkins::new(&jenkins, &egress).unwrap()),
             flux: Some(Flux::new(&FluxSettings::of(&url, secret()), &egress).unwrap()),
         };
@@ -127,6 +145,14 @@ impl Bench {
         let all = std::iter::from_fn(|| self.stub.asked());
         let line = |ask: Ask| format!("{} {}", ask.method, ask.uri.path());
         all.map(line).collect()
+    }
+
+    /// How often Argo CD is asked for an operation by a rehearsal of `action`, and what that shows.
+    async fn trials(&mut self, action: &Action) -> (usize, Option<Result<(), Box<str>>>) {
+        let rehearsal = self.hands.rehearse(action, &[], &json!({})).await;
+        let asked = self.asked();
+        let trials = asked.iter().filter(|it| it.starts_with("POST") && it.ends_with("/sync"));
+        (trials.count(), rehearsal.dry_run)
     }
 
     fn is_given_back(&self) -> bool {
@@ -167,6 +193,12 @@ fn request(system: System, path: &str, body: &str) -> Request {
 fn job() -> Request {
     let body = format!("KNOTHOLE_ACTION_ID={ID}");
     request(System::Jenkins, "/job/restart/buildWithParameters", &body)
+}
+
+fn sync() -> Request {
+    let body = json!({ "infos": [{ "name": "i", "value": ID }], "dryRun": false });
+    let path = "/api/v1/applications/cart/sync";
+    request(System::ArgoCd, path, &body.to_string())
 }
 
 fn hook() -> Request {
@@ -358,6 +390,27 @@ async fn a_system_that_is_not_set_forbids_what_acts_and_not_what_suggests() {
         };
         assert!(why.contains("set remediation."), "{why}");
     }
+}
+
+#[tokio::test]
+async fn argo_cd_tries_a_plan_once_where_it_may_be_carried_out_and_nobody_has_stopped_it() {
+    let mut bench = Bench::new().await;
+    let mut action = action(vec![sync()]);
+    for mode in [Mode::Observe, Mode::Suggest] {
+        action.mode = mode;
+        assert_eq!(bench.trials(&action).await, (0, None), "{mode:?}");
+    }
+    for (mode, times) in [(Mode::Approve, 1), (Mode::Auto, 0), (Mode::Auto, 0)] {
+        action.mode = mode;
+        assert_eq!(bench.trials(&action).await, (times, Some(Ok(()))), "{mode:?}");
+    }
+    action.plan.as_mut().unwrap().hash = "another".into();
+    assert_eq!(bench.trials(&action).await.0, 1);
+    bench.hands.switch.stop("enough").unwrap();
+    action.plan.as_mut().unwrap().hash = "a third".into();
+    let (times, would) = bench.trials(&action).await;
+    assert_eq!(times, 0);
+    assert!(would.unwrap().unwrap_err().contains("enough"));
 }
 
 #[tokio::test]

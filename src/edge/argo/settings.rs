@@ -17,7 +17,7 @@ pub struct ArgoSettings {
     pub project: Option<Box<str>>,
     /// The namespace of the applications, where it is not Argo CD's own.
     pub app_namespace: Option<Box<str>>,
-    /// Whether operations are tried with `dryRun` first. Argo CD's dry run is an operation like any other: it
+    /// Whether operations that may be carried out are tried with `dryRun` first. Argo CD's dry run is an operation like any other: it
     /// takes the application's place for operations, takes the place of the last one in its status, and is told
     /// to those who have subscribed to operations.
     pub dry_run: bool,
