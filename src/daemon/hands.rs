@@ -4,7 +4,7 @@
 //!  look      target ─▶ the cluster's facts, and Argo CD's where its API is set      reads alone
 //!  rehearse  plan ─▶ may we, would they, does the policy allow it                   changes nothing, but for a
 //!                                                                                    dry run of Argo CD
-//!  send      plan ─ gate ─ claim ─ gate ─▶ Kubernetes, Argo CD, Jenkins or Flux     once
+//!  send      plan ─ gate ─ claim ─ still the object? ─ gate ─▶ Kubernetes, Argo CD, Jenkins or Flux      once
 //!  settle    plan ─▶ whoever it was sent to shows whether it took place             reads alone
 //!  note      an Event on the object
 //! ```

@@ -39,7 +39,7 @@ impl Hands {
             }
             (Some(System::ArgoCd | System::Jenkins | System::Flux), Some(request)) => {
                 let act = self.ask(request, &in_time);
-                kube.claiming(id, &claim, act).await
+                kube.claiming(id, &claim, plan.subject.as_ref(), act).await
             }
             (Some(System::ArgoCd | System::Jenkins | System::Flux | System::Hook) | None, _) => {
                 never("its plan has no request that can be sent")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -19,6 +20,7 @@ use crate::edge::ci::{Flux, FluxSettings, Jenkins, JenkinsSettings};
 use crate::edge::kube::{Kube, KubeSettings, Source};
 use crate::edge::outgoing::{Ask, Egress, SecretRef, Stub};
 
+const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/cart";
 const ID: &str = "00112233445566778899aabbccddeeff";
 
 /// What the servers have, and what happens when they are asked.
@@ -27,9 +29,15 @@ struct World {
     lease: Mutex<Option<Value>>,
     /// Throws the switch once the workload is claimed.
     throws: Mutex<Option<Arc<Switch>>>,
+    /// How often somebody else has changed the workload since it was planned for.
+    changes: AtomicU64,
 }
 
 impl World {
+    fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
     fn answer(&self, ask: &Ask) -> Response {
         let path = ask.uri.path();
         let mut lease = self.lease.lock().unwrap();
@@ -46,6 +54,10 @@ impl World {
                     switch.stop("enough").unwrap();
                 }
                 (StatusCode::CREATED, Json(written)).into_response()
+            }
+            ("GET", DEPLOYMENT) => {
+                let meta = json!({ "name": "cart", "uid": "u1", "generation": 3 + self.changes() });
+                Json(json!({ "metadata": meta })).into_response()
             }
             ("POST", "/job/restart/buildWithParameters") => {
                 let mut headers = HeaderMap::new();
@@ -258,10 +270,11 @@ async fn a_job_is_started_once_while_the_workload_is_claimed() {
     let asked = bench.asked();
     let list = lease().rsplit_once('/').unwrap().0.to_owned();
     assert_eq!(
-        asked[..3],
+        asked[..4],
         [
             format!("GET {}", lease()),
             format!("POST {list}"),
+            format!("GET {DEPLOYMENT}"),
             "POST /job/restart/buildWithParameters".to_owned(),
         ]
     );
@@ -312,8 +325,27 @@ async fn the_switch_is_heeded_before_anything_is_asked_and_again_after_the_claim
         );
         assert!(bench.is_given_back());
         let asked = bench.asked();
-        assert!(asked.iter().all(|it| it.contains("/leases")), "{asked:?}");
+        let changes = asked.iter().filter(|it| !it.starts_with("GET"));
+        let mut changes = changes.filter(|it| !it.contains("/leases"));
+        assert_eq!(changes.next(), None);
         bench.hands.switch.release().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_changed_since_it_was_planned_for_is_left_alone_whoever_acts() {
+    let mut bench = Bench::new().await;
+    bench.world.changes.store(1, Ordering::SeqCst);
+    for request in [job(), hook(), sync()] {
+        let answer = bench.hands.send(&action(vec![request])).await;
+        assert!(
+            matches!(answer, Answer::Refused(Refused::Changed, _)),
+            "{answer:?}"
+        );
+        assert!(bench.is_given_back());
+        let asked = bench.asked();
+        let mut acts = asked.iter().filter(|it| !it.starts_with("GET"));
+        assert!(acts.all(|it| it.contains("/leases")), "{asked:?}");
     }
 }
 

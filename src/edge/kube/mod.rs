@@ -5,7 +5,7 @@
 //!  rehearse  plan ─▶ may we, and a dry run        changes nothing
 //!  access    permissions ─▶ may we                the same for what another system carries out
 //!  send      plan ─▶ Answer                       claims the workload, then the very requests of the plan, once
-//!  claiming  whatever is done elsewhere           claims the workload around it
+//!  claiming  whatever is done elsewhere           claims the workload around it, and looks at it once more
 //!  settle    plan ─▶ Settlement                   reads, where no answer came
 //!  note      an Event on the object
 //! ```
