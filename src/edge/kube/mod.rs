@@ -32,7 +32,6 @@ mod settle;
 mod wire;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 
 pub use claim::ClaimOf;
 pub use error::KubeError;
@@ -48,8 +47,6 @@ pub struct Kube {
     instance: Box<str>,
     field_manager: Box<str>,
     argo_namespace: Option<Box<str>>,
-    /// Until it was refused once.
-    may_list_nodes: AtomicBool,
 }
 
 impl Kube {
@@ -64,7 +61,6 @@ impl Kube {
             instance: settings.instance.clone(),
             field_manager: settings.field_manager.clone(),
             argo_namespace: settings.argo_namespace.clone(),
-            may_list_nodes: AtomicBool::new(true),
         })
     }
 }

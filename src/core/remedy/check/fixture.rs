@@ -308,6 +308,7 @@ fn facts(action: &Action) -> Facts {
     }
     Facts {
         at: NOW.minus(secs(2)),
+        is_upgrading: Some(false),
         namespace: Some(NamespaceFacts {
             name: "shop".into(),
             labels: vec![("knothole.dev/remediate".into(), "true".into())],

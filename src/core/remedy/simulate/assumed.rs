@@ -104,6 +104,7 @@ fn facts(
         .map(|name| pod(name, target, &workload.object.kind, is_ready));
     Facts {
         at: now,
+        is_upgrading: Some(false),
         namespace: Some(NamespaceFacts {
             name: target.namespace.clone(),
             labels: vec![label],
