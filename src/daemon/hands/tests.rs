@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::send::START_WITHIN;
 use super::*;
 use crate::core::event::{ActionState, Grounds, Mode, Object, Remedy, Target};
 use crate::core::record::StreamKey;
@@ -353,7 +352,7 @@ async fn what_somebody_changed_since_it_was_planned_for_is_left_alone_whoever_ac
 async fn what_was_held_up_or_is_too_late_is_not_begun() {
     let mut bench = Bench::new().await;
     let mut held_up = action(vec![job()]);
-    let before = START_WITHIN + Duration::from_secs(1);
+    let before = Ledger::SEND_WITHIN + Duration::from_secs(1);
     held_up.acted_at = Some(clock::now().minus(before));
     let answer = bench.hands.send(&held_up).await;
     let again = Refused::NotNow(None);
@@ -489,7 +488,7 @@ fn the_longest_sending_is_over_before_the_ledger_gives_it_up() {
         ("flux", flux.timeout),
     ]);
     for (system, takes) in longest {
-        assert!(START_WITHIN + takes < Ledger::TASK_MAX, "{system}");
+        assert!(Ledger::SEND_WITHIN + takes < Ledger::TASK_MAX, "{system}");
     }
     assert!(READ_WITHIN < Ledger::TASK_MAX);
 }
