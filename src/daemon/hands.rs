@@ -175,6 +175,7 @@ fn planned(action: &Action) -> Option<(&Plan, ClaimOf)> {
         namespace: object.namespace.clone(),
         name: claim_name(object).into(),
         lasts: *lasts,
+        owner: Some(object.clone()),
     };
     Some((plan, claim))
 }

@@ -129,6 +129,7 @@ impl Kube {
             namespace: object.namespace.clone(),
             name: claim_name(object).into(),
             lasts: Duration::ZERO,
+            owner: None,
         };
         let lease: Option<Lease> = self.lease(&claim).await?;
         Ok(lease.as_ref().and_then(of_lease))

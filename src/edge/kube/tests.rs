@@ -103,6 +103,7 @@ fn claim() -> ClaimOf {
         namespace: "shop".into(),
         name: "knothole-cart".into(),
         lasts: Duration::from_secs(600),
+        owner: Some(object("Deployment", "cart", 3)),
     }
 }
 
