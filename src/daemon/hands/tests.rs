@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::core::event::{ActionState, Grounds, Mode, Object, Remedy, Target};
+use crate::core::event::{ActionEvent, ActionStage, ActionState, Grounds, Mode, Object, Remedy, Target};
 use crate::core::record::StreamKey;
 use crate::core::remedy::plan::claim_name;
 use crate::daemon::clock;
@@ -20,6 +20,7 @@ use crate::edge::kube::{Kube, KubeSettings, Source};
 use crate::edge::outgoing::{Ask, Egress, SecretRef, Stub};
 
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/cart";
+const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/shop/events";
 const ID: &str = "00112233445566778899aabbccddeeff";
 
 /// What the servers have, and what happens when they are asked.
@@ -30,6 +31,8 @@ struct World {
     throws: Mutex<Option<Arc<Switch>>>,
     /// How often somebody else has changed the workload since it was planned for.
     changes: AtomicU64,
+    /// How many Events are not taken.
+    untaken: AtomicU64,
 }
 
 impl World {
@@ -58,6 +61,13 @@ impl World {
                 let meta = json!({ "name": "cart", "uid": "u1", "generation": 3 + self.changes() });
                 Json(json!({ "metadata": meta })).into_response()
             }
+            ("POST", EVENTS) => match self.untaken.load(Ordering::SeqCst) {
+                0 => StatusCode::CREATED.into_response(),
+                left => {
+                    self.untaken.store(left - 1, Ordering::SeqCst);
+                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                }
+            },
             ("POST", "/job/restart/buildWithParameters") => {
                 let mut headers = HeaderMap::new();
                 headers.insert(header::LOCATION, "/queue/item/7/".parse().unwrap());
@@ -442,6 +452,23 @@ async fn argo_cd_tries_a_plan_once_where_it_may_be_carried_out_and_nobody_has_st
     let (times, would) = bench.trials(&action).await;
     assert_eq!(times, 0);
     assert!(would.unwrap().unwrap_err().contains("enough"));
+}
+
+#[tokio::test]
+async fn an_event_that_the_cluster_does_not_take_is_told_once_more() {
+    let mut bench = Bench::new().await;
+    for (untaken, told) in [(0, 1), (1, 2), (9, 2)] {
+        bench.world.untaken.store(untaken, Ordering::SeqCst);
+        let event = ActionEvent {
+            id: "e".into(),
+            stage: ActionStage::Executed,
+            at: clock::now(),
+            action: Arc::new(action(vec![job()])),
+        };
+        bench.hands.note(&event).await;
+        let asked = bench.asked();
+        assert_eq!(asked, vec![format!("POST {EVENTS}"); told], "{untaken}");
+    }
 }
 
 #[tokio::test]
