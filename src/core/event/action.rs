@@ -273,6 +273,26 @@ impl Action {
     pub const fn was_sent(&self) -> bool {
         self.acted_at.is_some()
     }
+
+    /// Whether no answer came when it was last sent, so that it could only be read whether it took place: what is read
+    /// may be somebody else's doing.
+    pub fn was_unsettled(&self) -> bool {
+        self.since_sent(ActionState::Unsettled)
+    }
+
+    /// Whether nobody ever knew if it took place.
+    pub fn was_never_settled(&self) -> bool {
+        self.state == ActionState::Inconclusive
+            && self.was_unsettled()
+            && !self.since_sent(ActionState::Done)
+    }
+
+    /// Whether it stood there since it was last sent.
+    fn since_sent(&self, state: ActionState) -> bool {
+        let steps = self.steps.iter().rev();
+        let mut since = steps.take_while(|step| step.state != ActionState::Sending);
+        since.any(|step| step.state == state)
+    }
 }
 
 /// How a target is.

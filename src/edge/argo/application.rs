@@ -93,7 +93,7 @@ impl Application {
         };
         ArgoFacts {
             is_automated: automated.is_some_and(|it| it.enabled != Some(false)),
-            is_closed: !can_sync,
+            is_closed: Some(!can_sync),
             is_busy: self.is_busy(),
             previous: previous.map(|it| it.id),
             project: self.spec.project.clone(),

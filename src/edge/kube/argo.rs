@@ -5,8 +5,8 @@ use crate::core::event::Object;
 use crate::core::remedy::facts::ArgoFacts;
 use crate::core::remedy::plan::ACTION_ANNOTATION;
 
-/// An application. Whether a sync window forbids it is not said by the object: the controller of Argo CD, which
-/// carries operations out, heeds them itself.
+/// An application. Whether a sync window forbids it is not said by the object, nor is an operation refused by one:
+/// the controller of Argo CD keeps it until the window lets it through.
 pub(super) fn of_application(application: &Application) -> ArgoFacts {
     let spec = application.spec.as_ref();
     let status = application.status.as_ref();
@@ -24,7 +24,7 @@ pub(super) fn of_application(application: &Application) -> ArgoFacts {
     let meta = &application.metadata;
     ArgoFacts {
         is_automated: automated.is_some_and(|it| it.enabled != Some(false)),
-        is_closed: false,
+        is_closed: None,
         is_busy: application.operation.is_some()
             || matches!(phase, Some("Running" | "Terminating")),
         previous: previous.map(|it| it.id),
@@ -54,4 +54,14 @@ pub(super) fn is_asked(application: &Application, id: &str) -> bool {
         .and_then(|it| it.operation_state.as_ref());
     let latest = state.and_then(|it| it.operation.as_ref());
     application.operation.iter().chain(latest).any(is_it)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_a_sync_window_is_closed_is_not_made_up() {
+        assert_eq!(of_application(&Application::default()).is_closed, None);
+    }
 }

@@ -308,6 +308,7 @@ fn facts(action: &Action) -> Facts {
     }
     Facts {
         at: NOW.minus(secs(2)),
+        is_upgrading: Some(false),
         namespace: Some(NamespaceFacts {
             name: "shop".into(),
             labels: vec![("knothole.dev/remediate".into(), "true".into())],
@@ -334,6 +335,7 @@ fn facts(action: &Action) -> Facts {
             is_observed: true,
         }],
         argo: is_argo.then(|| ArgoFacts {
+            is_closed: Some(false),
             previous: Some(4),
             project: "default".into(),
             namespace: "argocd".into(),

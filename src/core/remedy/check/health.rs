@@ -14,7 +14,8 @@ pub(super) fn frozen(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// The cluster is not being upgraded: pods move then anyway, and trouble has a cause that is known.
+/// The cluster is not being upgraded: pods move then anyway, and trouble has a cause that is known. To look takes a
+/// right for the whole cluster; where the owner did not give it the other checks have to do.
 pub(super) fn upgrade(case: &Case<'_>) -> Option<Says> {
     if case.reach() == Reach::Elsewhere {
         return None;
@@ -22,10 +23,15 @@ pub(super) fn upgrade(case: &Case<'_>) -> Option<Says> {
     let Some(facts) = case.facts else {
         return Some(unread(case, "whether it is being upgraded"));
     };
-    Some(if facts.is_upgrading {
-        needs_person("the nodes run different versions: the cluster is being upgraded")
-    } else {
-        pass("the nodes run one version")
+    Some(match facts.is_upgrading {
+        Some(true) => {
+            needs_person("the nodes run different versions: the cluster is being upgraded")
+        }
+        Some(false) => pass("the nodes run one version"),
+        None => pass(
+            "not looked: nodes may not be listed, so an upgrade of the cluster holds nothing back (knothole \
+             rbac --nodes)",
+        ),
     })
 }
 
@@ -263,7 +269,8 @@ pub(super) fn pod_age(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// Argo CD can do it now.
+/// Argo CD can do it now. Where it is asked through its object nobody can know whether a sync window is closed, and
+/// what one holds back is carried out when it opens: so late that a person has to have chosen that.
 pub(super) fn argo(case: &Case<'_>) -> Option<Says> {
     if case.reach() != Reach::Argo {
         return None;
@@ -276,10 +283,15 @@ pub(super) fn argo(case: &Case<'_>) -> Option<Says> {
         stop("Argo CD rolls nothing back that it syncs by itself: revert in Git")
     } else if is_back && argo.previous.is_none() {
         stop("its history knows no revision before")
-    } else if argo.is_closed {
+    } else if argo.is_closed == Some(true) {
         wait("a sync window forbids it now")
     } else if argo.is_busy {
         wait("Argo CD is at work on the application")
+    } else if argo.is_closed.is_none() {
+        needs_person(
+            "the Application object does not say whether a sync window is closed: if one is, Argo CD carries \
+             it out when the window opens, maybe hours later",
+        )
     } else {
         pass("Argo CD can do it now")
     })

@@ -20,7 +20,7 @@
 //! | `storage` ! | 4 | no data goes with the pods |
 //! | `managed_by` ! | 5 | no other tool takes the change back |
 //! | `frozen` | 5 | no window forbids actions |
-//! | `upgrade` | 5 | the nodes run one version |
+//! | `upgrade` | 5 | the nodes run one version, as far as they may be listed |
 //! | `budget` | 5 | the disruption budget allows one more |
 //! | `ready_stay` | 5 | enough pods stay Ready |
 //! | `pods_away` | 8 | few of the workload's pods are away at once |

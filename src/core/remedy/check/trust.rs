@@ -46,16 +46,18 @@ const fn has_outcome(state: ActionState) -> bool {
     is_in_vain(state) || matches!(state, ActionState::Effective)
 }
 
-/// The latest actions at all did not fail by half: then what knothole does is itself suspect.
+/// The latest actions at all did not fail by half: then what knothole does is itself suspect. One of which nobody can
+/// say whether it took place has failed, too.
 pub(super) fn cluster_breaker(case: &Case<'_>) -> Option<Says> {
     let limits = case.limits;
     let (mut all, mut bad) = (0_u32, 0_u32);
     for action in case.book.within(limits.failure_period, case.now) {
-        all += u32::from(has_outcome(action.state));
-        bad += u32::from(is_in_vain(action.state));
+        let is_lost = action.was_never_settled();
+        all += u32::from(is_lost || has_outcome(action.state));
+        bad += u32::from(is_lost || is_in_vain(action.state));
     }
     let how = format!(
-        "{bad} of {} within {} did not help",
+        "{bad} of {} within {} did not help or are not known to have taken place",
         count(all, "action"),
         span(limits.failure_period)
     );

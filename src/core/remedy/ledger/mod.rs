@@ -136,7 +136,7 @@ impl Ledger {
     pub const TASK_MAX: Duration = Duration::from_secs(90);
     /// What is to be sent leaves within so long after [`Action::acted_at`], or is refused as
     /// [`NotNow`](super::facts::Refused::NotNow): later the cluster may have been read for whether it took place.
-    pub const SEND_WITHIN: Duration = Duration::from_secs(45);
+    pub const SEND_WITHIN: Duration = Duration::from_secs(30);
     /// Most actions that are remembered after they are over.
     pub const PAST_MAX: usize = 2_000;
 

@@ -104,6 +104,7 @@ fn facts(
         .map(|name| pod(name, target, &workload.object.kind, is_ready));
     Facts {
         at: now,
+        is_upgrading: Some(false),
         namespace: Some(NamespaceFacts {
             name: target.namespace.clone(),
             labels: vec![label],
@@ -111,6 +112,7 @@ fn facts(
         }),
         pod,
         argo: application_of(remedy).map(|_| ArgoFacts {
+            is_closed: Some(false),
             previous: Some(1),
             project: "default".into(),
             namespace: "argocd".into(),

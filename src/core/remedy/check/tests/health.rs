@@ -3,7 +3,7 @@ use crate::core::remedy::check::fixture::{
     ASK, NONE, NOW, PASS, Row, SCALE, STOP, Scene, UNKNOWN, WAIT, abort, argo_action, backend,
     gateway, mins, remedies, secs, table,
 };
-use crate::core::remedy::check::{Decide, ask_all, decision};
+use crate::core::remedy::check::{Decide, Says, ask_all, decision};
 use crate::core::remedy::facts::BudgetFacts;
 
 const POD: Remedy = Remedy::RestartPod;
@@ -36,10 +36,21 @@ fn during_an_upgrade_a_person_decides() {
         &POD,
         &[
             ("there is none", PASS, |_| {}),
-            ("there is one", ASK, |it| it.facts().is_upgrading = true),
+            ("there is one", ASK, |it| {
+                it.facts().is_upgrading = Some(true)
+            }),
+            ("nobody may look", PASS, |it| it.facts().is_upgrading = None),
             ("nothing was read", UNKNOWN, |it| it.facts = None),
         ],
     );
+}
+
+#[test]
+fn an_upgrade_that_nobody_looked_for_is_not_said_not_to_be_there() {
+    let mut scene = Scene::healthy(POD);
+    scene.facts().is_upgrading = None;
+    let Says(_, why) = scene.says("upgrade").unwrap();
+    assert!(why.starts_with("not looked"), "{why}");
 }
 
 #[test]
@@ -362,7 +373,12 @@ fn argo_is_asked_when_it_can_do_it() {
             &remedy,
             &[
                 ("it can", PASS, |_| {}),
-                ("a window is closed", WAIT, |it| argo(it).is_closed = true),
+                ("a window is closed", WAIT, |it| {
+                    argo(it).is_closed = Some(true)
+                }),
+                ("nobody knows of windows", ASK, |it| {
+                    argo(it).is_closed = None
+                }),
                 ("it is at work", WAIT, |it| argo(it).is_busy = true),
                 ("it was not read", UNKNOWN, |it| it.facts().argo = None),
                 ("nothing was read", UNKNOWN, |it| it.facts = None),

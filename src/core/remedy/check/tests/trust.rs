@@ -1,4 +1,4 @@
-use crate::core::event::{ActionState, Remedy};
+use crate::core::event::{ActionState, Remedy, Step};
 use crate::core::remedy::check::fixture::{
     ASK, NONE, NOW, PASS, STOP, Scene, WAIT, mins, secs, table,
 };
@@ -58,6 +58,17 @@ fn when_half_of_what_was_done_in_an_hour_was_in_vain_all_stops() {
         (0..helped).for_each(|_| it.past_elsewhere(mins(10), Effective));
         (0..in_vain).for_each(|_| it.past_elsewhere(mins(20), Ineffective));
     }
+    /// One of which no answer came.
+    fn lost(it: &mut Scene, since: &[ActionState]) {
+        it.past(mins(15), Inconclusive, |past| {
+            let step = past.steps[0].clone();
+            let steps = since.iter().map(|state| Step {
+                state: *state,
+                ..step.clone()
+            });
+            past.steps = steps.collect();
+        });
+    }
     table(
         "cluster_breaker",
         &POD,
@@ -70,6 +81,18 @@ fn when_half_of_what_was_done_in_an_hour_was_in_vain_all_stops() {
             ("an hour later", PASS, |it| {
                 hour(it, 0, 6);
                 it.now = NOW.plus(mins(60));
+            }),
+            ("3 of 6, of which nobody knows of 3", STOP, |it| {
+                hour(it, 3, 0);
+                for _ in 0..3 {
+                    lost(it, &[Unsettled, Inconclusive]);
+                }
+            }),
+            ("3 that are known to have taken place", PASS, |it| {
+                hour(it, 3, 0);
+                for _ in 0..3 {
+                    lost(it, &[Unsettled, Done, Inconclusive]);
+                }
             }),
             ("what is not known does not count", PASS, |it| {
                 hour(it, 2, 3);
