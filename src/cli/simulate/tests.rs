@@ -170,7 +170,6 @@ fn text(report: &Report) -> String {
 }
 
 #[test]
-#[ignore = "the ledger writes a repeated reason once a minute since; the counts are to be worked out anew"]
 fn a_past_is_told_as_a_table_with_reasons_assumptions_and_what_it_does_not_tell() {
     let folder = folder();
     let rules = rules(RULES, &Readiness::BOTH);
@@ -202,7 +201,6 @@ fn a_past_is_told_as_a_table_with_reasons_assumptions_and_what_it_does_not_tell(
 }
 
 #[test]
-#[ignore = "the ledger writes a repeated reason once a minute since; the counts are to be worked out anew"]
 fn scripts_get_the_same_as_json_and_actions_where_they_ask_for_them() {
     let folder = folder();
     let rules = rules(RULES, &[Readiness::NotReady]);
@@ -242,7 +240,6 @@ fn only_what_was_found_in_the_time_that_is_asked_for_is_played() {
 }
 
 #[test]
-#[ignore = "the ledger writes a repeated reason once a minute since; the counts are to be worked out anew"]
 fn the_mode_of_every_rule_may_be_assumed_to_be_another() {
     let folder = folder();
     let mut rules = rules(RULES, &[Readiness::NotReady]);
@@ -300,7 +297,6 @@ fn names_of_the_past_cannot_drive_the_terminal() {
 }
 
 #[test]
-#[ignore = "the ledger writes a repeated reason once a minute since; the counts are to be worked out anew"]
 fn marks_count_what_is_right_and_the_faults_that_are_met() {
     let folder = folder();
     let rules = rules(RULES, &[Readiness::NotReady]);

@@ -122,14 +122,15 @@ impl<'a> Simulation<'a> {
                 return looked_at;
             }
             for task in tasks {
-                let was_done = self.ledger.get(&task.id).is_some_and(Action::was_sent);
+                let action: Box<str> = task.action().into();
+                let was_done = self.ledger.get(&action).is_some_and(Action::was_sent);
                 let answer = self
                     .assumed
                     .answer(&task.errand, &self.limits, was_done, now);
                 if let Some(reported) = answer {
-                    let id = task.id.clone();
+                    let id = task.id;
                     self.ledger.report(Report { id, reported }, world, now);
-                    looked_at.insert(task.id);
+                    looked_at.insert(action);
                 }
             }
         }

@@ -152,7 +152,6 @@ fn check<'a>(rule: &'a RuleTally, name: &str) -> &'a Tallied {
 }
 
 #[test]
-#[ignore = "the ledger writes a repeated reason once a minute since; the counts are to be worked out anew"]
 fn a_night_gives_the_table_that_was_worked_out_by_hand() {
     let simulated = simulated(vec![restart()], night(), false);
     let rule = &simulated.rules[0];
@@ -195,7 +194,6 @@ fn a_night_gives_the_table_that_was_worked_out_by_hand() {
 }
 
 #[test]
-#[ignore = "the ledger writes a repeated reason once a minute since; the counts are to be worked out anew"]
 fn where_only_records_speak_for_it_a_person_is_asked() {
     let simulated = simulated(vec![restart()], night(), true);
     let rule = &simulated.rules[0];
@@ -213,7 +211,6 @@ fn where_only_records_speak_for_it_a_person_is_asked() {
 }
 
 #[test]
-#[ignore = "the ledger writes a repeated reason once a minute since; the counts are to be worked out anew"]
 fn a_storm_gives_nothing_also_for_a_while_after_it() {
     let services = ["cart", "stock", "web"];
     let mut past = Past {
@@ -333,7 +330,6 @@ fn every_remedy_is_done_once_in_a_past_that_speaks_for_it() {
 }
 
 #[test]
-#[ignore = "the ledger writes a repeated reason once a minute since; the counts are to be worked out anew"]
 fn a_window_that_forbids_actions_holds_them_back_until_it_is_over() {
     let past = Past {
         anomalies: vec![anomaly("web", 0), anomaly("web", 35)],
