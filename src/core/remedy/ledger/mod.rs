@@ -8,6 +8,7 @@
 mod asking;
 mod entry;
 mod deciding;
+mod reasons;
 mod results;
 mod revised;
 mod verdicts;
@@ -409,7 +410,7 @@ fn is_approved_anew(action: &Action) -> bool {
         return action.was_sent();
     }
     let earlier = action.steps.iter().rev().skip(1);
-    let mut earlier = earlier.take_while(|step| step.state != ActionState::Proposed);
+    let mut earlier = earlier.take_while(|step| !entry::begins_anew(step));
     !earlier.any(|step| step.state == ActionState::Approved)
 }
 

@@ -89,15 +89,21 @@ impl<'a> Simulation<'a> {
             }
         }
         self.ledger.advance(&world, now);
-        let looked_at = self.run_errands(&world, now);
+        let mut looked_at = self.run_errands(&world, now);
         self.call_hooks(now);
+        let all_changed = self.ledger.take_changed();
+        // What is forbidden for good is not even looked at.
+        let over = all_changed.iter().map(|it| &it.action);
+        let forbidden =
+            over.filter(|it| matches!(it.state, ActionState::Denied | ActionState::Observed));
+        looked_at.extend(forbidden.map(|it| it.id.clone()));
         for id in &looked_at {
             if let Some(action) = self.ledger.get(id) {
                 self.tally.looked(action, now);
             }
         }
-        for changed in self.ledger.take_changed() {
-            self.tally.changed(&changed);
+        for changed in &all_changed {
+            self.tally.changed(changed);
         }
         // Nobody is told.
         self.ledger.take_events();
