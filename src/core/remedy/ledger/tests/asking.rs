@@ -344,6 +344,24 @@ fn what_was_approved_for_an_incident_that_is_over_is_asked_of_people_again() {
 }
 
 #[test]
+fn what_a_policy_said_of_the_incident_that_is_over_does_not_count_for_the_next() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    let id = bench.ask();
+    bench.turn();
+    bench.work_one();
+    let [rehearse] = &Vec::from(std::mem::take(&mut bench.tasks))[..] else {
+        panic!("one task")
+    };
+    assert!(matches!(rehearse.errand, Errand::Rehearse { .. }));
+    ask_for_the_next(&mut bench, NEXT.id);
+    let said = Reported::Rehearsed(Box::new(bench.rehearsal()));
+    bench.report(&rehearse.id, said);
+    assert_eq!(bench.state(&id), ActionState::Asked);
+    bench.settle_down();
+    assert_eq!(bench.state(&id), ActionState::Proposed);
+}
+
+#[test]
 fn what_was_sent_stays_the_answer_to_its_own_incident() {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
     let id = bench.run();
