@@ -213,12 +213,7 @@ pub enum Decide {
 /// its no heals. Where nothing was asked nothing is done.
 pub fn decision(checked: &[Checked], mode: Mode) -> Decide {
     let any = |verdict| checked.iter().any(|it| it.verdict == verdict);
-    let is_final = |it: &Checked| {
-        let mut all = BEFORE.iter().chain(AFTER);
-        it.verdict == CheckVerdict::Stop
-            && all.any(|check| check.is_final && *check.name == *it.check)
-    };
-    if checked.iter().any(is_final) {
+    if checked.iter().any(is_never) {
         Decide::Never
     } else if checked.is_empty() || any(CheckVerdict::Stop) || any(CheckVerdict::Wait) {
         Decide::Later
@@ -231,6 +226,13 @@ pub fn decision(checked: &[Checked], mode: Mode) -> Decide {
             Mode::Auto => Decide::Go,
         }
     }
+}
+
+/// Whether it is a no for good.
+pub fn is_never(checked: &Checked) -> bool {
+    let mut all = BEFORE.iter().chain(AFTER);
+    checked.verdict == CheckVerdict::Stop
+        && all.any(|check| check.is_final && *check.name == *checked.check)
 }
 
 /// Nothing against it.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::deciding::task_of;
+use super::entry::unplanned;
 use super::{Ledger, SETTLE_AGAIN, WorldOf};
-use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Health, Plan};
+use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Health};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Answer, Facts, Refused, Rehearsal, Settlement};
 use crate::core::remedy::rule::Rule;
@@ -132,15 +133,7 @@ impl Ledger {
             }];
             match &mut entry.action.plan {
                 Some(plan) if entry.approved_by.is_some() => plan.checks = checks,
-                _ => entry.revise(Plan {
-                    hash: "".into(),
-                    subject: None,
-                    claims: None,
-                    requests: Vec::new(),
-                    undo: Vec::new(),
-                    checks,
-                    at: now,
-                }),
+                _ => entry.revise(unplanned(checks, now)),
             }
         }
         self.put_off(id, (&why, "cluster"), None, now);

@@ -89,15 +89,21 @@ impl<'a> Simulation<'a> {
             }
         }
         self.ledger.advance(&world, now);
-        let looked_at = self.run_errands(&world, now);
+        let mut looked_at = self.run_errands(&world, now);
         self.call_hooks(now);
+        let all_changed = self.ledger.take_changed();
+        // What is forbidden for good is not even looked at.
+        let over = all_changed.iter().map(|it| &it.action);
+        let forbidden =
+            over.filter(|it| matches!(it.state, ActionState::Denied | ActionState::Observed));
+        looked_at.extend(forbidden.map(|it| it.id.clone()));
         for id in &looked_at {
             if let Some(action) = self.ledger.get(id) {
                 self.tally.looked(action, now);
             }
         }
-        for changed in self.ledger.take_changed() {
-            self.tally.changed(&changed);
+        for changed in &all_changed {
+            self.tally.changed(changed);
         }
         // Nobody is told.
         self.ledger.take_events();
@@ -122,14 +128,15 @@ impl<'a> Simulation<'a> {
                 return looked_at;
             }
             for task in tasks {
-                let was_done = self.ledger.get(&task.id).is_some_and(Action::was_sent);
+                let action: Box<str> = task.action().into();
+                let was_done = self.ledger.get(&action).is_some_and(Action::was_sent);
                 let answer = self
                     .assumed
                     .answer(&task.errand, &self.limits, was_done, now);
                 if let Some(reported) = answer {
-                    let id = task.id.clone();
+                    let id = task.id;
                     self.ledger.report(Report { id, reported }, world, now);
-                    looked_at.insert(task.id);
+                    looked_at.insert(action);
                 }
             }
         }
