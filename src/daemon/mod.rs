@@ -24,7 +24,7 @@ mod keeper;
 mod announce;
 mod telling;
 mod scribe;
-mod remediation;
+pub(crate) mod remediation;
 mod switch;
 mod hands;
 mod clerk;

@@ -214,9 +214,7 @@ impl Remediation {
             count(status.len().max(troubled.len())),
             count(troubled.len()),
         );
-        let limits = &self.settings.limits;
-        let share = f64::from(services.1) / f64::from(services.0.max(1));
-        if services.1 >= limits.storm_services_min && share > limits.storm_share_max {
+        if self.settings.limits.is_storm(services) {
             self.storm_at = Some(now);
         }
         let callers = live.iter().flat_map(|incident| &incident.parts);
@@ -236,6 +234,16 @@ impl Remediation {
             live,
         }
     }
+}
+
+/// The window of `freezes` in which nothing is to be done to the target of `action`.
+pub(crate) fn frozen(freezes: &Silences, action: &Action, now: Timestamp) -> Option<Box<str>> {
+    let nothing = Resource::default();
+    let anomaly = action.anomaly.as_ref();
+    let resource = anomaly.map_or(&nothing, |anomaly| &anomaly.resource);
+    let subject = Subject::of_stream(&action.stream, resource, None);
+    let verdict = freezes.verdict(&subject, now);
+    verdict.muted_by.map(|by| by.to_string().into())
 }
 
 fn count(of: usize) -> u32 {
@@ -275,7 +283,7 @@ impl Standing {
         let heard = heard.filter(|heard| now.since(heard.last) <= GAP);
         World {
             stopped: self.stopped.clone(),
-            frozen: self.frozen(action, now),
+            frozen: frozen(&self.freezes, action, now),
             services: self.services,
             storm_at: self.storm_at,
             model_age: status.and_then(|it| it.model.as_ref().map(|_| Duration::ZERO)),
@@ -290,16 +298,6 @@ impl Standing {
             hearing_since: heard.map(|heard| heard.since),
             is_authenticated: self.is_authenticated,
         }
-    }
-
-    /// The window in which nothing is to be done to the target.
-    fn frozen(&self, action: &Action, now: Timestamp) -> Option<Box<str>> {
-        let nothing = Resource::default();
-        let anomaly = action.anomaly.as_ref();
-        let resource = anomaly.map_or(&nothing, |anomaly| &anomaly.resource);
-        let subject = Subject::of_stream(&action.stream, resource, None);
-        let verdict = self.freezes.verdict(&subject, now);
-        verdict.muted_by.map(|by| by.to_string().into())
     }
 
     /// What a span or a metric says of the service, where its sender had to show who it is.

@@ -213,11 +213,6 @@ pub enum Decide {
 /// its no heals. Where nothing was asked nothing is done.
 pub fn decision(checked: &[Checked], mode: Mode) -> Decide {
     let any = |verdict| checked.iter().any(|it| it.verdict == verdict);
-    let is_final = |it: &Checked| {
-        let mut all = BEFORE.iter().chain(AFTER);
-        it.verdict == CheckVerdict::Stop
-            && all.any(|check| check.is_final && *check.name == *it.check)
-    };
     if checked.iter().any(is_final) {
         Decide::Never
     } else if checked.is_empty() || any(CheckVerdict::Stop) || any(CheckVerdict::Wait) {
@@ -231,6 +226,28 @@ pub fn decision(checked: &[Checked], mode: Mode) -> Decide {
             Mode::Auto => Decide::Go,
         }
     }
+}
+
+/// Those of `checked` that [`decision`] goes by: what stops it for good, or else what holds it back now, or
+/// else what asks for a person.
+pub fn deciding(checked: &[Checked], mode: Mode) -> Vec<&Checked> {
+    let decided = decision(checked, mode);
+    let is_of_weight = |it: &&Checked| match (decided, it.verdict) {
+        (Decide::Go, _) | (_, CheckVerdict::Pass) => false,
+        (Decide::Never, _) => is_final(it),
+        (Decide::Later, CheckVerdict::Stop | CheckVerdict::Wait) => true,
+        (Decide::Later, CheckVerdict::Unknown) => mode >= Mode::Approve,
+        (Decide::Later, CheckVerdict::Ask) => false,
+        (Decide::NeedsPerson, _) => true,
+    };
+    checked.iter().filter(is_of_weight).collect()
+}
+
+/// Whether it is a no for good.
+fn is_final(checked: &Checked) -> bool {
+    let mut all = BEFORE.iter().chain(AFTER);
+    checked.verdict == CheckVerdict::Stop
+        && all.any(|check| check.is_final && *check.name == *checked.check)
 }
 
 /// Nothing against it.

@@ -56,6 +56,13 @@ pub struct Task {
     pub errand: Errand,
 }
 
+impl Task {
+    /// The id of the action that it belongs to.
+    pub fn action(&self) -> &str {
+        deciding::task_of(&self.id).map_or(&self.id, |(action, _)| action)
+    }
+}
+
 /// What is to be done outside.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Errand {
