@@ -25,6 +25,7 @@ mod announce;
 mod telling;
 mod scribe;
 pub(crate) mod remediation;
+mod opinions;
 mod switch;
 mod hands;
 mod clerk;

@@ -20,7 +20,9 @@ mod warden;
 mod web;
 mod opa;
 mod cluster;
+mod pod_logs;
 
+mod audited;
 mod bounds;
 mod calm;
 mod catalog;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Deployment};
+use crate::cluster::{Cluster, Deployment, OwnCluster};
 use crate::knothole::Knothole;
 use crate::otlp::{Client, request};
 use crate::process::{SOON, until};
@@ -157,17 +157,19 @@ fn what_is_not_opted_in_or_not_what_it_was_is_never_touched() {
     );
 }
 
-#[test]
-fn a_budget_that_is_used_up_is_waited_out() {
-    let Some(cluster) = Cluster::shared() else {
-        return;
-    };
+/// Has a pod of three be out of order while a budget forbids its eviction, until this reason is given. Then
+/// `give_way` makes room, and it is evicted once.
+fn waited_out(
+    cluster: &'static Cluster,
+    forbid: impl Fn(&str),
+    why: &str,
+    give_way: impl Fn(&str),
+) {
     let scene = Scene::new(cluster);
     let ns = scene.namespace.clone();
-    // Two of three are Ready, and three have to be.
-    cluster.budget(&ns, "cart", 3);
     let knothole = scene.place.serve(&scene.settings(AUTO, ""));
     scene.learn(&knothole);
+    forbid(&ns);
     let pods = scene.pods();
     cluster.set_ready(&ns, &text(&pods[0], "/metadata/name"), false);
     let mut client = Client::connect(knothole.grpc);
@@ -182,15 +184,47 @@ fn a_budget_that_is_used_up_is_waited_out() {
         });
     };
     go_on("the budget to be waited for", &|| {
-        reasons(&knothole, "cart").is_some_and(|it| it.contains("budget"))
+        reasons(&knothole, "cart").is_some_and(|it| it.contains(why))
     });
-    assert!(!scene.changes().contains(&"create pods/eviction".to_owned()));
-    let budget = format!("/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets/cart");
-    cluster.patch(&budget, &json!({ "spec": { "minAvailable": 1 } }));
-    go_on("the eviction", &|| {
-        scene.changes().contains(&"create pods/eviction".to_owned())
-    });
-    let evictions = scene.changes();
-    let evictions = evictions.iter().filter(|it| it.contains("eviction"));
+    let eviction = "create pods/eviction".to_owned();
+    assert!(!scene.changes().contains(&eviction));
+    give_way(&ns);
+    go_on("the eviction", &|| scene.changes().contains(&eviction));
+    let evictions = scene.changes().into_iter().filter(|it| *it == eviction);
     assert_eq!(evictions.count(), 1);
+}
+
+fn path_of_budget(ns: &str) -> String {
+    format!("/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets/cart")
+}
+
+#[test]
+fn a_budget_that_is_used_up_is_waited_out() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    // Two of three will be Ready, and three have to be.
+    let forbid = |ns: &str| drop(cluster.budget(ns, "cart", 3));
+    waited_out(cluster, forbid, "budget", |ns| {
+        let one = json!({ "spec": { "minAvailable": 1 } });
+        cluster.patch(&path_of_budget(ns), &one);
+    });
+}
+
+#[test]
+fn a_budget_that_was_changed_and_not_worked_out_yet_is_waited_out() {
+    let Some(cluster) = Cluster::own() else {
+        return;
+    };
+    // Until the tests end, as the shared one.
+    let cluster: &'static OwnCluster = Box::leak(Box::new(cluster));
+    let forbid = |ns: &str| {
+        cluster.budget(ns, "cart", 1);
+        cluster.hold_controllers();
+        let none = json!({ "spec": { "minAvailable": 0 } });
+        cluster.patch(&path_of_budget(ns), &none);
+    };
+    waited_out(cluster, forbid, "is not worked out yet", |_| {
+        cluster.release_controllers();
+    });
 }

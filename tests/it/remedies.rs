@@ -1,6 +1,7 @@
 //! What is done about trouble, against a real API server with its controllers. Its audit log is the witness
 //! of what was sent, and that nothing else was.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,6 +10,8 @@ use crate::cluster::{Cluster, Deployment};
 use crate::incidents::incidents;
 use crate::knothole::{Knothole, Place, knothole};
 use crate::otlp::{Client, request};
+use crate::parts::part;
+use crate::pod_logs::PodLogs;
 use crate::process::{SOON, until};
 use crate::shop::{WELL, steps_of};
 
@@ -18,6 +21,9 @@ pub(crate) const USER: &str = "knothole";
 const LEARN: &str =
     "learn: { sequences_min: 400, records_min: 2400, new_template_chance_max: 0.05 }\n";
 const LABEL: (&str, &str) = ("knothole.dev/remediate", "true");
+
+/// From the first bad record on.
+const EVICTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Who approves.
 const APPROVERS: &str = "api: { tokens: [{ name: ana, role: approver, token_env: ANA }] }\n";
@@ -131,7 +137,7 @@ impl Scene {
         &self,
         client: &mut Client,
         pod: &Value,
-        numbers: std::ops::Range<u64>,
+        numbers: Range<u64>,
         steps: &[usize],
     ) {
         let sender = self.sender(pod);
@@ -145,8 +151,15 @@ impl Scene {
     /// Has the service learned from all pods.
     pub(crate) fn learn(&self, knothole: &Knothole) {
         let mut client = Client::connect(knothole.grpc);
+        self.learn_by(knothole, |pod, numbers| {
+            self.send(&mut client, pod, numbers, &WELL);
+        });
+    }
+
+    /// The same, where `log` logs requests that go well.
+    fn learn_by(&self, knothole: &Knothole, mut log: impl FnMut(&Value, Range<u64>)) {
         for (pod, nth) in self.pods().iter().zip(0..) {
-            self.send(&mut client, pod, nth * 200..nth * 200 + 150, &WELL);
+            log(pod, nth * 200..nth * 200 + 150);
         }
         knothole.wait_for_state("cart", "active");
     }
@@ -166,38 +179,49 @@ pub(crate) fn stages(knothole: &Knothole) -> Vec<String> {
     actions.map(ToOwned::to_owned).collect()
 }
 
-/// Has `broken` log what it should not, and another pod what it should, until the first is evicted.
-fn evicted(scene: &Scene, knothole: &Knothole, (broken, other): (&Value, &Value)) -> (Client, u64) {
+/// Has `broken` log what it should not, and another pod what it should, until the first is evicted. The number
+/// of the next request.
+fn evicted(scene: &Scene, logs: &PodLogs, (broken, other): (&Value, &Value)) -> u64 {
     let (cluster, name) = (scene.cluster, broken["metadata"]["name"].as_str().unwrap());
-    let mut client = Client::connect(knothole.grpc);
     let mut number = 1_000;
-    until(Duration::from_secs(60), "the eviction", || {
+    until(EVICTED_WITHIN, "the eviction", || {
         // It goes on failing until it is gone; the others go on well.
         for (steps, nth) in BROKEN.iter().zip(number..) {
-            scene.send(&mut client, broken, nth..nth + 1, steps);
+            logs.write(broken, nth..nth + 1, steps);
         }
-        scene.send(&mut client, other, number + 4..number + 6, &WELL);
+        logs.write(other, number + 4..number + 6, &WELL);
         number += 6;
         let sent = cluster.audit_of(&scene.namespace);
-        let evicted = sent.iter().find(|it| {
-            it["path"]
-                .as_str()
-                .is_some_and(|path| path.ends_with("/eviction"))
-                && it["query"].as_str().unwrap_or_default().is_empty()
-        })?;
+        let text = |it: &Value, name: &str| it[name].as_str().unwrap_or_default().to_owned();
+        let mut sent = sent.iter();
+        let evicted = sent
+            .find(|it| text(it, "path").ends_with("/eviction") && text(it, "query").is_empty())?;
         assert_eq!(evicted["code"], 201, "{evicted}");
-        assert!(
-            evicted["path"].as_str().unwrap().contains(name),
-            "{evicted}"
-        );
+        assert!(text(evicted, "path").contains(name), "{evicted}");
         Some(())
     });
-    (client, number)
+    number
+}
+
+/// Has the pods that are left go on well until it is seen that the eviction helped.
+fn helped(scene: &Scene, knothole: &Knothole, logs: &PodLogs, (gone, mut number): (&str, u64)) {
+    until(SOON, "that it helped", || {
+        let pods = scene.pods();
+        for pod in pods.iter().filter(|it| it["metadata"]["name"] != gone) {
+            logs.write(pod, number..number + 1, &WELL);
+            number += 1;
+        }
+        let events = knothole.all_events();
+        let mut events = events.iter();
+        let told = events.find(|it| it["type"] == "knothole.action.verified")?;
+        assert_eq!(told["state"], "effective", "{told}");
+        Some(())
+    });
 }
 
 #[test]
 fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
-    let Some(cluster) = Cluster::shared() else {
+    let (Some(cluster), Some(otelcol)) = (Cluster::shared(), part("KNOTHOLE_OTELCOL")) else {
         return;
     };
     let scene = Scene::new(cluster);
@@ -206,28 +230,14 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
         "",
     );
     let knothole = scene.place.serve(&settings);
-    scene.learn(&knothole);
+    let logs = PodLogs::start(&otelcol, scene.place.folder(), knothole.grpc);
+    scene.learn_by(&knothole, |pod, numbers| logs.write(pod, numbers, &WELL));
     let pods = scene.pods();
     let (broken, others) = pods.split_first().unwrap();
     let name = broken["metadata"]["name"].as_str().unwrap();
     cluster.set_ready(&scene.namespace, name, false);
-    let (mut client, mut number) = evicted(&scene, &knothole, (broken, &others[0]));
-    until(SOON, "that it helped", || {
-        for pod in scene
-            .pods()
-            .iter()
-            .filter(|pod| pod["metadata"]["name"] != name)
-        {
-            scene.send(&mut client, pod, number..number + 1, &WELL);
-            number += 1;
-        }
-        let events = knothole.all_events();
-        let told = events
-            .iter()
-            .find(|it| it["type"] == "knothole.action.verified")?;
-        assert_eq!(told["state"], "effective", "{told}");
-        Some(())
-    });
+    let number = evicted(&scene, &logs, (broken, &others[0]));
+    helped(&scene, &knothole, &logs, (name, number));
     assert_eq!(
         stages(&knothole),
         [
@@ -248,15 +258,19 @@ fn auto_evicts_the_pod_that_broke_and_sees_that_it_helped() {
             "create events"
         ]
     );
+    is_resolved_by_itself(&knothole);
+    let verified = knothole_at(&scene, &["audit", "verify"]);
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+fn is_resolved_by_itself(knothole: &Knothole) {
     let incident = until(SOON, "the incident to be over", || {
-        incidents(&knothole, "?state=resolved").into_iter().next()
+        incidents(knothole, "?state=resolved").into_iter().next()
     });
     let id = incident["id"].as_str().unwrap();
     let (_, whole) = knothole.get(&format!("/v1/incidents/{id}"));
     let whole: Value = serde_json::from_str(&whole).unwrap();
     assert_eq!(whole["ended"]["by"], "knothole", "{whole}");
-    let verified = knothole_at(&scene, &["audit", "verify"]);
-    assert!(verified.status.success(), "{verified:?}");
 }
 
 /// A daemon with this rule, one pod that is not Ready and logs what it should not, and the action that is

@@ -1,6 +1,6 @@
 //! Where a sign belongs: which services, traces and alerts lead to which case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +16,10 @@ use crate::core::topology::Topology;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Places {
     services: BTreeMap<StreamKey, u64>,
-    /// Not kept: it follows from the cases.
+    /// Each trace with each case that it leads to, as one trace may have a part in several. Not kept: it
+    /// follows from the cases.
     #[serde(skip)]
-    traces: BTreeMap<TraceId, u64>,
+    traces: BTreeSet<(TraceId, u64)>,
     /// By the name of a foreign alert and the service that it came from.
     alerts: BTreeMap<Box<str>, BTreeMap<StreamKey, u64>>,
     newcomers: Newcomers,
@@ -72,8 +73,8 @@ impl Places {
         cases: &Cases,
     ) -> Found {
         let home = self.home(sign, cases).map(|key| (key, Relation::Time));
-        let trace = sign.trace.and_then(|trace| self.traces.get(&trace));
-        let trace = trace.map(|key| (*key, Relation::Trace));
+        let trace = sign.trace.and_then(|trace| self.of_trace(trace));
+        let trace = trace.map(|key| (key, Relation::Trace));
         let young = |key: u64| {
             let began = cases.get(&key).map(|case| case.began.moment);
             began.is_some_and(|began| began.apart(at.moment) <= settings.join_within)
@@ -129,7 +130,7 @@ impl Places {
             }
         }
         if let Some(trace) = sign.trace {
-            self.traces.entry(trace).or_insert(key);
+            self.traces.insert((trace, key));
         }
         self.forget_traces(key, case);
     }
@@ -145,9 +146,8 @@ impl Places {
             .iter()
             .filter(|(_, case)| case.is_live() && !case.is_rest)
         {
-            for trace in &case.traces {
-                self.traces.entry(*trace).or_insert(*key);
-            }
+            let pairs = case.traces.iter().map(|trace| (*trace, *key));
+            self.traces.extend(pairs);
         }
     }
 
@@ -171,7 +171,7 @@ impl Places {
             }
         }
         for trace in &case.traces {
-            remove(&mut self.traces, trace, key);
+            self.traces.remove(&(*trace, key));
         }
     }
 
@@ -192,9 +192,8 @@ impl Places {
         for alert in names.alerts.intersection(&case.alerts) {
             self.enter_alert(key, alert.clone());
         }
-        for trace in &names.traces {
-            self.traces.entry(*trace).or_insert(key);
-        }
+        self.traces
+            .extend(names.traces.iter().map(|trace| (*trace, key)));
         self.forget_traces(key, case);
     }
 
@@ -216,12 +215,18 @@ impl Places {
         };
         let mut found: Vec<(u32, u64)> = near.into_iter().filter_map(broken).collect();
         found.sort_unstable();
-        let mut known = std::collections::BTreeSet::new();
+        let mut known = BTreeSet::new();
         found.retain(|(_, key)| known.insert(*key));
         found
             .into_iter()
             .map(|(_, key)| (key, Relation::Topology))
             .collect()
+    }
+
+    /// The oldest case that the trace leads to.
+    fn of_trace(&self, trace: TraceId) -> Option<u64> {
+        let mut of_trace = self.traces.range((trace, 0)..=(trace, u64::MAX));
+        of_trace.next().map(|(_, key)| *key)
     }
 
     fn enter_alert(&mut self, key: u64, (name, stream): (Box<str>, StreamKey)) {
@@ -233,12 +238,12 @@ impl Places {
         while case.traces.len() > Case::TRACES_MAX
             && let Some(oldest) = case.traces.pop_front()
         {
-            remove(&mut self.traces, &oldest, key);
+            self.traces.remove(&(oldest, key));
         }
     }
 }
 
-fn remove<K: Ord>(places: &mut BTreeMap<K, u64>, name: &K, key: u64) {
+fn remove(places: &mut BTreeMap<StreamKey, u64>, name: &StreamKey, key: u64) {
     if places.get(name) == Some(&key) {
         places.remove(name);
     }
