@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::announce::Road;
 use super::audit;
 use super::directory::{Directory, Known};
+use super::opinions::Opinions;
 use super::orders::{self, silence_json};
 use super::remediation::Remediation;
 use super::scribe::{Note, Seen, send_again};
@@ -136,6 +137,7 @@ impl Clerk {
             stale_due: Timestamp::ZERO,
             raised_due: Timestamp::ZERO,
         };
+        clerk.remediation.opinions = Opinions::kept(&clerk.control);
         clerk.reconfigure(now);
         clerk.show();
         clerk
@@ -156,6 +158,11 @@ impl Clerk {
             silences,
             ..self.settings.clone()
         });
+    }
+
+    /// Where it writes.
+    pub(super) fn control(&self) -> &Control {
+        &self.control
     }
 
     /// When [`work_off`](Self::work_off) is to be called at the latest.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::audit::Audit;
 use super::clerk::Clerk;
 use super::config::SilenceEntry;
+use super::opinions;
 use super::scribe::Scribe;
 use super::switch::Switch;
 use crate::core::desk::Deed;
@@ -190,13 +191,18 @@ fn deed(clerk: &mut Clerk, id: &str, deed: Deed) -> Result<Applied, Refusal> {
 fn feedback(clerk: &mut Clerk, said: &Feedback, by: &Caller, now: Timestamp) -> Applied {
     let (subject, verdict) = (said.subject.id(), said.verdict.name());
     clerk.road.board.count_feedback(verdict);
+    let fingerprints = opinions::fingerprints(said, &clerk.desk, clerk.control());
     let body = json!({
         "subject": subject, "verdict": verdict, "note": said.note, "by": by.name, "at": rfc3339(now),
+        "fingerprints": fingerprints,
     });
+    // What one person says of one thing last is what they say of it.
+    let id: Box<str> = format!("{subject} {}", by.name).into();
+    let opinions = &mut clerk.remediation.opinions;
+    opinions.hear(id.clone(), fingerprints, said.verdict);
     let said = Document {
         kind: Kind::Verdict,
-        // What one person says of one thing last is what they say of it.
-        id: format!("{subject} {}", by.name).into(),
+        id,
         at: now,
         body: body.to_string().into_bytes(),
     };

@@ -28,7 +28,7 @@ use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::out;
 use crate::core::event::{Action, Mode};
 use crate::core::record::Timestamp;
-use crate::core::remedy::freeze;
+use crate::core::remedy::freeze::frozen;
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::core::remedy::simulate::{Assumed, Simulation};
 use crate::core::silence::Silences;
@@ -232,7 +232,7 @@ impl Rules {
 
     /// The window in which nothing is done to the target of `action`.
     fn frozen(&self, action: &Action, now: Timestamp) -> Option<Box<str>> {
-        freeze::frozen(&self.freezes, action, now)
+        frozen(&self.freezes, action, now)
     }
 }
 

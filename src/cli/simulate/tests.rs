@@ -9,8 +9,7 @@ use crate::core::event::{
     Anomaly, AnomalyKind, Cause, Class, Event, Explanation, Gravity, Incident, IncidentState, Mark,
     Observed, Part, Relation, Route,
 };
-use crate::core::record::Resource;
-use crate::core::record::{Severity, StreamKey};
+use crate::core::record::{Resource, Severity, StreamKey};
 use crate::core::silence::Zone;
 use crate::daemon::config::from_text;
 use crate::daemon::history::History;

@@ -100,7 +100,8 @@ pub struct World {
     pub services: (u32, u32),
     /// When there was last a storm.
     pub storm_at: Option<Timestamp>,
-    /// How long ago the model of the service was trained; none where it is not judged by one yet.
+    /// How long ago the model of the service was trained; none where it is not judged by one yet, or nobody
+    /// knows.
     pub model_age: Option<Duration>,
     /// Whether the service is being learned anew.
     pub is_learning: bool,

@@ -129,6 +129,15 @@ pub struct Limits {
     pub success_doubt: f64,
 }
 
+impl Limits {
+    /// Whether, of so many services that are heard of, so many in trouble are a storm: then what they share is
+    /// the cause.
+    pub fn is_storm(&self, (heard, troubled): (u32, u32)) -> bool {
+        troubled >= self.storm_services_min
+            && f64::from(troubled) >= self.storm_share_max * f64::from(heard)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);

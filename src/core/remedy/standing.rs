@@ -69,9 +69,7 @@ impl Standing {
 
     /// Whether so many services are in trouble that what they share is the cause.
     pub fn is_storm(&self, limits: &Limits) -> bool {
-        let (heard, troubled) = self.services();
-        troubled >= limits.storm_services_min
-            && f64::from(troubled) >= limits.storm_share_max * f64::from(heard)
+        limits.is_storm(self.services())
     }
 
     /// The incident that `anomaly` is a sign of, or else the one that its service is part of.

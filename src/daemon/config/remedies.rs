@@ -237,10 +237,17 @@ impl Settings {
         self.actions.iter().filter_map(ActionRule::rule).collect()
     }
 
-    /// Whether senders have to show who they are, and may speak for nobody else.
+    /// Whether senders have to show who they are, and may speak for nobody else: of several tenants each has
+    /// to be held to its own Kubernetes namespaces.
     pub fn senders_are_known(&self) -> bool {
         let tls = self.receive.tls.as_ref();
-        !self.receive.tenants.is_empty() || tls.is_some_and(|it| it.client_ca.is_some())
+        match self.receive.tenants.as_slice() {
+            [] => tls.is_some_and(|it| it.client_ca.is_some()),
+            [_] => true,
+            several => several
+                .iter()
+                .all(|tenant| tenant.resource.contains_key("k8s.namespace.name")),
+        }
     }
 
     /// The file that stops all actions while it is there.

@@ -10,7 +10,9 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::core::event::{ActionEvent, ActionStage, ActionState, Grounds, Mode, Object, Remedy, Target};
+use crate::core::event::{
+    ActionEvent, ActionStage, ActionState, Grounds, Mode, Object, Remedy, Target,
+};
 use crate::core::record::StreamKey;
 use crate::core::remedy::plan::claim_name;
 use crate::daemon::clock;
@@ -172,7 +174,9 @@ impl Bench {
     async fn trials(&mut self, action: &Action) -> (usize, Option<Result<(), Box<str>>>) {
         let rehearsal = self.hands.rehearse(action, &[], &json!({})).await;
         let asked = self.asked();
-        let trials = asked.iter().filter(|it| it.starts_with("POST") && it.ends_with("/sync"));
+        let trials = asked
+            .iter()
+            .filter(|it| it.starts_with("POST") && it.ends_with("/sync"));
         (trials.count(), rehearsal.dry_run)
     }
 
@@ -443,7 +447,11 @@ async fn argo_cd_tries_a_plan_once_where_it_may_be_carried_out_and_nobody_has_st
     }
     for (mode, times) in [(Mode::Approve, 1), (Mode::Auto, 0), (Mode::Auto, 0)] {
         action.mode = mode;
-        assert_eq!(bench.trials(&action).await, (times, Some(Ok(()))), "{mode:?}");
+        assert_eq!(
+            bench.trials(&action).await,
+            (times, Some(Ok(()))),
+            "{mode:?}"
+        );
     }
     action.plan.as_mut().unwrap().hash = "another".into();
     assert_eq!(bench.trials(&action).await.0, 1);

@@ -168,7 +168,9 @@ pub(super) fn model(case: &Case<'_>) -> Option<Says> {
     }
     let most = case.limits.model_age_max;
     Some(match case.world.model_age {
-        None => needs_person("the service has no model yet"),
+        None => needs_person(
+            "the service has no model yet, or one of which nobody knows when it was trained",
+        ),
         Some(age) if age > most => needs_person(format!("its model is {} old", span(age))),
         Some(age) => pass(format!("its model is {} old", span(age))),
     })

@@ -228,6 +228,21 @@ pub fn decision(checked: &[Checked], mode: Mode) -> Decide {
     }
 }
 
+/// Those of `checked` that [`decision`] goes by: what stops it for good, or else what holds it back now, or
+/// else what asks for a person.
+pub fn deciding(checked: &[Checked], mode: Mode) -> Vec<&Checked> {
+    let decided = decision(checked, mode);
+    let is_of_weight = |it: &&Checked| match (decided, it.verdict) {
+        (Decide::Go, _) | (_, CheckVerdict::Pass) => false,
+        (Decide::Never, _) => is_never(it),
+        (Decide::Later, CheckVerdict::Stop | CheckVerdict::Wait) => true,
+        (Decide::Later, CheckVerdict::Unknown) => mode >= Mode::Approve,
+        (Decide::Later, CheckVerdict::Ask) => false,
+        (Decide::NeedsPerson, _) => true,
+    };
+    checked.iter().filter(is_of_weight).collect()
+}
+
 /// Whether it is a no for good.
 pub fn is_never(checked: &Checked) -> bool {
     let mut all = BEFORE.iter().chain(AFTER);

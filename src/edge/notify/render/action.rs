@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::json::{Facts, Room};
 use super::rfc3339;
-use crate::core::event::{Action, ActionEvent, ActionStage, Plan, Remedy, Step, System, Target};
+use crate::core::event::{
+    Action, ActionEvent, ActionStage, Plan, Remedy, Request, Step, System, Target,
+};
 use crate::core::record::inert;
 
 /// An action. It quotes no log line: whoever acts on it has nothing to be misled by.
@@ -62,6 +64,7 @@ struct PlanObject {
     at: String,
     requests: Vec<RequestObject>,
     can_be_undone: bool,
+    undo: Vec<RequestObject>,
     checks: Vec<CheckObject>,
 }
 
@@ -140,21 +143,17 @@ impl TargetObject {
 
 impl PlanObject {
     fn of(plan: &Plan, room: &Room) -> Self {
-        let requests = plan.requests.iter().take(room.items);
+        let requests = |all: &[Request]| {
+            let some = all.iter().take(room.items);
+            some.map(|it| RequestObject::of(it, room)).collect()
+        };
         let checks = plan.checks.iter();
         Self {
             hash: plan.hash.to_string(),
             at: rfc3339(plan.at),
-            requests: requests
-                .map(|request| RequestObject {
-                    system: request.system,
-                    method: request.method.to_string(),
-                    path: room.cut(&request.path),
-                    content_type: request.content_type.to_string(),
-                    body: room.cut(&request.body),
-                })
-                .collect(),
+            requests: requests(&plan.requests),
             can_be_undone: !plan.undo.is_empty(),
+            undo: requests(&plan.undo),
             checks: checks
                 .map(|it| CheckObject {
                     check: it.check.to_string(),
@@ -162,6 +161,18 @@ impl PlanObject {
                     why: inert(&room.cut(&it.why)),
                 })
                 .collect(),
+        }
+    }
+}
+
+impl RequestObject {
+    fn of(request: &Request, room: &Room) -> Self {
+        Self {
+            system: request.system,
+            method: request.method.to_string(),
+            path: room.cut(&request.path),
+            content_type: request.content_type.to_string(),
+            body: room.cut(&request.body),
         }
     }
 }
