@@ -335,6 +335,7 @@ fn facts(action: &Action) -> Facts {
         }],
         argo: is_argo.then(|| ArgoFacts {
             previous: Some(4),
+            replaced_at: Some(NOW.minus(mins(20))),
             project: "default".into(),
             namespace: "argocd".into(),
             ..ArgoFacts::default()
@@ -375,6 +376,7 @@ fn workload() -> WorkloadFacts {
             number: 3,
             name: "cart-5f".into(),
             template: json!({"metadata": {"labels": {"app": "cart"}}, "spec": {}}),
+            replaced_at: Some(NOW.minus(mins(20))),
         }),
         ..WorkloadFacts::default()
     }

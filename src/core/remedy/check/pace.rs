@@ -26,7 +26,7 @@ pub(super) fn once(case: &Case<'_>) -> Option<Says> {
 
 /// Whether an action of the past was on the same workload. Where one of the two does not name its workload,
 /// the service decides.
-fn is_on_same(case: &Case<'_>, past: &Action) -> bool {
+pub(super) fn is_on_same(case: &Case<'_>, past: &Action) -> bool {
     let (here, there) = (&case.action.target, &past.target);
     let workload = case.facts.and_then(|it| it.workload.as_ref());
     let is_half_named = here.workload.is_none() || there.workload.is_none();
