@@ -133,7 +133,7 @@ fn object(kind: &str, name: &str, target: &Target) -> Object {
         kind: kind.into(),
         namespace: target.namespace.clone(),
         name: name.into(),
-        uid: UID.into(),
+        uid: format!("{UID} {kind}/{}/{name}", target.namespace).into(),
         generation: 1,
     }
 }
