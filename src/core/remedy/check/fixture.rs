@@ -257,6 +257,7 @@ fn action(remedy: Remedy) -> Action {
             score: 0.97,
             first_seen: NOW.minus(mins(3)),
             last_seen: NOW.minus(secs(20)),
+            heard_at: NOW,
             anomalies: 3,
             model: "m".into(),
         },
