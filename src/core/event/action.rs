@@ -319,6 +319,9 @@ pub struct Grounds {
     pub first_seen: Timestamp,
     /// Time of the latest one.
     pub last_seen: Timestamp,
+    /// When the latest anomaly that asked for it came, by our clock.
+    #[serde(default)]
+    pub heard_at: Timestamp,
     /// How many anomalies asked for it.
     pub anomalies: u64,
     /// The version of the model that judged last.

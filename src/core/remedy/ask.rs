@@ -44,7 +44,7 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
             reason: reason_of(rule, anomaly),
             asked_at: now,
             expires_at: now.plus(rule.ttl),
-            evidence: grounds_of(anomaly),
+            evidence: grounds_of(anomaly, now),
             plan: None,
             state: ActionState::Asked,
             acted_at: None,
@@ -57,13 +57,14 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
     asked
 }
 
-fn grounds_of(anomaly: &Anomaly) -> Grounds {
+fn grounds_of(anomaly: &Anomaly, now: Timestamp) -> Grounds {
     Grounds {
         kinds: vec![anomaly.kind.name().into()],
         detectors: anomaly.detectors.iter().map(|it| (*it).into()).collect(),
         score: anomaly.score,
         first_seen: anomaly.first_seen,
         last_seen: anomaly.last_seen,
+        heard_at: now,
         anomalies: anomaly.count.max(1),
         model: anomaly.model.clone(),
     }

@@ -105,6 +105,13 @@ pub fn is_same_workload(a: &Target, b: &Target) -> bool {
         }
 }
 
+/// Whether two objects that were read are one. `None` where that cannot be told: one has no uid, or they are
+/// of two kinds, of which one may be what is claimed in the other's place.
+pub fn is_same_object(a: &Object, b: &Object) -> Option<bool> {
+    let is_known = !a.uid.is_empty() && !b.uid.is_empty() && a.kind == b.kind;
+    is_known.then(|| a.uid == b.uid)
+}
+
 /// Whether an action is of the workload or pod `object`.
 pub fn is_of(action: &Action, object: &Object) -> bool {
     let target = &action.target;

@@ -195,6 +195,8 @@ pub struct Revision {
     pub name: Box<str>,
     /// The pod template, without the label `pod-template-hash`.
     pub template: Value,
+    /// When what is in its place now was released first, where that is known.
+    pub replaced_at: Option<Timestamp>,
 }
 
 /// A disruption budget.
@@ -230,6 +232,8 @@ pub struct ArgoFacts {
     pub is_busy: bool,
     /// The id in its history of the revision before.
     pub previous: Option<i64>,
+    /// When what is in its place now was released first, where that is known.
+    pub replaced_at: Option<Timestamp>,
     /// The project.
     pub project: Box<str>,
     /// Its namespace.

@@ -125,6 +125,8 @@ pub struct Limits {
     pub recurrence_period: Duration,
     /// Whether a policy is asked before anything is done. Where it is and was not, nothing is done.
     pub has_policy: bool,
+    /// How long after a release trouble may begin for the release to be its cause.
+    pub release_age_max: Duration,
     /// How sure it must be that a remedy helps less often than `success_min` before a person is asked.
     pub success_doubt: f64,
 }
@@ -176,6 +178,7 @@ impl Default for Limits {
             failure_period: minutes(60),
             recurrence_period: minutes(4 * 60),
             has_policy: true,
+            release_age_max: minutes(60),
             success_doubt: 0.95,
         }
     }

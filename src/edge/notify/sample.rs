@@ -136,6 +136,7 @@ pub(super) fn action() -> Action {
             score: 0.97,
             first_seen: anomaly.first_seen,
             last_seen: anomaly.last_seen,
+            heard_at: anomaly.last_seen,
             anomalies: 1,
             model: anomaly.model.clone(),
         },

@@ -49,10 +49,14 @@ fn rests_on_missing(case: &Case<'_>) -> bool {
     kinds.all(|kind| is_missing(kind))
 }
 
-/// The trouble has gone on for long enough to be acted on without a person, and still shows.
+/// The trouble has gone on for long enough to be acted on without a person, and still shows. Without a person it
+/// counts how long anomalies came, by our clock: a record may say any time of itself, and one alone goes on for
+/// no time.
 pub(super) fn persisted(case: &Case<'_>) -> Option<Says> {
-    let evidence = &case.action.evidence;
+    let (action, evidence) = (case.action, &case.action.evidence);
     let (lasted, least) = (case.now.since(evidence.first_seen), case.rule?.persist);
+    let came = evidence.heard_at.since(action.asked_at);
+    let known = case.now.since(action.asked_at);
     let quiet = case.now.since(evidence.last_seen);
     Some(if lasted < least {
         let why = format!(
@@ -68,6 +72,18 @@ pub(super) fn persisted(case: &Case<'_>) -> Option<Says> {
         }
     } else if quiet > case.limits.quiet_max && !rests_on_missing(case) {
         wait(format!("the trouble was last seen {} ago", span(quiet)))
+    } else if action.mode == Mode::Auto && came < least {
+        let why = format!(
+            "anomalies have been coming for {} and must for {}",
+            span(came),
+            span(least)
+        );
+        // The next one may come soon. Where none does, a person is told.
+        if known < least.saturating_mul(2) {
+            wait(why)
+        } else {
+            needs_person(why)
+        }
     } else {
         pass(format!("the trouble has gone on for {}", span(lasted)))
     })

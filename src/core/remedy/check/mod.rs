@@ -30,6 +30,7 @@
 //! | `pod_age` | 5 | the pod is old enough |
 //! | `argo` | 5 | Argo CD can do it now |
 //! | `traffic` ! | 5 | requests still go somewhere |
+//! | `revision` | 16 | what is rolled back was released just before the trouble, and nothing was rolled back lately |
 //! | `incident` | 7 | the trouble goes on |
 //! | `hearing` | 21 | records have been coming without a gap, where it counts that some did not |
 //! | `persisted` | 7 | the trouble has gone on for long enough, and still shows |
@@ -66,6 +67,7 @@ mod evidence;
 mod health;
 mod owner;
 mod pace;
+mod revision;
 mod scope;
 mod trust;
 
@@ -133,6 +135,7 @@ pub const BEFORE: &[Check] = &[
     heals("pod_age", health::pod_age),
     heals("argo", health::argo),
     lasts("traffic", health::traffic),
+    heals("revision", revision::revision),
     heals("incident", evidence::incident),
     heals("hearing", evidence::hearing),
     heals("persisted", evidence::persisted),

@@ -3,6 +3,7 @@ mod evidence;
 mod health;
 mod owner;
 mod pace;
+mod revision;
 mod scope;
 mod trust;
 

@@ -189,6 +189,7 @@ fn add(all: &mut Grounds, more: &Grounds) {
     all.score = all.score.max(more.score);
     all.first_seen = all.first_seen.min(more.first_seen);
     all.last_seen = all.last_seen.max(more.last_seen);
+    all.heard_at = all.heard_at.max(more.heard_at);
     all.anomalies = all.anomalies.saturating_add(more.anomalies);
     all.model.clone_from(&more.model);
 }

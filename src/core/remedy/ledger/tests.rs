@@ -76,6 +76,8 @@ impl Bench {
         action.expires_at = self.now.plus(mins(15));
         action.evidence.first_seen = self.now.minus(mins(3));
         action.evidence.last_seen = self.now;
+        // Its anomalies come for as long as the rule wants.
+        action.evidence.heard_at = self.now.plus(mins(1));
         action
     }
 
