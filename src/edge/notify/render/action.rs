@@ -5,10 +5,14 @@ use serde_json::Value;
 
 use super::json::{Facts, Room};
 use super::rfc3339;
-use crate::core::event::{Action, ActionEvent, ActionStage, Plan, Remedy, Step, System, Target};
+use crate::core::event::{
+    Action, ActionEvent, ActionStage, Plan, Remedy, Step, System, Target, withheld,
+};
 use crate::core::record::inert;
 
 /// An action. It quotes no log line: whoever acts on it has nothing to be misled by.
+///
+/// Bodies of requests may hold secrets, so sinks are told of them only how long they are and what they change.
 #[derive(Serialize)]
 pub(super) struct ActionObject {
     id: String,
@@ -90,6 +94,18 @@ struct StepObject {
 }
 
 impl ActionObject {
+    /// The action with the bodies of its requests, for whoever may read those.
+    pub(super) fn whole(action: &Action) -> Self {
+        let mut object = Self::of(action, &Room::AMPLE);
+        let planned = action.plan.iter().flat_map(|plan| &plan.requests);
+        let shown = object.plan.iter_mut().flat_map(|plan| &mut plan.requests);
+        for (shown, request) in shown.zip(planned) {
+            shown.body = request.body.to_string();
+        }
+        object
+    }
+
+    /// The action as sinks are sent it.
     pub(super) fn of(action: &Action, room: &Room) -> Self {
         let cut = |texts: &[Box<str>]| texts.iter().map(|text| room.cut(text)).collect();
         let evidence = &action.evidence;
@@ -151,7 +167,7 @@ impl PlanObject {
                     method: request.method.to_string(),
                     path: room.cut(&request.path),
                     content_type: request.content_type.to_string(),
-                    body: room.cut(&request.body),
+                    body: room.cut(&withheld(&request.body)),
                 })
                 .collect(),
             can_be_undone: !plan.undo.is_empty(),
