@@ -13,6 +13,7 @@ mod class;
 mod incident;
 mod sign;
 mod stack;
+mod withheld;
 
 pub use action::{
     Action, ActionEvent, ActionKind, ActionStage, ActionState, CheckVerdict, Checked, Grounds,
@@ -25,6 +26,7 @@ pub use incident::{
 };
 pub use sign::{Sign, Source};
 pub use stack::Stack;
+pub use withheld::withheld;
 
 use crate::core::record::{
     Change, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,

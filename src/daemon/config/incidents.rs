@@ -9,7 +9,7 @@ use super::check::Finding;
 use super::settings::Settings;
 use super::units::Period;
 use crate::core::incident;
-use crate::edge::api::{Gate, Role, TokenSettings, TokenSource};
+use crate::edge::api::{Caller, Gate, Role, TokenSettings, TokenSource};
 
 /// How signs become incidents, and when one is over.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -169,6 +169,10 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
         } else if token.name.trim().is_empty() {
             let said = "give it the name of whom it belongs to; the audit tells it";
             findings.push((format!("{path}.name"), said.to_owned()));
+        } else if Caller::is_own_name(&token.name) {
+            let said = "knothole, local, signal and names that begin with \"hook \" are its own in the audit; \
+                        write the name of whom the token belongs to";
+            findings.push((format!("{path}.name"), said.to_owned()));
         }
     }
     if findings.is_empty()
@@ -202,6 +206,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_told_with_a_way_out() {
+        for name in ["knothole", "Local", "signal", "hook ops"] {
+            let text =
+                format!("api:\n  tokens:\n    - {{ name: {name}, role: viewer, token_env: T }}\n");
+            let own = told(&text);
+            assert!(
+                own.contains("k.yaml:3") && own.contains("api.tokens[0].name"),
+                "{own}"
+            );
+            assert!(own.contains("write the name of whom"), "{own}");
+        }
         let both = "catalog: {url: 'https://b', token_file: /t, token_env: T}\n";
         assert!(told(both).contains("catalog: say once where the token is"));
         let over = told("incidents: {settle: 30s, quiet_for: 10s}\n");

@@ -14,7 +14,7 @@ use super::gate::Denied;
 use super::reading::{Answer, Asked, LIMIT, known, moment, one, place, prefix};
 use super::routes::{By, Served, Shown, refusal};
 use super::{ActionQuery, Applied, Order, Role, objects};
-use crate::core::event::ActionState;
+use crate::core::event::{ActionState, withheld};
 use crate::core::remedy::ledger::HookStatus;
 
 /// Longest reason for throwing the switch, in bytes: as much as its file is read.
@@ -84,8 +84,18 @@ pub(super) async fn actions(State(served): Shown, asked: Asked<Actions>) -> Answ
     Ok(answer(StatusCode::OK, &body))
 }
 
-pub(super) async fn action(State(served): Shown, id: Path<String>) -> Answer {
-    let found = one_action(&served, id).await?;
+/// Bodies of requests may hold secrets, such as the values of environment variables: those who may only look see
+/// what they change.
+pub(super) async fn action(State(served): Shown, id: Path<String>, Extension(by): By) -> Answer {
+    let mut found = one_action(&served, id).await?;
+    if by.role < Role::Operator {
+        for list in ["requests", "undo"] {
+            let requests = found["plan"][list].as_array_mut();
+            for request in requests.into_iter().flatten() {
+                request["body"] = withheld(request["body"].as_str().unwrap_or_default()).into();
+            }
+        }
+    }
     Ok(answer(StatusCode::OK, &found))
 }
 

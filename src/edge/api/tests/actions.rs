@@ -104,6 +104,26 @@ async fn a_row_says_what_whereto_and_why_and_hostile_text_in_it_is_inert() {
 }
 
 #[tokio::test]
+async fn bodies_of_requests_are_shown_from_operators_up_and_viewers_see_how_long_they_are() {
+    for (role, is_shown) in [
+        (Role::Viewer, false),
+        (Role::Operator, true),
+        (Role::Approver, true),
+    ] {
+        let (reply, _) = as_role(role, Call::get("/v1/actions/7c417c")).await;
+        let request = &reply.json()["plan"]["requests"][0];
+        let body = request["body"].as_str().unwrap();
+        assert_eq!(body.contains("Eviction"), is_shown, "{role}: {body}");
+        assert_eq!(
+            body.ends_with("bytes withheld"),
+            !is_shown,
+            "{role}: {body}"
+        );
+        assert!(request["path"].as_str().unwrap().ends_with("/eviction"));
+    }
+}
+
+#[tokio::test]
 async fn an_approval_is_of_one_plan_and_reaches_the_desk_with_the_whole_id() {
     let plan = "d41d8cd9".repeat(4);
     let body = json!({ "plan": plan, "note": "go" });

@@ -6,11 +6,13 @@ use serde_json::Value;
 use super::json::{Facts, Room};
 use super::rfc3339;
 use crate::core::event::{
-    Action, ActionEvent, ActionStage, Plan, Remedy, Request, Step, System, Target,
+    Action, ActionEvent, ActionStage, Plan, Remedy, Request, Step, System, Target, withheld,
 };
 use crate::core::record::inert;
 
 /// An action. It quotes no log line: whoever acts on it has nothing to be misled by.
+///
+/// Bodies of requests may hold secrets, so sinks are told of them only how long they are and what they change.
 #[derive(Serialize)]
 pub(super) struct ActionObject {
     id: String,
@@ -93,6 +95,21 @@ struct StepObject {
 }
 
 impl ActionObject {
+    /// The action with the bodies of its requests, for whoever may read those.
+    pub(super) fn whole(action: &Action) -> Self {
+        let mut object = Self::of(action, &Room::AMPLE);
+        let planned = action.plan.iter();
+        for (shown, plan) in object.plan.iter_mut().zip(planned) {
+            let sent = shown.requests.iter_mut().zip(&plan.requests);
+            let undone = shown.undo.iter_mut().zip(&plan.undo);
+            for (shown, request) in sent.chain(undone) {
+                shown.body = request.body.to_string();
+            }
+        }
+        object
+    }
+
+    /// The action as sinks are sent it.
     pub(super) fn of(action: &Action, room: &Room) -> Self {
         let cut = |texts: &[Box<str>]| texts.iter().map(|text| room.cut(text)).collect();
         let evidence = &action.evidence;
@@ -172,7 +189,7 @@ impl RequestObject {
             method: request.method.to_string(),
             path: room.cut(&request.path),
             content_type: request.content_type.to_string(),
-            body: room.cut(&request.body),
+            body: room.cut(&withheld(&request.body)),
         }
     }
 }
