@@ -10,7 +10,7 @@ use super::board::Board;
 use super::switch::Switch;
 use crate::core::desk::Desk;
 use crate::core::engine::{State, Status};
-use crate::core::event::{Action, Anomaly, Incident, Source};
+use crate::core::event::{Action, Anomaly, Incident};
 use crate::core::record::{Resource, StreamKey, Timestamp};
 use crate::core::remedy::ask::ask;
 use crate::core::remedy::case::World;
@@ -214,9 +214,7 @@ impl Remediation {
             count(status.len().max(troubled.len())),
             count(troubled.len()),
         );
-        let limits = &self.settings.limits;
-        let share = f64::from(services.1) / f64::from(services.0.max(1));
-        if services.1 >= limits.storm_services_min && share > limits.storm_share_max {
+        if self.settings.limits.is_storm(services) {
             self.storm_at = Some(now);
         }
         let callers = live.iter().flat_map(|incident| &incident.parts);
@@ -302,16 +300,13 @@ impl Standing {
         verdict.muted_by.map(|by| by.to_string().into())
     }
 
-    /// What a span or a metric says of the service, where its sender had to show who it is.
+    /// What a span or a metric says of the service, whatever was logged, where its sender had to show who it is.
     fn corroborated(&self, incident: &Incident, stream: &StreamKey) -> Option<Box<str>> {
         if !self.is_authenticated {
             return None;
         }
-        let measured = |source| matches!(source, Source::Span | Source::Metric);
-        let sign = incident
-            .signs
-            .iter()
-            .find(|sign| sign.stream == *stream && measured(sign.source))?;
+        let mut signs = incident.signs.iter();
+        let sign = signs.find(|sign| sign.stream == *stream && sign.is_measured())?;
         Some(format!("a {} says so too", sign.source.name()).into())
     }
 }
