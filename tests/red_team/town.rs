@@ -184,12 +184,7 @@ impl Town {
         name
     }
 
-    /// No pod of anything is Ready.
-    pub(crate) fn break_all(&mut self) {
-        self.pods.values_mut().for_each(|pod| pod.is_ready = false);
-    }
-
-    /// Where a workload's uid is known, and all its pods'.
+    /// Whether something here has this uid.
     pub(crate) fn knows(&self, uid: &str) -> bool {
         let objects = self.pods.values().map(|it| &it.object);
         let workloads = self.workloads.values().map(|it| &it.object);

@@ -27,7 +27,14 @@ use crate::traffic;
 /// When the attack begins.
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_763_700_000_000);
 /// How long the town was listened to before.
-const LEARNED_FOR: Duration = Duration::from_secs(2_400);
+const LEARNED_FOR: Duration = Duration::from_secs(1_500);
+
+/// What is said of a namespace that is never touched.
+const FORBIDDEN: [&str; 3] = [
+    "belongs to Kubernetes itself",
+    "knothole itself runs in",
+    "is never to be touched",
+];
 
 /// What was learned before the attack: of every service what it writes, and of one the model, which is all of theirs.
 struct Learned {
@@ -237,6 +244,11 @@ impl World {
             let checks = action.plan.iter().flat_map(|it| &it.checks);
             let held = checks.filter(|it| it.verdict != CheckVerdict::Pass);
             self.seen.held_by.extend(held.map(|it| it.check.clone()));
+            // What is forbidden for good has no plan of which it could be said.
+            let said = action.steps.last().map_or("", |it| &*it.why);
+            if action.plan.is_none() && FORBIDDEN.iter().any(|it| said.contains(it)) {
+                self.seen.held_by.insert("forbidden_namespace".into());
+            }
             for step in &changed.steps {
                 if matches!(
                     step.state,
