@@ -93,6 +93,9 @@ pub struct Limits {
     pub storm_share_max: f64,
     /// So few services in trouble are never a storm.
     pub storm_services_min: u32,
+    /// So many in trouble always are one: whoever makes up services makes the share small, and of one incident
+    /// no more than [`PARTS_MAX`](crate::core::event::Incident::PARTS_MAX) services are known.
+    pub storm_services_max: u32,
     /// How long after a storm nothing is done.
     pub storm_cool_down: Duration,
     /// So many services that depend on the target ask for a person.
@@ -132,11 +135,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether, of so many services that are heard of, so many in trouble are a storm: then what they share is
-    /// the cause.
+    /// Whether so many services are in trouble, of those that are heard of, that what they share is the cause.
     pub fn is_storm(&self, (heard, troubled): (u32, u32)) -> bool {
-        troubled >= self.storm_services_min
-            && f64::from(troubled) >= self.storm_share_max * f64::from(heard)
+        let share = self.storm_share_max * f64::from(heard);
+        troubled >= self.storm_services_max
+            || (troubled >= self.storm_services_min && f64::from(troubled) >= share)
     }
 }
 
@@ -162,6 +165,7 @@ impl Default for Limits {
             failure_share_max: 0.5,
             storm_share_max: 0.3,
             storm_services_min: 3,
+            storm_services_max: 40,
             storm_cool_down: minutes(10),
             dependants_max: 5,
             detectors_min: 2,

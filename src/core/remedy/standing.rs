@@ -17,7 +17,7 @@ pub struct Trouble {
     pub services: Vec<StreamKey>,
     /// The ids of its signs, as far as they are kept.
     pub signs: Vec<Box<str>>,
-    /// The services of which a span or a metric says so too, and which of the two was first.
+    /// The services of which a span or a metric says so too, whatever was logged, and which of the two.
     pub measured: Vec<(StreamKey, Source)>,
 }
 
@@ -31,7 +31,7 @@ impl Trouble {
         }
         let parts = incident.parts.iter().filter(|part| part.first_seen <= now);
         let signs = || incident.signs.iter().filter(|sign| sign.first_seen <= now);
-        let measured = signs().filter(|sign| matches!(sign.source, Source::Span | Source::Metric));
+        let measured = signs().filter(|sign| sign.is_measured());
         Some(Self {
             id: incident.id.clone(),
             fingerprint: incident.fingerprint.clone(),

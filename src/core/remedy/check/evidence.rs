@@ -144,6 +144,10 @@ fn cluster_says(case: &Case<'_>) -> Option<String> {
             ));
         }
     }
+    // That another pod of the workload is away is no reason to evict this one: somebody else may have named it.
+    if case.reach() == Reach::Pod {
+        return None;
+    }
     let workload = facts.workload.as_ref()?;
     let (ready, wanted) = (workload.ready, workload.replicas);
     (ready < wanted).then(|| format!("{ready} of {} are Ready", count(wanted, "pod")))

@@ -75,9 +75,8 @@ pub(super) fn cluster_breaker(case: &Case<'_>) -> Option<Says> {
 pub(super) fn storm(case: &Case<'_>) -> Option<Says> {
     let (limits, (heard, troubled)) = (case.limits, case.world.services);
     let how = format!("{troubled} of {} are in trouble", count(heard, "service"));
-    let is_storm = limits.is_storm((heard, troubled));
     let ago = case.world.storm_at.map(|at| case.now.since(at));
-    Some(if is_storm {
+    Some(if limits.is_storm((heard, troubled)) {
         stop(format!("{how}: what they share is the cause"))
     } else if let Some(ago) = ago.filter(|ago| *ago < limits.storm_cool_down) {
         let least = span(limits.storm_cool_down);

@@ -198,7 +198,7 @@ fn logs_alone_take_a_person() {
                 quiet(it);
                 it.pod().is_ready = false;
             }),
-            ("another pod is not Ready", PASS, |it| {
+            ("another pod is not Ready", ASK, |it| {
                 quiet(it);
                 it.workload().ready = 3;
             }),
@@ -210,6 +210,17 @@ fn logs_alone_take_a_person() {
             ("nothing was read, and a metric says so", PASS, |it| {
                 it.facts = None;
                 it.world.corroborated = Some("errors of cart rose".into());
+            }),
+        ],
+    );
+    table(
+        "other_signal",
+        &Remedy::RestartWorkload,
+        &[
+            ("only they speak", ASK, quiet),
+            ("a pod of it is not Ready", PASS, |it| {
+                quiet(it);
+                it.workload().ready = 3;
             }),
         ],
     );

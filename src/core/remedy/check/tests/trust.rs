@@ -1,7 +1,8 @@
-use crate::core::event::{ActionState, Remedy, Step};
+use crate::core::event::{ActionState, Incident, Remedy, Step};
 use crate::core::remedy::check::fixture::{
     ASK, NONE, NOW, PASS, STOP, Scene, WAIT, mins, secs, table,
 };
+use crate::core::remedy::rule::Limits;
 
 const POD: Remedy = Remedy::RestartPod;
 use ActionState::{
@@ -115,6 +116,10 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             ("2 of 2 are too few to tell", PASS, |it| {
                 it.world.services = (2, 2)
             }),
+            ("39 of 1,000", PASS, |it| it.world.services = (1_000, 39)),
+            ("40 are one, however many are heard of", STOP, |it| {
+                it.world.services = (1_000, 40)
+            }),
             ("3 of nobody knows how many", STOP, |it| {
                 it.world.services = (0, 3)
             }),
@@ -129,6 +134,12 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             }),
         ],
     );
+}
+
+#[test]
+fn a_storm_is_seen_in_the_services_of_one_incident() {
+    let most = usize::try_from(Limits::default().storm_services_max);
+    assert!(most.is_ok_and(|it| it <= Incident::PARTS_MAX));
 }
 
 #[test]
