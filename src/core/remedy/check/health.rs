@@ -302,7 +302,8 @@ pub(super) fn argo(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// Requests still go somewhere once the weight is set.
+/// Requests still go somewhere once the weight is set, and a person agrees: where they go is never for a rule
+/// alone to say.
 pub(super) fn traffic(case: &Case<'_>) -> Option<Says> {
     let Remedy::GatewayWeight {
         backend, weight, ..
@@ -317,7 +318,7 @@ pub(super) fn traffic(case: &Case<'_>) -> Option<Says> {
         Some(rule) => stop(format!(
             "no backend of rule {rule} of the route would have any weight"
         )),
-        None => pass("requests still go somewhere"),
+        None => needs_person("requests still go somewhere, and a person says whether to there"),
     })
 }
 

@@ -423,7 +423,7 @@ fn argo_is_asked_when_it_can_do_it() {
 }
 
 #[test]
-fn a_rule_of_a_route_keeps_a_backend_with_weight() {
+fn a_rule_of_a_route_keeps_a_backend_with_weight_and_where_requests_go_takes_a_person() {
     fn route(it: &mut Scene) -> &mut Vec<crate::core::remedy::facts::BackendFacts> {
         &mut it.facts().route.as_mut().unwrap().backends
     }
@@ -431,7 +431,7 @@ fn a_rule_of_a_route_keeps_a_backend_with_weight() {
         "traffic",
         &gateway(0),
         &[
-            ("another has some", PASS, |_| {}),
+            ("another has some", ASK, |_| {}),
             ("it is alone", STOP, |it| {
                 *route(it) = vec![backend(0, 0, "cart-canary", 20)]
             }),
@@ -445,9 +445,9 @@ fn a_rule_of_a_route_keeps_a_backend_with_weight() {
             ("nothing was read", UNKNOWN, |it| it.facts = None),
         ],
     );
-    let even: Row = ("another has as much", PASS, |it| route(it)[0].weight = 1);
+    let even: Row = ("another has as much", ASK, |it| route(it)[0].weight = 1);
     table("traffic", &gateway(1), &[even]);
-    let alone: Row = ("it is alone", PASS, |it| route(it).truncate(0));
+    let alone: Row = ("it is alone", ASK, |it| route(it).truncate(0));
     table("traffic", &gateway(1), &[alone]);
     table(
         "traffic",
