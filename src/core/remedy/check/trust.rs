@@ -46,13 +46,15 @@ const fn has_outcome(state: ActionState) -> bool {
     is_in_vain(state) || matches!(state, ActionState::Effective)
 }
 
-/// The latest actions at all did not fail by half: then what knothole does is itself suspect.
+/// The latest actions at all did not fail by half: then what knothole does is itself suspect. One of which nobody
+/// knows whether it took place counts as one that failed.
 pub(super) fn cluster_breaker(case: &Case<'_>) -> Option<Says> {
     let limits = case.limits;
     let (mut all, mut bad) = (0_u32, 0_u32);
     for action in case.book.within(limits.failure_period, case.now) {
-        all += u32::from(has_outcome(action.state));
-        bad += u32::from(is_in_vain(action.state));
+        let ended_badly = is_in_vain(action.state) || ended_unsettled(action);
+        all += u32::from(ended_badly || has_outcome(action.state));
+        bad += u32::from(ended_badly);
     }
     let how = format!(
         "{bad} of {} within {} did not help",
@@ -66,6 +68,17 @@ pub(super) fn cluster_breaker(case: &Case<'_>) -> Option<Says> {
     } else {
         pass(how)
     })
+}
+
+/// Whether it ended without anybody knowing whether it took place: no answer came, and nothing showed it later.
+fn ended_unsettled(action: &Action) -> bool {
+    let before = action.steps.iter().rev().map(|it| it.state);
+    let mut before = before.skip_while(|it| *it == ActionState::Inconclusive);
+    action.state == ActionState::Inconclusive
+        && matches!(
+            before.next(),
+            Some(ActionState::Sending | ActionState::Unsettled | ActionState::Accepted)
+        )
 }
 
 /// Not everything is in trouble: then the cause is shared, and restarting what suffers from it helps
