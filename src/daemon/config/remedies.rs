@@ -372,7 +372,40 @@ fn rule_findings(settings: &Settings, index: usize, rule: &ActionRule, found: &m
             );
         }
     }
+    if rule.action == ActionKind::GatewayWeight && rule.mode == Mode::Auto {
+        let what = "where requests go is never changed without a person; write mode: approve";
+        say("mode", what.to_owned());
+    }
     if let Some(missing) = systems::missing(&settings.remediation, rule) {
         say("mode", missing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::daemon::config::from_text;
+
+    /// What is said of a rule with these settings.
+    fn told(rule: &str) -> String {
+        let text = format!(
+            "actions:\n  - name: r\n{rule}remediation:\n  kubernetes: {{ server: 'https://k', token_file: t }}\n"
+        );
+        match from_text("k.yaml", &text, &[]) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_weight_is_never_set_without_a_person_and_who_asks_for_it_is_told() {
+        let rule = |mode: &str| {
+            told(&format!(
+                "    action: gateway_weight\n    mode: {mode}\n    route: r\n    backend: b\n    weight: 1\n"
+            ))
+        };
+        let said = rule("auto");
+        let place = "k.yaml:4:11  actions[0].mode: where requests go is never changed without a person";
+        assert!(said.contains(place) && said.contains("write mode: approve"), "{said}");
+        assert_eq!(rule("approve"), "");
     }
 }

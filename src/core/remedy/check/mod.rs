@@ -29,7 +29,7 @@
 //! | `autoscaler` ! | 5 | no autoscaler sets the replicas |
 //! | `pod_age` | 5 | the pod is old enough |
 //! | `argo` | 5 | Argo CD can do it now |
-//! | `traffic` ! | 5 | requests still go somewhere |
+//! | `traffic` ! | 5, 13 | requests still go somewhere, and a person agrees |
 //! | `revision` | 16 | what is rolled back was released just before the trouble, and nothing was rolled back lately |
 //! | `incident` | 7 | the trouble goes on |
 //! | `hearing` | 21 | records have been coming without a gap, where it counts that some did not |

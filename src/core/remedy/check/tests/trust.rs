@@ -6,7 +6,7 @@ use crate::core::remedy::rule::Limits;
 
 const POD: Remedy = Remedy::RestartPod;
 use ActionState::{
-    Done, Effective, Failed, Harmful, Inconclusive, Ineffective, Sending, Unsettled,
+    Accepted, Done, Effective, Failed, Harmful, Inconclusive, Ineffective, Sending, Unsettled,
 };
 
 /// Actions against the same trouble, the latest at last, the last of them so many seconds ago and one
@@ -100,8 +100,29 @@ fn when_half_of_what_was_done_in_an_hour_was_in_vain_all_stops() {
                 it.past_elsewhere(mins(1), Inconclusive);
                 it.past_elsewhere(mins(1), Unsettled);
             }),
+            ("six ended, and nobody knows how", STOP, |it| {
+                ended_after(it, 6, Unsettled)
+            }),
+            ("six hooks never said what became of it", STOP, |it| {
+                ended_after(it, 6, Accepted)
+            }),
+            ("six took place, and whether they helped is open", PASS, |it| {
+                ended_after(it, 6, Done)
+            }),
         ],
     );
+}
+
+/// So many that came from `before` to an end of which nobody knows what it is.
+fn ended_after(it: &mut Scene, times: usize, before: ActionState) {
+    for _ in 0..times {
+        it.past(mins(10), Inconclusive, |past| {
+            past.fingerprint = "ffffffffffffffff".into();
+            let mut step = past.steps[0].clone();
+            step.state = before;
+            past.steps.insert(0, step);
+        });
+    }
 }
 
 #[test]
