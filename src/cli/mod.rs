@@ -57,7 +57,7 @@ use switch::SwitchArgs;
 use templates::TemplatesArgs;
 use top::TopArgs;
 
-use crate::daemon::config::{Settings, load};
+use crate::daemon::config::{Settings, load_without_secrets};
 
 /// Learns what normal logs look like, tells an on-call engineer what broke and why, and proposes
 /// what to do.
@@ -176,9 +176,10 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     }
 }
 
-/// The settings of commands that work on files: those of `file`, if one is named.
+/// The settings of commands that work on files: those of `file`, if one is named. Whoever runs them need not have
+/// the tokens and certificates of the daemon.
 fn config_of(file: Option<&std::path::Path>) -> Result<Settings, Failure> {
-    load(file, &[]).map_err(serve::config_failure)
+    load_without_secrets(file).map_err(serve::config_failure)
 }
 
 #[cfg(test)]
@@ -190,6 +191,28 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_that_work_on_files_take_settings_whose_secrets_are_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("knothole.yaml");
+        let text = "state_dir: /var/lib/k\napi: { tokens: [{ name: ana, role: approver, token_file: /gone }] }\n\
+            catalog: { url: 'https://b', token_file: /gone }\n\
+            receive: { tls: { cert: /gone, key: /gone }, tenants: [{ name: shop, token_file: /gone }] }\n";
+        std::fs::write(&file, text).unwrap();
+        let settings = config_of(Some(&file)).unwrap();
+        assert_eq!(settings.state_dir, std::path::Path::new("/var/lib/k"));
+        let refused = crate::daemon::config::load(Some(&file), &[]).unwrap_err();
+        let refused = refused.to_string();
+        for path in ["api.tokens", "catalog", "receive.tls", "receive.tenants"] {
+            assert!(
+                refused.contains(&format!("  {path}: ")),
+                "{path}: {refused}"
+            );
+        }
+        std::fs::write(&file, "api: { tokens: [{ name: ana, role: approver }] }\n").unwrap();
+        assert!(matches!(config_of(Some(&file)), Err(Failure::Told)));
     }
 
     #[test]

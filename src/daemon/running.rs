@@ -260,6 +260,11 @@ impl Daemon {
         Ok(())
     }
 
+    /// Why nothing is done to any cluster; `None` where actions are allowed.
+    pub fn actions_stopped(&self) -> Option<Box<str>> {
+        self.telling.switch.stopped()
+    }
+
     /// What stops all actions, from the very moment of the call and until somebody allows them again. To
     /// be called within a tokio runtime.
     pub fn actions_stopper(&self) -> impl Fn(&str) + Send + 'static {

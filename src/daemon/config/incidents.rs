@@ -140,7 +140,7 @@ impl CatalogEntry {
             (Some(_), Some(_)) => {
                 Some("say once where the token is: token_file: FILE or token_env: NAME".to_owned())
             }
-            _ => self.token().err(),
+            _ => None,
         }
     }
 }
@@ -175,11 +175,6 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
             findings.push((format!("{path}.name"), said.to_owned()));
         }
     }
-    if findings.is_empty()
-        && let Err(error) = Gate::new(&settings.api_tokens())
-    {
-        findings.push(("api.tokens".to_owned(), error.to_string()));
-    }
     if let Some(catalog) = &settings.catalog {
         findings.extend(catalog.problem().map(|said| ("catalog".to_owned(), said)));
     }
@@ -193,6 +188,19 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
         let said = format!("{}; {}", problem.message, problem.hint);
         (problem.path, said)
     }));
+    findings
+}
+
+/// What is wrong with the tokens themselves, of settings that are right.
+pub(super) fn check_secrets(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(error) = Gate::new(&settings.api_tokens()) {
+        findings.push(("api.tokens".to_owned(), error.to_string()));
+    }
+    let token = settings.catalog.as_ref().map(CatalogEntry::token);
+    if let Some(Err(said)) = token {
+        findings.push(("catalog".to_owned(), said));
+    }
     findings
 }
 

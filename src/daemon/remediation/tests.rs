@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::engine::{ModelStatus, Shard};
 use crate::core::event::{AnomalyKind, Class, Explanation, Observed};
-use crate::core::record::Severity;
+use crate::core::record::{Resource, Severity};
 use crate::core::remedy::standing::Standing;
 use crate::daemon::config::from_text;
 use crate::edge::api::FeedbackVerdict;
