@@ -260,7 +260,7 @@ impl Town {
                 },
                 ..PodFacts::default()
             }),
-            workload: workload.map(|it| self.workload(it, label(&it.label), remedy)),
+            workload: workload.map(|it| self.workload(it, label(&it.label), (remedy, now))),
             ..Facts::default()
         }
     }
@@ -269,7 +269,7 @@ impl Town {
         &self,
         of: &Workload,
         labels: Vec<(Box<str>, Box<str>)>,
-        remedy: &Remedy,
+        (remedy, now): (&Remedy, Timestamp),
     ) -> WorkloadFacts {
         let ready = self.of(&of.object.namespace, &of.object.name);
         let ready = ready.filter(|it| it.is_ready).count();
@@ -286,6 +286,8 @@ impl Town {
                 number: 1,
                 name: "before".into(),
                 template: json!({"spec": {}}),
+                // As if what failed had been released just now.
+                replaced_at: Some(now),
             }),
             template: Some(TemplateFacts::default()),
             away_max: Some(1),
