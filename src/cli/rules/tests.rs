@@ -55,6 +55,23 @@ fn the_case_that_help_shows_is_as_expected() {
 }
 
 #[test]
+fn the_case_that_the_documentation_shows_is_as_expected() {
+    let docs = include_str!("../../../docs/remediation.md");
+    let (_, text) = docs.split_once("```yaml\nconfig: ").unwrap();
+    let (text, _) = text.split_once("```").unwrap();
+    let settings = include_str!("../../../examples/rules.yaml");
+    let read = rule_tests_from_text(("docs", &format!("config: {text}")), |_| {
+        from_text("rules.yaml", settings, &[]).map_err(ConfigError::Problems)
+    });
+    let tried = try_all(&read.unwrap());
+    assert!(
+        tried.len() == 1 && tried[0].passed(),
+        "{}",
+        shown(&tried, true)
+    );
+}
+
+#[test]
 fn a_case_that_is_not_as_expected_is_told_with_the_reason_of_each_check_that_decided() {
     let tried = tried(&format!(
         "- name: \"a\\e[2J\"\n  {ANOMALY}\n  expect: [{{ rule: pod, outcome: done }}, {{ rule: roll, outcome: proposed }}]\n\
