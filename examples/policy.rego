@@ -49,7 +49,7 @@ doubts contains "production is left to people at night" if {
 
 is_labelled if input.namespace.labels["knothole.dev/remediate"] == "true"
 
-# Where one of them has the label with another value, knothole itself says no.
+# Where the workload has the label with another value, knothole itself says no.
 is_labelled if input.workload.labels["knothole.dev/remediate"] == "true"
 
 is_known if input.action.kind in {"restart_pod", "restart_workload", "roll_back", "scale"}
