@@ -32,7 +32,7 @@ denials contains "too few pods would be left" if not leaves_enough
 
 denials contains "too much failed within an hour" if not is_calm
 
-denials contains "the cluster is being upgraded" if not input.upgrading == false
+denials contains "the cluster is being upgraded" if not is_steady
 
 # What needs a person.
 
@@ -42,10 +42,16 @@ doubts contains "services of tier 1 are for a person to touch" if {
 	input.workload.labels.tier == "1"
 }
 
+doubts contains "nodes may not be listed, so nobody knows whether the cluster is being upgraded" if {
+	input.upgrading == null
+}
+
 doubts contains "production is left to people at night" if {
 	input.service.environment == "prod"
 	not is_day
 }
+
+is_steady if input.upgrading in {false, null}
 
 is_labelled if input.namespace.labels["knothole.dev/remediate"] == "true"
 

@@ -76,7 +76,8 @@ test_a_namespace_without_the_label_is_forbidden if {
 
 test_an_upgrade_is_waited_for if {
 	changed("/upgrading", true).allow == false
-	changed("/upgrading", null).allow == false
+	changed("/upgrading", "no").allow == false
+	removed("/upgrading").allow == false
 }
 
 test_what_needs_a_person if {
@@ -86,6 +87,7 @@ test_what_needs_a_person if {
 		"reasons": ["a rollback is for a person to decide"],
 	}
 	changed("/workload/labels", {"tier": "1"}).require_approval
+	changed("/upgrading", null).require_approval
 	changed("/now", "2025-11-21T23:00:00Z").require_approval
 	changed("/now", "whenever").require_approval
 	not changed("/service/environment", "dev").require_approval

@@ -19,6 +19,7 @@ mod outbox;
 mod progress;
 mod rbac;
 mod replay;
+mod rules;
 mod scratch;
 mod sender;
 mod serve;
@@ -49,6 +50,7 @@ use otlp_check::OtlpCheckArgs;
 use outbox::OutboxArgs;
 use rbac::RbacArgs;
 use replay::ReplayArgs;
+use rules::RulesArgs;
 use silence::SilenceArgs;
 use simulate::SimulateArgs;
 use switch::SwitchArgs;
@@ -111,6 +113,8 @@ enum Command {
     Model(ModelArgs),
     /// Try silences and maintenance windows
     Silence(SilenceArgs),
+    /// Try rules on cases of your own
+    Rules(RulesArgs),
     /// Replay the past through the rules: what would have been done, and what held back
     Simulate(SimulateArgs),
     /// Print the rights that the enabled actions take in a cluster
@@ -162,6 +166,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
+        Command::Rules(args) => rules::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Rbac(args) => rbac::run(args),
         Command::Outbox(args) => outbox::run(args),

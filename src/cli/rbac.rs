@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::config_of;
 use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::out;
-use crate::core::event::Mode;
-use crate::core::remedy::plan::{Permission, Scope, permissions};
+use crate::core::event::{Mode, Remedy};
+use crate::core::remedy::plan::{Permission, Scope, permissions, permissions_wished};
 use crate::core::remedy::rule::Rule;
 use crate::daemon::config::Settings;
 
@@ -32,16 +32,18 @@ pub(crate) struct RbacArgs {
         default_value = "knothole/knothole"
     )]
     service_account: String,
+    /// Print a ClusterRole too, to list nodes: a person is asked while these run several versions
+    #[arg(long)]
+    nodes: bool,
     /// Print one JSON object, a List
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "\
-Only rules that read a cluster or act on it count: those in the modes suggest, approve and auto. Each
-permission is there because a rule needs it: to read a target, to claim its workload (a Lease), to do
-what the rule says and to tell of it (an Event). There is no wildcard, no secret and nothing for the
-whole cluster. Where Argo CD is asked through its Application objects (remediation.argo_cd is not set)
+Each permission is there because a rule needs it: to read a target, to claim its workload (a Lease), to
+do what the rule says and to tell of it (an Event). Rules in the mode observe may only read. There is no
+wildcard, no secret and, without --nodes, nothing for the whole cluster. Where Argo CD is asked through its Application objects (remediation.argo_cd is not set)
 there is a Role in their namespace too (remediation.argo_namespace); it is for all applications in it.
 
 Examples:
@@ -72,13 +74,9 @@ pub(crate) fn run(args: &RbacArgs) -> Result<Outcome, Failure> {
 
 fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<Value> {
     let mut by_namespace: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
-    for rule in settings
-        .rules()
-        .iter()
-        .filter(|rule| rule.mode != Mode::Observe)
-    {
+    for rule in settings.rules() {
         for namespace in &args.namespace {
-            for permission in needed(rule, namespace, settings.argo_objects()) {
+            for permission in needed(&rule, namespace, settings.argo_objects()) {
                 let of = permission.namespace.as_deref().unwrap_or(namespace);
                 let all = by_namespace.entry(of.to_owned()).or_default();
                 all.insert(permission);
@@ -86,8 +84,13 @@ fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<V
         }
     }
     let all = by_namespace.into_iter();
-    all.flat_map(|(namespace, needed)| [role(&namespace, &needed), binding(&namespace, account)])
-        .collect()
+    let mut objects: Vec<Value> = all
+        .flat_map(|(namespace, needed)| [role(&namespace, &needed), binding(&namespace, account)])
+        .collect();
+    if args.nodes {
+        objects.extend(of_nodes(account));
+    }
+    objects
 }
 
 fn needed(rule: &Rule, namespace: &str, argo: Option<&str>) -> Vec<Permission> {
@@ -96,11 +99,49 @@ fn needed(rule: &Rule, namespace: &str, argo: Option<&str>) -> Vec<Permission> {
         kind: (!rule.stateful).then_some("Deployment"),
         argo_namespace: argo,
     };
-    permissions(&rule.remedy, scope)
+    let mut all = permissions(&rule.remedy, scope);
+    if rule.remedy == Remedy::RestartPod {
+        // A pod may turn out to be one of these, which is known once it was read.
+        let kind = Some("Rollout");
+        all.extend(permissions(&rule.remedy, Scope { kind, ..scope }));
+    }
+    if rule.mode == Mode::Observe {
+        all.retain(Permission::is_reading);
+    }
+    all
+}
+
+fn role(namespace: &str, needed: &BTreeSet<Permission>) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": { "name": "knothole", "namespace": namespace },
+        "rules": rules(needed),
+    })
+}
+
+/// What it takes to see whether the cluster is being upgraded, which is for all of it.
+fn of_nodes((home, name): (&str, &str)) -> [Value; 2] {
+    const NAME: &str = "knothole-nodes";
+    let needed = BTreeSet::from_iter(permissions_wished());
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": { "name": NAME },
+        "rules": rules(&needed),
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": NAME },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME },
+        "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": home }],
+    });
+    [role, binding]
 }
 
 /// One rule for each resource, with its verbs.
-fn role(namespace: &str, needed: &BTreeSet<Permission>) -> Value {
+fn rules(needed: &BTreeSet<Permission>) -> Vec<Value> {
     let mut verbs: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
     for permission in needed {
         let resource = match permission.subresource {
@@ -113,12 +154,7 @@ fn role(namespace: &str, needed: &BTreeSet<Permission>) -> Value {
     let rules = verbs.into_iter().map(|((group, resource), verbs)| {
         json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs })
     });
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": { "name": "knothole", "namespace": namespace },
-        "rules": rules.collect::<Vec<Value>>(),
-    })
+    rules.collect()
 }
 
 fn binding(namespace: &str, (home, name): (&str, &str)) -> Value {
@@ -150,6 +186,7 @@ mod tests {
             config: PathBuf::new(),
             namespace: vec!["shop".to_owned()],
             service_account: "knothole/knothole".to_owned(),
+            nodes: false,
             json: true,
         };
         objects(&settings, &args, ("knothole", "knothole"))
@@ -184,15 +221,44 @@ mod tests {
     }
 
     #[test]
-    fn each_action_adds_what_it_takes_and_observing_takes_nothing() {
+    fn each_action_adds_what_it_takes_and_observing_only_reads() {
         let restart = roles("[{ name: a, action: restart_workload }]");
         assert_eq!(verbs(&restart, "deployments"), ["get", "patch"]);
         assert!(verbs(&restart, "pods/eviction").is_empty());
         let scale = roles("[{ name: a, action: scale, max: 3, stateful: true }]");
-        assert_eq!(verbs(&scale, "deployments/scale"), ["get", "patch"]);
-        assert_eq!(verbs(&scale, "statefulsets/scale"), ["get", "patch"]);
+        assert_eq!(verbs(&scale, "deployments/scale"), ["patch"]);
+        assert_eq!(verbs(&scale, "statefulsets/scale"), ["patch"]);
         assert_eq!(verbs(&scale, "deployments"), ["get"]);
-        assert!(roles("[{ name: a, action: restart_pod, mode: observe }]").is_empty());
+        for action in [
+            "restart_pod",
+            "restart_workload",
+            "scale, max: 3",
+            "roll_back",
+        ] {
+            let observing = roles(&format!("[{{ name: a, action: {action}, mode: observe }}]"));
+            assert_eq!(verbs(&observing, "pods"), ["get"], "{action}");
+            let all = observing[0].to_string();
+            for never in ["create", "update", "patch", "delete", "*"] {
+                assert!(!all.contains(never), "{action}: {never} in {all}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_evicts_pods_may_see_that_one_belongs_to_a_rollout_and_not_touch_that() {
+        let of = |action: &str| roles(&format!("[{{ name: a, action: {action}, mode: auto }}]"));
+        assert_eq!(verbs(&of("restart_pod"), "rollouts"), ["get"]);
+        assert!(verbs(&of("restart_workload"), "rollouts").is_empty());
+    }
+
+    #[test]
+    fn nodes_are_listed_where_the_owner_asks_for_it() {
+        let [role, binding] = of_nodes(("ops", "knothole"));
+        assert_eq!(role["kind"], "ClusterRole");
+        let rules = json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["list"] }]);
+        assert_eq!(role["rules"], rules);
+        assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+        assert_eq!(binding["subjects"][0]["namespace"], "ops");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Step};
 use crate::core::record::{Inert, Timestamp};
 use crate::edge::api::{AuditEntry, Caller, Order, Role};
 use crate::edge::store::{AuditMark, AuditRow, Filing};
+use crate::edge::telemetry::AUDIT;
 
 /// The role of who holds no token: knothole itself, a hook, a signal.
 const SYSTEM: &str = "system";
@@ -132,6 +133,7 @@ pub(super) fn log(filings: &[Filing], marks: &[AuditMark]) {
             continue;
         };
         tracing::info!(
+            target: AUDIT,
             number = mark.number,
             hash = %mark.hash,
             by = %Inert(&entry.by),

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!  look      target ─▶ the cluster's facts, and Argo CD's where its API is set      reads alone
-//!  rehearse  plan ─▶ may we, would they, does the policy allow it                   changes nothing
-//!  send      plan ─ gate ─ claim ─ gate ─▶ Kubernetes, Argo CD, Jenkins or Flux     once
+//!  rehearse  plan ─▶ may we, would they, does the policy allow it                   changes nothing, but for a
+//!                                                                                    dry run of Argo CD
+//!  send      plan ─ gate ─ claim ─ still the object? ─ gate ─▶ Kubernetes, Argo CD, Jenkins or Flux      once
 //!  settle    plan ─▶ whoever it was sent to shows whether it took place             reads alone
 //!  note      an Event on the object
 //! ```
@@ -18,6 +19,7 @@ mod rehearse;
 mod send;
 mod settle;
 mod systems;
+mod trials;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
 pub(super) use systems::Systems;
+
+use trials::Trials;
 
 use super::scribe::Scribe;
 use super::switch::Switch;
@@ -45,6 +49,7 @@ const READ_WITHIN: Duration = Ledger::TASK_MAX.saturating_sub(Duration::from_sec
 pub(super) struct Hands {
     systems: Systems,
     switch: Arc<Switch>,
+    trials: Trials,
     reading: Semaphore,
     sending: Semaphore,
 }
@@ -55,6 +60,7 @@ impl Hands {
         Self {
             systems,
             switch,
+            trials: Trials::default(),
             reading: Semaphore::new(READING_MAX),
             sending: Semaphore::new(SENDING_MAX),
         }
@@ -169,6 +175,7 @@ fn planned(action: &Action) -> Option<(&Plan, ClaimOf)> {
         namespace: object.namespace.clone(),
         name: claim_name(object).into(),
         lasts: *lasts,
+        owner: Some(object.clone()),
     };
     Some((plan, claim))
 }

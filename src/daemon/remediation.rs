@@ -7,17 +7,19 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::board::Board;
+use super::opinions::Opinions;
 use super::switch::Switch;
 use crate::core::desk::Desk;
 use crate::core::engine::{State, Status};
 use crate::core::event::{Action, Anomaly};
-use crate::core::record::{Resource, StreamKey, Timestamp};
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::remedy::ask::ask;
 use crate::core::remedy::case::World;
+use crate::core::remedy::freeze::frozen;
 use crate::core::remedy::ledger::{Changed, Incidence, Ledger, Report, Task};
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::core::remedy::standing::{Standing, Trouble};
-use crate::core::silence::{Silences, Subject};
+use crate::core::silence::Silences;
 
 /// How long no record may come until a service is not heard any more.
 const GAP: Duration = Duration::from_secs(120);
@@ -43,7 +45,9 @@ pub(super) struct Remediation {
     settings: RemedySettings,
     switch: Arc<Switch>,
     heard: BTreeMap<StreamKey, Heard>,
-    storm_at: Option<Timestamp>,
+    pub(super) storm_at: Option<Timestamp>,
+    /// What people said of trouble.
+    pub(super) opinions: Opinions,
     /// What changed and is not on disk yet.
     pub(super) unwritten: BTreeMap<Box<str>, Changed>,
     /// What is handed out once all of `unwritten` is on disk.
@@ -82,6 +86,7 @@ impl Remediation {
             switch,
             heard: BTreeMap::new(),
             storm_at: None,
+            opinions: Opinions::default(),
             unwritten: BTreeMap::new(),
             waiting: Vec::new(),
             hands,
@@ -127,14 +132,15 @@ impl Remediation {
         (desk, board): (&Desk, &Board),
         now: Timestamp,
     ) {
-        let is_idle =
-            anomalies.is_empty() && self.ledger.next_deadline().is_none_or(|due| now < due);
-        if is_idle {
+        for anomaly in anomalies {
+            self.ledger.heard(&anomaly.stream, now);
+        }
+        let nobody_asks = anomalies.is_empty() || self.settings.rules.is_empty();
+        if nobody_asks && self.ledger.next_deadline().is_none_or(|due| now < due) {
             return;
         }
         let standing = self.standing(desk, board, now);
         for anomaly in anomalies {
-            self.ledger.heard(&anomaly.stream, now);
             for action in ask(&self.settings.rules, anomaly, now) {
                 let trouble = standing.troubles.trouble_of(anomaly);
                 let incident = trouble.map(|trouble| Incidence {
@@ -144,8 +150,9 @@ impl Remediation {
                 self.ledger.asked(action, incident, now);
             }
         }
+        let opinions = &self.opinions;
         self.ledger
-            .advance(&|action| standing.world(action, now), now);
+            .advance(&|action| standing.world(action, opinions, now), now);
     }
 
     /// Takes what came back from outside.
@@ -156,7 +163,8 @@ impl Remediation {
         now: Timestamp,
     ) {
         let standing = self.standing(desk, board, now);
-        let world = |action: &Action| standing.world(action, now);
+        let opinions = &self.opinions;
+        let world = |action: &Action| standing.world(action, opinions, now);
         self.ledger.report(report, &world, now);
     }
 
@@ -246,30 +254,25 @@ struct Here {
 }
 
 impl Here {
-    fn world(&self, action: &Action, now: Timestamp) -> World {
+    fn world(&self, action: &Action, opinions: &Opinions, now: Timestamp) -> World {
         let stream = &action.stream;
         let status = self.status.iter().find(|it| it.stream == *stream);
+        let model = status.and_then(|it| it.model.as_ref());
+        let trained_at = model.and_then(|it| it.trained_at);
         let heard = self.heard.get(stream);
         let heard = heard.filter(|heard| now.since(heard.last) <= GAP);
         World {
             stopped: self.stopped.clone(),
-            frozen: self.frozen(action, now),
-            model_age: status.and_then(|it| it.model.as_ref().map(|_| Duration::ZERO)),
+            frozen: frozen(&self.freezes, action, now),
+            model_age: trained_at.map(|at| now.since(at)),
             is_learning: status.is_some_and(|it| it.state != State::Active),
             dependants: self.callers.get(stream).copied().unwrap_or(0),
-            feedback: (0, 0),
+            feedback: opinions.of(&action.fingerprint),
             hearing_since: heard.map(|heard| heard.since),
             ..self.troubles.world(action)
         }
     }
-
-    /// The window in which nothing is to be done to the target.
-    fn frozen(&self, action: &Action, now: Timestamp) -> Option<Box<str>> {
-        let nothing = Resource::default();
-        let anomaly = action.anomaly.as_ref();
-        let resource = anomaly.map_or(&nothing, |anomaly| &anomaly.resource);
-        let subject = Subject::of_stream(&action.stream, resource, None);
-        let verdict = self.freezes.verdict(&subject, now);
-        verdict.muted_by.map(|by| by.to_string().into())
-    }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -57,6 +57,7 @@ fn asked() -> Value {
     };
     let facts = Facts {
         at: NOON,
+        is_upgrading: Some(false),
         namespace: Some(NamespaceFacts {
             name: "shop".into(),
             labels: vec![("knothole.dev/remediate".into(), "true".into())],
@@ -127,6 +128,7 @@ fn the_example_policy_decides_by_what_knothole_shows_it() {
     for (path, value) in [
         ("/action/kind", json!("roll_back")),
         ("/workload/labels", json!({"tier": "1"})),
+        ("/upgrading", Value::Null),
         ("/now", json!("2025-11-21T23:00:00.000000000Z")),
     ] {
         let decision = decide(&with(path, value));

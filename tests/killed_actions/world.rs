@@ -522,6 +522,7 @@ fn action(workload: &str, remedy: &Remedy, now: Timestamp) -> Action {
             score: 0.97,
             first_seen: now.minus(Duration::from_secs(30)),
             last_seen: now,
+            heard_at: now,
             anomalies: 1,
             model: "m".into(),
         },

@@ -1,11 +1,14 @@
 //! An action as somebody reads it who has to decide about it at three in the morning: 80 columns.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::age;
 use crate::cli::incidents::short_id;
 use crate::cli::terminal::grouped;
-use crate::core::record::Timestamp;
+use crate::core::event::Request;
+use crate::core::record::{Timestamp, inert};
+use crate::core::remedy::plan::by_hand;
 use crate::edge::api::{Page, lasting, parsed};
 
 /// All about `action`, as the API shows it. Nothing that somebody else wrote acts on the terminal.
@@ -31,7 +34,22 @@ pub(super) fn page(action: &Value, now: Timestamp) -> String {
         page.line("steps", &format!("{at} {state} by {by}{colon}{why}"));
     }
     next(action, &mut page);
-    page.text()
+    format!("{}{}", page.text(), undo(action))
+}
+
+/// What undoes what was sent, a command in one line each however long it is, so that it can be copied.
+fn undo(action: &Value) -> String {
+    if action["acted_at"].is_null() {
+        return String::new();
+    }
+    let requests = listed(&action["plan"]["undo"]).iter();
+    let requests = requests.filter_map(|it| Request::deserialize(it).ok());
+    let commands = requests.filter_map(|it| by_hand(&it));
+    let lines: String = commands.map(|it| format!("\n  {}", inert(&it))).collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\nto undo it:{lines}\n"),
+    }
 }
 
 /// What is to be done, and to what: `scale shop/Deployment/cart (by=1, max=5)`.

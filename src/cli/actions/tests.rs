@@ -34,6 +34,7 @@ fn action(text: &str) -> Value {
                 "body": "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"checkout-7d9f-x2l\"}}",
             }],
             "can_be_undone": false,
+            "undo": [],
             "checks": [
                 check("switch", "pass", "nobody has stopped actions"),
                 check("budget", "wait", "checkout-pdb allows no disruption now"),
@@ -98,6 +99,30 @@ fn what_is_over_has_nothing_next_and_no_time_left() {
     late["expires_at"] = json!("2026-08-01T02:55:18.000000000Z");
     let shown = page::page(&late, NOW);
     assert!(shown.contains("its time is up"), "{shown}");
+}
+
+#[test]
+fn what_undoes_what_was_sent_is_a_line_to_be_copied_however_long() {
+    let mut sent = action("x");
+    let value = "v".repeat(200);
+    sent["plan"]["undo"] = json!([{
+        "system": "kubernetes", "method": "PATCH", "content_type": "application/json-patch+json",
+        "path": "/apis/apps/v1/namespaces/shop/deployments/checkout/scale", "body": format!("[\"{value}\u{202e}\"]"),
+    }]);
+    assert!(
+        !page::page(&sent, NOW).contains("kubectl"),
+        "nothing was sent yet"
+    );
+    sent["acted_at"] = sent["asked_at"].clone();
+    let shown = page::page(&sent, NOW);
+    let expected = format!(
+        "\nto undo it:\n  kubectl patch deployments.v1.apps/checkout -n shop --subresource=scale --type=json -p '[\"{value}"
+    );
+    assert!(shown.contains(&expected), "{shown}");
+    assert!(
+        !shown.chars().any(|c| c != '\n' && is_deceptive(c)),
+        "{shown:?}"
+    );
 }
 
 #[test]

@@ -273,6 +273,26 @@ impl Action {
     pub const fn was_sent(&self) -> bool {
         self.acted_at.is_some()
     }
+
+    /// Whether no answer came when it was last sent, so that it could only be read whether it took place: what is read
+    /// may be somebody else's doing.
+    pub fn was_unsettled(&self) -> bool {
+        self.since_sent(ActionState::Unsettled)
+    }
+
+    /// Whether nobody ever knew if it took place.
+    pub fn was_never_settled(&self) -> bool {
+        self.state == ActionState::Inconclusive
+            && self.was_unsettled()
+            && !self.since_sent(ActionState::Done)
+    }
+
+    /// Whether it stood there since it was last sent.
+    fn since_sent(&self, state: ActionState) -> bool {
+        let steps = self.steps.iter().rev();
+        let mut since = steps.take_while(|step| step.state != ActionState::Sending);
+        since.any(|step| step.state == state)
+    }
 }
 
 /// How a target is.
@@ -299,6 +319,9 @@ pub struct Grounds {
     pub first_seen: Timestamp,
     /// Time of the latest one.
     pub last_seen: Timestamp,
+    /// When the latest anomaly that asked for it came, by our clock.
+    #[serde(default)]
+    pub heard_at: Timestamp,
     /// How many anomalies asked for it.
     pub anomalies: u64,
     /// The version of the model that judged last.
@@ -547,6 +570,16 @@ pub struct ActionEvent {
     pub at: Timestamp,
     /// As it is since.
     pub action: Arc<Action>,
+}
+
+impl ActionEvent {
+    /// Until when somebody may act on hearing of it, where that is so: a proposal, and what a hook is told to
+    /// do. Of what became of an action one may hear later, too.
+    pub fn good_until(&self) -> Option<Timestamp> {
+        let is_order = self.stage == ActionStage::Approved && self.action.remedy == Remedy::Webhook;
+        let is_acted_on = is_order || self.stage == ActionStage::Proposed;
+        is_acted_on.then_some(self.action.expires_at)
+    }
 }
 
 /// What can become of an action.

@@ -65,9 +65,12 @@ impl Book {
     }
 
     /// How often `kind` helped against `fingerprint` lately, and how often it did not: of the latest
-    /// [`OUTCOMES_MAX`](Self::OUTCOMES_MAX) outcomes. What was never verified counts for neither.
+    /// [`OUTCOMES_MAX`](Self::OUTCOMES_MAX) outcomes. What was never verified counts for neither, nor does what
+    /// was not answered: who drains a node makes a pod go, too.
     pub fn record_of(&self, fingerprint: &str, kind: ActionKind) -> (u32, u32) {
-        let same = |it: &&Action| *it.fingerprint == *fingerprint && it.remedy.kind() == kind;
+        let same = |it: &&Action| {
+            *it.fingerprint == *fingerprint && it.remedy.kind() == kind && !it.was_unsettled()
+        };
         let outcomes = self.iter().filter(same).filter_map(|it| match it.state {
             ActionState::Effective => Some(true),
             ActionState::Ineffective | ActionState::Harmful => Some(false),
@@ -102,6 +105,13 @@ pub fn is_same_workload(a: &Target, b: &Target) -> bool {
         }
 }
 
+/// Whether two objects that were read are one. `None` where that cannot be told: one has no uid, or they are
+/// of two kinds, of which one may be what is claimed in the other's place.
+pub fn is_same_object(a: &Object, b: &Object) -> Option<bool> {
+    let is_known = !a.uid.is_empty() && !b.uid.is_empty() && a.kind == b.kind;
+    is_known.then(|| a.uid == b.uid)
+}
+
 /// Whether an action is of the workload or pod `object`.
 pub fn is_of(action: &Action, object: &Object) -> bool {
     let target = &action.target;
@@ -120,7 +130,7 @@ pub fn is_of_stream(action: &Action, stream: &StreamKey) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::event::Remedy;
+    use crate::core::event::{Remedy, Step};
     use crate::core::remedy::check::fixture::{NOW, Scene, mins, secs};
 
     fn action(id: &str, ago: u64, state: ActionState) -> Arc<Action> {
@@ -165,6 +175,32 @@ mod tests {
         assert_eq!(ids(book.iter()), ["a", "b"]);
         book.forget("a");
         assert_eq!(ids(book.iter()), ["b"]);
+    }
+
+    #[test]
+    fn a_remedy_gets_no_credit_and_no_blame_for_what_was_only_read_to_have_taken_place() {
+        use ActionState::{Done, Effective, Ineffective, Sending, Unsettled};
+        for (outcome, answered) in [(Effective, (1, 0)), (Ineffective, (0, 1))] {
+            for (states, record) in [
+                (vec![Sending, Done, outcome], answered),
+                (vec![Sending, Unsettled, Done, outcome], (0, 0)),
+                // What was refused after all was sent again, and answered.
+                (vec![Sending, Unsettled, Sending, Done, outcome], answered),
+            ] {
+                let mut action = Action::clone(&action("a", 30, outcome));
+                let step = |state: &ActionState| Step {
+                    at: NOW,
+                    state: *state,
+                    by: "knothole".into(),
+                    why: "".into(),
+                };
+                action.steps = states.iter().map(step).collect();
+                let (fingerprint, kind) = (action.fingerprint.clone(), action.remedy.kind());
+                let mut book = Book::default();
+                book.put(Arc::new(action));
+                assert_eq!(book.record_of(&fingerprint, kind), record, "{states:?}");
+            }
+        }
     }
 
     #[test]

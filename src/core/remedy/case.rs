@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::book::Book;
 use super::facts::{Facts, Rehearsal};
 use super::rule::{Limits, Rule};
-use crate::core::event::{Action, ActionKind};
+use crate::core::event::{Action, ActionKind, Remedy};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// One action, with all that speaks for it and against it.
@@ -33,6 +33,23 @@ impl Case<'_> {
     /// What the action changes.
     pub const fn reach(&self) -> Reach {
         Reach::of(self.action.remedy.kind())
+    }
+
+    /// Whether the workload's pods are replaced one after another, as its own strategy says.
+    pub fn rolls_out(&self) -> bool {
+        match &self.action.remedy {
+            Remedy::RestartWorkload | Remedy::RollBack => true,
+            Remedy::ArgoAction { action, .. } => **action == *"restart",
+            Remedy::RestartPod
+            | Remedy::Scale { .. }
+            | Remedy::ArgoSync { .. }
+            | Remedy::ArgoRollBack { .. }
+            | Remedy::JenkinsJob { .. }
+            | Remedy::FluxReceiver { .. }
+            | Remedy::AbortRollout { .. }
+            | Remedy::GatewayWeight { .. }
+            | Remedy::Webhook => false,
+        }
     }
 
     /// Whether the workload is claimed in the cluster before it is done. What a hook does is the hook's; and what
@@ -100,7 +117,8 @@ pub struct World {
     pub services: (u32, u32),
     /// When there was last a storm.
     pub storm_at: Option<Timestamp>,
-    /// How long ago the model of the service was trained; none where it is not judged by one yet.
+    /// How long ago the model of the service was trained; none where it is not judged by one yet, or nobody
+    /// knows.
     pub model_age: Option<Duration>,
     /// Whether the service is being learned anew.
     pub is_learning: bool,

@@ -26,8 +26,9 @@ pub struct Facts {
     pub autoscalers: Vec<Box<str>>,
     /// Who has claimed the workload for an action last, where anybody has.
     pub claim: Option<Claim>,
-    /// Versions of the nodes' kubelets that differ from each other: the cluster is being upgraded.
-    pub is_upgrading: bool,
+    /// Whether versions of the nodes' kubelets differ from each other: the cluster is being upgraded. None where
+    /// nodes were not looked at.
+    pub is_upgrading: Option<bool>,
     /// What the other system says that carries the action out, where it is not the cluster.
     pub argo: Option<ArgoFacts>,
     /// The route whose weights are to change, where it is there.
@@ -194,6 +195,8 @@ pub struct Revision {
     pub name: Box<str>,
     /// The pod template, without the label `pod-template-hash`.
     pub template: Value,
+    /// When what is in its place now was released first, where that is known.
+    pub replaced_at: Option<Timestamp>,
 }
 
 /// A disruption budget.
@@ -223,12 +226,14 @@ pub struct Claim {
 pub struct ArgoFacts {
     /// Whether it syncs by itself.
     pub is_automated: bool,
-    /// Whether a sync window forbids it now.
-    pub is_closed: bool,
+    /// Whether a sync window forbids it now; none where that cannot be known.
+    pub is_closed: Option<bool>,
     /// Whether an operation is under way.
     pub is_busy: bool,
     /// The id in its history of the revision before.
     pub previous: Option<i64>,
+    /// When what is in its place now was released first, where that is known.
+    pub replaced_at: Option<Timestamp>,
     /// The project.
     pub project: Box<str>,
     /// Its namespace.

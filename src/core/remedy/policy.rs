@@ -48,8 +48,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// | `pod` | `name`, `ready`, `restarts`, `created`, `controller` (a kind), `labels` |
 /// | `budgets` | disruption budgets of the pods: `name`, `allowed`, `observed` |
 /// | `autoscalers` | names of those that scale the workload |
-/// | `upgrading` | whether the cluster's nodes are being upgraded |
-/// | `argo` | `project`, `namespace`, `automated`, `closed` (by a sync window), `busy` |
+/// | `upgrading` | whether the cluster's nodes are being upgraded; `null` where they may not be looked at |
+/// | `argo` | `project`, `namespace`, `automated`, `closed` (by a sync window; `null` where Argo CD is asked through its objects), `busy` |
 ///
 /// A policy has to look at the types of numbers itself: in Rego any text is greater than any number.
 pub fn input(action: &Action, facts: Option<&Facts>, book: &Book, now: Timestamp) -> Value {
@@ -215,7 +215,7 @@ fn put_facts(fields: &mut Map<String, Value>, facts: Option<&Facts>) {
     );
     put("budgets", read(&budgets));
     put("autoscalers", read(&|facts| json!(facts.autoscalers)));
-    put("upgrading", read(&|facts| facts.is_upgrading.into()));
+    put("upgrading", read(&|facts| json!(facts.is_upgrading)));
     put(
         "argo",
         read(&|facts| optional(facts.argo.as_ref().map(of_argo))),

@@ -93,6 +93,9 @@ pub struct Limits {
     pub storm_share_max: f64,
     /// So few services in trouble are never a storm.
     pub storm_services_min: u32,
+    /// So many in trouble always are one: whoever makes up services makes the share small, and of one incident
+    /// no more than [`PARTS_MAX`](crate::core::event::Incident::PARTS_MAX) services are known.
+    pub storm_services_max: u32,
     /// How long after a storm nothing is done.
     pub storm_cool_down: Duration,
     /// So many services that depend on the target ask for a person.
@@ -125,8 +128,19 @@ pub struct Limits {
     pub recurrence_period: Duration,
     /// Whether a policy is asked before anything is done. Where it is and was not, nothing is done.
     pub has_policy: bool,
+    /// How long after a release trouble may begin for the release to be its cause.
+    pub release_age_max: Duration,
     /// How sure it must be that a remedy helps less often than `success_min` before a person is asked.
     pub success_doubt: f64,
+}
+
+impl Limits {
+    /// Whether so many services are in trouble, of those that are heard of, that what they share is the cause.
+    pub fn is_storm(&self, (heard, troubled): (u32, u32)) -> bool {
+        let share = self.storm_share_max * f64::from(heard);
+        troubled >= self.storm_services_max
+            || (troubled >= self.storm_services_min && f64::from(troubled) >= share)
+    }
 }
 
 impl Default for Limits {
@@ -151,6 +165,7 @@ impl Default for Limits {
             failure_share_max: 0.5,
             storm_share_max: 0.3,
             storm_services_min: 3,
+            storm_services_max: 40,
             storm_cool_down: minutes(10),
             dependants_max: 5,
             detectors_min: 2,
@@ -167,6 +182,7 @@ impl Default for Limits {
             failure_period: minutes(60),
             recurrence_period: minutes(4 * 60),
             has_policy: true,
+            release_age_max: minutes(60),
             success_doubt: 0.95,
         }
     }

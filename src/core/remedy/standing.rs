@@ -17,7 +17,7 @@ pub struct Trouble {
     pub services: Vec<StreamKey>,
     /// The ids of its signs, as far as they are kept.
     pub signs: Vec<Box<str>>,
-    /// The services of which a span or a metric says so too, and which of the two was first.
+    /// The services of which a span or a metric says so too, whatever was logged, and which of the two.
     pub measured: Vec<(StreamKey, Source)>,
 }
 
@@ -31,7 +31,7 @@ impl Trouble {
         }
         let parts = incident.parts.iter().filter(|part| part.first_seen <= now);
         let signs = || incident.signs.iter().filter(|sign| sign.first_seen <= now);
-        let measured = signs().filter(|sign| matches!(sign.source, Source::Span | Source::Metric));
+        let measured = signs().filter(|sign| sign.is_measured());
         Some(Self {
             id: incident.id.clone(),
             fingerprint: incident.fingerprint.clone(),
@@ -69,9 +69,7 @@ impl Standing {
 
     /// Whether so many services are in trouble that what they share is the cause.
     pub fn is_storm(&self, limits: &Limits) -> bool {
-        let (heard, troubled) = self.services();
-        troubled >= limits.storm_services_min
-            && f64::from(troubled) >= limits.storm_share_max * f64::from(heard)
+        limits.is_storm(self.services())
     }
 
     /// The incident that `anomaly` is a sign of, or else the one that its service is part of.

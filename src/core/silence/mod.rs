@@ -124,6 +124,12 @@ impl Silences {
         }
     }
 
+    /// A window that is open, whatever it is about.
+    pub fn open_window(&self, now: Timestamp) -> Option<By> {
+        let mut windows = self.windows.iter();
+        windows.find_map(|window| By::window(window, now))
+    }
+
     /// The next moment after `now` at which a verdict may differ; `None` where none comes. What is muted
     /// is to be looked at again then.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {

@@ -10,6 +10,7 @@ mod problem;
 mod read;
 mod remedies;
 mod restart;
+mod rule_tests;
 mod settings;
 mod silence_tests;
 mod incidents;
@@ -28,6 +29,7 @@ pub use incidents::{ApiSettings, ApiToken, CatalogEntry, IncidentSettings};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use remedies::{ActionRule, LimitSettings, RemediationSettings};
+pub use rule_tests::{Expected, RuleCase, RuleTests, load_rule_tests, rule_tests_from_text};
 pub use settings::{
     Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle, Settings,
     Telemetry, Templates,

@@ -237,10 +237,17 @@ impl Settings {
         self.actions.iter().filter_map(ActionRule::rule).collect()
     }
 
-    /// Whether senders have to show who they are, and may speak for nobody else.
+    /// Whether senders have to show who they are, and may speak for nobody else: of several tenants each has
+    /// to be held to its own Kubernetes namespaces.
     pub fn senders_are_known(&self) -> bool {
         let tls = self.receive.tls.as_ref();
-        !self.receive.tenants.is_empty() || tls.is_some_and(|it| it.client_ca.is_some())
+        match self.receive.tenants.as_slice() {
+            [] => tls.is_some_and(|it| it.client_ca.is_some()),
+            [_] => true,
+            several => several
+                .iter()
+                .all(|tenant| tenant.resource.contains_key("k8s.namespace.name")),
+        }
     }
 
     /// The file that stops all actions while it is there.
@@ -365,7 +372,40 @@ fn rule_findings(settings: &Settings, index: usize, rule: &ActionRule, found: &m
             );
         }
     }
+    if rule.action == ActionKind::GatewayWeight && rule.mode == Mode::Auto {
+        let what = "where requests go is never changed without a person; write mode: approve";
+        say("mode", what.to_owned());
+    }
     if let Some(missing) = systems::missing(&settings.remediation, rule) {
         say("mode", missing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::daemon::config::from_text;
+
+    /// What is said of a rule with these settings.
+    fn told(rule: &str) -> String {
+        let text = format!(
+            "actions:\n  - name: r\n{rule}remediation:\n  kubernetes: {{ server: 'https://k', token_file: t }}\n"
+        );
+        match from_text("k.yaml", &text, &[]) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_weight_is_never_set_without_a_person_and_who_asks_for_it_is_told() {
+        let rule = |mode: &str| {
+            told(&format!(
+                "    action: gateway_weight\n    mode: {mode}\n    route: r\n    backend: b\n    weight: 1\n"
+            ))
+        };
+        let said = rule("auto");
+        let place = "k.yaml:4:11  actions[0].mode: where requests go is never changed without a person";
+        assert!(said.contains(place) && said.contains("write mode: approve"), "{said}");
+        assert_eq!(rule("approve"), "");
     }
 }

@@ -1,8 +1,13 @@
 //! A note on the object of an action, for whoever describes it.
 
+use std::time::Duration;
+
 use super::Hands;
 use crate::core::event::{ActionEvent, ActionStage, ActionState};
 use crate::edge::kube::Noted;
+
+/// How soon an Event that was not taken is told once more. Told twice it is there once.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Hands {
     /// Tells the cluster what became of an action, where it is about an object.
@@ -22,7 +27,12 @@ impl Hands {
             is_warning: is_warning(event),
             at: event.at,
         };
-        if let Err(error) = kube.note(&noted).await {
+        let mut taken = kube.note(&noted).await;
+        if taken.is_err() {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            taken = kube.note(&noted).await;
+        }
+        if let Err(error) = taken {
             tracing::warn!(%error, action = %action.id, "The cluster took no Event about an action.");
         }
     }

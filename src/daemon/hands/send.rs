@@ -1,22 +1,17 @@
 //! Sending: what was written down goes out once, or not at all.
 //!
 //! ```text
-//!  written ── at most START_WITHIN ──▶ it begins ── claim, request, what becomes of it ──▶ answer
-//!     └────────────────────────── less than Ledger::TASK_MAX ─────────────────────────────────┘
+//!  written ── at most Ledger::SEND_WITHIN ──▶ it begins ── claim, request, what becomes of it ──▶ answer
+//!     └────────────────────────────── less than Ledger::TASK_MAX ────────────────────────────────────┘
 //! ```
-
-use std::time::Duration;
 
 use super::{Hands, never, only, planned, system_of, unset};
 use crate::core::event::{Action, Request, System};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Answer, Refused};
+use crate::core::remedy::ledger::Ledger;
 use crate::daemon::clock;
 use crate::edge::outgoing::Gate;
-
-/// How long after it was written down that something may be sent it goes out at the latest. The ledger gives an
-/// answer up after a while and has it found out whether it took place: nothing may go out after that.
-pub(super) const START_WITHIN: Duration = Duration::from_secs(30);
 
 impl Hands {
     /// What came of carrying out `action`.
@@ -39,7 +34,7 @@ impl Hands {
             }
             (Some(System::ArgoCd | System::Jenkins | System::Flux), Some(request)) => {
                 let act = self.ask(request, &in_time);
-                kube.claiming(id, &claim, act).await
+                kube.claiming(id, &claim, plan.subject.as_ref(), act).await
             }
             (Some(System::ArgoCd | System::Jenkins | System::Flux | System::Hook) | None, _) => {
                 never("its plan has no request that can be sent")
@@ -64,7 +59,7 @@ impl Hands {
     }
 
     /// Why nothing may be sent at this very moment.
-    fn forbidden(&self, expires_at: Timestamp) -> Option<Answer> {
+    pub(super) fn forbidden(&self, expires_at: Timestamp) -> Option<Answer> {
         if let Some(why) = self.switch.stopped() {
             let why = format!("all actions are stopped: {why}");
             return Some(Answer::Refused(Refused::Switched, why.into()));
@@ -76,7 +71,7 @@ impl Hands {
 
 /// Whether it is too late to begin what was written down at `written`.
 fn held_up(written: Timestamp) -> Option<Answer> {
-    let is_late = clock::now().since(written) > START_WITHIN;
+    let is_late = clock::now().since(written) > Ledger::SEND_WITHIN;
     is_late.then(|| {
         let why = "sending was held up for too long".into();
         Answer::Refused(Refused::NotNow(None), why)

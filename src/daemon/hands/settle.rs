@@ -1,10 +1,10 @@
 //! Settling: whether something of which no answer came took place.
 
-use super::send::START_WITHIN;
 use super::{Hands, only, planned, system_of};
 use crate::core::event::{Action, Plan, System};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::Settlement;
+use crate::core::remedy::ledger::Ledger;
 use crate::daemon::clock;
 
 impl Hands {
@@ -33,7 +33,7 @@ impl Hands {
     ) -> (Settlement, Box<str>) {
         let systems = &self.systems;
         // It may have gone out so much later than it was written down: for so much longer it may be under way.
-        let now = clock::now().minus(START_WITHIN);
+        let now = clock::now().minus(Ledger::SEND_WITHIN);
         let Some(request) = only(plan) else {
             return (Settlement::Unclear, "its plan has no one request".into());
         };

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::send::START_WITHIN;
 use super::*;
-use crate::core::event::{ActionState, Grounds, Mode, Object, Remedy, Target};
+use crate::core::event::{
+    ActionEvent, ActionStage, ActionState, Grounds, Mode, Object, Remedy, Target,
+};
 use crate::core::record::StreamKey;
 use crate::core::remedy::plan::claim_name;
 use crate::daemon::clock;
@@ -19,6 +21,8 @@ use crate::edge::ci::{Flux, FluxSettings, Jenkins, JenkinsSettings};
 use crate::edge::kube::{Kube, KubeSettings, Source};
 use crate::edge::outgoing::{Ask, Egress, SecretRef, Stub};
 
+const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/cart";
+const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/shop/events";
 const ID: &str = "00112233445566778899aabbccddeeff";
 
 /// What the servers have, and what happens when they are asked.
@@ -27,9 +31,17 @@ struct World {
     lease: Mutex<Option<Value>>,
     /// Throws the switch once the workload is claimed.
     throws: Mutex<Option<Arc<Switch>>>,
+    /// How often somebody else has changed the workload since it was planned for.
+    changes: AtomicU64,
+    /// How many Events are not taken.
+    untaken: AtomicU64,
 }
 
 impl World {
+    fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
     fn answer(&self, ask: &Ask) -> Response {
         let path = ask.uri.path();
         let mut lease = self.lease.lock().unwrap();
@@ -47,6 +59,17 @@ impl World {
                 }
                 (StatusCode::CREATED, Json(written)).into_response()
             }
+            ("GET", DEPLOYMENT) => {
+                let meta = json!({ "name": "cart", "uid": "u1", "generation": 3 + self.changes() });
+                Json(json!({ "metadata": meta })).into_response()
+            }
+            ("POST", EVENTS) => match self.untaken.load(Ordering::SeqCst) {
+                0 => StatusCode::CREATED.into_response(),
+                left => {
+                    self.untaken.store(left - 1, Ordering::SeqCst);
+                    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+                }
+            },
             ("POST", "/job/restart/buildWithParameters") => {
                 let mut headers = HeaderMap::new();
                 headers.insert(header::LOCATION, "/queue/item/7/".parse().unwrap());
@@ -59,11 +82,12 @@ impl World {
                 let build = json!({ "number": 3, "building": false, "result": "SUCCESS" });
                 Json(build).into_response()
             }
-            ("GET", "/api/v1/applications/cart") => Json(json!({
-                "metadata": { "name": "cart", "namespace": "argocd" },
-                "spec": { "project": "shop" },
-            }))
-            .into_response(),
+            ("GET", "/api/v1/applications/cart") | ("POST", "/api/v1/applications/cart/sync") => {
+                Json(tried_application()).into_response()
+            }
+            ("GET", "/api/v1/account/can-i/applications/sync/shop/cart") => {
+                Json(json!({ "value": "yes" })).into_response()
+            }
             ("GET", "/api/v1/applications/cart/syncwindows") => {
                 Json(json!({ "canSync": false })).into_response()
             }
@@ -71,6 +95,18 @@ impl World {
             _ => gone(),
         }
     }
+}
+
+/// An application whose latest operation is the dry run of our action.
+fn tried_application() -> Value {
+    json!({
+        "metadata": { "name": "cart", "namespace": "argocd" },
+        "spec": { "project": "shop" },
+        "status": { "operationState": {
+            "phase": "Succeeded",
+            "operation": { "sync": { "dryRun": true }, "info": [{ "name": "i", "value": ID }] },
+        }},
+    })
 }
 
 fn gone() -> Response {
@@ -101,6 +137,11 @@ impl Bench {
             poll: Duration::from_millis(1),
             ..JenkinsSettings::of(&url, "knothole", secret())
         };
+        let argo = ArgoSettings {
+            dry_run: true,
+            poll: Duration::from_millis(1),
+            ..ArgoSettings::of(&url, secret())
+        };
         let cluster = KubeSettings::of(Source::Server {
             url: url.clone(),
             ca_file: None,
@@ -109,7 +150,7 @@ impl Bench {
         let systems = Systems {
             kube: Some(Kube::connect(&cluster, Arc::new(clock::now)).await.unwrap()),
             policy: None,
-            argo: Some(Argo::new(&ArgoSettings::of(&url, secret()), &egress).unwrap()),
+            argo: Some(Argo::new(&argo, &egress).unwrap()),
             jenkins: Some(Jenkins::new(&jenkins, &egress).unwrap()),
             flux: Some(Flux::new(&FluxSettings::of(&url, secret()), &egress).unwrap()),
         };
@@ -127,6 +168,16 @@ impl Bench {
         let all = std::iter::from_fn(|| self.stub.asked());
         let line = |ask: Ask| format!("{} {}", ask.method, ask.uri.path());
         all.map(line).collect()
+    }
+
+    /// How often Argo CD is asked for an operation by a rehearsal of `action`, and what that shows.
+    async fn trials(&mut self, action: &Action) -> (usize, Option<Result<(), Box<str>>>) {
+        let rehearsal = self.hands.rehearse(action, &[], &json!({})).await;
+        let asked = self.asked();
+        let trials = asked
+            .iter()
+            .filter(|it| it.starts_with("POST") && it.ends_with("/sync"));
+        (trials.count(), rehearsal.dry_run)
     }
 
     fn is_given_back(&self) -> bool {
@@ -167,6 +218,12 @@ fn request(system: System, path: &str, body: &str) -> Request {
 fn job() -> Request {
     let body = format!("KNOTHOLE_ACTION_ID={ID}");
     request(System::Jenkins, "/job/restart/buildWithParameters", &body)
+}
+
+fn sync() -> Request {
+    let body = json!({ "infos": [{ "name": "i", "value": ID }], "dryRun": false });
+    let path = "/api/v1/applications/cart/sync";
+    request(System::ArgoCd, path, &body.to_string())
 }
 
 fn hook() -> Request {
@@ -226,10 +283,11 @@ async fn a_job_is_started_once_while_the_workload_is_claimed() {
     let asked = bench.asked();
     let list = lease().rsplit_once('/').unwrap().0.to_owned();
     assert_eq!(
-        asked[..3],
+        asked[..4],
         [
             format!("GET {}", lease()),
             format!("POST {list}"),
+            format!("GET {DEPLOYMENT}"),
             "POST /job/restart/buildWithParameters".to_owned(),
         ]
     );
@@ -280,8 +338,27 @@ async fn the_switch_is_heeded_before_anything_is_asked_and_again_after_the_claim
         );
         assert!(bench.is_given_back());
         let asked = bench.asked();
-        assert!(asked.iter().all(|it| it.contains("/leases")), "{asked:?}");
+        let changes = asked.iter().filter(|it| !it.starts_with("GET"));
+        let mut changes = changes.filter(|it| !it.contains("/leases"));
+        assert_eq!(changes.next(), None);
         bench.hands.switch.release().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_changed_since_it_was_planned_for_is_left_alone_whoever_acts() {
+    let mut bench = Bench::new().await;
+    bench.world.changes.store(1, Ordering::SeqCst);
+    for request in [job(), hook(), sync()] {
+        let answer = bench.hands.send(&action(vec![request])).await;
+        assert!(
+            matches!(answer, Answer::Refused(Refused::Changed, _)),
+            "{answer:?}"
+        );
+        assert!(bench.is_given_back());
+        let asked = bench.asked();
+        let mut acts = asked.iter().filter(|it| !it.starts_with("GET"));
+        assert!(acts.all(|it| it.contains("/leases")), "{asked:?}");
     }
 }
 
@@ -289,7 +366,7 @@ async fn the_switch_is_heeded_before_anything_is_asked_and_again_after_the_claim
 async fn what_was_held_up_or_is_too_late_is_not_begun() {
     let mut bench = Bench::new().await;
     let mut held_up = action(vec![job()]);
-    let before = START_WITHIN + Duration::from_secs(1);
+    let before = Ledger::SEND_WITHIN + Duration::from_secs(1);
     held_up.acted_at = Some(clock::now().minus(before));
     let answer = bench.hands.send(&held_up).await;
     let again = Refused::NotNow(None);
@@ -361,6 +438,48 @@ async fn a_system_that_is_not_set_forbids_what_acts_and_not_what_suggests() {
 }
 
 #[tokio::test]
+async fn argo_cd_tries_a_plan_once_where_it_may_be_carried_out_and_nobody_has_stopped_it() {
+    let mut bench = Bench::new().await;
+    let mut action = action(vec![sync()]);
+    for mode in [Mode::Observe, Mode::Suggest] {
+        action.mode = mode;
+        assert_eq!(bench.trials(&action).await, (0, None), "{mode:?}");
+    }
+    for (mode, times) in [(Mode::Approve, 1), (Mode::Auto, 0), (Mode::Auto, 0)] {
+        action.mode = mode;
+        assert_eq!(
+            bench.trials(&action).await,
+            (times, Some(Ok(()))),
+            "{mode:?}"
+        );
+    }
+    action.plan.as_mut().unwrap().hash = "another".into();
+    assert_eq!(bench.trials(&action).await.0, 1);
+    bench.hands.switch.stop("enough").unwrap();
+    action.plan.as_mut().unwrap().hash = "a third".into();
+    let (times, would) = bench.trials(&action).await;
+    assert_eq!(times, 0);
+    assert!(would.unwrap().unwrap_err().contains("enough"));
+}
+
+#[tokio::test]
+async fn an_event_that_the_cluster_does_not_take_is_told_once_more() {
+    let mut bench = Bench::new().await;
+    for (untaken, told) in [(0, 1), (1, 2), (9, 2)] {
+        bench.world.untaken.store(untaken, Ordering::SeqCst);
+        let event = ActionEvent {
+            id: "e".into(),
+            stage: ActionStage::Executed,
+            at: clock::now(),
+            action: Arc::new(action(vec![job()])),
+        };
+        bench.hands.note(&event).await;
+        let asked = bench.asked();
+        assert_eq!(asked, vec![format!("POST {EVENTS}"); told], "{untaken}");
+    }
+}
+
+#[tokio::test]
 async fn an_application_is_looked_at_through_the_api_of_argo_cd_where_that_is_set() {
     let mut bench = Bench::new().await;
     let remedy = Remedy::ArgoSync {
@@ -368,7 +487,7 @@ async fn an_application_is_looked_at_through_the_api_of_argo_cd_where_that_is_se
     };
     let facts = bench.hands.look(&target(), &remedy).await.unwrap();
     let argo = facts.argo.unwrap();
-    assert!(argo.is_closed && argo.object.is_none());
+    assert!(argo.is_closed == Some(true) && argo.object.is_none());
     let asked = bench.asked();
     assert!(
         !asked.iter().any(|it| it.contains("argoproj.io")),
@@ -404,7 +523,7 @@ fn the_longest_sending_is_over_before_the_ledger_gives_it_up() {
         ("flux", flux.timeout),
     ]);
     for (system, takes) in longest {
-        assert!(START_WITHIN + takes < Ledger::TASK_MAX, "{system}");
+        assert!(Ledger::SEND_WITHIN + takes < Ledger::TASK_MAX, "{system}");
     }
     assert!(READ_WITHIN < Ledger::TASK_MAX);
 }

@@ -88,10 +88,13 @@ pub(super) async fn actions(State(served): Shown, asked: Asked<Actions>) -> Answ
 /// what they change.
 pub(super) async fn action(State(served): Shown, id: Path<String>, Extension(by): By) -> Answer {
     let mut found = one_action(&served, id).await?;
-    let requests = found["plan"]["requests"].as_array_mut();
-    let hidden = requests.filter(|_| by.role < Role::Operator);
-    for request in hidden.into_iter().flatten() {
-        request["body"] = withheld(request["body"].as_str().unwrap_or_default()).into();
+    if by.role < Role::Operator {
+        for list in ["requests", "undo"] {
+            let requests = found["plan"][list].as_array_mut();
+            for request in requests.into_iter().flatten() {
+                request["body"] = withheld(request["body"].as_str().unwrap_or_default()).into();
+            }
+        }
     }
     Ok(answer(StatusCode::OK, &found))
 }

@@ -21,6 +21,10 @@ pub trait Desk: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal`]: nothing was changed.
     fn apply(&self, order: Order, by: &Caller) -> Result<Applied, Refusal>;
+
+    /// Has nothing done to any cluster from now on, at least until an [`Order::Stop`] that follows was
+    /// applied. It waits for nothing.
+    fn stop_at_once(&self);
 }
 
 /// Who gives an order.

@@ -316,6 +316,7 @@ pub(super) fn action() -> Action {
             score: 0.997,
             first_seen: at(0),
             last_seen: at(64),
+            heard_at: at(64),
             anomalies: 4,
             model: "4be1".into(),
         },

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  look      application ─▶ ArgoFacts                  reads alone
-//!  rehearse  request ─▶ may the token, and a dry run   changes nothing, unless the owner wants Argo CD's dry run
+//!  rehearse  request ─▶ may the token                  reads alone
+//!  try_out   request ─▶ Argo CD's dry run              an operation, where the owner wants it
 //!  send      request ─▶ Answer                         once; then what becomes of it is followed for a while
 //!  settle    request ─▶ Settlement, and why            reads, where no answer came
 //! ```
@@ -23,5 +24,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use rehearse::Trial;
 pub use settings::ArgoSettings;
 pub use wire::Argo;

@@ -7,8 +7,10 @@ use super::application::Application;
 use super::error::why;
 use super::operation::{Ours, Shown};
 use super::send::{Asked, Reading, begun};
-use super::wire::{Argo, Unread};
+use super::wire::{Argo, Unread, answered};
 use crate::core::event::Request;
+use crate::core::remedy::facts::Answer;
+use crate::edge::outgoing::{Gate, Reply};
 
 /// What a token may.
 #[derive(Deserialize)]
@@ -17,12 +19,18 @@ struct CanI {
     value: String,
 }
 
+/// What came of having an operation tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// How it ended; or that nobody knows, and it is not tried again.
+    Over(Result<(), Box<str>>),
+    /// Nothing was begun for certain; why.
+    NotBegun(Box<str>),
+}
+
 impl Argo {
-    /// Whether Argo CD would do what `request` asks for. `None` where it knows no way to tell: then nothing is
-    /// against it so far.
-    ///
-    /// An operation is tried as a dry run only where the owner has set
-    /// [`dry_run`](super::ArgoSettings::dry_run); the action of a resource cannot be.
+    /// Whether the token may do what `request` asks for. `None` where nothing is against it so far: what comes of an
+    /// operation only a [trial](Self::try_out) tells, and what comes of the action of a resource nothing does.
     pub async fn rehearse(&self, request: &Request) -> Option<Result<(), Box<str>>> {
         let Some(reading) = Reading::of(request) else {
             return Some(Err("this is no request that Argo CD is sent".into()));
@@ -30,10 +38,48 @@ impl Argo {
         if reading.asked == Asked::Resource {
             return None;
         }
-        match self.may_sync(&reading).await {
-            Ok(()) if self.dry_run => Some(self.tried(&reading, request).await),
-            Ok(()) => None,
-            Err(why) => Some(Err(why)),
+        self.may_sync(&reading).await.err().map(Err)
+    }
+
+    /// Whether the owner has set [`dry_run`](super::ArgoSettings::dry_run), and `request` can be tried.
+    pub fn is_tried(&self, request: &Request) -> bool {
+        let reading = Reading::of(request);
+        self.dry_run && reading.is_some_and(|it| it.asked != Asked::Resource)
+    }
+
+    /// Has the operation of `request` tried, unless `gate` forbids it, and waits for how that ends. It is an operation
+    /// like any other: it takes the application's place for operations, and is shown and told as the last one.
+    pub async fn try_out(&self, request: &Request, gate: Gate<'_>) -> Trial {
+        let Some(reading) = Reading::of(request) else {
+            return Trial::NotBegun("this is no request that Argo CD is sent".into());
+        };
+        let Some((trial, id)) = dry(request) else {
+            return Trial::NotBegun("the request cannot be tried".into());
+        };
+        let signed = match self.peer.rendered(&trial) {
+            Ok(rendered) => self.signed(rendered).await,
+            Err(why) => return Trial::NotBegun(why.into()),
+        };
+        if let Some(Answer::Refused(_, why)) = gate() {
+            return Trial::NotBegun(why);
+        }
+        let asked = match signed {
+            Ok(signed) => answered(signed).await,
+            Err(silence) => Err(silence),
+        };
+        match asked {
+            Ok(reply) if reply.status.as_u16() == 200 => {
+                Trial::Over(self.tried(&reading, &id, &reply).await)
+            }
+            Ok(reply) if reply.status.is_server_error() => Trial::Over(Err(why(&reply).into())),
+            Ok(reply) => Trial::NotBegun(why(&reply).into()),
+            Err(silence) => {
+                let why = format!("Argo CD did not answer: {}", silence.why).into();
+                match silence.was_sent {
+                    true => Trial::Over(Err(why)),
+                    false => Trial::NotBegun(why),
+                }
+            }
         }
     }
 
@@ -55,18 +101,11 @@ impl Argo {
         }
     }
 
-    /// Has the operation tried, and waits for how that ends.
-    async fn tried(&self, reading: &Reading<'_>, request: &Request) -> Result<(), Unread> {
-        let (trial, id) = dry(request).ok_or("the request cannot be tried")?;
-        let rendered = self.peer.rendered(&trial)?;
-        let reply = self.asked(rendered).await;
-        let reply = reply.map_err(|silence| format!("Argo CD did not answer: {}", silence.why))?;
-        if reply.status.as_u16() != 200 {
-            return Err(why(&reply).into());
-        }
+    /// How the trial ends that `reply` shows as asked for.
+    async fn tried(&self, reading: &Reading<'_>, id: &str, reply: &Reply) -> Result<(), Unread> {
         let application: Application = reply.json()?;
         let ours = Ours {
-            id: &id,
+            id,
             is_dry: true,
             back_to: reading.back_to,
             begun: begun(&application),

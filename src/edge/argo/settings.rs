@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::edge::outgoing::{Egress, Problem, SecretRef, address_problem};
+use crate::edge::outgoing::{Egress, Problem, SecretRef, trusted_address_problem};
 
 /// How Argo CD is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct ArgoSettings {
     pub project: Option<Box<str>>,
     /// The namespace of the applications, where it is not Argo CD's own.
     pub app_namespace: Option<Box<str>>,
-    /// Whether operations are tried with `dryRun` first. Argo CD's dry run is an operation like any other: it
+    /// Whether operations that may be carried out are tried with `dryRun` first. Argo CD's dry run is an operation like any other: it
     /// takes the application's place for operations, takes the place of the last one in its status, and is told
     /// to those who have subscribed to operations.
     pub dry_run: bool,
@@ -63,7 +63,7 @@ impl ArgoSettings {
     pub fn check(&self, path: &str, egress: &Egress) -> Vec<Problem> {
         let at = |field: &str| format!("{path}.{field}");
         let mut found: Vec<Problem> =
-            address_problem(&at("url"), &self.url, self.allow_private, egress)
+            trusted_address_problem(&at("url"), &self.url, self.allow_private, egress)
                 .into_iter()
                 .collect();
         let mut wrong = |field: &str, message: &str, hint| {

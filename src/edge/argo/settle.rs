@@ -10,7 +10,8 @@ use crate::core::record::Timestamp;
 use crate::core::remedy::facts::Settlement;
 
 /// How long after it was sent a request may still be under way somewhere. Nothing is said not to have taken
-/// place before; and the ledger asks for longer than this.
+/// place before. The ledger asks for less than a minute, so that only where it was long before it noticed that no
+/// answer came it still hears this; all else nobody can say.
 pub(super) const GRACE: Duration = Duration::from_secs(50);
 /// So much the clocks of Argo CD's cluster and ours may differ.
 pub(super) const SKEW: Duration = Duration::from_secs(30);

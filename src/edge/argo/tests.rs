@@ -127,7 +127,9 @@ async fn an_application_is_read_as_the_checks_need_it() {
     assert_eq!(
         facts,
         ArgoFacts {
+            is_closed: Some(false),
             previous: Some(7),
+            replaced_at: parsed("2025-11-20T00:00:09Z"),
             project: "shop".into(),
             namespace: "argocd".into(),
             ..ArgoFacts::default()
@@ -137,7 +139,7 @@ async fn an_application_is_read_as_the_checks_need_it() {
     server.state().application["spec"]["syncPolicy"] = json!({"automated": {"prune": true}});
     server.state().application["operation"] = json!({"sync": {}});
     let facts = argo.look("cart").await.unwrap().unwrap();
-    assert!(facts.is_closed && facts.is_automated && facts.is_busy);
+    assert!(facts.is_closed == Some(true) && facts.is_automated && facts.is_busy);
     server.state().application["spec"]["syncPolicy"] = json!({"automated": {"enabled": false}});
     assert!(!argo.look("cart").await.unwrap().unwrap().is_automated);
 }
@@ -545,8 +547,10 @@ async fn a_rehearsal_asks_what_the_token_may_and_begins_no_operation() {
 async fn a_dry_run_is_made_where_the_owner_wants_it_and_is_not_taken_for_the_real_thing() {
     let server = Server::new();
     let stub = server.start().await;
+    assert!(!argo(&stub).is_tried(&sync()));
     let argo = argo_with(&format!("http://{}", stub.address), |it| it.dry_run = true);
-    assert_eq!(argo.rehearse(&sync()).await, Some(Ok(())));
+    assert!(argo.is_tried(&sync()) && !argo.is_tried(&restart()));
+    assert_eq!(argo.try_out(&sync(), OPEN).await, Trial::Over(Ok(())));
     let latest = server.state().application["status"]["operationState"].clone();
     assert_eq!(latest["operation"]["sync"]["dryRun"], true);
     assert_eq!(latest["operation"]["info"][0]["value"], ID);
@@ -554,11 +558,26 @@ async fn a_dry_run_is_made_where_the_owner_wants_it_and_is_not_taken_for_the_rea
     assert_ne!(settled(&argo, &sync(), GRACE).await.0, Settlement::Done);
     server.state().began = "2025-11-21T05:00:00Z";
     server.state().phases = vec![("Failed", "no such kind")];
-    let why = argo.rehearse(&rollback()).await.unwrap().unwrap_err();
+    let Trial::Over(Err(why)) = argo.try_out(&rollback(), OPEN).await else {
+        panic!("it failed")
+    };
     assert!(why.contains("no such kind"), "{why}");
     server.state().can_sync = false;
-    let why = argo.rehearse(&sync()).await.unwrap().unwrap_err();
+    let Trial::NotBegun(why) = argo.try_out(&sync(), OPEN).await else {
+        panic!("it was refused")
+    };
     assert!(why.contains("sync window"), "{why}");
+}
+
+#[tokio::test]
+async fn a_dry_run_is_not_begun_while_all_actions_are_stopped() {
+    let server = Server::new();
+    let stub = server.start().await;
+    let argo = argo_with(&format!("http://{}", stub.address), |it| it.dry_run = true);
+    let stopped: Gate<'_> = &|| Some(Answer::Refused(Refused::Switched, "enough".into()));
+    let trial = argo.try_out(&sync(), stopped).await;
+    assert_eq!(trial, Trial::NotBegun("enough".into()));
+    assert!(server.state().application["operation"].is_null());
 }
 
 #[test]

@@ -11,8 +11,8 @@ use sha2::Sha256;
 use crate::core::event::{Request, System};
 use crate::core::remedy::facts::{Answer, Refused, Settlement};
 use crate::edge::outgoing::{
-    Egress, Gate, Peer, Problem, Reach, Reply, SecretError, SecretRef, SetupError, address_problem,
-    ask, fresh, load,
+    Egress, Gate, Peer, Problem, Reach, Reply, SecretError, SecretRef, SetupError, ask, fresh,
+    load, trusted_address_problem,
 };
 
 /// Most bytes of an answer: receivers answer with none.
@@ -51,7 +51,7 @@ impl FluxSettings {
     /// looked up.
     pub fn check(&self, path: &str, egress: &Egress) -> Vec<Problem> {
         let at = format!("{path}.url");
-        let address = address_problem(&at, &self.url, self.allow_private, egress);
+        let address = trusted_address_problem(&at, &self.url, self.allow_private, egress);
         let is_good = !self.timeout.is_zero() && self.timeout <= TIMEOUT_MAX;
         let timeout = (!is_good).then(|| Problem {
             path: format!("{path}.timeout"),

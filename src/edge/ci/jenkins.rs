@@ -20,5 +20,4 @@ mod wire;
 mod tests;
 
 pub use settings::JenkinsSettings;
-pub use start::Started;
 pub use wire::Jenkins;

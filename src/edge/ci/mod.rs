@@ -8,4 +8,4 @@ mod flux;
 mod jenkins;
 
 pub use flux::{Flux, FluxSettings};
-pub use jenkins::{Jenkins, JenkinsSettings, Started};
+pub use jenkins::{Jenkins, JenkinsSettings};

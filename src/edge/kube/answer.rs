@@ -17,6 +17,7 @@ pub(super) fn of_reply(reply: &Reply) -> Answer {
     let refused = match reply.status {
         status if status.is_success() => return Answer::Done(said),
         StatusCode::TOO_MANY_REQUESTS => Refused::NotNow(retry_after(reply)),
+        StatusCode::UNAUTHORIZED => Refused::NotNow(None),
         StatusCode::NOT_FOUND | StatusCode::CONFLICT => Refused::Changed,
         // A `test` of a JSON patch that failed names no cause; a field with a bad value does.
         StatusCode::UNPROCESSABLE_ENTITY if has_causes(reply) => Refused::Never,
@@ -40,11 +41,10 @@ pub(super) fn of_fault(fault: Fault) -> Answer {
 /// What becomes of an action that could not be prepared: nothing of it was sent.
 pub(super) fn of_error(error: &KubeError) -> Answer {
     let refused = match error {
-        KubeError::Settings(_)
-        | KubeError::Unauthenticated { .. }
-        | KubeError::Forbidden { .. }
-        | KubeError::Name(_) => Refused::Never,
-        KubeError::Unreachable { .. }
+        KubeError::Settings(_) | KubeError::Forbidden { .. } | KubeError::Name(_) => Refused::Never,
+        // A token that has just run out is renewed by somebody else, and read anew.
+        KubeError::Unauthenticated { .. }
+        | KubeError::Unreachable { .. }
         | KubeError::Refused { .. }
         | KubeError::Malformed { .. }
         | KubeError::TooMany { .. } => Refused::NotNow(None),

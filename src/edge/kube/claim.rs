@@ -19,10 +19,11 @@ use serde_json::{Value, json};
 use super::Kube;
 use super::answer;
 use super::error::{KubeError, bounded};
-use super::kinds::{doing, name};
+use super::kinds::{Kind, doing, name};
 use super::objects::{INSTANCE, annotation, timestamp_of};
 use super::read::parsed;
 use super::wire::{Ask, Fault, Reply};
+use crate::core::event::Object;
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Answer, Claim, Refused};
 use crate::core::remedy::plan::ACTION_ANNOTATION;
@@ -36,6 +37,8 @@ pub struct ClaimOf {
     pub name: Box<str>,
     /// How long nobody else may act on the workload.
     pub lasts: Duration,
+    /// The workload, where it is known: the cluster collects the Lease when it is gone.
+    pub owner: Option<Object>,
 }
 
 /// Which attempt to claim it was: two instances may ask for one action.
@@ -48,6 +51,8 @@ pub(super) struct Held {
     attempt: String,
     claim: ClaimOf,
     version: Option<String>,
+    /// Whose the Lease is; of one that was there as it was, since to change that takes more rights in some clusters.
+    owners: Value,
     /// When it was taken, by our clock.
     pub(super) at: Timestamp,
 }
@@ -75,6 +80,10 @@ impl Kube {
         if let Some(lease) = &lease {
             may_take(lease, id, at)?;
         }
+        let owners = match &lease {
+            Some(lease) => json!(lease.metadata.owner_references),
+            None => owners(claim),
+        };
         let version = lease.and_then(|it| it.metadata.resource_version);
         let path = lease_path(&claim.namespace, &claim.name);
         let mut held = Held {
@@ -83,6 +92,7 @@ impl Kube {
             attempt: format!("{:016x}", rand::random::<u64>()),
             claim: claim.clone(),
             version,
+            owners,
             at,
         };
         match self.write(&held, Some(id)).await {
@@ -161,6 +171,7 @@ impl Kube {
                 "name": held.claim.name,
                 "namespace": held.claim.namespace,
                 "resourceVersion": held.version,
+                "ownerReferences": held.owners,
                 "annotations": {
                     ACTION_ANNOTATION: held.id,
                     INSTANCE: self.instance,
@@ -175,6 +186,22 @@ impl Kube {
             },
         })
     }
+}
+
+/// What the Lease goes with: the workload, where its uid is known, and in its own namespace alone.
+fn owners(claim: &ClaimOf) -> Value {
+    let owner = claim.owner.as_ref();
+    let owner = owner.filter(|it| it.namespace == claim.namespace && !it.uid.is_empty());
+    let owner = owner.and_then(|owner| Some((owner, Kind::of(&owner.kind)?)));
+    let owner = owner.map(|(owner, kind)| {
+        json!({
+            "apiVersion": kind.api_version(),
+            "kind": owner.kind,
+            "name": owner.name,
+            "uid": owner.uid,
+        })
+    });
+    owner.into_iter().collect()
 }
 
 /// Where a Lease is.

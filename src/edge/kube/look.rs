@@ -1,7 +1,6 @@
 //! Looking: what a cluster says of a target, read at about one time, with no more permissions than
 //! [`permissions`](crate::core::remedy::plan::permissions) names.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -36,7 +35,7 @@ impl Kube {
     /// What is known of `target` for `remedy`. What is not there is none, and no error.
     ///
     /// Whether the cluster is being upgraded is said only where nodes may be listed, which needs a permission
-    /// for the whole cluster; without it the answer is no, and is not asked for again.
+    /// for the whole cluster; without it nobody knows.
     ///
     /// # Errors
     /// The cluster cannot be asked, a permission is missing, or there is more of something than is read.
@@ -130,22 +129,18 @@ impl Kube {
             namespace: object.namespace.clone(),
             name: claim_name(object).into(),
             lasts: Duration::ZERO,
+            owner: None,
         };
         let lease: Option<Lease> = self.lease(&claim).await?;
         Ok(lease.as_ref().and_then(of_lease))
     }
 
-    /// Whether the kubelets are of more than one version.
-    async fn is_upgrading(&self) -> Result<bool, KubeError> {
-        if !self.may_list_nodes.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
+    /// Whether the kubelets are of more than one version; none where they may not be looked at. It is asked each time:
+    /// the right may be given later, and what one refusal was about is not known.
+    async fn is_upgrading(&self) -> Result<Option<bool>, KubeError> {
         match versions(&self.wire).await {
-            Ok(versions) => Ok(versions.len() > 1),
-            Err(KubeError::Forbidden { .. }) => {
-                self.may_list_nodes.store(false, Ordering::Relaxed);
-                Ok(false)
-            }
+            Ok(versions) => Ok(Some(versions.len() > 1)),
+            Err(KubeError::Forbidden { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -5,7 +5,7 @@
 //!  rehearse  plan ─▶ may we, and a dry run        changes nothing
 //!  access    permissions ─▶ may we                the same for what another system carries out
 //!  send      plan ─▶ Answer                       claims the workload, then the very requests of the plan, once
-//!  claiming  whatever is done elsewhere           claims the workload around it
+//!  claiming  whatever is done elsewhere           claims the workload around it, and looks at it once more
 //!  settle    plan ─▶ Settlement                   reads, where no answer came
 //!  note      an Event on the object
 //! ```
@@ -32,7 +32,6 @@ mod settle;
 mod wire;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 
 pub use claim::ClaimOf;
 pub use error::KubeError;
@@ -48,8 +47,6 @@ pub struct Kube {
     instance: Box<str>,
     field_manager: Box<str>,
     argo_namespace: Option<Box<str>>,
-    /// Until it was refused once.
-    may_list_nodes: AtomicBool,
 }
 
 impl Kube {
@@ -64,7 +61,6 @@ impl Kube {
             instance: settings.instance.clone(),
             field_manager: settings.field_manager.clone(),
             argo_namespace: settings.argo_namespace.clone(),
-            may_list_nodes: AtomicBool::new(true),
         })
     }
 }

@@ -58,7 +58,8 @@ impl Kube {
     }
 
     /// Has `act` done for the action `id` while its workload is claimed: what another system carries out. Nothing of
-    /// it begins before the claim is ours; where it comes to nothing for certain the claim is given back.
+    /// it begins before the claim is ours, and where `subject` is not as it was when that was planned; where it comes
+    /// to nothing for certain the claim is given back.
     ///
     /// A workload that this very action has claimed before may have been acted on: that is [`Answer::Unknown`], and
     /// `act` is not begun.
@@ -66,13 +67,21 @@ impl Kube {
         &self,
         id: &str,
         claim: &ClaimOf,
+        subject: Option<&Object>,
         act: impl Future<Output = Answer> + Send,
     ) -> Answer {
         let held = match self.take(id, claim).await {
             Ok(held) => held,
             Err(answer) => return answer,
         };
-        let answer = act.await;
+        let changed = match subject {
+            Some(subject) => self.changed(subject).await,
+            None => None,
+        };
+        let answer = match changed {
+            Some(answer) => answer,
+            None => act.await,
+        };
         if matches!(answer, Answer::Refused(..)) {
             self.give_back(&held).await;
         }
@@ -105,7 +114,7 @@ impl Kube {
         done
     }
 
-    /// One request, once.
+    /// One request, once, which was allowed just now.
     pub(super) async fn request(&self, request: &Request) -> Answer {
         let Ok(method) = request.method.parse::<Method>() else {
             return Answer::Refused(Refused::Never, "its method is none".into());
@@ -117,7 +126,7 @@ impl Kube {
             body: request.body.as_bytes().to_vec(),
             accept: JSON,
         };
-        match self.wire.ask(ask).await {
+        match self.wire.act(ask).await {
             Ok(reply) => answer::of_reply(&reply),
             Err(fault) => answer::of_fault(fault),
         }

@@ -15,10 +15,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tower::timeout::TimeoutLayer;
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Layer as _, ServiceBuilder};
+use tower::{BoxError, ServiceBuilder};
 
 use super::error::{KubeError, with_causes};
-use super::wire::{TokenFile, Wire};
+use super::wire::{TokenFile, Wire, in_time, not_late};
 use crate::core::record::Timestamp;
 
 /// Which cluster, and how it is spoken to.
@@ -214,7 +214,10 @@ fn client(config: &Config, timeout: Duration) -> Result<kube::Client, kube::Erro
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     let tls = config.rustls_https_connector_with_connector(tcp)?;
-    let connector = TimeoutLayer::new(timeout.min(CONNECT_TIMEOUT_MAX)).layer(tls);
+    let connector = ServiceBuilder::new()
+        .map_future(in_time)
+        .layer(TimeoutLayer::new(timeout.min(CONNECT_TIMEOUT_MAX)))
+        .service(tls);
     let connector = BoxCloneSyncService::new(connector);
     let http: HyperClient<_, Body> = HyperClient::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_MAX)
@@ -226,6 +229,7 @@ fn client(config: &Config, timeout: Duration) -> Result<kube::Client, kube::Erro
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
+        .map_future(not_late)
         .map_err(BoxError::from)
         .service(http);
     Ok(kube::Client::new(service, config.default_namespace.clone()))

@@ -10,6 +10,7 @@
 mod stub;
 mod claiming;
 mod cluster;
+mod leaving;
 mod looking;
 mod noting;
 mod reaching;
@@ -102,6 +103,7 @@ fn claim() -> ClaimOf {
         namespace: "shop".into(),
         name: "knothole-cart".into(),
         lasts: Duration::from_secs(600),
+        owner: Some(object("Deployment", "cart", 3)),
     }
 }
 

@@ -11,6 +11,8 @@ use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
+use tokio::time::Instant;
+use tower::BoxError;
 
 use super::error::{bounded, with_causes};
 
@@ -20,8 +22,45 @@ pub(super) const ANSWER_BYTES_MAX: usize = 16 << 20;
 pub(super) const JSON: &str = "application/json";
 /// As a table, such as `kubectl get` shows.
 pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+/// How long after it was allowed a request leaves that changes something, or it does not leave at all: whoever
+/// stops all actions has them stopped within a second.
+pub(super) const LEAVES_WITHIN: Duration = Duration::from_millis(750);
 /// Most bytes of a token.
 const TOKEN_BYTES_MAX: u64 = 64 * 1024;
+
+tokio::task_local! {
+    /// Until when the request of this task may leave; none where it may take its time.
+    static LEAVES_BY: Instant;
+}
+
+/// It would have left too late.
+#[derive(Debug, thiserror::Error)]
+#[error("it did not leave within {LEAVES_WITHIN:?}")]
+struct HeldUp;
+
+/// A connection, as long as what waits for it may still leave.
+pub(super) async fn in_time<T>(
+    made: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
+    match LEAVES_BY.try_with(|by| *by) {
+        Ok(by) => match tokio::time::timeout_at(by, made).await {
+            Ok(made) => made,
+            Err(_) => Err(HeldUp.into()),
+        },
+        Err(_) => made.await,
+    }
+}
+
+/// A request that is about to go out, unless it was held up before: by a plugin that says who we are.
+pub(super) async fn not_late<T>(
+    sent: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
+    let is_late = LEAVES_BY.try_with(|by| Instant::now() > *by);
+    match is_late {
+        Ok(true) => Err(HeldUp.into()),
+        Ok(false) | Err(_) => sent.await,
+    }
+}
 
 /// Requests to one cluster.
 pub(super) struct Wire {
@@ -147,6 +186,12 @@ impl Wire {
         }
     }
 
+    /// The same for a request that changes something, and was allowed just now.
+    pub(super) async fn act(&self, ask: Ask<'_>) -> Result<Reply, Fault> {
+        let by = Instant::now() + LEAVES_WITHIN;
+        LEAVES_BY.scope(by, self.ask(ask)).await
+    }
+
     async fn request(&self, ask: Ask<'_>) -> Result<Request<Body>, Fault> {
         let mut request = Request::builder()
             .method(ask.method)
@@ -222,7 +267,7 @@ fn fault_of(error: &kube::Error) -> Fault {
     let is_unmade = inner
         .downcast_ref::<hyper_util::client::legacy::Error>()
         .is_some_and(hyper_util::client::legacy::Error::is_connect);
-    if is_unmade || inner.is::<kube::client::AuthError>() {
+    if is_unmade || inner.is::<kube::client::AuthError>() || inner.is::<HeldUp>() {
         Fault::NotSent(text)
     } else {
         Fault::Lost(text)

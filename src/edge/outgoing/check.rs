@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::Egress;
-use super::guard::{Guard, Refusal};
+use super::guard::{Guard, Refusal, names_loopback};
 
 /// Something wrong in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,30 @@ pub fn address_problem(
         message,
         hint,
     })
+}
+
+/// The same of whoever is asked to act, or whether to: what is told them in plain anybody can read, and what they
+/// answer anybody can forge.
+pub fn trusted_address_problem(
+    path: &str,
+    url: &str,
+    allow_private: bool,
+    egress: &Egress,
+) -> Option<Problem> {
+    let plain = || {
+        let parsed = url.parse::<Url>().ok()?;
+        is_plain(&parsed, url).then(|| Problem {
+            path: path.to_owned(),
+            message: format!("{url:?} is not encrypted: others can read the token and forge answers"),
+            hint: "write https://; http:// is for this machine alone, such as http://127.0.0.1:8181",
+        })
+    };
+    address_problem(path, url, allow_private, egress).or_else(plain)
+}
+
+/// Whether what is said to `url`, written so, can be read on the way.
+pub(super) fn is_plain(url: &Url, written: &str) -> bool {
+    url.scheme() != "https" && !names_loopback(url, written)
 }
 
 fn wrong_address(

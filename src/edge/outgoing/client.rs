@@ -12,7 +12,7 @@ use super::secret::SecretError;
 
 /// The longest that a connection takes to come about; also at most half of what a request may take, so
 /// that a request which never left is told from one without an answer.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// Why nobody can be asked.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum SetupError {
     /// The address cannot be read.
     #[error("{0:?} is no valid address")]
     Address(String),
+    /// What is said there can be read on the way.
+    #[error("{0:?} is not encrypted: write https://; http:// is for this machine alone")]
+    Plain(String),
     /// A header cannot be sent.
     #[error("the value of header {0} cannot be sent")]
     Header(String),
@@ -89,10 +92,15 @@ pub(crate) fn behind(guard: Guard, url: &Url, timeout: Duration) -> Result<Clien
 }
 
 /// One that changes something: what did not go through is never sent again behind our back, and goes over
-/// a connection of its own, which nobody has closed in the meantime.
-pub(super) fn deliberate(guard: Guard, reach: &Reach<'_>) -> Result<Client, SetupError> {
+/// a connection of its own, which nobody has closed in the meantime, and which comes about within
+/// `connect_max`, its name and TLS included.
+pub(super) fn deliberate(
+    guard: Guard,
+    reach: &Reach<'_>,
+    connect_max: Duration,
+) -> Result<Client, SetupError> {
     let builder = bounded(guard, reach.timeout)
-        .connect_timeout((reach.timeout / 2).min(CONNECT_MAX))
+        .connect_timeout((reach.timeout / 2).min(connect_max))
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(0);
     built(match reach.ca_file {

@@ -147,7 +147,7 @@ impl Guard {
 pub(crate) type Refused = Box<dyn std::error::Error + Send + Sync>;
 
 /// `localhost`, `127.0.0.1` or `[::1]`, written so: whoever disguises this machine does not mean it.
-fn names_loopback(url: &Url, written: &str) -> bool {
+pub(super) fn names_loopback(url: &Url, written: &str) -> bool {
     let host = url.host_str().unwrap_or_default();
     let is_local = host == "localhost"
         || host.ends_with(".localhost")

@@ -18,7 +18,7 @@ mod secret;
 #[cfg(test)]
 mod stub;
 
-pub use check::{Problem, address_problem};
+pub use check::{Problem, address_problem, trusted_address_problem};
 pub use client::{Reach, SetupError, guarded_client};
 pub use egress::Egress;
 pub use guard::Refusal;

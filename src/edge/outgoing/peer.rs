@@ -5,12 +5,16 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 
-use super::client::{Reach, SetupError, chain, deliberate, guarded};
+use super::check::is_plain;
+use super::client::{CONNECT_MAX, Reach, SetupError, chain, deliberate, guarded};
 use super::secret::{self, SecretRef};
 use crate::core::event::Request;
 use crate::core::record::inert;
 use crate::core::remedy::facts::{Answer, Refused};
 
+/// How long after it was allowed a request leaves that changes something, or it does not leave at all: whoever
+/// stops all actions has them stopped within a second.
+const LEAVES_WITHIN: Duration = Duration::from_millis(750);
 /// Most characters of an answer that are told.
 const SAID_CHARS_MAX: usize = 200;
 
@@ -18,7 +22,10 @@ const SAID_CHARS_MAX: usize = 200;
 /// no proxy is used and nothing is tried again.
 #[derive(Clone, Debug)]
 pub struct Peer {
+    /// For what changes nothing.
     client: Client,
+    /// For what does: it waits no longer for a connection than the kill switch takes.
+    acting: Client,
     base: Url,
 }
 
@@ -48,17 +55,23 @@ pub struct Silence {
 }
 
 impl Peer {
-    /// Whoever is at `written`. Nothing is looked up yet.
+    /// Whoever is at `written`: over TLS, unless that is this machine. Nothing is looked up yet.
     ///
     /// # Errors
-    /// The address is none, or is not to be reached.
+    /// The address is none, is not encrypted, or is not to be reached.
     pub fn new(written: &str, reach: &Reach<'_>) -> Result<Self, SetupError> {
         let (guard, base) = guarded(written, reach.allow_private, reach.egress)?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(SetupError::Address(written.to_owned()));
         }
-        let client = deliberate(guard, reach)?;
-        Ok(Self { client, base })
+        if is_plain(&base, written) {
+            return Err(SetupError::Plain(written.to_owned()));
+        }
+        Ok(Self {
+            client: deliberate(guard.clone(), reach, CONNECT_MAX)?,
+            acting: deliberate(guard, reach, LEAVES_WITHIN)?,
+            base,
+        })
     }
 
     /// The address itself.
@@ -82,7 +95,7 @@ impl Peer {
         is_same.then_some(url)
     }
 
-    /// A request of a plan, as it was approved.
+    /// A request of a plan, as it was approved. Once it is sent it leaves within three quarters of a second, or not at all.
     ///
     /// # Errors
     /// It would be another one on the way, or is none that changes something; why.
@@ -95,7 +108,7 @@ impl Peer {
         };
         let wrong = || format!("{} is no path that can be asked", told(&request.path));
         let url = self.at(&request.path).ok_or_else(wrong)?;
-        let dressed = self.request(method, url);
+        let dressed = self.acting.request(method, url);
         Ok(dressed
             .header(CONTENT_TYPE, &*request.content_type)
             .body(request.body.to_string()))

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::ruling;
 use crate::core::remedy::facts::Decision;
 use crate::edge::outgoing::{
-    Egress, Peer, Problem, Reach, Reply, SecretRef, SetupError, address_problem, ask, bearer, load,
-    told,
+    Egress, Peer, Problem, Reach, Reply, SecretRef, SetupError, ask, bearer, load, told,
+    trusted_address_problem,
 };
 
 /// Most bytes of an answer.
@@ -23,7 +23,8 @@ const TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 /// Where the policy is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySettings {
-    /// The whole address of the rule: `http://127.0.0.1:8181/v1/data/knothole/remediation/decision`.
+    /// The whole address of the rule: `http://127.0.0.1:8181/v1/data/knothole/remediation/decision`. It begins with
+    /// `https://` where OPA is not on this machine.
     pub url: String,
     /// The longest that a decision takes.
     pub timeout: Duration,
@@ -51,7 +52,7 @@ impl PolicySettings {
     /// looked up.
     pub fn check(&self, path: &str, egress: &Egress) -> Vec<Problem> {
         let at = format!("{path}.url");
-        let address = address_problem(&at, &self.url, self.allow_private, egress);
+        let address = trusted_address_problem(&at, &self.url, self.allow_private, egress);
         let timeout = self.timeout.is_zero().then(|| Problem {
             path: format!("{path}.timeout"),
             message: "is zero".to_owned(),

@@ -366,6 +366,7 @@ fn wrong_settings_are_told_with_a_hint() {
     for bad in [
         "opa:8181",
         "http://10.0.0.7/v1/data/a",
+        "http://opa.policies.svc:8181/v1/data/a",
         "http://a:b@opa.example.net/",
     ] {
         assert_eq!(told(bad), [url, timeout], "{bad}");

@@ -257,6 +257,7 @@ fn action(remedy: Remedy) -> Action {
             score: 0.97,
             first_seen: NOW.minus(mins(3)),
             last_seen: NOW.minus(secs(20)),
+            heard_at: NOW,
             anomalies: 3,
             model: "m".into(),
         },
@@ -308,6 +309,7 @@ fn facts(action: &Action) -> Facts {
     }
     Facts {
         at: NOW.minus(secs(2)),
+        is_upgrading: Some(false),
         namespace: Some(NamespaceFacts {
             name: "shop".into(),
             labels: vec![("knothole.dev/remediate".into(), "true".into())],
@@ -334,7 +336,9 @@ fn facts(action: &Action) -> Facts {
             is_observed: true,
         }],
         argo: is_argo.then(|| ArgoFacts {
+            is_closed: Some(false),
             previous: Some(4),
+            replaced_at: Some(NOW.minus(mins(20))),
             project: "default".into(),
             namespace: "argocd".into(),
             ..ArgoFacts::default()
@@ -375,6 +379,7 @@ fn workload() -> WorkloadFacts {
             number: 3,
             name: "cart-5f".into(),
             template: json!({"metadata": {"labels": {"app": "cart"}}, "spec": {}}),
+            replaced_at: Some(NOW.minus(mins(20))),
         }),
         ..WorkloadFacts::default()
     }

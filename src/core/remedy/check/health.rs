@@ -14,7 +14,8 @@ pub(super) fn frozen(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// The cluster is not being upgraded: pods move then anyway, and trouble has a cause that is known.
+/// The cluster is not being upgraded: pods move then anyway, and trouble has a cause that is known. To look takes a
+/// right for the whole cluster; where the owner did not give it the other checks have to do.
 pub(super) fn upgrade(case: &Case<'_>) -> Option<Says> {
     if case.reach() == Reach::Elsewhere {
         return None;
@@ -22,10 +23,15 @@ pub(super) fn upgrade(case: &Case<'_>) -> Option<Says> {
     let Some(facts) = case.facts else {
         return Some(unread(case, "whether it is being upgraded"));
     };
-    Some(if facts.is_upgrading {
-        needs_person("the nodes run different versions: the cluster is being upgraded")
-    } else {
-        pass("the nodes run one version")
+    Some(match facts.is_upgrading {
+        Some(true) => {
+            needs_person("the nodes run different versions: the cluster is being upgraded")
+        }
+        Some(false) => pass("the nodes run one version"),
+        None => pass(
+            "not looked: nodes may not be listed, so an upgrade of the cluster holds nothing back (knothole \
+             rbac --nodes)",
+        ),
     })
 }
 
@@ -64,9 +70,8 @@ pub(super) fn budget(case: &Case<'_>) -> Option<Says> {
 /// Enough pods stay Ready. A pod that is not Ready serves nobody: taking it away costs nothing, and
 /// [`pods_away`] looks at how the others are.
 pub(super) fn ready_stay(case: &Case<'_>) -> Option<Says> {
-    let kind = case.action.remedy.kind();
-    let is_pod = kind == ActionKind::RestartPod;
-    if !is_pod && kind != ActionKind::RestartWorkload && kind != ActionKind::RollBack {
+    let is_pod = case.reach() == Reach::Pod;
+    if !is_pod && !case.rolls_out() {
         return None;
     }
     let Some(facts) = case.facts else {
@@ -124,9 +129,10 @@ fn are(pods: u32) -> String {
 }
 
 /// Few of the workload's pods are away at once, the one that is to go among them; one always may be. So a
-/// pod that is the only one not Ready may go, and one whose fellows are away too may not.
+/// pod that is the only one not Ready may go, and one whose fellows are away too may not. How many a rollout takes
+/// away is the workload's own strategy; where that is many a person is asked.
 pub(super) fn pods_away(case: &Case<'_>) -> Option<Says> {
-    if case.reach() != Reach::Pod {
+    if case.reach() != Reach::Pod && !case.rolls_out() {
         return None;
     }
     let Some(facts) = case.facts else {
@@ -135,6 +141,9 @@ pub(super) fn pods_away(case: &Case<'_>) -> Option<Says> {
     let Some(workload) = &facts.workload else {
         return Some(unknown("the workload of the pod is not known"));
     };
+    if case.rolls_out() {
+        return Some(away_by_rollout(case.limits, workload));
+    }
     let is_ready = u32::from(facts.pod.as_ref()?.is_ready);
     let away = workload.replicas.saturating_sub(workload.ready);
     let (wanted, would) = (workload.replicas, away.saturating_add(is_ready));
@@ -145,6 +154,20 @@ pub(super) fn pods_away(case: &Case<'_>) -> Option<Says> {
     } else {
         wait(format!("{how} and at most {most} may be"))
     })
+}
+
+fn away_by_rollout(limits: &Limits, workload: &WorkloadFacts) -> Says {
+    let Some(away) = workload.away_max else {
+        return unknown("how many pods a rollout takes away is not known");
+    };
+    let wanted = workload.replicas;
+    let most = may_be_away(limits, wanted);
+    let how = format!("a rollout takes away {away} of {} at once", count(wanted, "pod"));
+    if away <= most {
+        pass(how)
+    } else {
+        needs_person(format!("{how} and at most {most} may be away"))
+    }
 }
 
 fn may_be_away(limits: &Limits, wanted: u32) -> u32 {
@@ -160,8 +183,7 @@ fn may_be_away(limits: &Limits, wanted: u32) -> u32 {
 /// Rollouts of the workload are not paused: what is changed in its template would wait until somebody
 /// resumes it, and then surprise them.
 pub(super) fn paused(case: &Case<'_>) -> Option<Says> {
-    let kind = case.action.remedy.kind();
-    if kind != ActionKind::RestartWorkload && kind != ActionKind::RollBack {
+    if !case.rolls_out() {
         return None;
     }
     let Some(facts) = case.facts else {
@@ -182,6 +204,7 @@ pub(super) fn rollout(case: &Case<'_>) -> Option<Says> {
     match case.reach() {
         Reach::Pod | Reach::Workload => {}
         Reach::Rollout => return Some(abortable(case)),
+        Reach::Argo if case.rolls_out() => {}
         Reach::Argo | Reach::Route | Reach::Elsewhere => return None,
     }
     let Some(facts) = case.facts else {
@@ -263,7 +286,8 @@ pub(super) fn pod_age(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// Argo CD can do it now.
+/// Argo CD can do it now. Where it is asked through its object nobody can know whether a sync window is closed, and
+/// what one holds back is carried out when it opens: so late that a person has to have chosen that.
 pub(super) fn argo(case: &Case<'_>) -> Option<Says> {
     if case.reach() != Reach::Argo {
         return None;
@@ -276,16 +300,22 @@ pub(super) fn argo(case: &Case<'_>) -> Option<Says> {
         stop("Argo CD rolls nothing back that it syncs by itself: revert in Git")
     } else if is_back && argo.previous.is_none() {
         stop("its history knows no revision before")
-    } else if argo.is_closed {
+    } else if argo.is_closed == Some(true) {
         wait("a sync window forbids it now")
     } else if argo.is_busy {
         wait("Argo CD is at work on the application")
+    } else if argo.is_closed.is_none() {
+        needs_person(
+            "the Application object does not say whether a sync window is closed: if one is, Argo CD carries \
+             it out when the window opens, maybe hours later",
+        )
     } else {
         pass("Argo CD can do it now")
     })
 }
 
-/// Requests still go somewhere once the weight is set.
+/// Requests still go somewhere once the weight is set, and a person agrees: where they go is never for a rule
+/// alone to say.
 pub(super) fn traffic(case: &Case<'_>) -> Option<Says> {
     let Remedy::GatewayWeight {
         backend, weight, ..
@@ -300,7 +330,7 @@ pub(super) fn traffic(case: &Case<'_>) -> Option<Says> {
         Some(rule) => stop(format!(
             "no backend of rule {rule} of the route would have any weight"
         )),
-        None => pass("requests still go somewhere"),
+        None => needs_person("requests still go somewhere, and a person says whether to there"),
     })
 }
 

@@ -46,16 +46,18 @@ const fn has_outcome(state: ActionState) -> bool {
     is_in_vain(state) || matches!(state, ActionState::Effective)
 }
 
-/// The latest actions at all did not fail by half: then what knothole does is itself suspect.
+/// The latest actions at all did not fail by half: then what knothole does is itself suspect. One of which nobody can
+/// say whether it took place has failed, too.
 pub(super) fn cluster_breaker(case: &Case<'_>) -> Option<Says> {
     let limits = case.limits;
     let (mut all, mut bad) = (0_u32, 0_u32);
     for action in case.book.within(limits.failure_period, case.now) {
-        all += u32::from(has_outcome(action.state));
-        bad += u32::from(is_in_vain(action.state));
+        let is_lost = action.was_never_settled();
+        all += u32::from(is_lost || has_outcome(action.state));
+        bad += u32::from(is_lost || is_in_vain(action.state));
     }
     let how = format!(
-        "{bad} of {} within {} did not help",
+        "{bad} of {} within {} did not help or are not known to have taken place",
         count(all, "action"),
         span(limits.failure_period)
     );
@@ -73,10 +75,8 @@ pub(super) fn cluster_breaker(case: &Case<'_>) -> Option<Says> {
 pub(super) fn storm(case: &Case<'_>) -> Option<Says> {
     let (limits, (heard, troubled)) = (case.limits, case.world.services);
     let how = format!("{troubled} of {} are in trouble", count(heard, "service"));
-    let is_storm = troubled >= limits.storm_services_min
-        && f64::from(troubled) >= limits.storm_share_max * f64::from(heard);
     let ago = case.world.storm_at.map(|at| case.now.since(at));
-    Some(if is_storm {
+    Some(if limits.is_storm((heard, troubled)) {
         stop(format!("{how}: what they share is the cause"))
     } else if let Some(ago) = ago.filter(|ago| *ago < limits.storm_cool_down) {
         let least = span(limits.storm_cool_down);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Ledger;
 use super::entry::{Entry, is_person};
+use super::{Ledger, WorldOf};
 use crate::core::event::{Action, ActionState, Grounds, Mode};
 use crate::core::record::Timestamp;
 use crate::core::remedy::ask::id_of;
@@ -37,6 +37,9 @@ impl Ledger {
         if latest.is_some_and(|it| now < ended_at(it).plus(self.rest_after(it))) {
             return;
         }
+        let Some(mut action) = self.put_aside(action) else {
+            return;
+        };
         if self.open.len() >= Self::OPEN_MAX {
             self.refused = self.refused.saturating_add(1);
             return;
@@ -52,6 +55,45 @@ impl Ledger {
         let why = action.reason.clone();
         self.open.insert(id.clone(), Entry::new(action, now));
         self.step(&id, ActionState::Asked, ("knothole", &why), now);
+    }
+
+    /// Keeps what is asked for on account of another incident with the action that waits for the same; gives it
+    /// back where none does. Two that wait would be two answers to one question, and a person could say yes to
+    /// both.
+    fn put_aside(&mut self, asked: Action) -> Option<Action> {
+        let same =
+            |entry: &&mut Entry| waits(&entry.action) && is_same_remedy(&entry.action, &asked);
+        let Some(entry) = self.open.values_mut().find(same) else {
+            return Some(asked);
+        };
+        match &mut entry.anew {
+            Some(known) if known.incident == asked.incident => {
+                add(&mut known.evidence, &asked.evidence);
+            }
+            anew => *anew = Some(Box::new(asked)),
+        }
+        None
+    }
+
+    /// Where the incident of an action that waits is over, or became part of another one, the action answers
+    /// the incident that goes on, as if it were asked for now: every check, person and policy is asked anew.
+    /// Where it goes on, another one of the same workload is more of the same.
+    pub(super) fn take_over(&mut self, world: WorldOf<'_>, now: Timestamp) {
+        let anew = self.open.iter_mut();
+        let anew = anew.filter_map(|(id, entry)| Some((id.clone(), entry.anew.take()?)));
+        let anew: Vec<(Box<str>, Box<Action>)> = anew.collect();
+        for (id, asked) in anew {
+            let Some(entry) = self.open.get_mut(&id).filter(|it| waits(&it.action)) else {
+                continue;
+            };
+            if world(&entry.action).goes_on {
+                add(&mut entry.action.evidence, &asked.evidence);
+                continue;
+            }
+            let why = format!("the incident that it was for is over: {}", asked.reason);
+            entry.ask_anew(*asked, now);
+            self.step(&id, ActionState::Asked, ("knothole", &why), now);
+        }
     }
 
     /// Adds to the evidence of an action that is there; whether there is one.
@@ -110,15 +152,27 @@ fn ended_at(past: &Action) -> Timestamp {
     past.steps.last().map_or(past.asked_at, |step| step.at)
 }
 
+/// Whether it is not decided yet, or not begun.
+fn waits(action: &Action) -> bool {
+    let waits = matches!(
+        action.state,
+        ActionState::Asked | ActionState::Blocked | ActionState::Proposed | ActionState::Approved
+    );
+    waits && !action.was_sent()
+}
+
 fn is_same(a: &Action, b: &Action) -> bool {
+    is_same_remedy(a, b)
+        && (a.incident == b.incident || a.incident.is_none() || b.incident.is_none())
+}
+
+fn is_same_remedy(a: &Action, b: &Action) -> bool {
     // What is done to a workload is one thing, whichever of its pods showed the trouble.
     let is_one_target = match Reach::of(a.remedy.kind()) {
         Reach::Pod => a.target == b.target,
         _ => is_same_workload(&a.target, &b.target),
     };
-    a.remedy == b.remedy
-        && is_one_target
-        && (a.incident == b.incident || a.incident.is_none() || b.incident.is_none())
+    a.remedy == b.remedy && is_one_target
 }
 
 fn add(all: &mut Grounds, more: &Grounds) {
@@ -135,6 +189,7 @@ fn add(all: &mut Grounds, more: &Grounds) {
     all.score = all.score.max(more.score);
     all.first_seen = all.first_seen.min(more.first_seen);
     all.last_seen = all.last_seen.max(more.last_seen);
+    all.heard_at = all.heard_at.max(more.heard_at);
     all.anomalies = all.anomalies.saturating_add(more.anomalies);
     all.model.clone_from(&more.model);
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::entry::{Entry, UnderWay};
+use super::reasons::{against, not_done, reasons, reasons_of};
 use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
-use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
+use crate::core::event::{Action, ActionState, Checked, Mode, Plan, Remedy};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, Reach, World};
 use crate::core::remedy::check::{self, Decide};
@@ -29,6 +30,7 @@ impl Ledger {
     /// Lets time pass until `now`.
     pub fn advance(&mut self, world: WorldOf<'_>, now: Timestamp) {
         self.signs.forget(now);
+        self.take_over(world, now);
         let due = self.open.iter().filter(|(_, entry)| entry.due <= now);
         let due: Vec<Box<str>> = due.map(|(id, _)| id.clone()).collect();
         self.is_touched |= !due.is_empty();
@@ -95,8 +97,16 @@ impl Ledger {
             self.looked(id, None, world, now);
             return;
         }
-        if let Some(why) = self.hopeless(id, world, now) {
-            self.finish(id, ActionState::Denied, &why, now);
+        if let Some(never) = self.hopeless(id, world, now) {
+            let Some(entry) = self.open.get_mut(id) else {
+                return;
+            };
+            let (state, why) = match (entry.action.mode, reasons_of(&never)) {
+                (Mode::Observe, why) => (ActionState::Observed, not_done(&why)),
+                (Mode::Suggest | Mode::Approve | Mode::Auto, why) => (ActionState::Denied, why),
+            };
+            entry.is_never(never, now);
+            self.finish(id, state, &why, now);
             return;
         }
         let Some(entry) = self.open.get(id) else {
@@ -109,8 +119,8 @@ impl Ledger {
         self.hand_out(id, errand, now);
     }
 
-    /// Why it will never be done, whatever the cluster shows: then that is not even read.
-    fn hopeless(&self, id: &str, world: WorldOf<'_>, now: Timestamp) -> Option<String> {
+    /// The checks by which it will never be done, whatever the cluster shows: then that is not even read.
+    fn hopeless(&self, id: &str, world: WorldOf<'_>, now: Timestamp) -> Option<Vec<Checked>> {
         let entry = self.open.get(id)?;
         if entry.action.was_sent() {
             return None;
@@ -126,9 +136,9 @@ impl Ledger {
             limits: &self.limits,
             now,
         };
-        let checks = check::ask_before(&case);
-        let is_never = check::decision(&checks, entry.action.mode) == Decide::Never;
-        is_never.then(|| reasons_of(&checks))
+        let mut checks = check::ask_before(&case);
+        checks.retain(check::is_never);
+        (!checks.is_empty()).then_some(checks)
     }
 
     fn wait_for_others(&mut self, id: &str, now: Timestamp) {
@@ -316,9 +326,7 @@ impl Ledger {
             let why = match way {
                 Way::On => "it would have been done".to_owned(),
                 Way::Person => format!("a person would have been asked: {reasons}"),
-                Way::Later | Way::Nowhere => {
-                    format!("it would not have been done: {reasons}")
-                }
+                Way::Later | Way::Nowhere => not_done(&reasons),
             };
             self.step(id, ActionState::Observed, ("knothole", &why), now);
             return;
@@ -472,33 +480,5 @@ fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
         // Without anything to act with it can only be told.
         (Decide::Go, Mode::Approve | Mode::Auto) if !can_act && !is_hook => Way::Person,
         (Decide::Go, Mode::Approve | Mode::Auto) => Way::On,
-    }
-}
-
-/// The checks that speak against it, by name.
-fn against(action: &Action) -> String {
-    let checks = action.plan.iter().flat_map(|plan| &plan.checks);
-    let against = checks.filter(|it| it.verdict != CheckVerdict::Pass);
-    let names: Vec<&str> = against.map(|it| &*it.check).collect();
-    names.join(" ")
-}
-
-/// What speaks against it, the gravest first.
-fn reasons(action: &Action) -> String {
-    let checks = action.plan.as_ref().map(|plan| &plan.checks);
-    checks.map_or_else(String::new, |checks| reasons_of(checks))
-}
-
-fn reasons_of(checks: &[Checked]) -> String {
-    let mut against: Vec<&Checked> = checks
-        .iter()
-        .filter(|it| it.verdict != CheckVerdict::Pass)
-        .collect();
-    against.sort_by_key(|it| std::cmp::Reverse(it.verdict));
-    let texts: Vec<&str> = against.iter().take(3).map(|it| &*it.why).collect();
-    let more = against.len().saturating_sub(texts.len());
-    match more {
-        0 => texts.join("; "),
-        more => format!("{}; and {more} more", texts.join("; ")),
     }
 }

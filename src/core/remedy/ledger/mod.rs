@@ -8,6 +8,7 @@
 mod asking;
 mod entry;
 mod deciding;
+mod reasons;
 mod results;
 mod revised;
 mod verdicts;
@@ -54,6 +55,13 @@ pub struct Task {
     pub id: Box<str>,
     /// What.
     pub errand: Errand,
+}
+
+impl Task {
+    /// The id of the action that it is for.
+    pub fn action(&self) -> &str {
+        deciding::task_of(&self.id).map_or(&*self.id, |(action, _)| action)
+    }
 }
 
 /// What is to be done outside.
@@ -136,7 +144,7 @@ impl Ledger {
     pub const TASK_MAX: Duration = Duration::from_secs(90);
     /// What is to be sent leaves within so long after [`Action::acted_at`], or is refused as
     /// [`NotNow`](super::facts::Refused::NotNow): later the cluster may have been read for whether it took place.
-    pub const SEND_WITHIN: Duration = Duration::from_secs(45);
+    pub const SEND_WITHIN: Duration = Duration::from_secs(30);
     /// Most actions that are remembered after they are over.
     pub const PAST_MAX: usize = 2_000;
 
@@ -402,7 +410,7 @@ fn is_approved_anew(action: &Action) -> bool {
         return action.was_sent();
     }
     let earlier = action.steps.iter().rev().skip(1);
-    let mut earlier = earlier.take_while(|step| step.state != ActionState::Proposed);
+    let mut earlier = earlier.take_while(|step| !entry::begins_anew(step));
     !earlier.any(|step| step.state == ActionState::Approved)
 }
 

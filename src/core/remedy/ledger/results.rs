@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::deciding::task_of;
+use super::entry::unplanned;
 use super::{Ledger, SETTLE_AGAIN, WorldOf};
-use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Health, Plan};
+use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Health};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Answer, Facts, Refused, Rehearsal, Settlement};
+use crate::core::remedy::plan::by_hand;
 use crate::core::remedy::rule::Rule;
 use crate::core::remedy::verify::{Measured, verify};
 
@@ -132,15 +134,7 @@ impl Ledger {
             }];
             match &mut entry.action.plan {
                 Some(plan) if entry.approved_by.is_some() => plan.checks = checks,
-                _ => entry.revise(Plan {
-                    hash: "".into(),
-                    subject: None,
-                    claims: None,
-                    requests: Vec::new(),
-                    undo: Vec::new(),
-                    checks,
-                    at: now,
-                }),
+                _ => entry.revise(unplanned(checks, now)),
             }
         }
         self.put_off(id, (&why, "cluster"), None, now);
@@ -215,7 +209,10 @@ impl Ledger {
         let action = entry.action.clone();
         let health = facts.as_ref().and_then(Facts::health);
         let measured = self.measured(&action, health, world, now);
-        let (state, why) = verify(&measured);
+        let (state, mut why) = verify(&measured);
+        if state == ActionState::Harmful {
+            why.push_str(&how_to_undo(&action));
+        }
         self.finish(id, state, &why, now);
         if let Some(action) = self.past.back().filter(|it| *it.id == *id) {
             self.verified.push(Arc::clone(action));
@@ -250,5 +247,21 @@ impl Ledger {
             controls: (controls(before, acted), controls(calm, now)),
             was_heard: heard.is_some_and(|since| since <= calm),
         }
+    }
+}
+
+/// Longest commands that a reason quotes, in bytes; longer ones are shown with the action.
+const COMMANDS_LEN_MAX: usize = 1_000;
+
+/// What a person sends to undo what made things worse: by one copy and paste. Nothing where it cannot be undone.
+fn how_to_undo(action: &Action) -> String {
+    let undo = action.plan.as_ref().map_or(&[][..], |plan| &plan.undo);
+    if undo.is_empty() {
+        return "; it cannot be undone".to_owned();
+    }
+    let commands: Option<Vec<String>> = undo.iter().map(by_hand).collect();
+    match commands.map(|it| it.join(" && ")) {
+        Some(commands) if commands.len() <= COMMANDS_LEN_MAX => format!("; to undo it: {commands}"),
+        _ => format!("; knothole actions show {} tells how to undo it", action.id),
     }
 }

@@ -22,6 +22,13 @@ pub struct Permission {
     pub namespace: Option<Box<str>>,
 }
 
+impl Permission {
+    /// Whether it is to read alone.
+    pub fn is_reading(&self) -> bool {
+        matches!(self.verb, "get" | "list")
+    }
+}
+
 impl fmt::Display for Permission {
     /// `create pods/eviction in namespace shop`, `get deployments.apps in namespace shop`, `list nodes`.
     /// Answers about access go by this name.
@@ -145,7 +152,6 @@ fn own(remedy: &Remedy, workloads: &[(&'static str, &'static str)]) -> Vec<Right
         ],
         Remedy::RestartWorkload => on_workloads(None, "patch").collect(),
         Remedy::Scale { .. } => on_workloads(Some("scale"), "patch")
-            .chain(on_workloads(Some("scale"), "get"))
             .chain([("autoscaling", "horizontalpodautoscalers", None, "list")])
             .collect(),
         Remedy::RollBack => on_workloads(None, "patch")

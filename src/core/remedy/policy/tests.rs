@@ -40,6 +40,7 @@ fn action(remedy: Remedy) -> Action {
             score: 0.97,
             first_seen: NOW.minus(2 * MINUTE),
             last_seen: NOW,
+            heard_at: NOW,
             anomalies: 3,
             model: "m1".into(),
         },

@@ -36,7 +36,8 @@ impl Assumed {
         };
         let workload = format!(
             "Each workload has {REPLICAS} pods, the others Ready and old enough; no rollout, autoscaler, \
-             disruption budget or other tool is in the way, and nothing of value is on the pods' disks."
+             disruption budget or other tool is in the way, what is rolled back was released not long \
+             before, and nothing of value is on the pods' disks."
         );
         let rest = [
             "Every namespace is opted in by its label, and knothole may do what the rules say.",
@@ -97,13 +98,18 @@ fn facts(
     now: Timestamp,
 ) -> Facts {
     let label = (limits.label.0.clone(), limits.label.1.clone());
-    let workload = workload(remedy, target, is_ready);
+    let replaced_at = Some(now.minus(limits.release_age_max));
+    let mut workload = workload(remedy, target, is_ready);
+    if let Some(previous) = &mut workload.previous {
+        previous.replaced_at = replaced_at;
+    }
     let pod = target
         .pod
         .as_deref()
         .map(|name| pod(name, target, &workload.object.kind, is_ready));
     Facts {
         at: now,
+        is_upgrading: Some(false),
         namespace: Some(NamespaceFacts {
             name: target.namespace.clone(),
             labels: vec![label],
@@ -111,7 +117,9 @@ fn facts(
         }),
         pod,
         argo: application_of(remedy).map(|_| ArgoFacts {
+            is_closed: Some(false),
             previous: Some(1),
+            replaced_at,
             project: "default".into(),
             namespace: "argocd".into(),
             ..ArgoFacts::default()
@@ -127,7 +135,7 @@ fn object(kind: &str, name: &str, target: &Target) -> Object {
         kind: kind.into(),
         namespace: target.namespace.clone(),
         name: name.into(),
-        uid: UID.into(),
+        uid: format!("{UID} {kind}/{}/{name}", target.namespace).into(),
         generation: 1,
     }
 }
@@ -161,6 +169,7 @@ fn workload(remedy: &Remedy, target: &Target, is_ready: bool) -> WorkloadFacts {
             number: 1,
             name: name.into(),
             template: json!({}),
+            replaced_at: None,
         }),
         template: Some(TemplateFacts::default()),
         // A quarter, rounded down, as Kubernetes has it by default.

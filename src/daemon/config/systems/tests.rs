@@ -68,6 +68,10 @@ fn what_cannot_be_meant_is_told() {
             "remediation.argo_cd.url: 10.1.2.3 is a private address",
         ),
         (
+            "policy: { url: 'http://opa.policies.svc:8181/v1/data/a' }",
+            "remediation.policy.url: \"http://opa.policies.svc:8181/v1/data/a\" is not encrypted",
+        ),
+        (
             "jenkins: { url: 'https://j', user: u, token_env: T, token_file: /t }",
             "remediation.jenkins: say once where the token is",
         ),

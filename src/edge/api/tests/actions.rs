@@ -260,10 +260,22 @@ async fn an_operator_may_stop_all_actions_and_only_an_approver_allows_them_again
     // On this host without tokens everybody may stop them, and nobody may allow them again.
     let world = Arc::new(World::new());
     assert_eq!(call(&world, throw(true)).await.status, 200);
+    assert_eq!(world.stops.load(Ordering::SeqCst), 1);
     let reply = call(&world, throw(false)).await;
     assert_eq!(reply.status, 403);
     assert!(reply.error().contains("without tokens"), "{}", reply.body);
     assert_eq!(world.orders().len(), 1);
+}
+
+#[tokio::test]
+async fn all_is_stopped_also_where_the_order_cannot_be_carried_out() {
+    let world = Arc::new(World {
+        refuses: Some(Refusal::Busy("the disk sleeps".to_owned())),
+        ..World::new()
+    });
+    let throw = Call::post("/v1/switch", &json!({ "stopped": true, "why": "x" }));
+    assert_eq!(call(&world, throw).await.status, 503);
+    assert_eq!(world.stops.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

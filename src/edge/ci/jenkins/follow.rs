@@ -1,7 +1,5 @@
 //! Following: what becomes of a job that Jenkins has queued.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
 use super::start::Started;
@@ -41,19 +39,15 @@ impl Jenkins {
     /// Sends `request` once, unless `gate` forbids it, and follows the job for [`wait`](super::JenkinsSettings::wait).
     pub async fn send(&self, request: &Request, gate: Gate<'_>) -> Answer {
         match self.start(request, gate).await {
-            Started::Queued(item) => self.followed(request, item, self.wait).await,
+            Started::Queued(item) => self.follow(request, item).await,
             Started::Over(answer) => answer,
         }
     }
 
     /// Follows the job that `request` started, and which Jenkins has queued as `item`, until it ends, for
-    /// [`follow`](super::JenkinsSettings::follow) at most. It took place, unless somebody took it out of the
-    /// queue; what is said is how its build ended, or how far it was seen to be.
-    pub async fn follow(&self, request: &Request, item: u64) -> Answer {
-        self.followed(request, item, self.follow).await
-    }
-
-    async fn followed(&self, request: &Request, item: u64, within: Duration) -> Answer {
+    /// [`wait`](super::JenkinsSettings::wait) at most. It took place, unless somebody took it out of the queue; what is
+    /// said is how its build ended, or how far it was seen to be.
+    pub(super) async fn follow(&self, request: &Request, item: u64) -> Answer {
         let Some(reading) = Reading::of(request) else {
             let why = "this is no request that Jenkins is sent";
             return Answer::Refused(Refused::Never, why.into());
@@ -72,7 +66,7 @@ impl Jenkins {
             }
         };
         // What was seen last is as good as can be.
-        let _ = tokio::time::timeout(within, following).await;
+        let _ = tokio::time::timeout(self.wait, following).await;
         let said = match stage {
             Stage::Over(answer) => return answer,
             Stage::Waiting(why) => format!("Jenkins has queued it as item {item}: {why}"),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::edge::outgoing::{Egress, Problem, SecretRef, address_problem};
+use crate::edge::outgoing::{Egress, Problem, SecretRef, trusted_address_problem};
 
 /// How Jenkins is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +19,7 @@ pub struct JenkinsSettings {
     pub crumb: bool,
     /// The longest that one request takes.
     pub timeout: Duration,
-    /// For how long [`follow`](super::Jenkins::follow) follows a job.
-    pub follow: Duration,
-    /// For how long [`send`](super::Jenkins::send) does. With the requests it stays below the time after which
+    /// For how long [`send`](super::Jenkins::send) follows a job. With the requests it stays below the time after which
     /// the ledger takes a task for lost.
     pub wait: Duration,
     /// How often it is asked how the job is.
@@ -35,10 +33,6 @@ pub struct JenkinsSettings {
 }
 
 impl JenkinsSettings {
-    /// So long a job is followed when the owner says nothing.
-    pub const FOLLOW_DEFAULT: Duration = Duration::from_secs(15 * 60);
-    /// The longest that a job may be followed.
-    pub const FOLLOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
     /// The longest that sending may wait for a build.
     pub const WAIT_MAX: Duration = Duration::from_secs(60);
     /// The longest that one request may take: one for a crumb and one for the job come before the wait.
@@ -54,7 +48,6 @@ impl JenkinsSettings {
             token,
             crumb: false,
             timeout: Self::TIMEOUT_MAX,
-            follow: Self::FOLLOW_DEFAULT,
             wait: Duration::from_secs(45),
             poll: Duration::from_secs(2),
             builds_max: 50,
@@ -67,7 +60,7 @@ impl JenkinsSettings {
     /// looked up.
     pub fn check(&self, path: &str, egress: &Egress) -> Vec<Problem> {
         let at = |field: &str| format!("{path}.{field}");
-        let address = address_problem(&at("url"), &self.url, self.allow_private, egress);
+        let address = trusted_address_problem(&at("url"), &self.url, self.allow_private, egress);
         let mut found: Vec<Problem> = address.into_iter().collect();
         let mut wrong = |is_wrong: bool, field: &str, message: &str, hint| {
             if is_wrong {
@@ -89,7 +82,6 @@ impl JenkinsSettings {
         );
         let bounds = [
             ("timeout", self.timeout, Self::TIMEOUT_MAX),
-            ("follow", self.follow, Self::FOLLOW_MAX),
             ("wait", self.wait, Self::WAIT_MAX),
             ("poll", self.poll, Self::WAIT_MAX),
         ];

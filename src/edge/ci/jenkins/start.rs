@@ -14,7 +14,7 @@ const COOKIES_BYTES_MAX: usize = 4096;
 
 /// What came of starting a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Started {
+pub(super) enum Started {
     /// Jenkins has queued it: it takes place. The number of the queue's item.
     Queued(u64),
     /// There is nothing to follow.
@@ -31,7 +31,7 @@ struct Crumb {
 
 impl Jenkins {
     /// Sends `request`, once, unless `gate` forbids it: that is asked when all else is ready.
-    pub async fn start(&self, request: &Request, gate: Gate<'_>) -> Started {
+    pub(super) async fn start(&self, request: &Request, gate: Gate<'_>) -> Started {
         let never = |why: String| Started::Over(Answer::Refused(Refused::Never, why.into()));
         if Reading::of(request).is_none() {
             return never("this is no request that Jenkins is sent".to_owned());

@@ -9,6 +9,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 use super::settle::GRACE;
+use super::start::Started;
 use super::*;
 use crate::core::event::{Request, System};
 use crate::core::record::Timestamp;
@@ -146,8 +147,6 @@ async fn a_job_that_waits_or_goes_on_is_followed_later() {
         panic!("queued")
     };
     assert_eq!(item, 17, "the one that waits already");
-    let short = |it: &mut JenkinsSettings| it.follow = Duration::from_millis(100);
-    let client = Client::at(&format!("http://{}", stub.address), API_TOKEN, short);
     let said = done(client.follow(&request(), item).await);
     assert_eq!(said, "Jenkins is building it as build 12");
     server.state().result = Some("SUCCESS");
@@ -504,7 +503,6 @@ fn wrong_settings_are_told() {
         told(|it| it.timeout = Duration::from_secs(60)),
         ["ci.timeout"]
     );
-    assert_eq!(told(|it| it.follow = Duration::ZERO), ["ci.follow"]);
     assert_eq!(told(|it| it.wait = Duration::from_secs(90)), ["ci.wait"]);
     assert_eq!(told(|it| it.poll = Duration::ZERO), ["ci.poll"]);
     assert_eq!(told(|it| it.builds_max = 101), ["ci.builds_max"]);

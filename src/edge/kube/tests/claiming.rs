@@ -12,7 +12,7 @@ async fn elsewhere(lab: &Lab, answer: Answer) -> (Answer, usize) {
         begun.fetch_add(1, Ordering::SeqCst);
         answer
     };
-    let came = lab.kube.claiming(ID, &claim(), act).await;
+    let came = lab.kube.claiming(ID, &claim(), None, act).await;
     (came, begun.into_inner())
 }
 
@@ -46,7 +46,7 @@ async fn nothing_is_done_elsewhere_to_what_somebody_else_has_claimed() {
     let lab = Lab::new(|_| None).await;
     let other = "f".repeat(32);
     let done = async { Answer::Done("queued".into()) };
-    lab.kube.claiming(&other, &claim(), done).await;
+    lab.kube.claiming(&other, &claim(), None, done).await;
     let (answer, begun) = elsewhere(&lab, Answer::Done("queued".into())).await;
     assert!(
         matches!(answer, Answer::Refused(Refused::Claimed, _)),
@@ -55,6 +55,29 @@ async fn nothing_is_done_elsewhere_to_what_somebody_else_has_claimed() {
     assert_eq!(begun, 0);
     lab.pass(Duration::from_secs(601));
     assert_eq!(elsewhere(&lab, Answer::Done("queued".into())).await.1, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_done_elsewhere_about_what_is_not_as_it_was_when_that_was_planned() {
+    for (generation, is_done) in [(3, true), (4, false)] {
+        let lab = Lab::new(move |asked| {
+            let mut read = deployment();
+            read["metadata"]["generation"] = json!(generation);
+            (asked.line() == format!("GET {DEPLOYMENT}")).then(|| Say::Json(200, read))
+        });
+        let lab = lab.await;
+        let begun = AtomicUsize::new(0);
+        let act = async {
+            begun.fetch_add(1, Ordering::SeqCst);
+            Answer::Done("queued".into())
+        };
+        let subject = object("Deployment", "cart", 3);
+        let answer = lab.kube.claiming(ID, &claim(), Some(&subject), act).await;
+        let is_changed = matches!(answer, Answer::Refused(Refused::Changed, _));
+        assert_eq!(is_changed, !is_done, "{answer:?}");
+        assert_eq!(begun.into_inner(), usize::from(is_done));
+        assert_eq!(is_given_back(&lab), !is_done);
+    }
 }
 
 fn is_given_back(lab: &Lab) -> bool {

@@ -1,5 +1,7 @@
 //! What is read of a target, and that no more is asked than it takes.
 
+use std::sync::atomic::AtomicBool;
+
 use super::cluster::*;
 use super::*;
 use crate::core::event::{Remedy, Target};
@@ -262,7 +264,8 @@ async fn a_claim_is_seen_until_it_is_given_back() {
 #[tokio::test]
 async fn nodes_of_two_versions_are_an_upgrade_where_they_may_be_seen() {
     let mut objects = Objects::new();
-    assert!(!objects.clone().look(&Remedy::RestartPod).await.is_upgrading);
+    let looked = objects.clone().look(&Remedy::RestartPod).await;
+    assert_eq!(looked.is_upgrading, Some(false));
     objects.put(NODES, nodes(&["v1.36.4", "v1.37.0", "v1.36.4"]));
     let lab = objects.clone().lab().await;
     let facts = lab
@@ -270,30 +273,37 @@ async fn nodes_of_two_versions_are_an_upgrade_where_they_may_be_seen() {
         .look(&target(), &Remedy::RestartPod, START)
         .await
         .unwrap();
-    assert!(facts.is_upgrading);
+    assert_eq!(facts.is_upgrading, Some(true));
     let asked = lab.stub.asked();
     let list = asked.iter().find(|it| it.path.starts_with(NODES)).unwrap();
     assert_eq!(
         list.header("accept"),
         Some("application/json;as=Table;v=v1;g=meta.k8s.io")
     );
-    objects.put(NODES, json!(403));
-    let lab = objects.lab().await;
-    for _ in 0..2 {
-        let facts = lab
-            .kube
-            .look(&target(), &Remedy::RestartPod, START)
-            .await
-            .unwrap();
-        assert!(!facts.is_upgrading);
-    }
-    let times = lab
-        .stub
-        .lines()
-        .iter()
-        .filter(|it| it.contains(NODES))
-        .count();
-    assert_eq!(times, 1, "what is not allowed is not asked for again");
+}
+
+#[tokio::test]
+async fn nobody_says_that_no_upgrade_goes_on_who_may_not_look_and_one_refusal_is_not_for_good() {
+    let refused = Arc::new(AtomicBool::new(true));
+    let is_refused = Arc::clone(&refused);
+    let lab = Lab::new(move |asked| {
+        Some(match asked.path.starts_with(NODES) {
+            _ if asked.path.contains("/leases/") => return None,
+            true if is_refused.load(Ordering::SeqCst) => {
+                Say::Json(403, status(403, "no", Value::Null))
+            }
+            true => Say::Json(200, nodes(&["v1.36.4", "v1.37.0"])),
+            false => not_found(),
+        })
+    });
+    let lab = lab.await;
+    let look = async || {
+        let looked = lab.kube.look(&target(), &Remedy::RestartPod, START).await;
+        looked.unwrap().is_upgrading
+    };
+    assert_eq!(look().await, None);
+    refused.store(false, Ordering::SeqCst);
+    assert_eq!(look().await, Some(true));
 }
 
 #[tokio::test]

@@ -293,3 +293,27 @@ async fn a_missing_permission_and_a_bad_token_are_told_apart() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_token_that_ran_out_puts_an_action_off_wherever_it_is_noticed() {
+    let unauthorized = || Say::Json(401, status(401, "Unauthorized", Value::Null));
+    let places = [
+        format!("GET {LEASE}"),
+        format!("POST {LEASES}"),
+        format!("GET {POD}"),
+        format!("POST {POD}/eviction"),
+    ];
+    for place in places {
+        let at = place.clone();
+        let lab = Lab::new(move |asked| match asked.line() {
+            line if line == at => Some(unauthorized()),
+            line if line == format!("GET {POD}") => Some(Say::Json(200, pod())),
+            _ => None,
+        });
+        let answer = lab.await.send(&eviction()).await;
+        assert!(
+            matches!(answer, Answer::Refused(Refused::NotNow(None), _)),
+            "{place}: {answer:?}"
+        );
+    }
+}

@@ -65,6 +65,38 @@ async fn the_claim_names_the_action_the_instance_and_until_when() {
 }
 
 #[tokio::test]
+async fn a_claim_goes_with_the_workload_that_it_is_on() {
+    let owned = json!([
+        {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "uid-cart"},
+    ]);
+    let elsewhere = Object {
+        namespace: "bank".into(),
+        ..object("Deployment", "cart", 3)
+    };
+    let unknown = Object {
+        uid: "".into(),
+        ..object("Deployment", "cart", 3)
+    };
+    for (owner, owners) in [
+        (Some(object("Deployment", "cart", 3)), owned),
+        (Some(elsewhere), json!([])),
+        (Some(unknown), json!([])),
+        (None, json!([])),
+    ] {
+        let lab = evicting(done()).await;
+        let claim = ClaimOf { owner, ..claim() };
+        lab.kube.send(ID, &eviction(), &claim, &|| None).await;
+        assert_eq!(lab.stub.lease(LEASE)["metadata"]["ownerReferences"], owners);
+    }
+    // Giving it back leaves it so.
+    let lab = evicting(Say::Json(429, status(429, "budget", Value::Null))).await;
+    lab.send(&eviction()).await;
+    assert!(is_given_back(&lab));
+    let owners = lab.stub.lease(LEASE)["metadata"]["ownerReferences"].clone();
+    assert_eq!(owners[0]["uid"], "uid-cart");
+}
+
+#[tokio::test]
 async fn a_pod_that_was_made_anew_is_not_asked_to_go_so_that_its_budget_stays_whole() {
     let other = json!({"metadata": {"name": "cart-1", "namespace": "shop", "uid": "uid-other"}});
     let mut deleting = pod();
@@ -140,7 +172,7 @@ async fn each_answer_of_the_server_means_what_it_means() {
             Refused::Never,
         ),
         (400, "bad", &plain, Refused::Never),
-        (401, "Unauthorized", &plain, Refused::Never),
+        (401, "Unauthorized", &plain, Refused::NotNow(None)),
         (403, "forbidden", &plain, Refused::Never),
         (405, "method", &plain, Refused::Never),
         (413, "large", &plain, Refused::Never),

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::edge::outgoing::{Egress, Stub};
+use crate::edge::outgoing::{Egress, Stub, trusted_address_problem};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -72,11 +72,39 @@ fn only_the_web_is_asked_and_only_where_it_may_be() {
     for written in [
         "ftp://ci.example.net/",
         "ci.example.net",
-        "http://169.254.169.254/latest",
-        "http://10.0.0.1/",
+        "https://169.254.169.254/latest",
+        "https://10.0.0.1/",
         "https://me:word@ci.example.net/",
     ] {
         assert!(Peer::new(written, &reach).is_err(), "{written}");
+    }
+}
+
+#[test]
+fn nobody_who_acts_is_asked_in_plain_but_on_this_machine() {
+    let egress = Egress::default();
+    let reach = Reach {
+        timeout: LONG,
+        allow_private: true,
+        egress: &egress,
+        ca_file: None,
+    };
+    for (written, is_fine) in [
+        ("https://opa.example.net/v1/data/a", true),
+        ("https://10.0.0.1/", true),
+        ("http://127.0.0.1:8181/v1/data/a", true),
+        ("http://[::1]:8181/", true),
+        ("http://localhost:8181/", true),
+        ("http://opa.example.net/v1/data/a", false),
+        ("http://10.0.0.1/", false),
+        ("http://opa.policies.svc:8181/", false),
+        ("http://localhost.example.net/", false),
+        ("http://0x7f.1/", false),
+    ] {
+        let made = Peer::new(written, &reach);
+        assert_eq!(made.is_ok(), is_fine, "{written}: {made:?}");
+        let problem = trusted_address_problem("remediation.policy.url", written, true, &egress);
+        assert_eq!(problem.is_none(), is_fine, "{written}: {problem:?}");
     }
 }
 
@@ -269,4 +297,33 @@ fn what_was_never_sent_did_not_take_place_and_the_rest_is_unknown() {
         Answer::Refused(Refused::NotNow(None), _)
     ));
     assert!(matches!(answer(true), Answer::Unknown(_)));
+}
+
+#[tokio::test]
+async fn what_changes_something_does_not_wait_for_a_connection_until_all_may_be_stopped() {
+    const SLOW: Duration = Duration::from_secs(3);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = peer(&format!("https://{}", listener.local_addr().unwrap()));
+    let request = Request {
+        system: crate::core::event::System::Flux,
+        method: "POST".into(),
+        path: "/hook/0a1b".into(),
+        content_type: "application/json".into(),
+        body: "{}".into(),
+    };
+    // A server that takes its time for TLS.
+    let slow = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut sent = Vec::new();
+        let reading = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut sent);
+        tokio::time::timeout(SLOW, reading).await.is_ok()
+    };
+    let asking = ask(peer.rendered(&request).unwrap(), 9);
+    let (asked, is_gone) = tokio::join!(asking, slow);
+    let silence = asked.unwrap_err();
+    assert!(!silence.was_sent, "{silence:?}");
+    assert!(
+        is_gone,
+        "it would have been sent seconds after it was allowed"
+    );
 }

@@ -1,11 +1,12 @@
-use crate::core::event::{ActionState, Remedy};
+use crate::core::event::{ActionState, Incident, Remedy, Step};
 use crate::core::remedy::check::fixture::{
     ASK, NONE, NOW, PASS, STOP, Scene, WAIT, mins, secs, table,
 };
+use crate::core::remedy::rule::Limits;
 
 const POD: Remedy = Remedy::RestartPod;
 use ActionState::{
-    Done, Effective, Failed, Harmful, Inconclusive, Ineffective, Sending, Unsettled,
+    Accepted, Done, Effective, Failed, Harmful, Inconclusive, Ineffective, Sending, Unsettled,
 };
 
 /// Actions against the same trouble, the latest at last, the last of them so many seconds ago and one
@@ -58,6 +59,17 @@ fn when_half_of_what_was_done_in_an_hour_was_in_vain_all_stops() {
         (0..helped).for_each(|_| it.past_elsewhere(mins(10), Effective));
         (0..in_vain).for_each(|_| it.past_elsewhere(mins(20), Ineffective));
     }
+    /// One of which no answer came.
+    fn lost(it: &mut Scene, since: &[ActionState]) {
+        it.past(mins(15), Inconclusive, |past| {
+            let step = past.steps[0].clone();
+            let steps = since.iter().map(|state| Step {
+                state: *state,
+                ..step.clone()
+            });
+            past.steps = steps.collect();
+        });
+    }
     table(
         "cluster_breaker",
         &POD,
@@ -71,13 +83,46 @@ fn when_half_of_what_was_done_in_an_hour_was_in_vain_all_stops() {
                 hour(it, 0, 6);
                 it.now = NOW.plus(mins(60));
             }),
+            ("3 of 6, of which nobody knows of 3", STOP, |it| {
+                hour(it, 3, 0);
+                for _ in 0..3 {
+                    lost(it, &[Unsettled, Inconclusive]);
+                }
+            }),
+            ("3 that are known to have taken place", PASS, |it| {
+                hour(it, 3, 0);
+                for _ in 0..3 {
+                    lost(it, &[Unsettled, Done, Inconclusive]);
+                }
+            }),
             ("what is not known does not count", PASS, |it| {
                 hour(it, 2, 3);
                 it.past_elsewhere(mins(1), Inconclusive);
                 it.past_elsewhere(mins(1), Unsettled);
             }),
+            ("six ended, and nobody knows how", STOP, |it| {
+                ended_after(it, 6, Unsettled)
+            }),
+            ("six hooks never said what became of it", STOP, |it| {
+                ended_after(it, 6, Accepted)
+            }),
+            ("six took place, and whether they helped is open", PASS, |it| {
+                ended_after(it, 6, Done)
+            }),
         ],
     );
+}
+
+/// So many that came from `before` to an end of which nobody knows what it is.
+fn ended_after(it: &mut Scene, times: usize, before: ActionState) {
+    for _ in 0..times {
+        it.past(mins(10), Inconclusive, |past| {
+            past.fingerprint = "ffffffffffffffff".into();
+            let mut step = past.steps[0].clone();
+            step.state = before;
+            past.steps.insert(0, step);
+        });
+    }
 }
 
 #[test]
@@ -91,6 +136,10 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             ("3 of 11", PASS, |it| it.world.services = (11, 3)),
             ("2 of 2 are too few to tell", PASS, |it| {
                 it.world.services = (2, 2)
+            }),
+            ("39 of 1,000", PASS, |it| it.world.services = (1_000, 39)),
+            ("40 are one, however many are heard of", STOP, |it| {
+                it.world.services = (1_000, 40)
             }),
             ("3 of nobody knows how many", STOP, |it| {
                 it.world.services = (0, 3)
@@ -106,6 +155,12 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             }),
         ],
     );
+}
+
+#[test]
+fn a_storm_is_seen_in_the_services_of_one_incident() {
+    let most = usize::try_from(Limits::default().storm_services_max);
+    assert!(most.is_ok_and(|it| it <= Incident::PARTS_MAX));
 }
 
 #[test]

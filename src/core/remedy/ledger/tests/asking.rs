@@ -244,6 +244,159 @@ fn whoever_has_much_asked_for_gives_no_action_the_id_of_one_that_was_sent() {
     assert!(bench.ledger.book().iter().any(|it| it.id == first));
 }
 
+/// The next trouble of the same service.
+const NEXT: Incidence<'static> = Incidence {
+    id: "0d0e0f",
+    fingerprint: "8899aabbccddeeff",
+};
+
+/// The next incident asks for the same, two minutes later; `live` is the one that goes on.
+fn ask_for_the_next(bench: &mut Bench, live: &'static str) {
+    bench.live = Some(live);
+    bench.now = bench.now.plus(mins(2));
+    let mut action = bench.action();
+    action.evidence.anomalies = 7;
+    bench.ledger.asked(action, Some(NEXT), bench.now);
+    bench.turn();
+}
+
+#[test]
+fn an_open_proposal_answers_the_next_incident_and_is_not_doubled() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    let id = bench.run();
+    assert_eq!(bench.state(&id), ActionState::Proposed);
+    ask_for_the_next(&mut bench, NEXT.id);
+    bench.settle_down();
+    assert_eq!(bench.ledger.open().count(), 1);
+    let action = bench.get(&id);
+    assert_eq!(action.incident.as_deref(), Some(NEXT.id));
+    assert_eq!(&*action.fingerprint, NEXT.fingerprint);
+    // What spoke for it in the incident that is over does not count, and its time begins anew.
+    assert_eq!(action.evidence.anomalies, 7);
+    assert_eq!(action.expires_at, bench.now.plus(mins(15)));
+    assert_eq!(action.state, ActionState::Proposed);
+    // Whoever looks at the new incident hears of it, and it is on disk that it belongs there.
+    assert_eq!(
+        bench.stages(),
+        [ActionStage::Proposed, ActionStage::Proposed]
+    );
+    assert_ne!(bench.told[0].id, bench.told[1].id);
+    let written = &bench.changed.last().unwrap().action;
+    assert_eq!(written.incident.as_deref(), Some(NEXT.id));
+}
+
+#[test]
+fn another_incident_of_the_workload_is_more_of_the_same_while_the_first_goes_on() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    let id = bench.run();
+    for _ in 0..3 {
+        ask_for_the_next(&mut bench, INCIDENT.id);
+        bench.settle_down();
+    }
+    assert_eq!(bench.ledger.open().count(), 1);
+    let action = bench.get(&id);
+    assert_eq!(action.incident.as_deref(), Some(INCIDENT.id));
+    assert_eq!(action.evidence.anomalies, 3 + 3 * 7);
+    assert_eq!(bench.stages(), [ActionStage::Proposed]);
+}
+
+#[test]
+fn an_automatic_action_that_is_blocked_goes_for_the_next_incident_once_that_has_lasted() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    bench.scene.world.frozen = Some("the window nightly".into());
+    let id = bench.run();
+    bench.live = Some(NEXT.id);
+    bench.scene.world.frozen = None;
+    let mut young = bench.action();
+    young.evidence.first_seen = bench.now;
+    bench.ledger.asked(young, Some(NEXT), bench.now);
+    bench.pass(secs(30));
+    // The first one had gone on for minutes.
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Blocked, 0));
+    bench.pass(secs(40));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+    assert_eq!(bench.ledger.open().count(), 1);
+}
+
+#[test]
+fn what_was_approved_for_an_incident_that_is_over_is_asked_of_people_again() {
+    for does_crash in [false, true] {
+        let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+        let id = bench.run();
+        bench.scene.world.frozen = Some("the window nightly".into());
+        let hash = bench.hash(&id);
+        let ana = ("ana", "");
+        bench.ledger.approve(&id, &hash, ana, bench.now).unwrap();
+        bench.settle_down();
+        assert_eq!(bench.state(&id), ActionState::Approved);
+        bench.scene.world.frozen = None;
+        ask_for_the_next(&mut bench, NEXT.id);
+        if does_crash {
+            bench.restart();
+        }
+        bench.pass(secs(30));
+        assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+        assert_eq!(bench.stages().last(), Some(&ActionStage::Proposed));
+        bench.ledger.approve(&id, &hash, ana, bench.now).unwrap();
+        bench.settle_down();
+        assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+    }
+}
+
+#[test]
+fn what_a_policy_said_of_the_incident_that_is_over_does_not_count_for_the_next() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    let id = bench.ask();
+    bench.turn();
+    bench.work_one();
+    let [rehearse] = &Vec::from(std::mem::take(&mut bench.tasks))[..] else {
+        panic!("one task")
+    };
+    assert!(matches!(rehearse.errand, Errand::Rehearse { .. }));
+    ask_for_the_next(&mut bench, NEXT.id);
+    let said = Reported::Rehearsed(Box::new(bench.rehearsal()));
+    bench.report(&rehearse.id, said);
+    assert_eq!(bench.state(&id), ActionState::Asked);
+    bench.settle_down();
+    assert_eq!(bench.state(&id), ActionState::Proposed);
+}
+
+#[test]
+fn what_was_sent_stays_the_answer_to_its_own_incident() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    let id = bench.run();
+    assert_eq!(bench.state(&id), ActionState::Done);
+    ask_for_the_next(&mut bench, NEXT.id);
+    bench.settle_down();
+    assert_eq!(bench.get(&id).incident.as_deref(), Some(INCIDENT.id));
+    // The other one is there, and waits until the first is known to have helped or not.
+    assert_eq!((bench.ledger.open().count(), bench.sent), (2, 1));
+}
+
+#[test]
+fn what_is_forbidden_whatever_the_cluster_shows_says_only_why_and_reads_nothing() {
+    for (mode, state, said) in [
+        (Mode::Auto, ActionState::Denied, ""),
+        (
+            Mode::Observe,
+            ActionState::Observed,
+            "it would not have been done: ",
+        ),
+    ] {
+        let mut bench = Bench::new(Remedy::RestartPod, mode);
+        bench.scene.action.target.namespace = "kube-system".into();
+        let id = bench.run();
+        assert_eq!(bench.state(&id), state);
+        let action = bench.get(&id);
+        let [only] = &action.plan.as_ref().unwrap().checks[..] else {
+            panic!("{:?}", action.plan)
+        };
+        assert_eq!(&*only.check, "forbidden_namespace");
+        assert_eq!(bench.why(&id), format!("{said}{}", only.why));
+        assert_eq!(bench.reports.len(), 0);
+    }
+}
+
 /// So many are asked for, and forbidden, that all else is forgotten.
 pub(super) fn flood(bench: &mut Bench) {
     bench.scene.facts().pod = None;

@@ -103,3 +103,26 @@ fn the_cluster_is_told_of_what_was_done_to_it_and_of_nothing_else() {
     assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Failed]);
     assert_eq!(notes(&bench), 0);
 }
+
+#[test]
+fn what_made_things_worse_is_told_with_what_undoes_it() {
+    let mut bench = Bench::new(Remedy::Scale { by: 1, max: 9 }, Mode::Auto);
+    let id = bench.run();
+    assert_eq!(bench.state(&id), ActionState::Done, "{}", bench.why(&id));
+    bench.scene.workload().ready = 1;
+    bench.pass(mins(5));
+    assert_eq!(bench.state(&id), ActionState::Harmful);
+    let why = bench.why(&id);
+    let command = "; to undo it: kubectl patch deployments.v1.apps/cart -n shop --subresource=scale --type=json -p '[";
+    assert!(why.contains(command), "{why}");
+    assert!(why.ends_with("\"value\":4}]'"), "{why}");
+    // An eviction has no way back.
+    let (mut bench, id) = done();
+    bench.scene.workload().ready = 2;
+    bench.pass(mins(5));
+    assert!(
+        bench.why(&id).ends_with("; it cannot be undone"),
+        "{}",
+        bench.why(&id)
+    );
+}

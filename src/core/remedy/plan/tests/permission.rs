@@ -39,7 +39,6 @@ fn each_remedy_takes_besides_what_it_alone_does() {
     assert_eq!(
         besides(SCALE),
         [
-            "get deployments.apps/scale",
             "patch deployments.apps/scale",
             "list horizontalpodautoscalers.autoscaling",
         ]
