@@ -44,6 +44,8 @@ fn undo(action: &Value) -> String {
     }
     let requests = listed(&action["plan"]["undo"]).iter();
     let requests = requests.filter_map(|it| Request::deserialize(it).ok());
+    // To a viewer bodies are withheld, and without its body there is no command.
+    let requests = requests.filter(|it| serde_json::from_str::<Value>(&it.body).is_ok());
     let commands = requests.filter_map(|it| by_hand(&it));
     let lines: String = commands.map(|it| format!("\n  {}", inert(&it))).collect();
     match lines.is_empty() {

@@ -114,6 +114,10 @@ fn what_undoes_what_was_sent_is_a_line_to_be_copied_however_long() {
         "nothing was sent yet"
     );
     sent["acted_at"] = sent["asked_at"].clone();
+    let mut withheld = sent.clone();
+    withheld["plan"]["undo"][0]["body"] = json!("body of 204 bytes withheld");
+    let shown = page::page(&withheld, NOW);
+    assert!(!shown.contains("kubectl"), "{shown}");
     let shown = page::page(&sent, NOW);
     let expected = format!(
         "\nto undo it:\n  kubectl patch deployments.v1.apps/checkout -n shop --subresource=scale --type=json -p '[\"{value}"
