@@ -55,7 +55,7 @@ is_steady if input.upgrading in {false, null}
 
 is_labelled if input.namespace.labels["knothole.dev/remediate"] == "true"
 
-# Where one of them has the label with another value, knothole itself says no.
+# Where the workload has the label with another value, knothole itself says no.
 is_labelled if input.workload.labels["knothole.dev/remediate"] == "true"
 
 is_known if input.action.kind in {"restart_pod", "restart_workload", "roll_back", "scale"}

@@ -136,8 +136,8 @@ fn refused(error: &LedgerError, id: &str, action: Option<&Action>) -> Refusal {
             format!("GET /v1/actions/{id} tells what became of it")
         }
         LedgerError::Mode(_) => format!(
-            "set mode: approve at the rule {rule} in actions of the settings, for what it asks for from \
-             then on; or do it by hand, and POST /v1/actions/{id}/report what came of it"
+            "set mode: approve at the rule {rule} in actions of the settings and send SIGHUP, which what \
+             is open takes at once; or do it by hand, and POST /v1/actions/{id}/report what came of it"
         ),
         LedgerError::Plan { present, .. } => {
             plan = Some(present.clone());

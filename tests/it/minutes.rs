@@ -238,7 +238,7 @@ fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
     let action = running.until("the suggestion", (&desk, &broken), is_proposed);
     assert!(desk.run(line("knothole actions")).contains("cart"));
     let id = action["id"].as_str().unwrap().to_owned();
-    let shown = desk.run(&line("knothole actions show").replace("9f3c9f", &id));
+    let shown = desk.run(&line("knothole actions show").replace("7c417c", &id));
     assert!(shown.contains("/eviction"), "{shown}");
 
     // approve
@@ -249,7 +249,7 @@ fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
     running.read_again(1);
     let waits = |it: &Value| it["state"] == "proposed" && it["mode"] == "approve";
     running.until("the wait for a person", (&desk, &broken), waits);
-    let approve = line("knothole actions approve").replace("9f3c9f", &id);
+    let approve = line("knothole actions approve").replace("7c417c", &id);
     let approve = approve.split('#').next().unwrap().trim();
     desk.run(&format!("echo y | script -qec '{approve}' /dev/null"));
     let uid = |pod: &Value| pod["metadata"]["uid"].clone();

@@ -44,6 +44,8 @@ fn undo(action: &Value) -> String {
     }
     let requests = listed(&action["plan"]["undo"]).iter();
     let requests = requests.filter_map(|it| Request::deserialize(it).ok());
+    // To a viewer bodies are withheld, and without its body there is no command.
+    let requests = requests.filter(|it| serde_json::from_str::<Value>(&it.body).is_ok());
     let commands = requests.filter_map(|it| by_hand(&it));
     let lines: String = commands.map(|it| format!("\n  {}", inert(&it))).collect();
     match lines.is_empty() {
@@ -195,13 +197,17 @@ fn checks(checks: &[Value], page: &mut Page) {
 /// What whoever reads this may want to do.
 fn next(action: &Value, page: &mut Page) {
     let id = short_id(action);
-    let waits = matches!(text(&action["state"]), "proposed" | "blocked");
-    match (text(&action["mode"]), waits) {
-        ("approve" | "auto", true) => {
-            page.line("next", &format!("knothole actions approve {id}"));
+    let state = text(&action["state"]);
+    let waits = matches!(state, "proposed" | "blocked");
+    let has_plan = !text(&action["plan"]["hash"]).is_empty();
+    match text(&action["mode"]) {
+        "approve" | "auto" if waits || state == "approved" => {
+            if waits && has_plan {
+                page.line("next", &format!("knothole actions approve {id}"));
+            }
             page.line("next", &format!("knothole actions deny {id} --note WHY"));
         }
-        ("suggest", true) => {
+        "suggest" if waits => {
             let said = "the rule only suggests: do it yourself or have a hook do it, or write mode: \
                         approve";
             page.line("next", said);

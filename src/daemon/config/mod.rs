@@ -36,6 +36,7 @@ pub use settings::{
 };
 pub use silence_tests::{SilenceCase, load_silence_cases, silence_cases_from_text};
 pub use silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
+pub(crate) use systems::is_namespace;
 pub use systems::{ArgoEntry, FluxEntry, JenkinsEntry, KubernetesEntry, PolicyEntry};
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};

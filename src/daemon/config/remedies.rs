@@ -404,8 +404,12 @@ mod tests {
             ))
         };
         let said = rule("auto");
-        let place = "k.yaml:4:11  actions[0].mode: where requests go is never changed without a person";
-        assert!(said.contains(place) && said.contains("write mode: approve"), "{said}");
+        let place =
+            "k.yaml:4:11  actions[0].mode: where requests go is never changed without a person";
+        assert!(
+            said.contains(place) && said.contains("write mode: approve"),
+            "{said}"
+        );
         assert_eq!(rule("approve"), "");
     }
 }

@@ -13,7 +13,7 @@ use super::changing::{Sent, apply, short};
 use super::gate::Denied;
 use super::reading::{Answer, Asked, LIMIT, known, moment, one, place, prefix};
 use super::routes::{By, Served, Shown, refusal};
-use super::{ActionQuery, Applied, Order, Role, objects};
+use super::{ActionQuery, Applied, Lookup, Order, Role, objects};
 use crate::core::event::{ActionState, withheld};
 use crate::core::remedy::ledger::HookStatus;
 
@@ -196,7 +196,21 @@ pub(super) async fn throw(State(served): Shown, Extension(by): By, request: Requ
 /// The action that is meant by the beginning of its id, as every sink sends it.
 async fn one_action(served: &Arc<Served>, Path(id): Path<String>) -> Result<Value, Problem> {
     let prefix = prefix(&id)?;
-    let found = served.call(move |api| api.view.action(&prefix)).await?;
+    let asked = prefix.clone();
+    let looked_up = move |api: &super::Api| {
+        let found = api.view.action(&asked);
+        let is_incident = matches!(found, Lookup::Nothing)
+            && !matches!(api.view.incident(&asked), Lookup::Nothing);
+        (found, is_incident)
+    };
+    let (found, is_incident) = served.call(looked_up).await?;
+    if is_incident {
+        let error = "this is the id of an incident and of no action";
+        let hint = format!(
+            "knothole actions --state all --incident {prefix}, or GET /v1/actions?incident={prefix}, lists its actions"
+        );
+        return Err(Problem::new(StatusCode::NOT_FOUND, error, hint));
+    }
     one(found, "action", "GET /v1/actions lists them")
 }
 

@@ -89,6 +89,9 @@ impl Ledger {
                 return check(entry, plan);
             }
             (_, ActionState::Proposed | ActionState::Blocked) => {}
+            (_, ActionState::Asked) => {
+                return Err(LedgerError::NoPlan("it was not looked at yet".into()));
+            }
             (_, state) => return Err(LedgerError::Past(state.name())),
         }
         check(entry, plan)?;

@@ -226,6 +226,23 @@ async fn what_is_said_of_an_action_that_is_not_there_says_where_to_look() {
 }
 
 #[tokio::test]
+async fn the_id_of_an_incident_in_the_place_of_an_actions_is_told_as_such() {
+    for call_it in [
+        Call::get("/v1/actions/9f3c9f"),
+        Call::post("/v1/actions/9f3c9f/deny", &json!({ "note": "x" })),
+    ] {
+        let (reply, orders) = as_role(Role::Approver, call_it).await;
+        assert_eq!((reply.status, orders.len()), (404, 0));
+        assert!(reply.error().contains("an incident"), "{}", reply.body);
+        let hint = reply.hint();
+        assert!(
+            hint.contains("knothole actions --state all --incident 9f3c9f"),
+            "{hint}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_operator_may_stop_all_actions_and_only_an_approver_allows_them_again() {
     let throw =
         |stopped: bool| Call::post("/v1/switch", &json!({ "stopped": stopped, "why": "x" }));

@@ -106,9 +106,11 @@ fn when_half_of_what_was_done_in_an_hour_was_in_vain_all_stops() {
             ("six hooks never said what became of it", STOP, |it| {
                 ended_after(it, 6, Accepted)
             }),
-            ("six took place, and whether they helped is open", PASS, |it| {
-                ended_after(it, 6, Done)
-            }),
+            (
+                "six took place, and whether they helped is open",
+                PASS,
+                |it| ended_after(it, 6, Done),
+            ),
         ],
     );
 }

@@ -46,6 +46,18 @@ fn an_approving_rule_sends_only_once_the_very_plan_is_approved() {
     );
 }
 
+#[test]
+fn what_nobody_looked_at_yet_cannot_be_approved_and_that_is_said() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.ask();
+    bench.turn();
+    let said = bench.ledger.approve(&id, "feed", ("ana", ""), bench.now);
+    let said = said.unwrap_err().to_string();
+    assert!(said.ends_with("it was not looked at yet"), "{said}");
+    bench.settle_down();
+    approve(&mut bench, &id, "ana");
+}
+
 /// What the plan is instead of the one that is approved.
 fn not_the_plan(bench: &mut Bench, id: &str, plan: &str) -> Box<str> {
     match bench.ledger.approve(id, plan, ("ana", ""), bench.now) {
