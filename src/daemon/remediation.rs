@@ -21,6 +21,8 @@ use crate::core::silence::{Silences, Subject};
 
 /// How long no record may come until a service is not heard any more.
 const GAP: Duration = Duration::from_secs(120);
+/// A service that nothing came from for so long is none of those that a storm is a share of.
+const HEARD_LATELY: Duration = Duration::from_secs(3_600);
 /// Most services whose records are watched for gaps.
 const HEARD_MAX: usize = 10_000;
 
@@ -44,6 +46,8 @@ pub(super) struct Remediation {
     switch: Arc<Switch>,
     heard: BTreeMap<StreamKey, Heard>,
     storm_at: Option<Timestamp>,
+    /// When this process began: what came before is not known.
+    began: Timestamp,
     /// What changed and is not on disk yet.
     pub(super) unwritten: BTreeMap<Box<str>, Changed>,
     /// What is handed out once all of `unwritten` is on disk.
@@ -82,6 +86,7 @@ impl Remediation {
             switch,
             heard: BTreeMap::new(),
             storm_at: None,
+            began: now,
             unwritten: BTreeMap::new(),
             waiting: Vec::new(),
             hands,
@@ -202,12 +207,21 @@ impl Remediation {
         }
     }
 
+    /// How many services a storm is a share of.
+    fn judged(&self, status: &[Status], now: Timestamp) -> u32 {
+        let judged = status.iter().filter(|it| {
+            let last = self.heard.get(&it.stream).map(|heard| heard.last);
+            is_judged(it.state, last.unwrap_or(self.began), now)
+        });
+        count(judged.count())
+    }
+
     fn standing(&mut self, desk: &Desk, board: &Board, now: Timestamp) -> Here {
         let status = board.status();
         let live = desk.live();
         let mut troubles = Standing {
             live: live.filter_map(|it| Trouble::at(&it, now)).collect(),
-            heard: count(status.len()),
+            heard: self.judged(&status, now),
             storm_at: self.storm_at,
             is_authenticated: self.settings.is_authenticated,
         };
@@ -229,6 +243,12 @@ impl Remediation {
             troubles,
         }
     }
+}
+
+/// Whether a service is judged and was heard of lately. One that is new is not, so that nobody dilutes a storm by
+/// making services up.
+fn is_judged(state: State, last: Timestamp, now: Timestamp) -> bool {
+    state == State::Active && now.since(last) <= HEARD_LATELY
 }
 
 fn count(of: usize) -> u32 {
@@ -271,5 +291,19 @@ impl Here {
         let subject = Subject::of_stream(&action.stream, resource, None);
         let verdict = self.freezes.verdict(&subject, now);
         verdict.muted_by.map(|by| by.to_string().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_that_somebody_makes_up_or_that_are_long_gone_do_not_dilute_a_storm() {
+        let now = Timestamp::from_millis(1_763_700_000_000);
+        let heard = |state, secs| is_judged(state, now.minus(Duration::from_secs(secs)), now);
+        assert!(heard(State::Active, 0) && heard(State::Active, 3_600));
+        assert!(!heard(State::Active, 3_601));
+        assert!(!heard(State::Learning, 0) && !heard(State::Training, 0));
     }
 }

@@ -49,7 +49,8 @@ impl Trouble {
 pub struct Standing {
     /// The incidents that go on, oldest first.
     pub live: Vec<Trouble>,
-    /// How many services are heard of.
+    /// How many services are judged and were heard of lately: what a storm is a share of. A name that somebody
+    /// has made up just now is none of them.
     pub heard: u32,
     /// When there was last a storm.
     pub storm_at: Option<Timestamp>,
@@ -69,9 +70,7 @@ impl Standing {
 
     /// Whether so many services are in trouble that what they share is the cause.
     pub fn is_storm(&self, limits: &Limits) -> bool {
-        let (heard, troubled) = self.services();
-        troubled >= limits.storm_services_min
-            && f64::from(troubled) >= limits.storm_share_max * f64::from(heard)
+        limits.is_storm(self.services())
     }
 
     /// The incident that `anomaly` is a sign of, or else the one that its service is part of.

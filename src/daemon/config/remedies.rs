@@ -215,6 +215,8 @@ pub struct LimitSettings {
     pub ready_min: u32,
     /// The largest share of services in trouble at which anything is done.
     pub storm_share: f64,
+    /// At so many services in trouble nothing is done, whatever the share.
+    pub storm_services_max: u32,
 }
 
 impl Default for LimitSettings {
@@ -227,6 +229,7 @@ impl Default for LimitSettings {
             cool_down: Period::from(usual.cool_down),
             ready_min: usual.ready_min,
             storm_share: usual.storm_share_max,
+            storm_services_max: usual.storm_services_max,
         }
     }
 }
@@ -276,6 +279,7 @@ impl Settings {
             cool_down: set.cool_down.get(),
             ready_min: set.ready_min,
             storm_share_max: set.storm_share,
+            storm_services_max: set.storm_services_max,
             has_policy: self.remediation.policy.is_some(),
             ..usual
         }

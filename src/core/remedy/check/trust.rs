@@ -118,8 +118,7 @@ fn ended_unsettled(action: &Action) -> bool {
 pub(super) fn storm(case: &Case<'_>) -> Option<Says> {
     let (limits, (heard, troubled)) = (case.limits, case.world.services);
     let how = format!("{troubled} of {} are in trouble", count(heard, "service"));
-    let is_storm = troubled >= limits.storm_services_min
-        && f64::from(troubled) >= limits.storm_share_max * f64::from(heard);
+    let is_storm = limits.is_storm((heard, troubled));
     let ago = case.world.storm_at.map(|at| case.now.since(at));
     Some(if is_storm {
         stop(format!("{how}: what they share is the cause"))

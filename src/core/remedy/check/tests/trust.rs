@@ -133,6 +133,16 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             ("3 of nobody knows how many", STOP, |it| {
                 it.world.services = (0, 3)
             }),
+            ("10 of a thousand are one by their number", STOP, |it| {
+                it.world.services = (1_000, 10)
+            }),
+            ("9 of a thousand", PASS, |it| {
+                it.world.services = (1_000, 9)
+            }),
+            ("the owner has many, and 10 of them", PASS, |it| {
+                it.limits.storm_services_max = 50;
+                it.world.services = (1_000, 10);
+            }),
             ("just after", WAIT, |it| {
                 it.world.storm_at = Some(NOW.minus(secs(599)))
             }),
