@@ -15,14 +15,15 @@ use crate::core::event::{Action, Anomaly};
 use crate::core::record::{StreamKey, Timestamp};
 use crate::core::remedy::ask::ask;
 use crate::core::remedy::case::World;
-use crate::core::remedy::freeze::frozen;
 use crate::core::remedy::ledger::{Changed, Incidence, Ledger, Report, Task};
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::core::remedy::standing::{Standing, Trouble};
-use crate::core::silence::Silences;
+use crate::core::silence::{Silences, frozen};
 
 /// How long no record may come until a service is not heard any more.
 const GAP: Duration = Duration::from_secs(120);
+/// A service that nothing came from for so long is none of those that a storm is a share of.
+const HEARD_LATELY: Duration = Duration::from_secs(3_600);
 /// Most services whose records are watched for gaps.
 const HEARD_MAX: usize = 10_000;
 
@@ -48,6 +49,8 @@ pub(super) struct Remediation {
     pub(super) storm_at: Option<Timestamp>,
     /// What people said of trouble.
     pub(super) opinions: Opinions,
+    /// When this process began: what came before is not known.
+    began: Timestamp,
     /// What changed and is not on disk yet.
     pub(super) unwritten: BTreeMap<Box<str>, Changed>,
     /// What is handed out once all of `unwritten` is on disk.
@@ -87,6 +90,7 @@ impl Remediation {
             heard: BTreeMap::new(),
             storm_at: None,
             opinions: Opinions::default(),
+            began: now,
             unwritten: BTreeMap::new(),
             waiting: Vec::new(),
             hands,
@@ -210,12 +214,21 @@ impl Remediation {
         }
     }
 
+    /// How many services a storm is a share of.
+    fn judged(&self, status: &[Status], now: Timestamp) -> u32 {
+        let judged = status.iter().filter(|it| {
+            let last = self.heard.get(&it.stream).map(|heard| heard.last);
+            is_judged(it.state, last.unwrap_or(self.began), now)
+        });
+        count(judged.count())
+    }
+
     fn standing(&mut self, desk: &Desk, board: &Board, now: Timestamp) -> Here {
         let status = board.status();
         let live = desk.live();
         let mut troubles = Standing {
             live: live.filter_map(|it| Trouble::at(&it, now)).collect(),
-            heard: count(status.len()),
+            heard: self.judged(&status, now),
             storm_at: self.storm_at,
             is_authenticated: self.settings.is_authenticated,
         };
@@ -237,6 +250,12 @@ impl Remediation {
             troubles,
         }
     }
+}
+
+/// Whether a service is judged and was heard of lately. One that is new is not, so that nobody dilutes a storm by
+/// making services up.
+fn is_judged(state: State, last: Timestamp, now: Timestamp) -> bool {
+    state == State::Active && now.since(last) <= HEARD_LATELY
 }
 
 fn count(of: usize) -> u32 {

@@ -32,7 +32,7 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 const SEND_AGAIN: Duration = Duration::from_secs(3);
 
 const SETTINGS: &str = "  limits: { per_workload: 1000, per_namespace: 1000, per_hour: 1000, cool_down: 1s, \
-    storm_share: 1.0 }\napi: { tokens: [{ name: ana, role: approver, token_env: ANA }] }\n";
+    storm_share: 1.0, storm_services_max: 1000 }\napi: { tokens: [{ name: ana, role: approver, token_env: ANA }] }\n";
 const RULE: &str = "  - { name: restart, action: restart_workload, mode: approve, stabilise: 1s }";
 const ANA: &str = "a token of the approver ana";
 

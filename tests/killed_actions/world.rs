@@ -522,7 +522,8 @@ fn action(workload: &str, remedy: &Remedy, now: Timestamp) -> Action {
             score: 0.97,
             first_seen: now.minus(Duration::from_secs(30)),
             last_seen: now,
-            heard_at: now,
+            // They came for as long as the rule wants.
+            heard_at: now.plus(Duration::from_secs(5)),
             anomalies: 1,
             model: "m".into(),
         },

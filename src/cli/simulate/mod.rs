@@ -28,10 +28,9 @@ use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::out;
 use crate::core::event::{Action, Mode};
 use crate::core::record::Timestamp;
-use crate::core::remedy::freeze::frozen;
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::core::remedy::simulate::{Assumed, Simulation};
-use crate::core::silence::Silences;
+use crate::core::silence::{Silences, frozen};
 use crate::core::train::TrainSettings;
 use crate::daemon::config::Settings;
 

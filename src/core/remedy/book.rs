@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::event::{Action, ActionKind, ActionState, Object, Target};
+use crate::core::event::{Action, ActionState, Object, Target};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// The actions of the past that were sent, oldest first.
@@ -64,13 +64,11 @@ impl Book {
         self.iter().filter(|it| it.state.is_in_flight())
     }
 
-    /// How often `kind` helped against `fingerprint` lately, and how often it did not: of the latest
+    /// How often what is the `same` helped lately, and how often it did not: of the latest
     /// [`OUTCOMES_MAX`](Self::OUTCOMES_MAX) outcomes. What was never verified counts for neither, nor does what
     /// was not answered: who drains a node makes a pod go, too.
-    pub fn record_of(&self, fingerprint: &str, kind: ActionKind) -> (u32, u32) {
-        let same = |it: &&Action| {
-            *it.fingerprint == *fingerprint && it.remedy.kind() == kind && !it.was_unsettled()
-        };
+    pub fn record_of(&self, same: &dyn Fn(&Action) -> bool) -> (u32, u32) {
+        let same = |it: &&Action| same(it) && !it.was_unsettled();
         let outcomes = self.iter().filter(same).filter_map(|it| match it.state {
             ActionState::Effective => Some(true),
             ActionState::Ineffective | ActionState::Harmful => Some(false),

@@ -113,7 +113,7 @@ pub struct World {
     pub stopped: Option<Box<str>>,
     /// The window that forbids actions on the target now.
     pub frozen: Option<Box<str>>,
-    /// Services that are heard of, and those with an incident that goes on.
+    /// Services that are judged and were heard of lately, and those with an incident that goes on.
     pub services: (u32, u32),
     /// When there was last a storm.
     pub storm_at: Option<Timestamp>,

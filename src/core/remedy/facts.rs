@@ -39,11 +39,15 @@ impl Facts {
     /// What is claimed before anything is done to `target`: the workload, or what is acted on in its place.
     /// Where neither was found, what is named, which then has no uid.
     pub fn claimed(&self, target: &Target) -> Object {
+        self.found().cloned().unwrap_or_else(|| named(target))
+    }
+
+    /// The workload that was found, or what is acted on in its place.
+    pub fn found(&self) -> Option<&Object> {
         let workload = self.workload.as_ref().map(|it| &it.object);
         let route = || self.route.as_ref().map(|it| &it.object);
         let argo = || self.argo.as_ref().and_then(|it| it.object.as_ref());
-        let found = workload.or_else(route).or_else(argo);
-        found.cloned().unwrap_or_else(|| named(target))
+        workload.or_else(route).or_else(argo)
     }
 
     /// How the target is; `None` where no workload was found.

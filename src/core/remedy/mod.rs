@@ -13,7 +13,6 @@
 pub mod rule;
 pub mod ask;
 pub mod facts;
-pub mod freeze;
 pub mod case;
 pub mod standing;
 pub mod check;

@@ -93,8 +93,7 @@ pub struct Limits {
     pub storm_share_max: f64,
     /// So few services in trouble are never a storm.
     pub storm_services_min: u32,
-    /// So many in trouble always are one: whoever makes up services makes the share small, and of one incident
-    /// no more than [`PARTS_MAX`](crate::core::event::Incident::PARTS_MAX) services are known.
+    /// So many services in trouble are a storm, however many there are.
     pub storm_services_max: u32,
     /// How long after a storm nothing is done.
     pub storm_cool_down: Duration,
@@ -135,11 +134,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether so many services are in trouble, of those that are heard of, that what they share is the cause.
-    pub fn is_storm(&self, (heard, troubled): (u32, u32)) -> bool {
-        let share = self.storm_share_max * f64::from(heard);
-        troubled >= self.storm_services_max
-            || (troubled >= self.storm_services_min && f64::from(troubled) >= share)
+    /// Whether so many services are in trouble, of those that are judged, that what they share is the cause.
+    pub fn is_storm(&self, (judged, troubled): (u32, u32)) -> bool {
+        let is_share = f64::from(troubled) >= self.storm_share_max * f64::from(judged);
+        troubled >= self.storm_services_max || (troubled >= self.storm_services_min && is_share)
     }
 }
 
@@ -165,7 +163,7 @@ impl Default for Limits {
             failure_share_max: 0.5,
             storm_share_max: 0.3,
             storm_services_min: 3,
-            storm_services_max: 40,
+            storm_services_max: 10,
             storm_cool_down: minutes(10),
             dependants_max: 5,
             detectors_min: 2,

@@ -49,7 +49,8 @@ impl Trouble {
 pub struct Standing {
     /// The incidents that go on, oldest first.
     pub live: Vec<Trouble>,
-    /// How many services are heard of.
+    /// How many services are judged and were heard of lately: what a storm is a share of. A name that somebody
+    /// has made up just now is none of them.
     pub heard: u32,
     /// When there was last a storm.
     pub storm_at: Option<Timestamp>,

@@ -15,6 +15,14 @@ use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::daemon::remediation::RemedySettings;
 
+/// Kinds of anomaly that are told of a service as a whole: they name nothing that anything could be done to.
+const OF_SERVICE: [AnomalyKind; 4] = [
+    AnomalyKind::Silence,
+    AnomalyKind::RateUp,
+    AnomalyKind::RateDown,
+    AnomalyKind::Burst,
+];
+
 /// An action that a rule asks for when an anomaly fits.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +223,8 @@ pub struct LimitSettings {
     pub ready_min: u32,
     /// The largest share of services in trouble at which anything is done.
     pub storm_share: f64,
+    /// At so many services in trouble nothing is done, whatever the share.
+    pub storm_services_max: u32,
 }
 
 impl Default for LimitSettings {
@@ -227,6 +237,7 @@ impl Default for LimitSettings {
             cool_down: Period::from(usual.cool_down),
             ready_min: usual.ready_min,
             storm_share: usual.storm_share_max,
+            storm_services_max: usual.storm_services_max,
         }
     }
 }
@@ -283,6 +294,7 @@ impl Settings {
             cool_down: set.cool_down.get(),
             ready_min: set.ready_min,
             storm_share_max: set.storm_share,
+            storm_services_max: set.storm_services_max,
             has_policy: self.remediation.policy.is_some(),
             ..usual
         }
@@ -372,6 +384,16 @@ fn rule_findings(settings: &Settings, index: usize, rule: &ActionRule, found: &m
             );
         }
     }
+    for (place, kind) in rule.kinds.iter().enumerate() {
+        if OF_SERVICE.contains(kind) {
+            let what = format!(
+                "{} is told of a service as a whole and names no pod or workload, so nothing is ever done \
+                 about it; leave it out",
+                kind.name()
+            );
+            say(&format!("kinds[{place}]"), what);
+        }
+    }
     if rule.action == ActionKind::GatewayWeight && rule.mode == Mode::Auto {
         let what = "where requests go is never changed without a person; write mode: approve";
         say("mode", what.to_owned());
@@ -411,5 +433,24 @@ mod tests {
             "{said}"
         );
         assert_eq!(rule("approve"), "");
+    }
+
+    #[test]
+    fn a_rule_on_a_kind_that_names_no_target_is_told_with_its_line() {
+        let rule = |kind: &str| {
+            told(&format!(
+                "    action: webhook\n    kinds:\n      - sequence\n      - {kind}\n"
+            ))
+        };
+        for kind in ["silence", "rate_up", "rate_down", "burst"] {
+            let said = rule(kind);
+            let place =
+                format!("k.yaml:6:9  actions[0].kinds[1]: {kind} is told of a service as a whole");
+            assert!(
+                said.contains(&place) && said.contains("leave it out"),
+                "{said}"
+            );
+        }
+        assert_eq!(rule("new_template"), "");
     }
 }

@@ -7,10 +7,9 @@ use super::problem::closest;
 use super::settings::Settings;
 use super::units::Period;
 use crate::core::record::Timestamp;
-use crate::core::remedy::freeze::FOREIGN_LABELS;
 use crate::core::silence::{
-    Day, LABELS, Matcher, Mode, SILENCES_MAX, Schedule, Silence, Silences, TEAMS_MAX, Team, Teams,
-    WINDOWS_MAX, Window, Zone, check_matchers, clock,
+    Day, FOREIGN_LABELS, LABELS, Matcher, Mode, SILENCES_MAX, Schedule, Silence, Silences,
+    TEAMS_MAX, Team, Teams, WINDOWS_MAX, Window, Zone, check_matchers, clock,
 };
 
 /// Somebody does not want to hear of something for a while.

@@ -102,3 +102,45 @@ fn what_people_said_of_this_trouble_counts_for_its_actions() {
     let world = here(None).world(&action(), &opinions, NOW);
     assert_eq!(world.feedback, (1, 2));
 }
+
+#[test]
+fn services_that_somebody_makes_up_or_that_are_long_gone_do_not_dilute_a_storm() {
+    let heard = |state, secs| is_judged(state, NOW.minus(Duration::from_secs(secs)), NOW);
+    assert!(heard(State::Active, 0) && heard(State::Active, 3_600));
+    assert!(!heard(State::Active, 3_601));
+    assert!(!heard(State::Learning, 0) && !heard(State::Training, 0));
+}
+
+/// What holds an action for a pod in `shop` back, of a sender that calls its namespace otherwise.
+fn frozen_by(matchers: &str, is_known: bool, now: Timestamp) -> Option<Box<str>> {
+    let text = format!(
+        "remediation: {{ freeze: [{{ name: release, from: '2025-11-21T00:00', until: '2025-11-22T00:00', \
+         matchers: ['{matchers}'] }}] }}"
+    );
+    let freezes = from_text("x", &text, &[]).unwrap().freezes();
+    let mut action = action();
+    action.stream.namespace = "of-the-sender".into();
+    action.anomaly = action.anomaly.filter(|_| is_known);
+    frozen(&freezes, &action, now)
+}
+
+#[test]
+fn a_window_holds_for_the_namespace_of_the_target_whatever_the_sender_calls_its_own() {
+    for held in [
+        "namespace=shop",
+        "namespace=of-the-sender",
+        "namespace=shop,pod=cart-1",
+        "namespace!=of-the-sender",
+    ] {
+        assert!(frozen_by(held, true, NOW).is_some(), "{held}");
+    }
+    for other in ["namespace=bank", "namespace=shop,pod=cart-2"] {
+        assert_eq!(frozen_by(other, true, NOW), None, "{other}");
+    }
+}
+
+#[test]
+fn what_is_not_known_any_more_is_frozen_by_every_window_that_is_open() {
+    assert!(frozen_by("pod=cart-2", false, NOW).is_some());
+    assert_eq!(frozen_by("pod=cart-2", false, NOW.plus(2 * DAY)), None);
+}

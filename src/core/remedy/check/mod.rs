@@ -50,11 +50,11 @@
 //! | `cluster_in_flight` | 8 | few are under way at all |
 //! | `ramp` | 8 | for one incident one goes first, then two, then four |
 //! | `claim` | 11 | nobody else has claimed the workload |
-//! | `breaker` | 10 | the latest actions against this trouble did not all fail |
+//! | `breaker` | 10 | the latest actions against this trouble, or by this remedy on the workload, did not all fail |
 //! | `cluster_breaker` | 10 | the latest actions at all did not fail by half |
 //! | `storm` | 10 | not everything is in trouble |
 //! | `dependants` | 8 | few services call this one |
-//! | `recurrence` | 16 | the trouble does not come back and back |
+//! | `recurrence` | 16 | the trouble does not come back and back, and the remedy on the workload neither |
 //! | `ladder` | 16 | what the rule comes after was tried and did not help |
 //! | `track_record` | 19 | the remedy is not known to help too seldom |
 //! | `access` | 5, 20 | we may do what it takes |

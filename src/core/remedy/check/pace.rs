@@ -7,6 +7,7 @@ use crate::core::event::{Action, ActionState};
 use crate::core::record::Timestamp;
 use crate::core::remedy::book::{is_of, is_of_stream, is_same_object, is_same_workload};
 use crate::core::remedy::case::Case;
+use crate::core::remedy::facts::Facts;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -28,9 +29,9 @@ pub(super) fn once(case: &Case<'_>) -> Option<Says> {
 /// where it said nothing of one. Where one of the two does not name its workload, the service decides.
 pub(super) fn is_on_same(case: &Case<'_>, past: &Action) -> bool {
     let (here, there) = (&case.action.target, &past.target);
-    let read = case.facts.map(|it| it.claimed(here));
+    let read = case.facts.and_then(Facts::found);
     let claimed = past.plan.as_ref().and_then(|it| it.claims.as_ref());
-    if let (Some(read), Some((claimed, _))) = (&read, claimed)
+    if let (Some(read), Some((claimed, _))) = (read, claimed)
         && let Some(is_same) = is_same_object(read, claimed)
     {
         return is_same;

@@ -16,9 +16,8 @@ use super::tree::Node;
 use super::{ConfigError, Settings, load, malformed, read, read_file};
 use crate::core::event::Mode;
 use crate::core::record::Timestamp;
-use crate::core::remedy::freeze::frozen;
 use crate::core::remedy::simulate::{Bench, Ended, Outcome, check_names};
-use crate::core::silence::Zone;
+use crate::core::silence::{Zone, frozen};
 
 /// A file of cases, with the settings that they are about.
 #[derive(Clone, Debug)]

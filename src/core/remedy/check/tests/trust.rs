@@ -1,4 +1,4 @@
-use crate::core::event::{ActionState, Incident, Remedy, Step};
+use crate::core::event::{Action, ActionState, Incident, Remedy, Step};
 use crate::core::remedy::check::fixture::{
     ASK, NONE, NOW, PASS, STOP, Scene, WAIT, mins, secs, table,
 };
@@ -16,6 +16,11 @@ fn history(it: &mut Scene, latest: u64, states: &[ActionState]) {
         let ago = secs(latest) + mins(5) * u32::try_from(at).unwrap();
         it.past(ago, *state, |_| {});
     }
+}
+
+fn elsewhere(past: &mut Action) {
+    past.target.workload = Some(("Deployment".into(), "ledger".into()));
+    past.target.pod = Some("ledger-1".into());
 }
 
 #[test]
@@ -45,6 +50,18 @@ fn three_actions_in_vain_open_the_breaker_of_a_trouble_for_an_hour() {
             }),
             ("what is not known does not close it", STOP, |it| {
                 history(it, 60, &[Failed, Failed, Failed, Inconclusive, Done]);
+            }),
+            ("another text each time, on the same workload", STOP, |it| {
+                history(it, 60, &[Failed, Ineffective, Harmful]);
+                it.action.fingerprint = "ffffffffffffffff".into();
+            }),
+            ("another text, and another remedy", PASS, |it| {
+                history(it, 60, &[Failed, Ineffective, Harmful]);
+                it.action.fingerprint = "ffffffffffffffff".into();
+                it.action.remedy = Remedy::RestartWorkload;
+            }),
+            ("on another workload, of the same trouble", STOP, |it| {
+                (0..3).for_each(|_| it.past(mins(1), Failed, |past| elsewhere(past)));
             }),
             ("another trouble's do not count", PASS, |it| {
                 (0..3).for_each(|_| it.past_elsewhere(mins(1), Failed));
@@ -146,6 +163,14 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             ("3 of nobody knows how many", STOP, |it| {
                 it.world.services = (0, 3)
             }),
+            ("10 of a thousand are one by their number", STOP, |it| {
+                it.world.services = (1_000, 10)
+            }),
+            ("9 of a thousand", PASS, |it| it.world.services = (1_000, 9)),
+            ("the owner has many, and 10 of them", PASS, |it| {
+                it.limits.storm_services_max = 50;
+                it.world.services = (1_000, 10);
+            }),
             ("just after", WAIT, |it| {
                 it.world.storm_at = Some(NOW.minus(secs(599)))
             }),
@@ -190,6 +215,15 @@ fn trouble_that_keeps_coming_back_takes_a_person() {
             }),
             ("other trouble does not count", PASS, |it| {
                 (0..6).for_each(|_| it.past_elsewhere(mins(1), Effective));
+            }),
+            ("another text each time, on the same workload", ASK, |it| {
+                history(it, 60, &[Effective; 5]);
+                it.action.fingerprint = "ffffffffffffffff".into();
+            }),
+            ("another text, and another remedy", PASS, |it| {
+                history(it, 60, &[Effective; 5]);
+                it.action.fingerprint = "ffffffffffffffff".into();
+                it.action.remedy = Remedy::RestartWorkload;
             }),
         ],
     );
@@ -291,9 +325,17 @@ fn a_remedy_gets_its_chances_and_takes_a_person_once_it_is_likely_useless() {
                 record(it, 0, 3);
                 it.action.remedy = Remedy::RestartWorkload;
             }),
-            ("against other trouble does not count", PASS, |it| {
+            ("against other trouble, on another workload", PASS, |it| {
+                (0..3).for_each(|at| it.past_elsewhere(mins(1_000 + at), Ineffective));
+            }),
+            ("on the same workload, whatever it was against", ASK, |it| {
                 record(it, 0, 3);
                 it.action.fingerprint = "ffffffffffffffff".into();
+            }),
+            ("against the same trouble, on another workload", ASK, |it| {
+                (0..3).for_each(|at| {
+                    it.past(mins(1_000 + at), Ineffective, |past| elsewhere(past));
+                });
             }),
             ("the owner is content with less", PASS, |it| {
                 record(it, 0, 3);
