@@ -15,8 +15,8 @@ mod sign;
 mod stack;
 
 pub use action::{
-    Action, ActionEvent, ActionKind, ActionStage, ActionState, CheckVerdict, Checked, Grounds,
-    Health, Mode, Object, Plan, Remedy, Request, Step, System, Target,
+    Action, ActionEvent, ActionKind, ActionStage, ActionState, Approval, CheckVerdict, Checked,
+    Grounds, Health, Mode, Object, Plan, Remedy, Request, Step, System, Target,
 };
 pub use class::Class;
 pub use incident::{

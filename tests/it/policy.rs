@@ -49,6 +49,7 @@ fn asked() -> Value {
             ..Grounds::default()
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,

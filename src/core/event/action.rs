@@ -247,6 +247,9 @@ pub struct Action {
     pub evidence: Grounds,
     /// What would be done exactly, and what every check says of it, once it was looked at.
     pub plan: Option<Plan>,
+    /// Whose approval holds, and of what.
+    #[serde(default)]
+    pub approved: Option<Approval>,
     /// Where it stands.
     pub state: ActionState,
     /// When it was sent.
@@ -273,6 +276,17 @@ impl Action {
     pub const fn was_sent(&self) -> bool {
         self.acted_at.is_some()
     }
+}
+
+/// A person's word on a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The name of the person's token. Untrusted.
+    pub by: Box<str>,
+    /// The hash of the plan; it holds for no other.
+    pub plan: Box<str>,
+    /// The names of the checks that asked for a person then; it answers no other.
+    pub asked: Vec<Box<str>>,
 }
 
 /// How a target is.

@@ -46,6 +46,7 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
             expires_at: now.plus(rule.ttl),
             evidence: grounds_of(anomaly),
             plan: None,
+            approved: None,
             state: ActionState::Asked,
             acted_at: None,
             before: None,

@@ -48,6 +48,7 @@ fn action() -> Action {
             ],
             at: NOW,
         }),
+        approved: None,
         state: ActionState::Blocked,
         acted_at: None,
         before: None,

@@ -209,6 +209,7 @@ fn action(requests: Vec<Request>) -> Action {
             checks: vec![],
             at: now,
         }),
+        approved: None,
         state: ActionState::Sending,
         acted_at: Some(now),
         before: None,

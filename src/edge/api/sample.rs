@@ -320,6 +320,7 @@ pub(super) fn action() -> Action {
             model: "4be1".into(),
         },
         plan: Some(plan()),
+        approved: None,
         state: ActionState::Proposed,
         acted_at: None,
         before: None,

@@ -158,6 +158,7 @@ pub(super) fn action() -> Action {
             }],
             at,
         }),
+        approved: None,
         state: ActionState::Proposed,
         acted_at: None,
         before: None,

@@ -261,6 +261,7 @@ fn action(remedy: Remedy) -> Action {
             model: "m".into(),
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,

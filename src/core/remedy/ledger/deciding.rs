@@ -213,9 +213,9 @@ impl Ledger {
                 return;
             }
         };
-        let was = entry.action.plan.as_ref().map(|plan| plan.hash.clone());
         let hash = plan::hash(&draft);
-        let is_as_approved = was.as_ref() == Some(&hash);
+        let approved = entry.action.approved.as_ref();
+        let is_another = approved.is_some_and(|it| it.plan != hash);
         let target = &entry.action.target;
         let claims = entry.facts.as_ref().map(|facts| facts.claimed(target));
         let lasts = self.limits.cool_down.max(CLAIM_MIN);
@@ -228,8 +228,8 @@ impl Ledger {
             checks: Vec::new(),
             at: now,
         });
-        if entry.approved_by.is_some() && !is_as_approved {
-            entry.approved_by = None;
+        if is_another {
+            entry.action.approved = None;
             let why = "what would be done is not what was approved any more; approve it again";
             self.check(id, world, now);
             self.step(id, ActionState::Proposed, ("knothole", why), now);
@@ -333,15 +333,26 @@ impl Ledger {
             }
             Way::Nowhere => self.finish(id, ActionState::Denied, &reasons, now),
             Way::Person => {
-                let why = match reasons.is_empty() {
-                    true => "a person or a hook decides".to_owned(),
-                    false => reasons,
+                let withdrawn = self.withdrawn(id);
+                let why = match (withdrawn, reasons.is_empty()) {
+                    (true, _) => {
+                        format!("it asks for more than was approved; approve it again: {reasons}")
+                    }
+                    (false, true) => "a person or a hook decides".to_owned(),
+                    (false, false) => reasons,
                 };
                 self.step(id, ActionState::Proposed, ("knothole", &why), now);
                 self.wait_on(id, now);
             }
             Way::On => self.set_off(id, now),
         }
+    }
+
+    /// A check asks that did not when it was approved: the approval does not hold any more. Whether there was
+    /// one.
+    fn withdrawn(&mut self, id: &str) -> bool {
+        let entry = self.open.get_mut(id);
+        entry.is_some_and(|entry| entry.action.approved.take().is_some())
     }
 
     /// It waits for a person or a hook; where its rule is automatic it is looked at again meanwhile.
@@ -375,7 +386,7 @@ impl Ledger {
             .min(entry.action.expires_at);
         entry.due = entry.due.max(now.plus(std::time::Duration::from_secs(1)));
         // It stays approved: the person need not come back.
-        let state = match entry.approved_by {
+        let state = match entry.action.approved {
             Some(_) => ActionState::Approved,
             None => ActionState::Blocked,
         };
@@ -385,7 +396,7 @@ impl Ledger {
             .last()
             .map_or(Timestamp::ZERO, |it| it.at);
         let is_news = match entry.action.state {
-            ActionState::Approved => entry.approved_by.is_none(),
+            ActionState::Approved => entry.action.approved.is_none(),
             ActionState::Blocked => *entry.about != *about && now.since(last) >= SAID_AGAIN,
             _ => true,
         };
@@ -400,7 +411,7 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        let by = entry.approved_by.clone();
+        let by = entry.action.approved.as_ref().map(|it| it.by.clone());
         let is_hook = entry.action.remedy == Remedy::Webhook;
         let why = by.as_ref().map_or_else(
             || "every check passed".to_owned(),
@@ -450,8 +461,8 @@ pub(super) fn is_with_hook(action: &Action) -> bool {
     action.remedy == Remedy::Webhook && action.was_sent()
 }
 
-/// Where it goes from what the checks say. A person who approved the plan has allowed what checks ask
-/// about, and nothing else.
+/// Where it goes from what the checks say. A person who approved the plan has allowed what checks asked
+/// about then, and nothing else.
 fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
     let mode = entry.action.mode;
     let is_hook = entry.action.remedy == Remedy::Webhook;
@@ -461,7 +472,7 @@ fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
         Mode::Suggest | Mode::Approve | Mode::Auto => mode,
     };
     let decided = match check::decision(checks, judged) {
-        Decide::NeedsPerson if entry.approved_by.is_some() => Decide::Go,
+        Decide::NeedsPerson if is_answered(&entry.action, checks) => Decide::Go,
         decided => decided,
     };
     match (decided, mode) {
@@ -473,6 +484,13 @@ fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
         (Decide::Go, Mode::Approve | Mode::Auto) if !can_act && !is_hook => Way::Person,
         (Decide::Go, Mode::Approve | Mode::Auto) => Way::On,
     }
+}
+
+/// Whether a person has approved all that is asked about.
+fn is_answered(action: &Action, checks: &[Checked]) -> bool {
+    let mut asking = checks.iter().filter(|it| it.verdict == CheckVerdict::Ask);
+    let approved = action.approved.as_ref();
+    approved.is_some_and(|approved| asking.all(|it| approved.asked.contains(&it.check)))
 }
 
 /// The checks that speak against it, by name.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::core::event::{Action, ActionState, Plan, Step};
+use crate::core::event::{Action, Plan, Step};
 use crate::core::record::Timestamp;
 use crate::core::remedy::facts::{Facts, Rehearsal};
 
@@ -27,8 +27,6 @@ pub(super) struct Entry {
     pub(super) due: Timestamp,
     /// What was against it when that was last written down.
     pub(super) about: Box<str>,
-    /// Whose approval holds for the plan.
-    pub(super) approved_by: Option<Box<str>>,
     /// What would have been done when it was looked at before, oldest first.
     pub(super) former: VecDeque<Plan>,
 }
@@ -43,13 +41,7 @@ pub(super) struct UnderWay {
 impl Entry {
     /// One that is to be looked at now.
     pub(super) fn new(action: Action, now: Timestamp) -> Self {
-        // What was proposed again since is another plan, which nobody approved.
-        let steps = action.steps.iter().rev();
-        let approved = steps
-            .take_while(|step| step.state != ActionState::Proposed)
-            .find(|step| step.state == ActionState::Approved && is_person(step));
         Self {
-            approved_by: approved.map(|step| step.by.clone()),
             action,
             facts: None,
             rehearsal: None,

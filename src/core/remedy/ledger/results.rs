@@ -131,7 +131,7 @@ impl Ledger {
                 why: why.as_str().into(),
             }];
             match &mut entry.action.plan {
-                Some(plan) if entry.approved_by.is_some() => plan.checks = checks,
+                Some(plan) if entry.action.approved.is_some() => plan.checks = checks,
                 _ => entry.revise(Plan {
                     hash: "".into(),
                     subject: None,

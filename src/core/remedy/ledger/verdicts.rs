@@ -4,7 +4,7 @@ use super::Ledger;
 use super::deciding::is_with_hook;
 use super::entry::Entry;
 use super::revised::changed;
-use crate::core::event::{ActionState, Mode, Remedy};
+use crate::core::event::{ActionState, Approval, CheckVerdict, Mode, Remedy};
 use crate::core::record::Timestamp;
 
 /// Why a word on an action was not taken.
@@ -85,9 +85,7 @@ impl Ledger {
         let (mode, state) = (entry.action.mode, entry.action.state);
         match (mode, state) {
             (Mode::Observe | Mode::Suggest, _) => return Err(LedgerError::Mode(mode.name())),
-            (_, ActionState::Approved) if entry.approved_by.as_deref() == Some(by) => {
-                return check(entry, plan);
-            }
+            (_, ActionState::Approved) if is_approved_by(entry, by) => return check(entry, plan),
             (_, ActionState::Proposed | ActionState::Blocked) => {}
             (_, state) => return Err(LedgerError::Past(state.name())),
         }
@@ -95,7 +93,13 @@ impl Ledger {
         if !can_act && entry.action.remedy != Remedy::Webhook {
             return Err(LedgerError::NoCluster);
         }
-        entry.approved_by = Some(by.into());
+        let checks = entry.action.plan.iter().flat_map(|it| &it.checks);
+        let asked = checks.filter(|it| it.verdict == CheckVerdict::Ask);
+        entry.action.approved = Some(Approval {
+            by: by.into(),
+            plan: plan.into(),
+            asked: asked.map(|it| it.check.clone()).collect(),
+        });
         entry.due = now;
         self.step(id, ActionState::Approved, (by, why), now);
         Ok(())
@@ -179,6 +183,11 @@ impl Ledger {
             LedgerError::Past(action.state.name())
         })
     }
+}
+
+fn is_approved_by(entry: &Entry, by: &str) -> bool {
+    let approved = entry.action.approved.as_ref();
+    approved.is_some_and(|it| *it.by == *by)
 }
 
 /// Whether `hash` is that of the plan as it is now.

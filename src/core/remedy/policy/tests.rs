@@ -44,6 +44,7 @@ fn action(remedy: Remedy) -> Action {
             model: "m1".into(),
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,
