@@ -16,7 +16,7 @@ mod stack;
 
 pub use action::{
     Action, ActionEvent, ActionKind, ActionStage, ActionState, Approval, CheckVerdict, Checked,
-    Grounds, Health, Mode, Object, Plan, Remedy, Request, Step, System, Target,
+    Grounds, Health, Mode, Object, Plan, Remedy, Request, Step, System, Target, Unrest,
 };
 pub use class::Class;
 pub use incident::{

@@ -53,6 +53,7 @@ fn asked() -> Value {
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     };

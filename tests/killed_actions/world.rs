@@ -530,6 +530,7 @@ fn action(workload: &str, remedy: &Remedy, now: Timestamp) -> Action {
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     }

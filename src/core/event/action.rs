@@ -256,6 +256,9 @@ pub struct Action {
     pub acted_at: Option<Timestamp>,
     /// How the target was when it was sent.
     pub before: Option<Health>,
+    /// How much trouble there was before it was sent; none where that is not known.
+    #[serde(default)]
+    pub unrest: Option<Unrest>,
     /// What became of it, oldest first. At most [`Action::STEPS_MAX`]; the first and the latest stay.
     pub steps: Vec<Step>,
     /// The anomaly that asked for it; none after a restart.
@@ -298,6 +301,15 @@ pub struct Health {
     pub ready: u32,
     /// How often the pod's containers were restarted; 0 where no pod is named.
     pub restarts: u32,
+}
+
+/// How many anomalies came in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrest {
+    /// Of the service.
+    pub own: u32,
+    /// Of services that have nothing to do with it.
+    pub others: u32,
 }
 
 /// What speaks for an action.

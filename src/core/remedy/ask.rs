@@ -50,6 +50,7 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
             state: ActionState::Asked,
             acted_at: None,
             before: None,
+            unrest: None,
             steps: Vec::new(),
             anomaly: Some(Arc::clone(anomaly)),
             target,

@@ -52,6 +52,7 @@ fn action() -> Action {
         state: ActionState::Blocked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: Vec::new(),
         anomaly: None,
     }

@@ -213,6 +213,7 @@ fn action(requests: Vec<Request>) -> Action {
         state: ActionState::Sending,
         acted_at: Some(now),
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     }

@@ -324,6 +324,7 @@ pub(super) fn action() -> Action {
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![
             step(11, ActionState::Asked, reason),
             step(

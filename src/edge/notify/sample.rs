@@ -162,6 +162,7 @@ pub(super) fn action() -> Action {
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![Step {
             at,
             state: ActionState::Proposed,

@@ -265,6 +265,7 @@ fn action(remedy: Remedy) -> Action {
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::entry::{Entry, UnderWay};
 use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
-use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
+use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy, Target};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, Reach, World};
 use crate::core::remedy::check::{self, Decide};
@@ -168,7 +168,13 @@ impl Ledger {
             self.reviewed(id, None, world, now);
             return;
         }
-        self.look(id, world, now);
+        if let Some(entry) = self.open.get(id) {
+            let errand = Errand::Look {
+                remedy: entry.action.remedy.clone(),
+                target: to_review(&entry.action),
+            };
+            self.hand_out(id, errand, now);
+        }
     }
 
     /// Gives a task out once what changed is on disk.
@@ -296,12 +302,11 @@ impl Ledger {
             _ => check::ask_all(&case),
         };
         let way = way_of(entry, &checks, self.can_act);
-        if let Some(plan) = self
-            .open
-            .get_mut(id)
-            .and_then(|entry| entry.action.plan.as_mut())
-        {
-            plan.checks = checks;
+        if let Some(entry) = self.open.get_mut(id) {
+            entry.involved = Some(standing.involved);
+            if let Some(plan) = &mut entry.action.plan {
+                plan.checks = checks;
+            }
         }
         way
     }
@@ -420,10 +425,12 @@ impl Ledger {
         if by.is_none() && !is_hook {
             self.step(id, ActionState::Approved, ("knothole", &why), now);
         }
+        let unrest = self.unrest(id, now);
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
         entry.action.acted_at = Some(now);
+        entry.action.unrest = unrest;
         entry.action.before = entry.facts.as_ref().and_then(Facts::health);
         if is_hook {
             // The hook is told by this very step.
@@ -443,6 +450,23 @@ impl Ledger {
     pub(super) fn finish(&mut self, id: &str, state: ActionState, why: &str, now: Timestamp) {
         self.step(id, state, ("knothole", why), now);
     }
+}
+
+/// What is read for whether it helped: the workload that was claimed, since the pod may be gone.
+fn to_review(action: &Action) -> Target {
+    let mut target = action.target.clone();
+    let claimed = action.plan.as_ref().and_then(|plan| plan.claims.as_ref());
+    if let Some((object, _)) = claimed.filter(|(it, _)| is_workload(&it.kind)) {
+        target.workload = Some((object.kind.clone(), object.name.clone()));
+    }
+    target
+}
+
+fn is_workload(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "Rollout"
+    )
 }
 
 /// What a task of the action is known by.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::core::event::{Action, Plan, Step};
-use crate::core::record::Timestamp;
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::remedy::facts::{Facts, Rehearsal};
 
 /// So many plans of before are remembered, to say what changed.
@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) due: Timestamp,
     /// What was against it when that was last written down.
     pub(super) about: Box<str>,
+    /// The services that took part in the incident when the checks were asked last.
+    pub(super) involved: Option<Vec<StreamKey>>,
     /// What would have been done when it was looked at before, oldest first.
     pub(super) former: VecDeque<Plan>,
 }
@@ -51,6 +53,7 @@ impl Entry {
             is_read: false,
             about: "".into(),
             due: now,
+            involved: None,
             former: VecDeque::new(),
         }
     }

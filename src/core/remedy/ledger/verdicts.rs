@@ -6,6 +6,7 @@ use super::entry::Entry;
 use super::revised::changed;
 use crate::core::event::{ActionState, Approval, CheckVerdict, Mode, Remedy};
 use crate::core::record::Timestamp;
+use crate::core::remedy::facts::Facts;
 
 /// Why a word on an action was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +142,7 @@ impl Ledger {
         (by, why): (&str, &str),
         now: Timestamp,
     ) -> Result<(), LedgerError> {
+        let unrest = self.unrest(id, now);
         let Some(entry) = self.open.get_mut(id) else {
             return Err(self.over(id));
         };
@@ -155,6 +157,12 @@ impl Ledger {
         };
         if !may {
             return Err(LedgerError::NotOpen(action.state.name()));
+        }
+        if action.state != ActionState::Accepted {
+            // This is how it was before anybody did anything.
+            let health = entry.facts.as_ref().and_then(Facts::health);
+            action.before = action.before.or(health);
+            action.unrest = action.unrest.or(unrest);
         }
         match status {
             HookStatus::Accepted | HookStatus::Running => {
