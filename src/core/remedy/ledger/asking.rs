@@ -33,8 +33,10 @@ impl Ledger {
         if self.supported(&action) {
             return;
         }
-        let (attempt, latest) = self.tried(&action);
-        if latest.is_some_and(|it| now < ended_at(it).plus(self.rest_after(it))) {
+        let same = self.past.iter().filter(|it| is_same(it, &action));
+        let attempt = u32::try_from(same.clone().count()).unwrap_or(u32::MAX);
+        let mut concern = same.filter(|it| is_concerned(it, &action));
+        if concern.any(|it| now < ended_at(it).plus(self.rest_after(it))) {
             return;
         }
         if self.open.len() >= Self::OPEN_MAX {
@@ -54,13 +56,21 @@ impl Ledger {
         self.step(&id, ActionState::Asked, ("knothole", &why), now);
     }
 
-    /// Adds to the evidence of an action that is there; whether there is one.
+    /// Adds to the evidence of an action that is there; whether there is one. What its own rule would not have
+    /// asked on does not speak for it, and opens no second one.
     fn supported(&mut self, asked: &Action) -> bool {
         let same = |entry: &&mut Entry| is_same(&entry.action, asked);
         let Some(entry) = self.open.values_mut().find(same) else {
             return false;
         };
         let action = &mut entry.action;
+        let rule = self.rules.iter().find(|rule| rule.name == action.rule);
+        let anomaly = asked.anomaly.as_ref();
+        let is_accepted = asked.rule == action.rule
+            || rule.is_some_and(|rule| anomaly.is_some_and(|it| rule.asks_on(it)));
+        if !is_accepted {
+            return true;
+        }
         add(&mut action.evidence, &asked.evidence);
         if action.incident.is_none() && asked.incident.is_some() {
             action.incident.clone_from(&asked.incident);
@@ -70,13 +80,6 @@ impl Ledger {
             action.anomaly.clone_from(&asked.anomaly);
         }
         true
-    }
-
-    /// How often the same was tried for the same incident, and the last of it.
-    fn tried(&self, asked: &Action) -> (u32, Option<&Action>) {
-        let mut same = self.past.iter().filter(|it| is_same(it, asked));
-        let count = u32::try_from(same.clone().count()).unwrap_or(u32::MAX);
-        (count, same.next_back().map(AsRef::as_ref))
     }
 
     /// Whether an action has this id already.
@@ -104,6 +107,12 @@ impl Ledger {
 /// Whether a person said no to it.
 pub(super) fn is_denied_by_person(action: &Action) -> bool {
     action.state == ActionState::Denied && action.steps.last().is_some_and(is_person)
+}
+
+/// Whether what became of `past` tells for `asked`: what one rule only showed or told, or may not do, keeps no
+/// other from asking; what was done or what a person said does.
+fn is_concerned(past: &Action, asked: &Action) -> bool {
+    past.rule == asked.rule || past.was_sent() || is_denied_by_person(past)
 }
 
 fn ended_at(past: &Action) -> Timestamp {
