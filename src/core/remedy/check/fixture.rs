@@ -68,6 +68,7 @@ impl Scene {
                 model_age: Some(mins(60)),
                 is_learning: false,
                 goes_on: true,
+                incident: None,
                 corroborated: None,
                 dependants: 1,
                 feedback: (0, 0),

@@ -36,7 +36,8 @@ impl Ledger {
         let same = self.past.iter().filter(|it| is_same(it, &action));
         let attempt = u32::try_from(same.clone().count()).unwrap_or(u32::MAX);
         let mut concern = same.filter(|it| is_concerned(it, &action));
-        if concern.any(|it| now < ended_at(it).plus(self.rest_after(it))) {
+        let incident = action.incident.as_deref();
+        if concern.any(|it| now < ended_at(it).plus(self.rest_after(it, incident))) {
             return;
         }
         if self.open.len() >= Self::OPEN_MAX {
@@ -87,11 +88,13 @@ impl Ledger {
         self.get(id).is_some() || self.book.iter().any(|it| *it.id == *id)
     }
 
-    /// How long nothing is asked for again after `past`.
-    fn rest_after(&self, past: &Action) -> Duration {
+    /// How long nothing is asked for again after `past`, for `incident`.
+    fn rest_after(&self, past: &Action, incident: Option<&str>) -> Duration {
+        let is_of_it = incident.is_some() && past.incident.as_deref() == incident;
         match past.state {
-            // Somebody said no: not again while this goes on.
-            ActionState::Denied if is_denied_by_person(past) => Duration::MAX,
+            // Somebody said no: not again while this goes on. Where it is not known whether this is the same,
+            // not soon.
+            ActionState::Denied if is_of_it && is_denied_by_person(past) => Duration::MAX,
             // What the checks went by changes seldom.
             ActionState::Denied => self.limits.cool_down_max,
             // It was told, or shown, once.

@@ -29,11 +29,24 @@ impl Ledger {
     /// Lets time pass until `now`.
     pub fn advance(&mut self, world: WorldOf<'_>, now: Timestamp) {
         self.signs.forget(now);
+        self.adopt(world);
         let due = self.open.iter().filter(|(_, entry)| entry.due <= now);
         let due: Vec<Box<str>> = due.map(|(id, _)| id.clone()).collect();
         self.is_touched |= !due.is_empty();
         for id in due {
             self.turn(&id, world, now);
+        }
+    }
+
+    /// What was asked for before its incident was told belongs to it since.
+    fn adopt(&mut self, world: WorldOf<'_>) {
+        let actions = self.open.values_mut().map(|entry| &mut entry.action);
+        for action in actions.filter(|it| it.incident.is_none()) {
+            if let Some((id, fingerprint)) = world(action).incident {
+                action.incident = Some(id);
+                action.fingerprint = fingerprint;
+                self.is_touched = true;
+            }
         }
     }
 

@@ -215,6 +215,47 @@ fn what_a_person_denied_is_not_asked_for_again_while_the_incident_goes_on() {
 }
 
 #[test]
+fn a_no_without_an_incident_is_not_a_no_to_every_incident() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let mut action = bench.action();
+    action.incident = None;
+    bench.ledger.asked(action, None, bench.now);
+    bench.settle_down();
+    let id = bench.ledger.open().next().unwrap().id.clone();
+    bench.ledger.deny(&id, ("ana", "no"), bench.now).unwrap();
+    bench.pass_in_trouble(mins(59));
+    assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Denied]);
+    bench.pass_in_trouble(mins(2));
+    assert_eq!(bench.stages().last(), Some(&ActionStage::Proposed));
+}
+
+#[test]
+fn a_no_counts_for_the_incident_that_was_told_only_since() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let mut action = bench.action();
+    action.incident = None;
+    bench.ledger.asked(action, None, bench.now);
+    bench.settle_down();
+    let id = bench.ledger.open().next().unwrap().id.clone();
+    assert_eq!(bench.get(&id).incident, None);
+    bench.scene.world.incident = Some((INCIDENT.id.into(), INCIDENT.fingerprint.into()));
+    bench.pass(secs(1));
+    bench.ledger.deny(&id, ("ana", "no"), bench.now).unwrap();
+    bench.write();
+    assert_eq!(bench.get(&id).incident.as_deref(), Some(INCIDENT.id));
+    bench.restart();
+    bench.pass_in_trouble(mins(90));
+    assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Denied]);
+    let other = Incidence {
+        id: "another",
+        ..INCIDENT
+    };
+    let action = bench.action();
+    bench.ledger.asked(action, Some(other), bench.now);
+    assert_eq!(bench.ledger.open().count(), 1);
+}
+
+#[test]
 fn whoever_has_much_asked_for_does_not_undo_a_denial() {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
     bench.scene.world.frozen = Some("the window nightly".into());

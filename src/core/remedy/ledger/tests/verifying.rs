@@ -29,6 +29,23 @@ fn whether_it_helped_is_said_once_things_had_time_to_settle() {
 }
 
 #[test]
+fn what_helped_before_its_incident_was_told_ends_that_incident() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+    let mut action = bench.action();
+    action.incident = None;
+    bench.ledger.heard(&action.stream, NOW);
+    bench.ledger.asked(action, None, NOW);
+    bench.settle_down();
+    assert_eq!(bench.sent, 1);
+    bench.scene.world.incident = Some(("0d0e".into(), "8899aabbccddeeff".into()));
+    bench.pass(mins(5));
+    let verified = bench.ledger.take_verified();
+    assert_eq!(verified[0].state, ActionState::Effective);
+    assert_eq!(verified[0].incident.as_deref(), Some("0d0e"));
+    assert_eq!(&*verified[0].fingerprint, "8899aabbccddeeff");
+}
+
+#[test]
 fn each_outcome_is_told_as_what_it_is() {
     let anomalies = |bench: &mut Bench, count| {
         for nth in 0..count {
