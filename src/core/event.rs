@@ -16,8 +16,8 @@ mod stack;
 mod withheld;
 
 pub use action::{
-    Action, ActionEvent, ActionKind, ActionStage, ActionState, CheckVerdict, Checked, Grounds,
-    Health, Mode, Object, Plan, Remedy, Request, Step, System, Target,
+    Action, ActionEvent, ActionKind, ActionStage, ActionState, Approval, CheckVerdict, Checked,
+    Grounds, Health, Mode, Object, Plan, Remedy, Request, Step, System, Target, Unrest,
 };
 pub use class::Class;
 pub use incident::{

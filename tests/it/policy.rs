@@ -49,9 +49,11 @@ fn asked() -> Value {
             ..Grounds::default()
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     };

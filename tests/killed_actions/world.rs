@@ -528,9 +528,11 @@ fn action(workload: &str, remedy: &Remedy, now: Timestamp) -> Action {
             model: "m".into(),
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     }

@@ -247,12 +247,18 @@ pub struct Action {
     pub evidence: Grounds,
     /// What would be done exactly, and what every check says of it, once it was looked at.
     pub plan: Option<Plan>,
+    /// Whose approval holds, and of what.
+    #[serde(default)]
+    pub approved: Option<Approval>,
     /// Where it stands.
     pub state: ActionState,
     /// When it was sent.
     pub acted_at: Option<Timestamp>,
     /// How the target was when it was sent.
     pub before: Option<Health>,
+    /// How much trouble there was before it was sent; none where that is not known.
+    #[serde(default)]
+    pub unrest: Option<Unrest>,
     /// What became of it, oldest first. At most [`Action::STEPS_MAX`]; the first and the latest stay.
     pub steps: Vec<Step>,
     /// The anomaly that asked for it; none after a restart.
@@ -295,6 +301,17 @@ impl Action {
     }
 }
 
+/// A person's word on a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The name of the person's token. Untrusted.
+    pub by: Box<str>,
+    /// The hash of the plan; it holds for no other.
+    pub plan: Box<str>,
+    /// The names of the checks that asked for a person then; it answers no other.
+    pub asked: Vec<Box<str>>,
+}
+
 /// How a target is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -304,6 +321,15 @@ pub struct Health {
     pub ready: u32,
     /// How often the pod's containers were restarted; 0 where no pod is named.
     pub restarts: u32,
+}
+
+/// How many anomalies came in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrest {
+    /// Of the service.
+    pub own: u32,
+    /// Of services that have nothing to do with it.
+    pub others: u32,
 }
 
 /// What speaks for an action.

@@ -124,6 +124,8 @@ pub struct World {
     pub is_learning: bool,
     /// Whether the incident goes on.
     pub goes_on: bool,
+    /// The id and the fingerprint of that incident.
+    pub incident: Option<(Box<str>, Box<str>)>,
     /// A span or a metric of a sender who had to show a token says so too: in one sentence.
     pub corroborated: Option<Box<str>>,
     /// Services that call the target's.

@@ -95,6 +95,7 @@ impl Standing {
             services: self.services(),
             storm_at: self.storm_at,
             goes_on: trouble.is_some(),
+            incident: trouble.map(|it| (it.id.clone(), it.fingerprint.clone())),
             corroborated: measured
                 .map(|(_, source)| format!("a {} says so too", source.name()).into()),
             involved: trouble.map_or_else(Vec::new, |it| it.services.clone()),

@@ -48,9 +48,11 @@ fn action() -> Action {
             ],
             at: NOW,
         }),
+        approved: None,
         state: ActionState::Blocked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: Vec::new(),
         anomaly: None,
     }

@@ -321,9 +321,11 @@ pub(super) fn action() -> Action {
             model: "4be1".into(),
         },
         plan: Some(plan()),
+        approved: None,
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![
             step(11, ActionState::Asked, reason),
             step(

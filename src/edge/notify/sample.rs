@@ -159,9 +159,11 @@ pub(super) fn action() -> Action {
             }],
             at,
         }),
+        approved: None,
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![Step {
             at,
             state: ActionState::Proposed,

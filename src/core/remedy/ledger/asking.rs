@@ -9,6 +9,7 @@ use crate::core::record::Timestamp;
 use crate::core::remedy::ask::id_of;
 use crate::core::remedy::book::is_same_workload;
 use crate::core::remedy::case::Reach;
+use crate::core::remedy::rule::Rule;
 
 /// The incident that an anomaly belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +34,11 @@ impl Ledger {
         if self.supported(&action) {
             return;
         }
-        let (attempt, latest) = self.tried(&action);
-        if latest.is_some_and(|it| now < ended_at(it).plus(self.rest_after(it))) {
+        let same = self.past.iter().filter(|it| is_same(it, &action));
+        let attempt = u32::try_from(same.clone().count()).unwrap_or(u32::MAX);
+        let mut concern = same.filter(|it| is_concerned(it, &action));
+        let incident = action.incident.as_deref();
+        if concern.any(|it| now < ended_at(it).plus(self.rest_after(it, incident))) {
             return;
         }
         let Some(mut action) = self.put_aside(action) else {
@@ -66,6 +70,9 @@ impl Ledger {
         let Some(entry) = self.open.values_mut().find(same) else {
             return Some(asked);
         };
+        if !speaks_for(&self.rules, &asked, &entry.action) {
+            return None;
+        }
         match &mut entry.anew {
             Some(known) if known.incident == asked.incident => {
                 add(&mut known.evidence, &asked.evidence);
@@ -96,13 +103,17 @@ impl Ledger {
         }
     }
 
-    /// Adds to the evidence of an action that is there; whether there is one.
+    /// Adds to the evidence of an action that is there; whether there is one. What its own rule would not have
+    /// asked on does not speak for it, and opens no second one.
     fn supported(&mut self, asked: &Action) -> bool {
         let same = |entry: &&mut Entry| is_same(&entry.action, asked);
         let Some(entry) = self.open.values_mut().find(same) else {
             return false;
         };
         let action = &mut entry.action;
+        if !speaks_for(&self.rules, asked, action) {
+            return true;
+        }
         add(&mut action.evidence, &asked.evidence);
         if action.incident.is_none() && asked.incident.is_some() {
             action.incident.clone_from(&asked.incident);
@@ -114,23 +125,18 @@ impl Ledger {
         true
     }
 
-    /// How often the same was tried for the same incident, and the last of it.
-    fn tried(&self, asked: &Action) -> (u32, Option<&Action>) {
-        let mut same = self.past.iter().filter(|it| is_same(it, asked));
-        let count = u32::try_from(same.clone().count()).unwrap_or(u32::MAX);
-        (count, same.next_back().map(AsRef::as_ref))
-    }
-
     /// Whether an action has this id already.
     fn is_taken(&self, id: &str) -> bool {
         self.get(id).is_some() || self.book.iter().any(|it| *it.id == *id)
     }
 
-    /// How long nothing is asked for again after `past`.
-    fn rest_after(&self, past: &Action) -> Duration {
+    /// How long nothing is asked for again after `past`, for `incident`.
+    fn rest_after(&self, past: &Action, incident: Option<&str>) -> Duration {
+        let is_of_it = incident.is_some() && past.incident.as_deref() == incident;
         match past.state {
-            // Somebody said no: not again while this goes on.
-            ActionState::Denied if is_denied_by_person(past) => Duration::MAX,
+            // Somebody said no: not again while this goes on. Where it is not known whether this is the same,
+            // not soon.
+            ActionState::Denied if is_of_it && is_denied_by_person(past) => Duration::MAX,
             // What the checks went by changes seldom.
             ActionState::Denied => self.limits.cool_down_max,
             // It was told, or shown, once.
@@ -146,6 +152,20 @@ impl Ledger {
 /// Whether a person said no to it.
 pub(super) fn is_denied_by_person(action: &Action) -> bool {
     action.state == ActionState::Denied && action.steps.last().is_some_and(is_person)
+}
+
+/// Whether what became of `past` tells for `asked`: what one rule only showed or told, or may not do, keeps no
+/// other from asking; what was done or what a person said does.
+fn is_concerned(past: &Action, asked: &Action) -> bool {
+    past.rule == asked.rule || past.was_sent() || is_denied_by_person(past)
+}
+
+/// Whether the rule of `action` would have asked on account of what `asked` is for.
+fn speaks_for(rules: &[Rule], asked: &Action, action: &Action) -> bool {
+    let rule = rules.iter().find(|rule| rule.name == action.rule);
+    let anomaly = asked.anomaly.as_ref();
+    let is_accepted = |rule: &Rule| anomaly.is_some_and(|it| rule.asks_on(it));
+    asked.rule == action.rule || rule.is_some_and(is_accepted)
 }
 
 fn ended_at(past: &Action) -> Timestamp {

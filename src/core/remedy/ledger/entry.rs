@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::core::event::{Action, ActionState, Checked, Plan, Step};
-use crate::core::record::Timestamp;
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::remedy::facts::{Facts, Rehearsal};
 
 /// So many plans of before are remembered, to say what changed.
@@ -27,8 +27,8 @@ pub(super) struct Entry {
     pub(super) due: Timestamp,
     /// What was against it when that was last written down.
     pub(super) about: Box<str>,
-    /// Whose approval holds for the plan.
-    pub(super) approved_by: Option<Box<str>>,
+    /// The services that took part in the incident when the checks were asked last.
+    pub(super) involved: Option<Vec<StreamKey>>,
     /// What would have been done when it was looked at before, oldest first.
     pub(super) former: VecDeque<Plan>,
     /// What is asked for to the same end by another incident, until it is known whether that of the action
@@ -46,13 +46,7 @@ pub(super) struct UnderWay {
 impl Entry {
     /// One that is to be looked at now.
     pub(super) fn new(action: Action, now: Timestamp) -> Self {
-        // What was proposed or asked for again since is another one, which nobody approved.
-        let steps = action.steps.iter().rev();
-        let approved = steps
-            .take_while(|step| !begins_anew(step))
-            .find(|step| step.state == ActionState::Approved && is_person(step));
         Self {
-            approved_by: approved.map(|step| step.by.clone()),
             action,
             facts: None,
             rehearsal: None,
@@ -62,6 +56,7 @@ impl Entry {
             is_read: false,
             about: "".into(),
             due: now,
+            involved: None,
             former: VecDeque::new(),
             anew: None,
         }
@@ -79,7 +74,6 @@ impl Entry {
             plan,
             ..asked
         };
-        self.approved_by = None;
         self.under_way = None;
         self.rehearsal = None;
         self.due = now;

@@ -133,6 +133,8 @@ pub struct Ledger {
     refused: u64,
     /// What was verified, for the incident it belongs to.
     verified: Vec<Arc<Action>>,
+    /// When it took up what was written before; anomalies of before that are forgotten.
+    restored_at: Option<Timestamp>,
     /// Whether an open action may be another than when [`take_touched`](Ledger::take_touched) was asked.
     is_touched: bool,
 }
@@ -164,6 +166,7 @@ impl Ledger {
             handed_out: 0,
             refused: 0,
             verified: Vec::new(),
+            restored_at: None,
             is_touched: false,
         }
     }
@@ -199,6 +202,7 @@ impl Ledger {
     /// reading the cluster.
     pub fn restore(&mut self, action: Action, now: Timestamp) {
         self.is_touched = true;
+        self.restored_at = Some(now);
         let action = Arc::new(action);
         self.book.put(Arc::clone(&action));
         if action.is_over() {
@@ -294,10 +298,25 @@ impl Ledger {
 
     /// When is looked whether it helped.
     fn review_at(&self, action: &Action) -> Timestamp {
-        let stabilise = self
-            .rule_of(action)
-            .map_or(Rule::STABILISE_DEFAULT, |rule| rule.stabilise);
-        action.acted_at.unwrap_or(action.asked_at).plus(stabilise)
+        let calm = self.calm_at(action);
+        calm.plus(self.judged_for(action))
+    }
+
+    /// From when on anomalies are held against it: what was in the air when it was done is not.
+    fn calm_at(&self, action: &Action) -> Timestamp {
+        let acted = action.acted_at.unwrap_or(action.asked_at);
+        acted.plus(self.stabilise(action) / 3)
+    }
+
+    /// How long a time is compared, before and after.
+    fn judged_for(&self, action: &Action) -> Duration {
+        let stabilise = self.stabilise(action);
+        stabilise.saturating_sub(stabilise / 3)
+    }
+
+    fn stabilise(&self, action: &Action) -> Duration {
+        let rule = self.rule_of(action);
+        rule.map_or(Rule::STABILISE_DEFAULT, |rule| rule.stabilise)
     }
 
     /// Writes down that the action stands somewhere else now; tells it where somebody wants to know.

@@ -83,7 +83,9 @@ impl Bench {
 
     /// The rule asks; its action's id.
     fn ask(&mut self) -> Box<str> {
-        self.ask_of(self.action())
+        let action = self.action();
+        self.ledger.heard(&action.stream, self.now);
+        self.ask_of(action)
     }
 
     fn ask_of(&mut self, action: Action) -> Box<str> {

@@ -45,9 +45,11 @@ fn action(remedy: Remedy) -> Action {
             model: "m1".into(),
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     }

@@ -215,6 +215,7 @@ impl WorldEntry {
             model_age: Some(self.model_age.map_or(Duration::ZERO, Period::get)),
             is_learning: self.learning,
             goes_on: self.incident != Some(false),
+            incident: None,
             corroborated: said.map(|source| format!("a {} says so too", source.name()).into()),
             dependants: self.callers,
             involved: vec![stream.clone()],

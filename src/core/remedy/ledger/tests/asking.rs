@@ -1,4 +1,6 @@
 use super::*;
+use crate::core::event::Anomaly;
+use crate::core::remedy::ask::tests::anomaly;
 
 #[test]
 fn more_of_the_same_trouble_is_evidence_for_the_action_that_is_there() {
@@ -19,6 +21,87 @@ fn more_of_the_same_trouble_is_evidence_for_the_action_that_is_there() {
     assert_eq!((evidence.score, evidence.anomalies), (0.99, 5));
     assert_eq!(evidence.first_seen, NOW.minus(mins(3)));
     assert_eq!(evidence.last_seen, bench.now);
+}
+
+/// A bench in which a second rule asks for the same on weaker grounds and further anomalies, and what it asks
+/// for.
+fn two_rules(first: Mode, second: Mode) -> (Bench, Action) {
+    let mut bench = Bench::new(Remedy::RestartPod, first);
+    bench.scene.rule().score_min = 0.99;
+    bench.scene.action.evidence.score = 0.99;
+    let mut weak = bench.scene.rule().clone();
+    weak.name = "weak".into();
+    weak.mode = second;
+    weak.score_min = 0.3;
+    let rules = vec![bench.scene.rule().clone(), weak];
+    bench.ledger = Ledger::new(rules, bench.scene.limits.clone(), true);
+    let mut asked = bench.action();
+    asked.rule = "weak".into();
+    asked.mode = second;
+    asked.evidence.score = 0.97;
+    asked.evidence.detectors = vec!["rare".into()];
+    asked.anomaly = Some(anomaly(&[]));
+    (bench, asked)
+}
+
+#[test]
+fn what_another_rule_goes_by_is_no_evidence_for_this_one() {
+    let (mut bench, weak) = two_rules(Mode::Auto, Mode::Suggest);
+    bench.scene.action.evidence.detectors = vec!["order".into()];
+    let id = bench.run();
+    assert_eq!(
+        bench.state(&id),
+        ActionState::Proposed,
+        "{}",
+        bench.why(&id)
+    );
+    assert_eq!(
+        bench.ask_of(weak.clone()),
+        id,
+        "there is one for one workload"
+    );
+    bench.pass(secs(11));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+    assert_eq!(bench.get(&id).evidence.detectors, ["order".into()]);
+    // What its own rule would ask on as well does speak for it.
+    let mut strong = weak;
+    let mut seen = Anomaly::clone(strong.anomaly.as_ref().unwrap());
+    seen.score = 0.995;
+    strong.anomaly = Some(Arc::new(seen));
+    assert_eq!(bench.ask_of(strong), id);
+    bench.pass(secs(11));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+}
+
+#[test]
+fn a_rule_that_only_observes_keeps_no_other_from_acting() {
+    let (mut bench, weak) = two_rules(Mode::Auto, Mode::Observe);
+    let shown = bench.ask_of(weak.clone());
+    bench.settle_down();
+    assert_eq!(bench.state(&shown), ActionState::Observed);
+    bench.now = bench.now.plus(secs(30));
+    let id = bench.run();
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+    // It is not shown again for a while itself, nor while the other goes on.
+    let of_the_weak = |bench: &Bench| {
+        let all = bench.changed.iter().map(|it| &it.action);
+        let ids = all.filter(|it| *it.rule == *"weak").map(|it| it.id.clone());
+        ids.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    bench.pass(mins(20));
+    bench.ledger.asked(weak, Some(INCIDENT), bench.now);
+    bench.settle_down();
+    assert_eq!(of_the_weak(&bench), 1);
+}
+
+#[test]
+fn what_a_person_denied_is_denied_to_every_rule() {
+    let (mut bench, weak) = two_rules(Mode::Approve, Mode::Suggest);
+    let id = bench.run();
+    bench.ledger.deny(&id, ("ana", "no"), bench.now).unwrap();
+    bench.pass(mins(90));
+    bench.ledger.asked(weak, Some(INCIDENT), bench.now);
+    assert_eq!(bench.ledger.open().count(), 0);
 }
 
 #[test]

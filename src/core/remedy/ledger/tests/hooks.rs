@@ -99,6 +99,8 @@ fn a_suggestion_may_be_taken_up_by_any_hook() {
     said(&mut bench, &id, HookStatus::Accepted).unwrap();
     said(&mut bench, &id, HookStatus::Succeeded).unwrap();
     assert_eq!(bench.state(&id), ActionState::Done);
+    bench.pass(mins(5));
+    assert_eq!(bench.state(&id), ActionState::Effective);
 }
 
 #[test]
