@@ -333,10 +333,10 @@ const NEXT: Incidence<'static> = Incidence {
     fingerprint: "8899aabbccddeeff",
 };
 
-/// The next incident asks for the same, two minutes later; `live` is the one that goes on.
+/// The next incident asks for the same a minute later, before a task is given up; `live` is the one that goes on.
 fn ask_for_the_next(bench: &mut Bench, live: &'static str) {
     bench.live = Some(live);
-    bench.now = bench.now.plus(mins(2));
+    bench.now = bench.now.plus(mins(1));
     let mut action = bench.action();
     action.evidence.anomalies = 7;
     bench.ledger.asked(action, Some(NEXT), bench.now);
