@@ -194,6 +194,28 @@ mod tests {
     }
 
     #[test]
+    fn what_acts_can_be_read_by_machines_and_settings_are_named_alike() {
+        use clap::Parser as _;
+        for line in [
+            "actions approve 7c417c --plan d41d --json",
+            "actions deny 7c417c --note x --json",
+            "switch stop --why x --json",
+            "switch release --why x --json",
+            "audit show -c knothole.yaml",
+            "audit verify -c knothole.yaml",
+        ] {
+            let words = std::iter::once("knothole").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        for name in ["actions", "switch", "audit", "rbac"] {
+            let mut cli = Cli::command();
+            let command = cli.find_subcommand_mut(name).unwrap();
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Exit codes"), "{name}");
+        }
+    }
+
+    #[test]
     fn commands_that_work_on_files_take_settings_whose_secrets_are_elsewhere() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("knothole.yaml");
