@@ -54,7 +54,11 @@ const REACHED: [&str; 10] = [
 
 #[test]
 fn no_forged_line_has_anything_done_or_proposed_outside_of_what_may_be_touched() {
-    let said = |name| std::env::var(name).ok().map(|it| it.parse::<u64>().unwrap());
+    let said = |name| {
+        std::env::var(name)
+            .ok()
+            .map(|it| it.parse::<u64>().unwrap())
+    };
     let one = said("KNOTHOLE_RED_SEED");
     let seeds: Vec<u64> = match one {
         Some(seed) => vec![seed],
@@ -84,10 +88,10 @@ fn no_forged_line_has_anything_done_or_proposed_outside_of_what_may_be_touched()
 fn all(seeds: &[u64]) -> BTreeMap<u64, Outcome> {
     let (next, outcomes) = (AtomicU64::new(0), Mutex::new(BTreeMap::new()));
     let work = || {
-        while let Some(seed) = seeds.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap()) {
-            let t = std::time::Instant::now();
+        while let Some(seed) =
+            seeds.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap())
+        {
             let outcome = attack(&Strategy::of(*seed));
-            eprintln!("TT {:?} {seed}", t.elapsed().as_millis());
             outcomes.lock().unwrap().insert(*seed, outcome);
         }
     };
@@ -105,36 +109,62 @@ fn table(outcomes: &BTreeMap<u64, Outcome>) -> String {
     let count = |is: &dyn Fn(&Outcome) -> bool| outcomes.values().filter(|it| is(it)).count();
     let mut rows = vec![
         ("strategies".to_owned(), outcomes.len()),
-        ("with an anomaly".to_owned(), count(&|it| it.seen.anomalies > 0)),
-        ("with an incident".to_owned(), count(&|it| it.seen.incidents > 0)),
-        ("that had an action asked for".to_owned(), count(&|it| !it.seen.asked.is_empty())),
-        ("that had one proposed".to_owned(), count(&|it| !it.seen.proposed.is_empty())),
+        (
+            "with an anomaly".to_owned(),
+            count(&|it| it.seen.anomalies > 0),
+        ),
+        (
+            "with an incident".to_owned(),
+            count(&|it| it.seen.incidents > 0),
+        ),
+        (
+            "that had an action asked for".to_owned(),
+            count(&|it| !it.seen.asked.is_empty()),
+        ),
+        (
+            "that had one proposed".to_owned(),
+            count(&|it| !it.seen.proposed.is_empty()),
+        ),
         (
             "that had one done by a person's word".to_owned(),
             count(&|it| !it.effects.is_empty()),
         ),
-        ("that had one done".to_owned(), count(&|it| !it.automatic().is_empty())),
+        (
+            "that had one done".to_owned(),
+            count(&|it| !it.automatic().is_empty()),
+        ),
     ];
     let mut held: BTreeMap<&str, usize> = BTreeMap::new();
     for check in outcomes.values().flat_map(|it| &it.seen.held_by) {
         *held.entry(check).or_default() += 1;
     }
-    rows.extend(held.into_iter().map(|(it, times)| (format!("  held by {it}"), times)));
+    rows.extend(
+        held.into_iter()
+            .map(|(it, times)| (format!("  held by {it}"), times)),
+    );
     for set in 0..RULES {
         let of_set = outcomes.iter().filter(|it| it.0 % RULES == set);
         let reached = of_set.filter(|it| !it.1.seen.asked.is_empty()).count();
         rows.push((format!("  asked under rule set {set}"), reached));
     }
-    let rows = rows.iter().map(|(name, count)| format!("{name:<40} {count:>5}"));
+    let rows = rows
+        .iter()
+        .map(|(name, count)| format!("{name:<40} {count:>5}"));
     rows.collect::<Vec<_>>().join("\n")
 }
 
 /// A red team that nobody notices proves nothing.
 fn assert_bites(outcomes: &BTreeMap<u64, Outcome>) {
     let half = outcomes.len() / 2;
-    let asked = outcomes.values().filter(|it| !it.seen.asked.is_empty() && it.seen.incidents > 0);
+    let asked = outcomes
+        .values()
+        .filter(|it| !it.seen.asked.is_empty() && it.seen.incidents > 0);
     let asked = asked.count();
-    assert!(asked > half, "only {asked} of {} reach the ledger", outcomes.len());
+    assert!(
+        asked > half,
+        "only {asked} of {} reach the ledger",
+        outcomes.len()
+    );
     for check in REACHED {
         let holds = |it: &&Outcome| it.seen.held_by.contains(check);
         let times = outcomes.values().filter(holds).count();

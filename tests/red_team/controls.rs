@@ -87,7 +87,10 @@ fn what_really_is_unhealthy_and_may_not_be_touched_is_left_alone() {
             town.break_pod(space, name);
             let voices = [Face::Sick(space, name), Face::Own].map(Voice::loud);
             let outcome = outcome(&strategy(set, true, voices.into()), town);
-            assert!(!outcome.seen.asked.is_empty(), "{space}/{name} is not heard");
+            assert!(
+                !outcome.seen.asked.is_empty(),
+                "{space}/{name} is not heard"
+            );
             assert!(outcome.effects.is_empty(), "{:?}", outcome.effects);
         }
     }
@@ -185,7 +188,9 @@ fn in_the_same_town_one_broken_service_is_mended() {
 
 #[test]
 fn a_flood_of_targets_stays_within_bounds_and_does_nothing() {
-    let mut voices: Vec<Voice> = [Face::Crowd, Face::Large, Face::Victim].map(Voice::flood).into();
+    let mut voices: Vec<Voice> = [Face::Crowd, Face::Large, Face::Victim]
+        .map(Voice::flood)
+        .into();
     voices.push(Voice::loud(Face::Hostile));
     let world = go(&strategy(4, true, voices), Town::new());
     let open = world.ledger.open().count();

@@ -193,7 +193,9 @@ impl Town {
 
     /// Every workload: its namespace and its name.
     pub(crate) fn workloads(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.workloads.keys().map(|(space, name)| (&**space, &**name))
+        self.workloads
+            .keys()
+            .map(|(space, name)| (&**space, &**name))
     }
 
     /// What a Collector says of the records of this pod.
@@ -322,7 +324,9 @@ impl Town {
         let workload = self.workloads.get_mut(&key)?;
         let mut tests = body.as_array().unwrap().iter();
         let is_same = |it: &Value| {
-            it["op"] == "test" && it["path"] == "/metadata/uid" && it["value"] == *workload.object.uid
+            it["op"] == "test"
+                && it["path"] == "/metadata/uid"
+                && it["value"] == *workload.object.uid
         };
         if !tests.any(is_same) {
             return None;

@@ -57,7 +57,9 @@ impl Words {
     /// Some lines, about a victim where they name one.
     pub(crate) fn lines(self, victim: &str, dice: &mut Dice) -> Vec<String> {
         let lines: Vec<String> = match self {
-            Self::Shuffled => [3, 0, 5, 1, 1, 4].map(|it: usize| STEPS[it].to_owned()).into(),
+            Self::Shuffled => [3, 0, 5, 1, 1, 4]
+                .map(|it: usize| STEPS[it].to_owned())
+                .into(),
             Self::CutOff => STEPS[..3].iter().map(|it| (*it).to_owned()).collect(),
             Self::Repeated => vec!["worker gave up: queue is corrupt".to_owned(); 12],
             Self::Long => vec![long(dice)],
@@ -131,9 +133,9 @@ impl Words {
     }
 }
 
-/// One line of 20 kB, and of a megabyte now and then.
+/// One line of 2 kB, and of a megabyte now and then.
 fn long(dice: &mut Dice) -> String {
-    let len = if dice.percent(5) { 1 << 20 } else { 20_000 };
+    let len = if dice.percent(2) { 1 << 20 } else { 2_000 };
     let word = ["fatal ", "\u{1f525}", "a", "{[(", "\\u0000"][dice.index(5)];
     word.repeat(len / word.len())
 }

@@ -287,6 +287,11 @@ fn outside(action: &Action, rules: &[Rule], town: &Town) -> Option<String> {
         }
         None => Some(format!("{target} is nothing: {state}")),
         Some(_) => match uid {
+            Some(subject) if *subject.kind == *"Pod" && target.pod_uid.is_some() => {
+                let is_same = target.pod_uid.as_ref() == Some(&subject.uid);
+                let wrong = || format!("{target} has the uid of another pod: {state}");
+                (!is_same).then(wrong)
+            }
             Some(subject) if town.knows(&subject.uid) => None,
             subject => Some(format!("{target} is planned for {subject:?}: {state}")),
         },
@@ -299,7 +304,8 @@ fn outside_for_hooks(action: &Action) -> Option<String> {
     let (target, space) = (&action.target, &*action.target.namespace);
     let is_forbidden = space.starts_with("kube-") || space == OWN || space == VAULT;
     let is_alone = action.was_sent() && action.steps.iter().all(|it| *it.by == *"knothole");
-    (is_forbidden || is_alone).then(|| format!("a hook is told of {target}: {}", action.state.name()))
+    (is_forbidden || is_alone)
+        .then(|| format!("a hook is told of {target}: {}", action.state.name()))
 }
 
 fn stands(
@@ -368,7 +374,10 @@ fn learn() -> Learned {
             for sent in requests {
                 let decoded = open.open(&sent).unwrap();
                 decoded.spans.iter().for_each(|it| desk.spans(it, now));
-                decoded.batches.into_iter().for_each(|it| shard.push(it, now));
+                decoded
+                    .batches
+                    .into_iter()
+                    .for_each(|it| shard.push(it, now));
             }
         }
         shard.tick(now);
