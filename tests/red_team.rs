@@ -91,9 +91,7 @@ fn all(seeds: &[u64]) -> BTreeMap<u64, Outcome> {
         while let Some(seed) =
             seeds.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap())
         {
-            let t = std::time::Instant::now();
             let outcome = attack(&Strategy::of(*seed));
-            eprintln!("TT {:?} {seed}", t.elapsed().as_millis());
             outcomes.lock().unwrap().insert(*seed, outcome);
         }
     };

@@ -83,9 +83,9 @@ enum Beat {
 impl Strategy {
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::new(0x5eed_0000 + seed);
-        let is_slow = seed % 25 == 24;
-        let lasts = if is_slow { 3 * 3_600 } else { 480 };
-        let is_flood = seed % 25 == 12;
+        let is_slow = seed % 50 == 24;
+        let lasts = if is_slow { 3 * 3_600 } else { 400 };
+        let is_flood = seed % 50 == 12;
         let mut voices: Vec<Voice> = (0..1 + dice.below(3))
             .map(|_| Voice::any(lasts, &mut dice))
             .collect();
@@ -95,7 +95,7 @@ impl Strategy {
         first.words = Words::ALL[usize::try_from(seed / 3).unwrap() % Words::ALL.len()];
         (first.from, first.until) = (Duration::ZERO, Duration::from_secs(lasts));
         if is_flood {
-            first.beat = Beat::Burst(120);
+            first.beat = Beat::Burst(60);
         }
         Self {
             seed,
@@ -104,7 +104,7 @@ impl Strategy {
             is_trusted: dice.percent(15),
             voices,
             lasts: Duration::from_secs(lasts),
-            step: Duration::from_secs(if is_slow { 30 } else { 4 }),
+            step: Duration::from_secs(if is_slow { 30 } else { 5 }),
             request_every: Duration::from_secs(match (is_slow, seed % 10) {
                 (true, _) => 120,
                 (false, 3) => 4,

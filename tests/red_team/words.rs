@@ -133,9 +133,9 @@ impl Words {
     }
 }
 
-/// One line of 20 kB, and of a megabyte now and then.
+/// One line of 2 kB, and of a megabyte now and then.
 fn long(dice: &mut Dice) -> String {
-    let len = if dice.percent(5) { 1 << 20 } else { 20_000 };
+    let len = if dice.percent(2) { 1 << 20 } else { 2_000 };
     let word = ["fatal ", "\u{1f525}", "a", "{[(", "\\u0000"][dice.index(5)];
     word.repeat(len / word.len())
 }

@@ -287,6 +287,11 @@ fn outside(action: &Action, rules: &[Rule], town: &Town) -> Option<String> {
         }
         None => Some(format!("{target} is nothing: {state}")),
         Some(_) => match uid {
+            Some(subject) if *subject.kind == *"Pod" && target.pod_uid.is_some() => {
+                let is_same = target.pod_uid.as_ref() == Some(&subject.uid);
+                let wrong = || format!("{target} has the uid of another pod: {state}");
+                (!is_same).then(wrong)
+            }
             Some(subject) if town.knows(&subject.uid) => None,
             subject => Some(format!("{target} is planned for {subject:?}: {state}")),
         },
