@@ -67,23 +67,26 @@ impl Book {
     /// How often what is the `same` helped lately, and how often it did not: of the latest
     /// [`OUTCOMES_MAX`](Self::OUTCOMES_MAX) outcomes. What was never verified counts for neither.
     pub fn record_of(&self, same: &dyn Fn(&Action) -> bool) -> (u32, u32) {
-        let outcomes = self.iter().filter(|it| same(it)).filter_map(|it| match it.state {
-            ActionState::Effective => Some(true),
-            ActionState::Ineffective | ActionState::Harmful => Some(false),
-            ActionState::Asked
-            | ActionState::Blocked
-            | ActionState::Proposed
-            | ActionState::Approved
-            | ActionState::Sending
-            | ActionState::Unsettled
-            | ActionState::Accepted
-            | ActionState::Done
-            | ActionState::Inconclusive
-            | ActionState::Failed
-            | ActionState::Denied
-            | ActionState::Expired
-            | ActionState::Observed => None,
-        });
+        let outcomes = self
+            .iter()
+            .filter(|it| same(it))
+            .filter_map(|it| match it.state {
+                ActionState::Effective => Some(true),
+                ActionState::Ineffective | ActionState::Harmful => Some(false),
+                ActionState::Asked
+                | ActionState::Blocked
+                | ActionState::Proposed
+                | ActionState::Approved
+                | ActionState::Sending
+                | ActionState::Unsettled
+                | ActionState::Accepted
+                | ActionState::Done
+                | ActionState::Inconclusive
+                | ActionState::Failed
+                | ActionState::Denied
+                | ActionState::Expired
+                | ActionState::Observed => None,
+            });
         outcomes
             .take(Self::OUTCOMES_MAX)
             .fold((0, 0), |(helped, not), it| {

@@ -419,8 +419,12 @@ mod tests {
             ))
         };
         let said = rule("auto");
-        let place = "k.yaml:4:11  actions[0].mode: where requests go is never changed without a person";
-        assert!(said.contains(place) && said.contains("write mode: approve"), "{said}");
+        let place =
+            "k.yaml:4:11  actions[0].mode: where requests go is never changed without a person";
+        assert!(
+            said.contains(place) && said.contains("write mode: approve"),
+            "{said}"
+        );
         assert_eq!(rule("approve"), "");
     }
 
@@ -433,8 +437,12 @@ mod tests {
         };
         for kind in ["silence", "rate_up", "rate_down", "burst"] {
             let said = rule(kind);
-            let place = format!("k.yaml:6:9  actions[0].kinds[1]: {kind} is told of a service as a whole");
-            assert!(said.contains(&place) && said.contains("leave it out"), "{said}");
+            let place =
+                format!("k.yaml:6:9  actions[0].kinds[1]: {kind} is told of a service as a whole");
+            assert!(
+                said.contains(&place) && said.contains("leave it out"),
+                "{said}"
+            );
         }
         assert_eq!(rule("new_template"), "");
     }

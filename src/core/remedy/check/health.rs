@@ -156,7 +156,10 @@ fn away_by_rollout(limits: &Limits, workload: &WorkloadFacts) -> Says {
     };
     let wanted = workload.replicas;
     let most = may_be_away(limits, wanted);
-    let how = format!("a rollout takes away {away} of {} at once", count(wanted, "pod"));
+    let how = format!(
+        "a rollout takes away {away} of {} at once",
+        count(wanted, "pod")
+    );
     if away <= most {
         pass(how)
     } else {

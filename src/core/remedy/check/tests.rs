@@ -54,10 +54,17 @@ fn a_healthy_case_of_any_remedy_but_a_weight_passes_every_check_and_is_done_with
         let kind = scene.action.remedy.kind();
         let checked = ask_all(&scene.case());
         let is_weight = kind == ActionKind::GatewayWeight;
-        for it in checked.iter().filter(|it| !is_weight || *it.check != *"traffic") {
+        for it in checked
+            .iter()
+            .filter(|it| !is_weight || *it.check != *"traffic")
+        {
             assert_eq!(it.verdict, CheckVerdict::Pass, "{kind}: {it:?}");
         }
-        let expected = if is_weight { Decide::NeedsPerson } else { Decide::Go };
+        let expected = if is_weight {
+            Decide::NeedsPerson
+        } else {
+            Decide::Go
+        };
         assert_eq!(decision(&checked, Mode::Auto), expected, "{kind}");
     }
     assert_eq!(remedies().map(|it| it.kind()), ActionKind::ALL);

@@ -22,9 +22,7 @@ impl Alike {
         let action = case.action;
         match self {
             Self::Trouble => past.fingerprint == action.fingerprint,
-            Self::Remedy => {
-                past.remedy.kind() == action.remedy.kind() && is_on_same(case, past)
-            }
+            Self::Remedy => past.remedy.kind() == action.remedy.kind() && is_on_same(case, past),
         }
     }
 
@@ -40,7 +38,11 @@ impl Alike {
 /// What is said of the two ways in which the past is alike, the graver; the first of two that are as grave.
 fn worse(says: impl Fn(Alike) -> Says) -> Says {
     let [trouble, remedy] = Alike::ALL.map(says);
-    if remedy.0 > trouble.0 { remedy } else { trouble }
+    if remedy.0 > trouble.0 {
+        remedy
+    } else {
+        trouble
+    }
 }
 
 /// The latest actions against this trouble, or by this remedy on the workload, did not all fail. After

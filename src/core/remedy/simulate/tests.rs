@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::event::{
-    ActionKind, AnomalyKind, Cause, Class, Explanation, Gravity, Incident, IncidentState, Mark, Mode, Observed,
-    Part, Relation, Route, Sign, Source,
+    ActionKind, AnomalyKind, Cause, Class, Explanation, Gravity, Incident, IncidentState, Mark,
+    Mode, Observed, Part, Relation, Route, Sign, Source,
 };
 use crate::core::record::{Resource, Severity, StreamKey};
 use crate::core::remedy::standing::Trouble;

@@ -173,7 +173,8 @@ async fn the_revision_before_is_the_greatest_below_of_its_own_sets_as_it_was_kep
     let previous = facts.workload.unwrap().previous.unwrap();
     assert_eq!((previous.number, &*previous.name), (10, "cart-10"));
     assert_eq!(
-        previous.replaced_at, Some(Timestamp::from_millis(1_795_000_000_000)),
+        previous.replaced_at,
+        Some(Timestamp::from_millis(1_795_000_000_000)),
         "when the one in place was made"
     );
     let mut kept = set("cart-10", "10", "uid-cart")["spec"]["template"].clone();

@@ -80,6 +80,10 @@ fn where_nobody_released_anything_lately_a_person_says_whether_to_roll_back() {
 fn what_rolls_nothing_back_is_not_asked_when_it_was_released() {
     let others = remedies().into_iter();
     for remedy in others.filter(|it| !roll_backs().contains(it)) {
-        table("revision", &remedy, &[("a year ago", NONE, |it| released(it, mins(500_000)))]);
+        table(
+            "revision",
+            &remedy,
+            &[("a year ago", NONE, |it| released(it, mins(500_000)))],
+        );
     }
 }

@@ -60,7 +60,7 @@ fn three_actions_in_vain_open_the_breaker_of_a_trouble_for_an_hour() {
                 it.action.remedy = Remedy::RestartWorkload;
             }),
             ("on another workload, of the same trouble", STOP, |it| {
-                (0..3).for_each(|_| it.past(mins(1), Failed, |past| elsewhere(past)));
+                (0..3).for_each(|_| it.past(mins(1), Failed, elsewhere));
             }),
             ("another trouble's do not count", PASS, |it| {
                 (0..3).for_each(|_| it.past_elsewhere(mins(1), Failed));
@@ -99,9 +99,11 @@ fn when_half_of_what_was_done_in_an_hour_was_in_vain_all_stops() {
             ("six hooks never said what became of it", STOP, |it| {
                 ended_after(it, 6, Accepted)
             }),
-            ("six took place, and whether they helped is open", PASS, |it| {
-                ended_after(it, 6, Done)
-            }),
+            (
+                "six took place, and whether they helped is open",
+                PASS,
+                |it| ended_after(it, 6, Done),
+            ),
         ],
     );
 }
@@ -136,9 +138,7 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             ("10 of a thousand are one by their number", STOP, |it| {
                 it.world.services = (1_000, 10)
             }),
-            ("9 of a thousand", PASS, |it| {
-                it.world.services = (1_000, 9)
-            }),
+            ("9 of a thousand", PASS, |it| it.world.services = (1_000, 9)),
             ("the owner has many, and 10 of them", PASS, |it| {
                 it.limits.storm_services_max = 50;
                 it.world.services = (1_000, 10);
@@ -300,7 +300,7 @@ fn a_remedy_gets_its_chances_and_takes_a_person_once_it_is_likely_useless() {
             }),
             ("against the same trouble, on another workload", ASK, |it| {
                 (0..3).for_each(|at| {
-                    it.past(mins(1_000 + at), Ineffective, |past| elsewhere(past));
+                    it.past(mins(1_000 + at), Ineffective, elsewhere);
                 });
             }),
             ("the owner is content with less", PASS, |it| {
