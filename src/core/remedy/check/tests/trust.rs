@@ -61,7 +61,7 @@ fn three_actions_in_vain_open_the_breaker_of_a_trouble_for_an_hour() {
                 it.action.remedy = Remedy::RestartWorkload;
             }),
             ("on another workload, of the same trouble", STOP, |it| {
-                (0..3).for_each(|_| it.past(mins(1), Failed, |past| elsewhere(past)));
+                (0..3).for_each(|_| it.past(mins(1), Failed, elsewhere));
             }),
             ("another trouble's do not count", PASS, |it| {
                 (0..3).for_each(|_| it.past_elsewhere(mins(1), Failed));
@@ -334,7 +334,7 @@ fn a_remedy_gets_its_chances_and_takes_a_person_once_it_is_likely_useless() {
             }),
             ("against the same trouble, on another workload", ASK, |it| {
                 (0..3).for_each(|at| {
-                    it.past(mins(1_000 + at), Ineffective, |past| elsewhere(past));
+                    it.past(mins(1_000 + at), Ineffective, elsewhere);
                 });
             }),
             ("the owner is content with less", PASS, |it| {
