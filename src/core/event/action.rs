@@ -241,7 +241,7 @@ pub struct Action {
     pub reason: Box<str>,
     /// When it was asked for.
     pub asked_at: Timestamp,
-    /// Not to be executed after this.
+    /// Not to be executed after this. Once a hook has taken it on: when it is given up.
     pub expires_at: Timestamp,
     /// What speaks for it.
     pub evidence: Grounds,

@@ -139,6 +139,8 @@ impl Ledger {
     /// What is to be sent leaves within so long after [`Action::acted_at`], or is refused as
     /// [`NotNow`](super::facts::Refused::NotNow): later the cluster may have been read for whether it took place.
     pub const SEND_WITHIN: Duration = Duration::from_secs(45);
+    /// How long a hook may take from when it took an action on.
+    pub const HOOK_MAX: Duration = Duration::from_secs(30 * 60);
     /// Most actions that are remembered after they are over.
     pub const PAST_MAX: usize = 2_000;
 
