@@ -279,6 +279,13 @@ impl Action {
     pub const fn was_sent(&self) -> bool {
         self.acted_at.is_some()
     }
+
+    /// Whether the cluster may be changing because of it: also where a hook was told to act and has said
+    /// nothing yet.
+    pub fn is_in_flight(&self) -> bool {
+        let is_told = self.remedy == Remedy::Webhook && self.was_sent();
+        self.state.is_in_flight() || (is_told && self.state == ActionState::Approved)
+    }
 }
 
 /// A person's word on a plan.

@@ -117,6 +117,20 @@ fn a_hook_that_was_told_counts_as_an_action() {
 }
 
 #[test]
+fn while_a_hook_that_was_told_says_nothing_it_is_under_way() {
+    let (mut bench, id) = told();
+    let ids = |bench: &Bench| -> Vec<Box<str>> {
+        let all = bench.ledger.book().in_flight();
+        all.map(|it| it.id.clone()).collect()
+    };
+    assert_eq!(ids(&bench), [id.clone()]);
+    bench.restart();
+    assert_eq!(ids(&bench), [id]);
+    bench.pass(mins(15));
+    assert!(ids(&bench).is_empty());
+}
+
+#[test]
 fn a_suggestion_may_be_taken_up_by_any_hook() {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
     let id = bench.run();
