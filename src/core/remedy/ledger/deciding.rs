@@ -261,14 +261,14 @@ impl Ledger {
         }
     }
 
-    /// Whether anybody is asked before it goes on: the cluster, or without one the policy of what is done
-    /// elsewhere.
+    /// Whether anybody is asked before it goes on: the cluster, the policy, or without both whoever does what is
+    /// done elsewhere.
     fn is_rehearsed(&self, id: &str) -> bool {
         let elsewhere = |entry: &Entry| {
             let action = &entry.action;
             Reach::of(action.remedy.kind()) == Reach::Elsewhere && action.mode >= Mode::Approve
         };
-        self.can_act || self.open.get(id).is_some_and(elsewhere)
+        self.can_act || self.limits.has_policy || self.open.get(id).is_some_and(elsewhere)
     }
 
     fn rehearse(&mut self, id: &str, now: Timestamp) {
