@@ -134,6 +134,8 @@ pub struct Ledger {
 impl Ledger {
     /// Most actions that are not over.
     pub const OPEN_MAX: usize = 500;
+    /// Most of them of one service: what one sender says leaves room for the others.
+    pub const OPEN_OF_SERVICE_MAX: usize = 20;
     /// A task that has not come back after so long never will.
     pub const TASK_MAX: Duration = Duration::from_secs(90);
     /// What is to be sent leaves within so long after [`Action::acted_at`], or is refused as
@@ -255,7 +257,8 @@ impl Ledger {
         &self.book
     }
 
-    /// How many were asked for and not taken, since there were [`OPEN_MAX`](Self::OPEN_MAX) already.
+    /// How many were asked for and not taken, since there were [`OPEN_MAX`](Self::OPEN_MAX) already, or
+    /// [`OPEN_OF_SERVICE_MAX`](Self::OPEN_OF_SERVICE_MAX) of the service.
     pub const fn refused(&self) -> u64 {
         self.refused
     }

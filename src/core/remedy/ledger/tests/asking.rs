@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::event::Anomaly;
+use crate::core::record::StreamKey;
 use crate::core::remedy::ask::tests::anomaly;
 
 #[test]
@@ -123,12 +124,28 @@ fn there_is_room_for_so_many_and_the_others_are_counted() {
     for nth in 0..Ledger::OPEN_MAX + 3 {
         let mut action = bench.action();
         action.target.pod = Some(format!("other-{nth}").into());
+        action.stream = StreamKey::named(&format!("service-{}", nth / 20));
         bench.ledger.asked(action, Some(INCIDENT), bench.now);
     }
     assert_eq!(bench.ledger.open().count(), Ledger::OPEN_MAX);
     assert_eq!(bench.ledger.refused(), 3);
     bench.pass(mins(16));
     assert_eq!(bench.ledger.open().count(), 0);
+    let id = bench.ask();
+    assert_eq!(bench.state(&id), ActionState::Asked);
+}
+
+#[test]
+fn what_one_service_asks_for_leaves_room_for_the_others() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    bench.scene.facts = None;
+    for nth in 0..Ledger::OPEN_MAX {
+        let mut action = bench.action();
+        action.target.pod = Some(format!("forged-{nth}").into());
+        action.stream = StreamKey::named("forger");
+        bench.ledger.asked(action, Some(INCIDENT), bench.now);
+    }
+    assert_eq!(bench.ledger.open().count(), Ledger::OPEN_OF_SERVICE_MAX);
     let id = bench.ask();
     assert_eq!(bench.state(&id), ActionState::Asked);
 }
