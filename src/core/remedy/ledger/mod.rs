@@ -169,11 +169,17 @@ impl Ledger {
 
     /// Works by other rules from now on. What was asked for stays, and is judged by them: what nobody has
     /// approved yet may go as far as its rule may now.
-    pub fn reconfigure(&mut self, rules: Vec<Rule>, limits: Limits, can_act: bool) {
+    pub fn reconfigure(
+        &mut self,
+        (rules, limits): (Vec<Rule>, Limits),
+        can_act: bool,
+        now: Timestamp,
+    ) {
         self.rules = rules;
         self.limits = limits;
         self.can_act = can_act;
-        for entry in self.open.values_mut() {
+        let mut moved = Vec::new();
+        for (id, entry) in &mut self.open {
             let action = &mut entry.action;
             let waits = matches!(
                 action.state,
@@ -183,9 +189,13 @@ impl Ledger {
             let mode = rule.map_or(action.mode, |rule| rule.mode);
             if waits && mode != action.mode {
                 action.mode = mode;
-                action.state = ActionState::Asked;
                 entry.due = Timestamp::ZERO;
+                moved.push((id.clone(), mode));
             }
+        }
+        for (id, mode) in moved {
+            let why = format!("the mode of its rule is now {}", mode.name());
+            self.step(&id, ActionState::Asked, ("knothole", &why), now);
         }
     }
 

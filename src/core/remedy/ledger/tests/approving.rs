@@ -200,7 +200,7 @@ fn without_a_cluster_nobody_approves_what_would_change_one() {
     let rules = bench.ledger.rules().to_vec();
     bench
         .ledger
-        .reconfigure(rules, bench.scene.limits.clone(), false);
+        .reconfigure((rules, bench.scene.limits.clone()), false, bench.now);
     let hash = bench.hash(&id);
     assert_eq!(
         bench.ledger.approve(&id, &hash, ("ana", ""), bench.now),

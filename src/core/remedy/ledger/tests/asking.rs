@@ -260,7 +260,7 @@ fn an_action_whose_rule_was_taken_back_is_over() {
     let blocked = bench.run();
     bench
         .ledger
-        .reconfigure(vec![], bench.scene.limits.clone(), true);
+        .reconfigure((vec![], bench.scene.limits.clone()), true, bench.now);
     bench.pass(secs(11));
     assert_eq!(bench.state(&blocked), ActionState::Denied);
     assert!(
@@ -277,7 +277,7 @@ fn whoever_approved_what_its_rule_does_not_ask_for_any_more_hears_of_it() {
     let id = bench.run();
     bench
         .ledger
-        .reconfigure(vec![], bench.scene.limits.clone(), true);
+        .reconfigure((vec![], bench.scene.limits.clone()), true, bench.now);
     let hash = bench.hash(&id);
     bench
         .ledger
@@ -304,7 +304,12 @@ fn a_rule_that_may_go_less_far_since_is_asked_as_it_is_now() {
     let rules = vec![bench.scene.rule().clone()];
     bench
         .ledger
-        .reconfigure(rules, bench.scene.limits.clone(), true);
+        .reconfigure((rules, bench.scene.limits.clone()), true, bench.now);
+    bench.write();
+    assert_eq!(bench.why(&id), "the mode of its rule is now approve");
+    // That it may not go as far any more is on disk, whatever the rules are after a restart.
+    bench.restart();
+    assert_eq!(bench.get(&id).mode, Mode::Approve);
     bench.scene.world.frozen = None;
     bench.pass(secs(11));
     assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
@@ -317,7 +322,7 @@ fn the_same_trouble_is_answered_again_only_after_a_rest_and_by_another_action() 
     let rules = bench.ledger.rules().to_vec();
     bench
         .ledger
-        .reconfigure(rules, bench.scene.limits.clone(), true);
+        .reconfigure((rules, bench.scene.limits.clone()), true, bench.now);
     bench.answer = Answer::Refused(Refused::Never, "forbidden".into());
     let first = bench.run();
     assert_eq!(bench.state(&first), ActionState::Failed);
