@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::entry::{Entry, UnderWay};
-use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
+use super::{Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy, Target};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, Reach, World};
@@ -216,6 +216,7 @@ impl Ledger {
         world: WorldOf<'_>,
         now: Timestamp,
     ) {
+        let lasts = self.claim_lasts();
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
@@ -237,7 +238,6 @@ impl Ledger {
         let is_another = approved.is_some_and(|it| it.plan != hash);
         let target = &entry.action.target;
         let claims = entry.facts.as_ref().map(|facts| facts.claimed(target));
-        let lasts = self.limits.cool_down.max(CLAIM_MIN);
         entry.revise(Plan {
             hash,
             subject: draft.subject,

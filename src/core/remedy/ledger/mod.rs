@@ -44,8 +44,9 @@ const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// After so long it is told that nobody can say whether something took place: an API server may go on for more
 /// than a minute with a request that was given up, and people are not to wait for that.
 const SETTLE_MAX: Duration = Duration::from_secs(55);
-/// The shortest time for which a workload is claimed.
-const CLAIM_MIN: Duration = Duration::from_secs(60);
+/// The shortest time for which a workload is claimed: longer than a request that was sent late
+/// ([`Ledger::SEND_WITHIN`]) and is gone on with by a server after it was given up.
+const CLAIM_MIN: Duration = Duration::from_secs(200);
 
 /// Something to be done outside; the answer is a [`Report`] with the same id.
 #[derive(Clone, Debug, PartialEq)]
@@ -301,6 +302,17 @@ impl Ledger {
 
     fn rule_of(&self, action: &Action) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.name == action.rule)
+    }
+
+    /// For how long a workload is claimed. Where one action on it is allowed at a time, nobody else does
+    /// another either.
+    fn claim_lasts(&self) -> Duration {
+        let limits = &self.limits;
+        let least = limits.cool_down.max(CLAIM_MIN);
+        match limits.workload_max {
+            0 | 1 => least.max(limits.workload_period),
+            _ => least,
+        }
     }
 
     /// When is looked whether it helped.
