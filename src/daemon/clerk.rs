@@ -200,7 +200,7 @@ impl Clerk {
                     self.reconfigure(now);
                     self.redactor = redactor;
                     self.redaction.forget();
-                    self.remediation.reconfigure(remedies);
+                    self.remediation.reconfigure(remedies, now);
                 }
                 Note::Report(report) => self.reported(*report, now),
                 Note::Done(sink, id) => waiting.done.push((sink, id)),

@@ -97,14 +97,14 @@ impl Remediation {
         }
     }
 
-    pub(super) fn reconfigure(&mut self, settings: RemedySettings) {
+    pub(super) fn reconfigure(&mut self, settings: RemedySettings, now: Timestamp) {
         let RemedySettings {
             rules,
             limits,
             can_act,
             ..
         } = settings.clone();
-        self.ledger.reconfigure(rules, limits, can_act);
+        self.ledger.reconfigure((rules, limits), can_act, now);
         self.settings = settings;
     }
 

@@ -241,7 +241,7 @@ pub struct Action {
     pub reason: Box<str>,
     /// When it was asked for.
     pub asked_at: Timestamp,
-    /// Not to be executed after this.
+    /// Not to be executed after this. Once a hook has taken it on: when it is given up.
     pub expires_at: Timestamp,
     /// What speaks for it.
     pub evidence: Grounds,
@@ -298,6 +298,13 @@ impl Action {
         let steps = self.steps.iter().rev();
         let mut since = steps.take_while(|step| step.state != ActionState::Sending);
         since.any(|step| step.state == state)
+    }
+
+    /// Whether the cluster may be changing because of it: also where a hook was told to act and has said
+    /// nothing yet.
+    pub fn is_in_flight(&self) -> bool {
+        let is_told = self.remedy == Remedy::Webhook && self.was_sent();
+        self.state.is_in_flight() || (is_told && self.state == ActionState::Approved)
     }
 }
 

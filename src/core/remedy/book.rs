@@ -61,7 +61,7 @@ impl Book {
 
     /// The actions that may still change the cluster.
     pub fn in_flight(&self) -> impl Iterator<Item = &Action> {
-        self.iter().filter(|it| it.state.is_in_flight())
+        self.iter().filter(|it| it.is_in_flight())
     }
 
     /// How often what is the `same` helped lately, and how often it did not: of the latest

@@ -190,7 +190,7 @@ pub(super) fn ramp(case: &Case<'_>) -> Option<Says> {
     let helped = of_it()
         .filter(|it| it.state == ActionState::Effective)
         .count();
-    let under_way = of_it().filter(|it| it.state.is_in_flight()).count();
+    let under_way = of_it().filter(|it| it.is_in_flight()).count();
     let most = 1_u64 << helped.min(8);
     let how = format!(
         "{} of this incident under way, {helped} helped",

@@ -44,7 +44,9 @@ impl Ledger {
         let Some(mut action) = self.put_aside(action) else {
             return;
         };
-        if self.open.len() >= Self::OPEN_MAX {
+        let open = self.open.values().map(|entry| &entry.action.stream);
+        let own = open.filter(|stream| **stream == action.stream).count();
+        if self.open.len() >= Self::OPEN_MAX || own >= Self::OPEN_OF_SERVICE_MAX {
             self.refused = self.refused.saturating_add(1);
             return;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::entry::{Entry, UnderWay};
 use super::reasons::{against, not_done, reasons, reasons_of};
-use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
+use super::{Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
 use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy, Target};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, Reach, World};
@@ -226,6 +226,7 @@ impl Ledger {
         world: WorldOf<'_>,
         now: Timestamp,
     ) {
+        let lasts = self.claim_lasts();
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
@@ -247,7 +248,6 @@ impl Ledger {
         let is_another = approved.is_some_and(|it| it.plan != hash);
         let target = &entry.action.target;
         let claims = entry.facts.as_ref().map(|facts| facts.claimed(target));
-        let lasts = self.limits.cool_down.max(CLAIM_MIN);
         entry.revise(Plan {
             hash,
             subject: draft.subject,
@@ -271,14 +271,14 @@ impl Ledger {
         }
     }
 
-    /// Whether anybody is asked before it goes on: the cluster, or without one the policy of what is done
-    /// elsewhere.
+    /// Whether anybody is asked before it goes on: the cluster, the policy, or without both whoever does what is
+    /// done elsewhere.
     fn is_rehearsed(&self, id: &str) -> bool {
         let elsewhere = |entry: &Entry| {
             let action = &entry.action;
             Reach::of(action.remedy.kind()) == Reach::Elsewhere && action.mode >= Mode::Approve
         };
-        self.can_act || self.open.get(id).is_some_and(elsewhere)
+        self.can_act || self.limits.has_policy || self.open.get(id).is_some_and(elsewhere)
     }
 
     fn rehearse(&mut self, id: &str, now: Timestamp) {

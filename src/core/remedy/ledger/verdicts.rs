@@ -169,6 +169,10 @@ impl Ledger {
         }
         match status {
             HookStatus::Accepted | HookStatus::Running => {
+                if action.state != ActionState::Accepted {
+                    let given_up = now.plus(Self::HOOK_MAX);
+                    action.expires_at = action.expires_at.max(given_up);
+                }
                 let expires_at = action.expires_at;
                 action.acted_at.get_or_insert(now);
                 entry.due = expires_at;

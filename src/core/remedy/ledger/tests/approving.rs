@@ -20,6 +20,25 @@ fn a_suggesting_rule_proposes_and_never_sends() {
 }
 
 #[test]
+fn what_the_policy_forbids_is_not_proposed_where_there_is_no_cluster_either() {
+    let mut bench = Bench::without_cluster(Remedy::RestartPod, Mode::Suggest);
+    bench.scene.limits.has_policy = true;
+    let rules = bench.ledger.rules().to_vec();
+    bench.ledger = Ledger::new(rules, bench.scene.limits.clone(), false);
+    bench.scene.rehearsal().policy = Some(Ok(Decision::default()));
+    let id = bench.run();
+    bench.pass(mins(1));
+    assert_eq!(bench.state(&id), ActionState::Blocked, "{}", bench.why(&id));
+    assert_eq!(bench.stages(), []);
+    bench.scene.rehearsal().policy = Some(Ok(Decision {
+        is_allowed: true,
+        ..Decision::default()
+    }));
+    bench.pass(secs(11));
+    assert_eq!(bench.stages(), [ActionStage::Proposed]);
+}
+
+#[test]
 fn an_approving_rule_sends_only_once_the_very_plan_is_approved() {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
     let id = bench.run();
@@ -193,7 +212,7 @@ fn without_a_cluster_nobody_approves_what_would_change_one() {
     let rules = bench.ledger.rules().to_vec();
     bench
         .ledger
-        .reconfigure(rules, bench.scene.limits.clone(), false);
+        .reconfigure((rules, bench.scene.limits.clone()), false, bench.now);
     let hash = bench.hash(&id);
     assert_eq!(
         bench.ledger.approve(&id, &hash, ("ana", ""), bench.now),

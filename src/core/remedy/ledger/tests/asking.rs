@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::event::Anomaly;
+use crate::core::record::StreamKey;
 use crate::core::remedy::ask::tests::anomaly;
 
 #[test]
@@ -123,12 +124,28 @@ fn there_is_room_for_so_many_and_the_others_are_counted() {
     for nth in 0..Ledger::OPEN_MAX + 3 {
         let mut action = bench.action();
         action.target.pod = Some(format!("other-{nth}").into());
+        action.stream = StreamKey::named(&format!("service-{}", nth / 20));
         bench.ledger.asked(action, Some(INCIDENT), bench.now);
     }
     assert_eq!(bench.ledger.open().count(), Ledger::OPEN_MAX);
     assert_eq!(bench.ledger.refused(), 3);
     bench.pass(mins(16));
     assert_eq!(bench.ledger.open().count(), 0);
+    let id = bench.ask();
+    assert_eq!(bench.state(&id), ActionState::Asked);
+}
+
+#[test]
+fn what_one_service_asks_for_leaves_room_for_the_others() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
+    bench.scene.facts = None;
+    for nth in 0..Ledger::OPEN_MAX {
+        let mut action = bench.action();
+        action.target.pod = Some(format!("forged-{nth}").into());
+        action.stream = StreamKey::named("forger");
+        bench.ledger.asked(action, Some(INCIDENT), bench.now);
+    }
+    assert_eq!(bench.ledger.open().count(), Ledger::OPEN_OF_SERVICE_MAX);
     let id = bench.ask();
     assert_eq!(bench.state(&id), ActionState::Asked);
 }
@@ -243,7 +260,7 @@ fn an_action_whose_rule_was_taken_back_is_over() {
     let blocked = bench.run();
     bench
         .ledger
-        .reconfigure(vec![], bench.scene.limits.clone(), true);
+        .reconfigure((vec![], bench.scene.limits.clone()), true, bench.now);
     bench.pass(secs(11));
     assert_eq!(bench.state(&blocked), ActionState::Denied);
     assert!(
@@ -260,7 +277,7 @@ fn whoever_approved_what_its_rule_does_not_ask_for_any_more_hears_of_it() {
     let id = bench.run();
     bench
         .ledger
-        .reconfigure(vec![], bench.scene.limits.clone(), true);
+        .reconfigure((vec![], bench.scene.limits.clone()), true, bench.now);
     let hash = bench.hash(&id);
     bench
         .ledger
@@ -287,7 +304,12 @@ fn a_rule_that_may_go_less_far_since_is_asked_as_it_is_now() {
     let rules = vec![bench.scene.rule().clone()];
     bench
         .ledger
-        .reconfigure(rules, bench.scene.limits.clone(), true);
+        .reconfigure((rules, bench.scene.limits.clone()), true, bench.now);
+    bench.write();
+    assert_eq!(bench.why(&id), "the mode of its rule is now approve");
+    // That it may not go as far any more is on disk, whatever the rules are after a restart.
+    bench.restart();
+    assert_eq!(bench.get(&id).mode, Mode::Approve);
     bench.scene.world.frozen = None;
     bench.pass(secs(11));
     assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
@@ -300,7 +322,7 @@ fn the_same_trouble_is_answered_again_only_after_a_rest_and_by_another_action() 
     let rules = bench.ledger.rules().to_vec();
     bench
         .ledger
-        .reconfigure(rules, bench.scene.limits.clone(), true);
+        .reconfigure((rules, bench.scene.limits.clone()), true, bench.now);
     bench.answer = Answer::Refused(Refused::Never, "forbidden".into());
     let first = bench.run();
     assert_eq!(bench.state(&first), ActionState::Failed);
