@@ -33,7 +33,9 @@ use super::case::World;
 use super::plan::Permission;
 use super::rule::{Limits, Rule};
 use super::signs::Signs;
-use crate::core::event::{Action, ActionEvent, ActionStage, ActionState, Remedy, Step, Target};
+use crate::core::event::{
+    Action, ActionEvent, ActionKind, ActionStage, ActionState, Remedy, Step, Target,
+};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// How soon something that is blocked is looked at again.
@@ -48,6 +50,11 @@ const SETTLE_MAX: Duration = Duration::from_secs(55);
 /// The shortest time for which a workload is claimed: longer than a request that was sent late
 /// ([`Ledger::SEND_WITHIN`]) and is gone on with by a server after it was given up.
 const CLAIM_MIN: Duration = Duration::from_secs(200);
+
+/// How long Argo CD or Flux may take until what they were told is in the cluster.
+///
+/// Source: remediation specification, item 15.
+const GITOPS_DELAY: Duration = Duration::from_secs(3 * 60);
 
 /// Something to be done outside; the answer is a [`Report`] with the same id.
 #[derive(Clone, Debug, PartialEq)]
@@ -332,7 +339,9 @@ impl Ledger {
     /// From when on anomalies are held against it: what was in the air when it was done is not.
     fn calm_at(&self, action: &Action) -> Timestamp {
         let acted = action.acted_at.unwrap_or(action.asked_at);
-        acted.plus(self.stabilise(action) / 3)
+        acted
+            .plus(delay_of(action.remedy.kind()))
+            .plus(self.stabilise(action) / 3)
     }
 
     /// How long a time is compared, before and after.
@@ -415,6 +424,24 @@ impl Ledger {
             let other = all.position(|it| !asking::is_denied_by_person(it));
             self.past.remove(other.unwrap_or_default());
         }
+    }
+}
+
+/// How long it takes until what an action changes shows in the cluster at all.
+const fn delay_of(kind: ActionKind) -> Duration {
+    match kind {
+        ActionKind::ArgoSync
+        | ActionKind::ArgoRollBack
+        | ActionKind::ArgoAction
+        | ActionKind::FluxReceiver => GITOPS_DELAY,
+        ActionKind::RestartPod
+        | ActionKind::RestartWorkload
+        | ActionKind::Scale
+        | ActionKind::RollBack
+        | ActionKind::JenkinsJob
+        | ActionKind::AbortRollout
+        | ActionKind::GatewayWeight
+        | ActionKind::Webhook => Duration::ZERO,
     }
 }
 

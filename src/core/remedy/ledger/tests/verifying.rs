@@ -46,6 +46,29 @@ fn what_helped_before_its_incident_was_told_ends_that_incident() {
 }
 
 #[test]
+fn what_argo_cd_or_flux_does_has_three_minutes_more() {
+    for remedy in [
+        Remedy::ArgoSync {
+            application: "cart".into(),
+        },
+        Remedy::FluxReceiver {
+            path: "/hook/0a1b".into(),
+        },
+    ] {
+        let mut bench = Bench::new(remedy, Mode::Auto);
+        let id = bench.run();
+        assert_eq!(bench.state(&id), ActionState::Done, "{}", bench.why(&id));
+        // Until it is there, what goes on is not held against it.
+        let (cart, synced) = (StreamKey::named("cart"), bench.now.plus(mins(3)));
+        bench.ledger.heard(&cart, synced);
+        bench.pass(mins(8) - secs(1));
+        assert_eq!(bench.state(&id), ActionState::Done);
+        bench.pass(secs(1));
+        assert_eq!(bench.state(&id), ActionState::Effective);
+    }
+}
+
+#[test]
 fn each_outcome_is_told_as_what_it_is() {
     let anomalies = |bench: &mut Bench, count| {
         for nth in 0..count {
