@@ -74,7 +74,7 @@ pub(crate) fn run(args: &RbacArgs) -> Result<Outcome, Failure> {
 
 fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<Value> {
     let mut by_namespace: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
-    for rule in settings.rules() {
+    for rule in &settings.rules() {
         for namespace in &args.namespace {
             for permission in needed(rule, namespace, settings.argo_objects()) {
                 let of = permission.namespace.as_deref().unwrap_or(namespace);
@@ -229,7 +229,12 @@ mod tests {
         assert_eq!(verbs(&scale, "deployments/scale"), ["patch"]);
         assert_eq!(verbs(&scale, "statefulsets/scale"), ["patch"]);
         assert_eq!(verbs(&scale, "deployments"), ["get"]);
-        for action in ["restart_pod", "restart_workload", "scale, max: 3", "roll_back"] {
+        for action in [
+            "restart_pod",
+            "restart_workload",
+            "scale, max: 3",
+            "roll_back",
+        ] {
             let observing = roles(&format!("[{{ name: a, action: {action}, mode: observe }}]"));
             assert_eq!(verbs(&observing, "pods"), ["get"], "{action}");
             let all = observing[0].to_string();

@@ -11,8 +11,8 @@ use sha2::Sha256;
 use crate::core::event::{Request, System};
 use crate::core::remedy::facts::{Answer, Refused, Settlement};
 use crate::edge::outgoing::{
-    Egress, Gate, Peer, Problem, Reach, Reply, SecretError, SecretRef, SetupError, trusted_address_problem,
-    ask, fresh, load,
+    Egress, Gate, Peer, Problem, Reach, Reply, SecretError, SecretRef, SetupError, ask, fresh,
+    load, trusted_address_problem,
 };
 
 /// Most bytes of an answer: receivers answer with none.

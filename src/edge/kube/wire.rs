@@ -39,7 +39,9 @@ tokio::task_local! {
 struct HeldUp;
 
 /// A connection, as long as what waits for it may still leave.
-pub(super) async fn in_time<T>(made: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
+pub(super) async fn in_time<T>(
+    made: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
     match LEAVES_BY.try_with(|by| *by) {
         Ok(by) => match tokio::time::timeout_at(by, made).await {
             Ok(made) => made,
@@ -50,7 +52,9 @@ pub(super) async fn in_time<T>(made: impl Future<Output = Result<T, BoxError>>) 
 }
 
 /// A request that is about to go out, unless it was held up before: by a plugin that says who we are.
-pub(super) async fn not_late<T>(sent: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
+pub(super) async fn not_late<T>(
+    sent: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
     let is_late = LEAVES_BY.try_with(|by| Instant::now() > *by);
     match is_late {
         Ok(true) => Err(HeldUp.into()),

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::ruling;
 use crate::core::remedy::facts::Decision;
 use crate::edge::outgoing::{
-    Egress, Peer, Problem, Reach, Reply, SecretRef, SetupError, trusted_address_problem, ask, bearer, load,
-    told,
+    Egress, Peer, Problem, Reach, Reply, SecretRef, SetupError, ask, bearer, load, told,
+    trusted_address_problem,
 };
 
 /// Most bytes of an answer.

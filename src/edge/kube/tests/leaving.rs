@@ -36,5 +36,8 @@ async fn what_waits_for_a_connection_until_all_may_be_stopped_does_not_leave() {
         matches!(answer, Answer::Refused(Refused::NotNow(None), _)),
         "{answer:?}"
     );
-    assert!(is_gone, "it would have been sent seconds after it was allowed");
+    assert!(
+        is_gone,
+        "it would have been sent seconds after it was allowed"
+    );
 }

@@ -322,5 +322,8 @@ async fn what_changes_something_does_not_wait_for_a_connection_until_all_may_be_
     let (asked, is_gone) = tokio::join!(asking, slow);
     let silence = asked.unwrap_err();
     assert!(!silence.was_sent, "{silence:?}");
-    assert!(is_gone, "it would have been sent seconds after it was allowed");
+    assert!(
+        is_gone,
+        "it would have been sent seconds after it was allowed"
+    );
 }
