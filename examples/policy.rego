@@ -24,9 +24,7 @@ decision := {
 
 denials contains "this kind of action is not allowed" if not is_known
 
-denials contains "nothing is done in a namespace that is not labelled for it" if {
-	not input.namespace.labels["knothole.dev/remediate"] == "true"
-}
+denials contains "neither the namespace nor the workload is labelled for it" if not is_labelled
 
 denials contains "the score is too low" if not is_sure
 
@@ -54,6 +52,11 @@ doubts contains "production is left to people at night" if {
 }
 
 is_steady if input.upgrading in {false, null}
+
+is_labelled if input.namespace.labels["knothole.dev/remediate"] == "true"
+
+# Where the workload has the label with another value, knothole itself says no.
+is_labelled if input.workload.labels["knothole.dev/remediate"] == "true"
 
 is_known if input.action.kind in {"restart_pod", "restart_workload", "roll_back", "scale"}
 

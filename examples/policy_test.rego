@@ -60,6 +60,14 @@ test_counts_that_are_no_numbers_are_forbidden if {
 	removed("/counters").allow == false
 }
 
+test_a_label_of_the_workload_will_do if {
+	bare := json.patch(good, [{"op": "replace", "path": "/namespace/labels", "value": {}}])
+	labels := {"tier": "2", "knothole.dev/remediate": "true"}
+	labelled := json.patch(bare, [{"op": "replace", "path": "/workload/labels", "value": labels}])
+	decision := remediation.decision with input as labelled
+	decision == {"allow": true, "require_approval": false, "reasons": []}
+}
+
 test_a_namespace_without_the_label_is_forbidden if {
 	changed("/namespace/labels", {}).allow == false
 	changed("/namespace/labels", {"knothole.dev/remediate": true}).allow == false

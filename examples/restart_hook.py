@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""A hook that restarts a Deployment when knothole proposes it, and says what became of it.
+"""A hook that restarts a Deployment when knothole leaves it to a hook, and says what became of it.
 
-knothole sends `knothole.action.proposed` to a webhook sink (events: [action]); this answers with signed reports
-to `POST /v1/actions/{id}/report`: accepted, then succeeded or failed. knothole sees by itself whether it helped.
+knothole sends events to a webhook sink (events: [action]); this answers with signed reports to
+`POST /v1/actions/{id}/report`: accepted, then succeeded or failed. It touches nothing unless `accepted` was answered
+with 200, and knothole sees by itself whether it helped.
 Only the Python standard library. Every setting is an environment variable:
 
     KNOTHOLE_WEBHOOK_SECRET   whsec_…, as in the settings of the sink
@@ -15,6 +16,7 @@ It needs one right: patch deployments.apps in those namespaces.
 """
 
 import base64
+import calendar
 import hashlib
 import hmac
 import json
@@ -60,8 +62,9 @@ def is_signed(headers, body):
 
 
 def report(action, status, note):
-    """Tells knothole how far the action is. What it does not take is only printed: it sees for itself."""
-    body = json.dumps({"status": status, "note": note}).encode()
+    """Tells knothole how far the action is; whether it took that. The signature is over the body and not over the
+    address, so the body names the action, too."""
+    body = json.dumps({"action": action, "status": status, "note": note}).encode()
     identity, timestamp = f"{action}-{status}", str(int(time.time()))
     request = urllib.request.Request(
         f"{setting('KNOTHOLE_API')}/v1/actions/{quote(action)}/report",
@@ -74,10 +77,28 @@ def report(action, status, note):
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=10):
-            print(f"{action}: {status}: {note}", flush=True)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            was_taken = answer.status == 200
+            said = note if was_taken else f"not taken: {answer.status}"
     except (urllib.error.URLError, OSError) as error:
-        print(f"{action}: {status} was not taken: {error}", flush=True)
+        was_taken, said = False, f"not taken: {error}"
+    print(f"{action}: {status}: {said}", flush=True)
+    return was_taken
+
+
+def is_order(event):
+    """Whether this event leaves the action to a hook. In the other cases knothole acts itself, or a person has not
+    approved it yet."""
+    action = event["data"]
+    if action["mode"] == "suggest":
+        return event["type"] == "knothole.action.proposed" and action["action"] in ("restart_workload", "webhook")
+    return event["type"] == "knothole.action.approved" and action["action"] == "webhook"
+
+
+def is_in_time(action):
+    """Times are RFC 3339 in UTC; fractions of a second do not matter here."""
+    until = time.strptime(action["expires_at"][:19], "%Y-%m-%dT%H:%M:%S")
+    return time.time() < calendar.timegm(until)
 
 
 def restart(action, namespace, name):
@@ -105,7 +126,7 @@ def restart(action, namespace, name):
         pass
 
 
-class Proposals(BaseHTTPRequestHandler):
+class Events(BaseHTTPRequestHandler):
     # An action is carried out once, however often it is sent.
     taken = set()
     lock = threading.Lock()
@@ -119,7 +140,7 @@ class Proposals(BaseHTTPRequestHandler):
             return self.answer(401)
         event = json.loads(body)
         self.answer(204)
-        if event["type"] == "knothole.action.proposed":
+        if event["type"].startswith("knothole.action.") and is_order(event):
             self.carry_out(event["data"])
 
     def carry_out(self, action):
@@ -127,17 +148,18 @@ class Proposals(BaseHTTPRequestHandler):
         workload = target["workload"] or {}
         allowed = setting("HOOK_NAMESPACES").split(",")
         is_mine = (
-            action["action"] == "restart_workload"
-            and action["mode"] == "suggest"
-            and workload.get("kind") == "Deployment"
+            workload.get("kind") == "Deployment"
             and target["namespace"] in allowed
+            and is_in_time(action)
         )
         with self.lock:
             if not is_mine or action["id"] in self.taken:
                 return
             self.taken.add(action["id"])
         name = workload["name"]
-        report(action["id"], "accepted", f"restarting Deployment {name}")
+        # Without a yes it is somebody else's by now, over, or not known whether it still stands.
+        if not report(action["id"], "accepted", f"restarting Deployment {name}"):
+            return
         try:
             restart(action["id"], target["namespace"], name)
         except (urllib.error.URLError, OSError) as error:
@@ -154,6 +176,6 @@ class Proposals(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", int(setting("HOOK_PORT", "8085"))), Proposals)
+    server = ThreadingHTTPServer(("127.0.0.1", int(setting("HOOK_PORT", "8085"))), Events)
     print(f"listening on {server.server_port}", flush=True)
     server.serve_forever()

@@ -141,6 +141,42 @@ fn check_config_tells_every_problem_with_its_place_and_a_way_out() {
 }
 
 #[test]
+fn rules_are_tried_on_cases_and_a_case_that_fails_is_exit_code_1() {
+    let examples = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
+    let output = run(&["rules", "test", &format!("{examples}/rules_test.yaml")]);
+    let told = stdout(&output);
+    assert!(output.status.success(), "{told}{}", stderr(&output));
+    assert!(told.ends_with(" cases, 0 failed\n"), "{told}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let case = "- name: a\n  anomaly: { kind: sequence }\n  expect: [{ rule: restart-pod, outcome: done }]\n";
+    let text = format!("config: {examples}/rules.yaml\nrule_tests:\n{case}");
+    let file = write(folder.path(), "cases.yaml", &text);
+    let output = run(&["rules", "test", &file]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = stdout(&output);
+    let expected = "FAILED     a\n           restart-pod: expected done, but it is nothing\n             \
+                    the resource does not name, in full, what restart_pod is done to\n1 case, 1 failed\n";
+    assert_eq!(told, expected);
+    let output = run(&["rules", "test", "--json", &file]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json(&output)["failed"], 1);
+
+    let file = write(
+        folder.path(),
+        "cases.yaml",
+        text.replace("restart-pod", "restart-pot"),
+    );
+    let output = run(&["rules", "test", &file]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = stderr(&output);
+    let expected = format!(
+        "{file}:5:20  rule_tests[0].expect[0].rule: there is no rule \"restart-pot\"; did you mean \"restart-pod\"?"
+    );
+    assert!(told.contains(&expected), "{told}");
+}
+
+#[test]
 fn the_printed_default_file_has_nothing_wrong() {
     let default = run(&["check-config", "--print-default"]);
     assert!(default.status.success());

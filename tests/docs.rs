@@ -5,6 +5,7 @@
     reason = "a test that cannot read its input has failed"
 )]
 
+use knothole::core::remedy::check::{AFTER, BEFORE};
 use knothole::daemon::config::from_text;
 
 const DOCS: &str = include_str!("../docs/remediation.md");
@@ -20,6 +21,24 @@ fn the_input_of_a_policy_is_as_the_code_says() {
         DOCS.contains(&table),
         "docs/remediation.md has not:\n{table}"
     );
+}
+
+#[test]
+fn the_table_of_checks_is_that_of_the_code() {
+    let (_, section) = DOCS.split_once("## Checks\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let told: Vec<(String, bool)> = rows
+        .map(|row| {
+            let (name, rest) = row.split_once('`').unwrap();
+            (name.to_owned(), rest.starts_with(" !"))
+        })
+        .collect();
+    let all = BEFORE.iter().chain(AFTER);
+    let there: Vec<(String, bool)> = all
+        .map(|check| (check.name.to_owned(), check.is_final))
+        .collect();
+    assert_eq!(told, there);
 }
 
 #[test]

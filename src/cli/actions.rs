@@ -89,6 +89,9 @@ struct ApproveArgs {
     /// A note for others
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
+    /// Print what the API answers, one JSON object
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -100,6 +103,9 @@ struct DenyArgs {
     /// Why
     #[arg(long, value_name = "TEXT")]
     note: String,
+    /// Print what the API answers, one JSON object
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -123,7 +129,8 @@ Examples:
 
 `knothole switch stop --why TEXT` stops them all.
 
-Exit codes: 0 done, 2 no such action or no right to do it, 3 no daemon answers.";
+Exit codes, of all verbs: 0 done, 2 wrong use, no such action, another plan by now or no right to do it,
+3 no daemon answers.";
 
 pub(crate) fn run(args: &ActionsArgs) -> Result<Outcome, Failure> {
     match &args.command {
@@ -132,7 +139,8 @@ pub(crate) fn run(args: &ActionsArgs) -> Result<Outcome, Failure> {
         Some(ActionCommand::Approve(args)) => approve(args),
         Some(ActionCommand::Deny(args)) => {
             let client = Client::new(&args.client)?;
-            change(&client, &args.id, "deny", &json!({ "note": args.note }))
+            let denied = change(&client, &args.id, "deny", &json!({ "note": args.note }))?;
+            tell(&denied, args.json)
         }
     }
 }
@@ -235,7 +243,7 @@ fn approve(args: &ApproveArgs) -> Result<Outcome, Failure> {
         Some(note) => json!({ "plan": plan, "note": note }),
         None => json!({ "plan": plan }),
     };
-    change(&client, &id, "approve", &body)
+    tell(&change(&client, &id, "approve", &body)?, args.json)
 }
 
 /// Shows the plan and asks whether it may be done; its hash, if it may.
@@ -268,11 +276,21 @@ fn one(client: &Client, id: &str) -> Result<Value, Failure> {
     client.json(&client.get(&path, &[])?)
 }
 
-fn change(client: &Client, id: &str, verb: &str, body: &Value) -> Result<Outcome, Failure> {
+/// The action after somebody said something of it.
+fn change(client: &Client, id: &str, verb: &str, body: &Value) -> Result<Value, Failure> {
     let path = format!("/v1/actions/{}/{verb}", segment(id));
-    let action = client.json(&client.post(&path, body)?)?;
+    client.json(&client.post(&path, body)?)
+}
+
+fn tell(action: &Value, is_json: bool) -> Result<Outcome, Failure> {
+    if is_json {
+        let mut out = out();
+        writeln!(out, "{action:#}")?;
+        out.flush()?;
+        return Ok(Outcome::Done);
+    }
     let state = printable(action["state"].as_str().unwrap_or_default(), 20);
-    let what = printable(&page::what(&action), WHY_LEN);
-    say(&format!("{}  {state}  {what}", short_id(&action)));
+    let what = printable(&page::what(action), WHY_LEN);
+    say(&format!("{}  {state}  {what}", short_id(action)));
     Ok(Outcome::Done)
 }

@@ -71,7 +71,7 @@ struct PlaceArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     state_dir: Option<PathBuf>,
     /// The settings file that names the state folder
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
@@ -84,7 +84,9 @@ Examples:
   knothole audit show --since 24h
   knothole audit verify --config knothole.yaml
 
-`knothole audit show --help` and `knothole audit verify --help` tell more.";
+`knothole audit show --help` and `knothole audit verify --help` tell more.
+
+Exit codes: 0 done or whole, 1 broken, 2 wrong use, 3 the database cannot be read.";
 
 const SHOW_HELP: &str = "\
 Examples:

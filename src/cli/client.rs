@@ -34,6 +34,17 @@ pub(crate) struct ClientArgs {
     token_env: String,
 }
 
+#[cfg(test)]
+impl ClientArgs {
+    /// A daemon at `url` that asks for no token.
+    pub(crate) fn to(url: String) -> Self {
+        Self {
+            url,
+            token_env: String::new(),
+        }
+    }
+}
+
 /// A connection to a daemon.
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -172,6 +183,14 @@ impl Client {
 }
 
 impl Reply {
+    /// Whether whoever asked was not let in, so that nothing was done.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+        )
+    }
+
     /// Whether what was asked for is not there.
     pub(crate) fn is_missing(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
@@ -190,6 +209,12 @@ async fn answer(request: RequestBuilder) -> Result<Reply, reqwest::Error> {
         }
     }
     Ok(Reply { status, body })
+}
+
+/// Whether no connection came about, so that nothing was asked.
+pub(crate) fn is_unreached(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<reqwest::Error>();
+    cause.is_some_and(reqwest::Error::is_connect)
 }
 
 /// `path` below `base`, which may have a path of its own where a proxy gives the daemon one.

@@ -19,6 +19,7 @@ mod outbox;
 mod progress;
 mod rbac;
 mod replay;
+mod rules;
 mod scratch;
 mod sender;
 mod serve;
@@ -49,13 +50,14 @@ use otlp_check::OtlpCheckArgs;
 use outbox::OutboxArgs;
 use rbac::RbacArgs;
 use replay::ReplayArgs;
+use rules::RulesArgs;
 use silence::SilenceArgs;
 use simulate::SimulateArgs;
 use switch::SwitchArgs;
 use templates::TemplatesArgs;
 use top::TopArgs;
 
-use crate::daemon::config::{Settings, load};
+use crate::daemon::config::{Settings, load_without_secrets};
 
 /// Learns what normal logs look like, tells an on-call engineer what broke and why, and proposes
 /// what to do.
@@ -111,6 +113,8 @@ enum Command {
     Model(ModelArgs),
     /// Try silences and maintenance windows
     Silence(SilenceArgs),
+    /// Try rules on cases of your own
+    Rules(RulesArgs),
     /// Replay the past through the rules: what would have been done, and what held back
     Simulate(SimulateArgs),
     /// Print the rights that the enabled actions take in a cluster
@@ -162,6 +166,7 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model_show::run(args),
         Command::Silence(args) => silence::run(args),
+        Command::Rules(args) => rules::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Rbac(args) => rbac::run(args),
         Command::Outbox(args) => outbox::run(args),
@@ -171,9 +176,10 @@ fn dispatch(cli: &Cli) -> Result<Outcome, Failure> {
     }
 }
 
-/// The settings of commands that work on files: those of `file`, if one is named.
+/// The settings of commands that work on files: those of `file`, if one is named. Whoever runs them need not have
+/// the tokens and certificates of the daemon.
 fn config_of(file: Option<&std::path::Path>) -> Result<Settings, Failure> {
-    load(file, &[]).map_err(serve::config_failure)
+    load_without_secrets(file).map_err(serve::config_failure)
 }
 
 #[cfg(test)]
@@ -185,6 +191,50 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_acts_can_be_read_by_machines_and_settings_are_named_alike() {
+        use clap::Parser as _;
+        for line in [
+            "actions approve 7c417c --plan d41d --json",
+            "actions deny 7c417c --note x --json",
+            "switch stop --why x --json",
+            "switch release --why x --json",
+            "audit show -c knothole.yaml",
+            "audit verify -c knothole.yaml",
+        ] {
+            let words = std::iter::once("knothole").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        for name in ["actions", "switch", "audit", "rbac"] {
+            let mut cli = Cli::command();
+            let command = cli.find_subcommand_mut(name).unwrap();
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Exit codes"), "{name}");
+        }
+    }
+
+    #[test]
+    fn commands_that_work_on_files_take_settings_whose_secrets_are_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("knothole.yaml");
+        let text = "state_dir: /var/lib/k\napi: { tokens: [{ name: ana, role: approver, token_file: /gone }] }\n\
+            catalog: { url: 'https://b', token_file: /gone }\n\
+            receive: { tls: { cert: /gone, key: /gone }, tenants: [{ name: shop, token_file: /gone }] }\n";
+        std::fs::write(&file, text).unwrap();
+        let settings = config_of(Some(&file)).unwrap();
+        assert_eq!(settings.state_dir, std::path::Path::new("/var/lib/k"));
+        let refused = crate::daemon::config::load(Some(&file), &[]).unwrap_err();
+        let refused = refused.to_string();
+        for path in ["api.tokens", "catalog", "receive.tls", "receive.tenants"] {
+            assert!(
+                refused.contains(&format!("  {path}: ")),
+                "{path}: {refused}"
+            );
+        }
+        std::fs::write(&file, "api: { tokens: [{ name: ana, role: approver }] }\n").unwrap();
+        assert!(matches!(config_of(Some(&file)), Err(Failure::Told)));
     }
 
     #[test]

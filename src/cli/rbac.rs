@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 
 use super::config_of;
 use super::failure::{Failure, OrFailure as _, Outcome};
-use super::terminal::out;
+use super::terminal::{out, printable, say};
 use crate::core::event::{Mode, Remedy};
 use crate::core::remedy::plan::{Permission, Scope, permissions, permissions_wished};
 use crate::core::remedy::rule::Rule;
-use crate::daemon::config::Settings;
+use crate::daemon::config::{Settings, is_namespace};
+
+/// Characters of a namespace that are shown where it is refused.
+const NAMESPACE_CHARS_MAX: usize = 64;
 
 /// `knothole rbac`
 #[derive(Args, Clone, Debug)]
@@ -49,7 +52,9 @@ there is a Role in their namespace too (remediation.argo_namespace); it is for a
 Examples:
   knothole rbac -c knothole.yaml -n shop | kubectl apply -f -
   knothole rbac -c knothole.yaml -n shop -n cart --service-account ops/knothole
-  kubectl auth can-i --list --as system:serviceaccount:knothole:knothole -n shop";
+  kubectl auth can-i --list --as system:serviceaccount:knothole:knothole -n shop
+
+Exit codes: 0 done, 2 wrong use or settings.";
 
 pub(crate) fn run(args: &RbacArgs) -> Result<Outcome, Failure> {
     let settings = config_of(Some(&args.config))?;
@@ -57,7 +62,16 @@ pub(crate) fn run(args: &RbacArgs) -> Result<Outcome, Failure> {
         let wrong = anyhow::anyhow!("--service-account: write it as NAMESPACE/NAME");
         return Err(wrong).or_use();
     };
-    let objects = objects(&settings, args, (home, name));
+    for namespace in &args.namespace {
+        check(namespace).or_use()?;
+    }
+    let objects = match needless(&settings) {
+        Some(why) => {
+            say(&format!("nothing is needed: {why}"));
+            Vec::new()
+        }
+        None => objects(&settings, args, (home, name)),
+    };
     let mut out = out();
     if args.json {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
@@ -72,11 +86,32 @@ pub(crate) fn run(args: &RbacArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
+/// Nothing is done in some namespaces, so nobody is to have rights there.
+fn check(namespace: &str) -> anyhow::Result<()> {
+    let shown = printable(namespace, NAMESPACE_CHARS_MAX);
+    if namespace.starts_with("kube-") {
+        anyhow::bail!("--namespace: knothole never acts in {shown}; leave it out");
+    }
+    if !is_namespace(namespace) {
+        anyhow::bail!("--namespace: \"{shown}\" is no name of a namespace; write one as shop");
+    }
+    Ok(())
+}
+
+/// Why no rule of these settings takes any right; `None` where one may.
+fn needless(settings: &Settings) -> Option<&'static str> {
+    if settings.rules().is_empty() {
+        return Some("there is no rule in actions");
+    }
+    let has_cluster = settings.remediation.kubernetes.is_some();
+    (!has_cluster).then_some("remediation.kubernetes is not set, so no cluster is read or changed")
+}
+
 fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<Value> {
     let mut by_namespace: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
     for rule in &settings.rules() {
         for namespace in &args.namespace {
-            for permission in needed(rule, namespace, settings.argo_objects()) {
+            for permission in needed(&rule, namespace, settings.argo_objects()) {
                 let of = permission.namespace.as_deref().unwrap_or(namespace);
                 let all = by_namespace.entry(of.to_owned()).or_default();
                 all.insert(permission);
@@ -190,6 +225,31 @@ mod tests {
             json: true,
         };
         objects(&settings, &args, ("knothole", "knothole"))
+    }
+
+    #[test]
+    fn a_namespace_that_is_none_or_that_nothing_is_done_in_is_refused() {
+        for wrong in ["Shop *", "*", "", "kube-system", "kube-*", "Shop"] {
+            let said = check(wrong).unwrap_err().to_string();
+            assert!(said.starts_with("--namespace: "), "{said}");
+        }
+        assert!(check("shop-2").is_ok());
+    }
+
+    #[test]
+    fn settings_that_take_no_right_are_told_as_such() {
+        let of = |text: &str| needless(&from_text("x", text, &[]).unwrap());
+        let rule = "actions: [{ name: a, action: restart_pod }]\n";
+        assert!(of(rule).unwrap().contains("remediation.kubernetes"));
+        assert!(
+            of("remediation: { kubernetes: {} }\n")
+                .unwrap()
+                .contains("no rule")
+        );
+        assert_eq!(
+            of(&format!("{rule}remediation: {{ kubernetes: {{}} }}\n")),
+            None
+        );
     }
 
     fn verbs(roles: &[Value], resource: &str) -> Vec<String> {

@@ -113,6 +113,12 @@ fn announce(daemon: &Daemon, settings: &Settings) {
         addresses.api,
         settings.state_dir.display(),
     ));
+    if let Some(why) = daemon.actions_stopped() {
+        let why = printable(&why, WHY_LEN_MAX);
+        say(&format!(
+            "stopped    nothing is done to any cluster: {why}; `knothole switch` tells more"
+        ));
+    }
     if settings.ephemeral {
         say(
             "ephemeral  requests are acknowledged before they are on disk; a crash loses what came in the last minute",
@@ -136,6 +142,8 @@ fn state_teller() -> Watcher {
     })
 }
 
+/// Characters of the reason for which actions are stopped that are shown.
+const WHY_LEN_MAX: usize = 200;
 /// Characters of a service's name that are shown; senders choose it.
 const SERVICE_LEN_MAX: usize = 60;
 

@@ -13,10 +13,11 @@ mod class;
 mod incident;
 mod sign;
 mod stack;
+mod withheld;
 
 pub use action::{
-    Action, ActionEvent, ActionKind, ActionStage, ActionState, CheckVerdict, Checked, Grounds,
-    Health, Mode, Object, Plan, Remedy, Request, Step, System, Target,
+    Action, ActionEvent, ActionKind, ActionStage, ActionState, Approval, CheckVerdict, Checked,
+    Grounds, Health, Mode, Object, Plan, Remedy, Request, Step, System, Target, Unrest,
 };
 pub use class::Class;
 pub use incident::{
@@ -25,6 +26,7 @@ pub use incident::{
 };
 pub use sign::{Sign, Source};
 pub use stack::Stack;
+pub use withheld::withheld;
 
 use crate::core::record::{
     Change, Resource, Severity, SpanId, StreamKey, TemplateId, Timestamp, TraceId,

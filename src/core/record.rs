@@ -247,6 +247,18 @@ impl StreamKey {
         }
     }
 
+    /// The stream that is displayed as `shown`: of its parts the last is the name, the one before the
+    /// namespace.
+    pub fn from_shown(shown: &str) -> Self {
+        let mut parts = shown.rsplitn(3, '/');
+        let mut next = || parts.next().unwrap_or_default().into();
+        Self {
+            name: next(),
+            namespace: next(),
+            environment: next(),
+        }
+    }
+
     /// The stream of a record: the service; else the Kubernetes workload; else the file that the
     /// record was read from (a bare `filelog` receiver sends no resource at all); else the host.
     pub fn of(resource: &Resource, log_file_name: Option<&str>) -> Self {

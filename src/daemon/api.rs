@@ -24,6 +24,7 @@ pub(super) fn api_of(telling: &Telling, router: &Arc<Router>) -> Api {
         }),
         desk: Arc::new(Orders {
             scribe: announcer.scribe.clone(),
+            switch: Arc::clone(&telling.switch),
         }),
         gate: telling.gate.clone(),
         hooks: hooks(Arc::clone(&telling.signers)),

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::core::event::{Action, CheckVerdict, Checked, Step};
+use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Step};
 use crate::core::record::{Inert, Timestamp};
-use crate::edge::api::{AuditEntry, Caller, Order};
+use crate::edge::api::{AuditEntry, Caller, Order, Role};
 use crate::edge::store::{AuditMark, AuditRow, Filing};
+use crate::edge::telemetry::AUDIT;
 
-/// The role of who holds no token: knothole itself, a hook. What a person says of an action is an order
-/// with an entry of its own.
+/// The role of who holds no token: knothole itself, a hook, a signal.
 const SYSTEM: &str = "system";
 /// The action of an entry that cannot be read.
 const UNREADABLE: &str = "unreadable";
@@ -46,7 +46,10 @@ impl Audit {
         Self {
             at: now,
             by: by.name.as_ref().into(),
-            role: by.role.name().into(),
+            role: match Caller::is_system(&by.name) {
+                true => SYSTEM.into(),
+                false => by.role.name().into(),
+            },
             from: from.into(),
             action: order.name().into(),
             target: order.target().into(),
@@ -62,7 +65,7 @@ impl Audit {
         Self {
             at: step.at,
             by: bounded(&step.by),
-            role: SYSTEM.into(),
+            role: role_of(step).into(),
             from: "".into(),
             action: format!("action.{state}").into(),
             target: bounded(&format!("{kind} {}", action.target)),
@@ -130,6 +133,7 @@ pub(super) fn log(filings: &[Filing], marks: &[AuditMark]) {
             continue;
         };
         tracing::info!(
+            target: AUDIT,
             number = mark.number,
             hash = %mark.hash,
             by = %Inert(&entry.by),
@@ -140,6 +144,28 @@ pub(super) fn log(filings: &[Filing], marks: &[AuditMark]) {
             outcome = %Inert(&entry.outcome),
             "The audit has a new entry."
         );
+    }
+}
+
+/// The role of who made a step; of a person the one that it takes. What they hold is in the entry of their order.
+fn role_of(step: &Step) -> &'static str {
+    match step.state {
+        _ if Caller::is_system(&step.by) => SYSTEM,
+        ActionState::Approved | ActionState::Denied => Role::Approver.name(),
+        ActionState::Asked
+        | ActionState::Blocked
+        | ActionState::Proposed
+        | ActionState::Sending
+        | ActionState::Unsettled
+        | ActionState::Accepted
+        | ActionState::Done
+        | ActionState::Effective
+        | ActionState::Ineffective
+        | ActionState::Harmful
+        | ActionState::Inconclusive
+        | ActionState::Failed
+        | ActionState::Expired
+        | ActionState::Observed => Role::Operator.name(),
     }
 }
 

@@ -67,6 +67,7 @@ struct Counts {
     feedback: Family<VerdictLabels, Counter>,
     actions: Family<ActionLabels, Counter>,
     resident: Gauge,
+    stopped: Gauge,
 }
 
 /// How long things took, in seconds from the first abnormal record on.
@@ -232,6 +233,11 @@ impl Board {
         if let Some(took) = took {
             histogram.observe(took.as_secs_f64());
         }
+    }
+
+    /// Shows whether all actions are stopped.
+    pub(super) fn set_stopped(&self, is_stopped: bool) {
+        self.counts.stopped.set(i64::from(is_stopped));
     }
 
     pub(super) fn count_feedback(&self, verdict: &'static str) {
@@ -404,6 +410,11 @@ impl Counts {
             "knothole_feedback",
             "What people said of anomalies and incidents, by verdict",
             self.feedback.clone(),
+        );
+        registry.register(
+            "knothole_actions_stopped",
+            "Whether all actions are stopped: 1, or 0",
+            self.stopped.clone(),
         );
         registry.register(
             "knothole_actions",

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::announce::Road;
 use super::audit;
 use super::directory::{Directory, Known};
+use super::opinions::Opinions;
 use super::orders::{self, silence_json};
 use super::remediation::Remediation;
 use super::scribe::{Note, Seen, send_again};
@@ -42,7 +43,7 @@ const EVIDENCE_EVERY: Duration = Duration::from_secs(60);
 const RAISED_EVERY: Duration = Duration::from_secs(2);
 /// How often is looked for stale silences.
 const STALE_EVERY: Duration = Duration::from_secs(5 * 60);
-/// Most filings that wait for the next turn where the disk takes none.
+/// Most filings, and most messages, that wait for the next turn where the disk takes none.
 const FILINGS_MAX: usize = 4_096;
 /// Records that are judged so long after they came are too late to be seen with their spans.
 const RECORDS_LATE: Duration = Duration::from_secs(8);
@@ -94,6 +95,8 @@ pub(super) struct Clerk {
     pub(super) redaction: Redaction,
     /// What is to be written with the next turn.
     pub(super) filings: Vec<Filing>,
+    /// Messages that somebody acts on, for sinks; they are not on disk yet.
+    kept_back: Vec<Undelivered>,
     /// The state of incidents that changed and are not written yet.
     changed: BTreeMap<Box<str>, Arc<Incident>>,
     /// Whether what spans, metrics and traffic show is to be written, too.
@@ -127,12 +130,14 @@ impl Clerk {
             redactor,
             redaction: Redaction::default(),
             filings: Vec::new(),
+            kept_back: Vec::new(),
             changed: BTreeMap::new(),
             has_evidence: false,
             evidence_due: Timestamp::ZERO,
             stale_due: Timestamp::ZERO,
             raised_due: Timestamp::ZERO,
         };
+        clerk.remediation.opinions = Opinions::kept(&clerk.control);
         clerk.reconfigure(now);
         clerk.show();
         clerk
@@ -153,6 +158,11 @@ impl Clerk {
             silences,
             ..self.settings.clone()
         });
+    }
+
+    /// Where it writes.
+    pub(super) fn control(&self) -> &Control {
+        &self.control
     }
 
     /// When [`work_off`](Self::work_off) is to be called at the latest.
@@ -190,7 +200,7 @@ impl Clerk {
                     self.reconfigure(now);
                     self.redactor = redactor;
                     self.redaction.forget();
-                    self.remediation.reconfigure(remedies);
+                    self.remediation.reconfigure(remedies, now);
                 }
                 Note::Report(report) => self.reported(*report, now),
                 Note::Done(sink, id) => waiting.done.push((sink, id)),
@@ -370,13 +380,15 @@ impl Clerk {
         let sinks = Arc::clone(&self.sinks);
         let _turn = sinks.blocking_lock();
         let outlet = &self.outlet;
-        let prepared = events.iter().flat_map(|event| outlet.prepare(event, now));
-        let prepared: Vec<Undelivered> = prepared.collect();
+        let mut prepared = std::mem::take(&mut self.kept_back);
+        prepared.extend(events.iter().flat_map(|event| outlet.prepare(event, now)));
         let objects: Vec<(&Event, serde_json::Value)> = events
             .iter()
             .map(|event| (event, event_json(event)))
             .collect();
-        self.write(&objects, &prepared, now);
+        if !self.write(&objects, &prepared, now) {
+            self.keep_back(&mut prepared);
+        }
         for (event, object) in objects {
             match event {
                 Event::Anomaly(anomaly) => {
@@ -401,13 +413,22 @@ impl Clerk {
         self.outlet.send(prepared, now);
     }
 
-    /// Writes all of a turn at once. What the disk does not take is tried again with the next turn.
+    /// Keeps back what somebody acts on: nothing may be done of which the disk does not know.
+    fn keep_back(&mut self, prepared: &mut Vec<Undelivered>) {
+        let all = std::mem::take(prepared).into_iter();
+        (self.kept_back, *prepared) = all.partition(Undelivered::is_acted_on);
+        let over = self.kept_back.len().saturating_sub(FILINGS_MAX);
+        self.kept_back.drain(..over);
+    }
+
+    /// Writes all of a turn at once; whether it was. What the disk does not take is tried again with the next
+    /// turn.
     fn write(
         &mut self,
         objects: &[(&Event, serde_json::Value)],
         prepared: &[Undelivered],
         now: Timestamp,
-    ) {
+    ) -> bool {
         let events = objects.iter().map(|(event, _)| rows::told(event, now));
         let events: Vec<ToldEvent> = events.collect();
         let messages: Vec<OutboxRow> = prepared.iter().map(|it| rows::message(it, now)).collect();
@@ -434,7 +455,9 @@ impl Clerk {
                 Err(error) => tracing::error!(%error, "Evidence cannot be written."),
             }
         }
-        match self.control.tell(&events, &messages, &self.filings) {
+        let written = self.control.tell(&events, &messages, &self.filings);
+        let is_written = written.is_ok();
+        match written {
             Ok(written) => {
                 audit::log(&self.filings, &written.audited);
                 self.filings.clear();
@@ -457,6 +480,7 @@ impl Clerk {
                 self.filings.drain(..over);
             }
         }
+        is_written
     }
 
     /// Puts the incidents that go on where the api finds them.

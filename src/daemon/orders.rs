@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::audit::Audit;
 use super::clerk::Clerk;
 use super::config::SilenceEntry;
+use super::opinions;
 use super::scribe::Scribe;
 use super::switch::Switch;
 use crate::core::desk::Deed;
@@ -26,11 +27,16 @@ const TEXT_LEN_MAX: usize = 1_000;
 /// Who takes orders: the scribe's thread carries them out.
 pub(super) struct Orders {
     pub(super) scribe: Scribe,
+    pub(super) switch: Arc<Switch>,
 }
 
 impl api::Desk for Orders {
     fn apply(&self, order: Order, by: &Caller) -> Result<Applied, Refusal> {
         self.scribe.order(order, by.clone())
+    }
+
+    fn stop_at_once(&self) {
+        self.switch.is_ordered();
     }
 }
 
@@ -101,7 +107,9 @@ fn carry_out(
         Order::Stop { why } => {
             let why = format!("{}: {why}", by.name);
             tracing::warn!(%why, "All actions are stopped.");
-            switched(clerk, |switch| switch.stop(&why))
+            let stopped = switched(clerk, |switch| switch.stop(&why));
+            clerk.remediation.switch().is_carried_out();
+            stopped
         }
         Order::Release { why } => {
             tracing::warn!(by = %by.name, %why, "Actions are allowed again.");
@@ -128,8 +136,8 @@ fn refused(error: &LedgerError, id: &str, action: Option<&Action>) -> Refusal {
             format!("GET /v1/actions/{id} tells what became of it")
         }
         LedgerError::Mode(_) => format!(
-            "set mode: approve at the rule {rule} in actions of the settings, for what it asks for from \
-             then on; or do it by hand, and POST /v1/actions/{id}/report what came of it"
+            "set mode: approve at the rule {rule} in actions of the settings and send SIGHUP, which what \
+             is open takes at once; or do it by hand, and POST /v1/actions/{id}/report what came of it"
         ),
         LedgerError::Plan { present, .. } => {
             plan = Some(present.clone());
@@ -183,13 +191,18 @@ fn deed(clerk: &mut Clerk, id: &str, deed: Deed) -> Result<Applied, Refusal> {
 fn feedback(clerk: &mut Clerk, said: &Feedback, by: &Caller, now: Timestamp) -> Applied {
     let (subject, verdict) = (said.subject.id(), said.verdict.name());
     clerk.road.board.count_feedback(verdict);
+    let fingerprints = opinions::fingerprints(said, &clerk.desk, clerk.control());
     let body = json!({
         "subject": subject, "verdict": verdict, "note": said.note, "by": by.name, "at": rfc3339(now),
+        "fingerprints": fingerprints,
     });
+    // What one person says of one thing last is what they say of it.
+    let id: Box<str> = format!("{subject} {}", by.name).into();
+    let opinions = &mut clerk.remediation.opinions;
+    opinions.hear(id.clone(), fingerprints, said.verdict);
     let said = Document {
         kind: Kind::Verdict,
-        // What one person says of one thing last is what they say of it.
-        id: format!("{subject} {}", by.name).into(),
+        id,
         at: now,
         body: body.to_string().into_bytes(),
     };

@@ -7,19 +7,23 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::board::Board;
+use super::opinions::Opinions;
 use super::switch::Switch;
 use crate::core::desk::Desk;
 use crate::core::engine::{State, Status};
-use crate::core::event::{Action, Anomaly, Incident, Source};
-use crate::core::record::{Resource, StreamKey, Timestamp};
+use crate::core::event::{Action, Anomaly};
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::remedy::ask::ask;
 use crate::core::remedy::case::World;
 use crate::core::remedy::ledger::{Changed, Incidence, Ledger, Report, Task};
 use crate::core::remedy::rule::{Limits, Rule};
-use crate::core::silence::{Silences, Subject};
+use crate::core::remedy::standing::{Standing, Trouble};
+use crate::core::silence::{Silences, frozen};
 
 /// How long no record may come until a service is not heard any more.
 const GAP: Duration = Duration::from_secs(120);
+/// A service that nothing came from for so long is none of those that a storm is a share of.
+const HEARD_LATELY: Duration = Duration::from_secs(3_600);
 /// Most services whose records are watched for gaps.
 const HEARD_MAX: usize = 10_000;
 
@@ -42,7 +46,11 @@ pub(super) struct Remediation {
     settings: RemedySettings,
     switch: Arc<Switch>,
     heard: BTreeMap<StreamKey, Heard>,
-    storm_at: Option<Timestamp>,
+    pub(super) storm_at: Option<Timestamp>,
+    /// What people said of trouble.
+    pub(super) opinions: Opinions,
+    /// When this process began: what came before is not known.
+    began: Timestamp,
     /// What changed and is not on disk yet.
     pub(super) unwritten: BTreeMap<Box<str>, Changed>,
     /// What is handed out once all of `unwritten` is on disk.
@@ -81,41 +89,43 @@ impl Remediation {
             switch,
             heard: BTreeMap::new(),
             storm_at: None,
+            opinions: Opinions::default(),
+            began: now,
             unwritten: BTreeMap::new(),
             waiting: Vec::new(),
             hands,
         }
     }
 
-    pub(super) fn reconfigure(&mut self, settings: RemedySettings) {
+    pub(super) fn reconfigure(&mut self, settings: RemedySettings, now: Timestamp) {
         let RemedySettings {
             rules,
             limits,
             can_act,
             ..
         } = settings.clone();
-        self.ledger.reconfigure(rules, limits, can_act);
+        self.ledger.reconfigure((rules, limits), can_act, now);
         self.settings = settings;
     }
 
     /// Records of `stream` came.
     pub(super) fn hear(&mut self, stream: &StreamKey, now: Timestamp) {
-        let has_room = self.heard.len() < HEARD_MAX;
-        match self.heard.get_mut(stream) {
-            Some(heard) => {
-                if now.since(heard.last) > GAP {
-                    heard.since = now;
-                }
-                heard.last = now;
+        if let Some(heard) = self.heard.get_mut(stream) {
+            if now.since(heard.last) > GAP {
+                heard.since = now;
             }
-            None if has_room => {
-                let heard = Heard {
-                    since: now,
-                    last: now,
-                };
-                self.heard.insert(stream.clone(), heard);
-            }
-            None => {}
+            heard.last = now;
+            return;
+        }
+        if self.heard.len() >= HEARD_MAX {
+            self.heard.retain(|_, heard| now.since(heard.last) <= GAP);
+        }
+        if self.heard.len() < HEARD_MAX {
+            let heard = Heard {
+                since: now,
+                last: now,
+            };
+            self.heard.insert(stream.clone(), heard);
         }
     }
 
@@ -126,25 +136,27 @@ impl Remediation {
         (desk, board): (&Desk, &Board),
         now: Timestamp,
     ) {
-        let is_idle =
-            anomalies.is_empty() && self.ledger.next_deadline().is_none_or(|due| now < due);
-        if is_idle {
+        for anomaly in anomalies {
+            self.ledger.heard(&anomaly.stream, now);
+        }
+        let nobody_asks = anomalies.is_empty() || self.settings.rules.is_empty();
+        if nobody_asks && self.ledger.next_deadline().is_none_or(|due| now < due) {
             return;
         }
         let standing = self.standing(desk, board, now);
         for anomaly in anomalies {
-            self.ledger.heard(&anomaly.stream, now);
             for action in ask(&self.settings.rules, anomaly, now) {
-                let incident = standing.incident_of(anomaly);
-                let incident = incident.map(|incident| Incidence {
-                    id: &incident.id,
-                    fingerprint: &incident.fingerprint,
+                let trouble = standing.troubles.trouble_of(anomaly);
+                let incident = trouble.map(|trouble| Incidence {
+                    id: &trouble.id,
+                    fingerprint: &trouble.fingerprint,
                 });
                 self.ledger.asked(action, incident, now);
             }
         }
+        let opinions = &self.opinions;
         self.ledger
-            .advance(&|action| standing.world(action, now), now);
+            .advance(&|action| standing.world(action, opinions, now), now);
     }
 
     /// Takes what came back from outside.
@@ -155,7 +167,8 @@ impl Remediation {
         now: Timestamp,
     ) {
         let standing = self.standing(desk, board, now);
-        let world = |action: &Action| standing.world(action, now);
+        let opinions = &self.opinions;
+        let world = |action: &Action| standing.world(action, opinions, now);
         self.ledger.report(report, &world, now);
     }
 
@@ -201,117 +214,84 @@ impl Remediation {
         }
     }
 
-    fn standing(&mut self, desk: &Desk, board: &Board, now: Timestamp) -> Standing {
-        let live: Vec<Incident> = desk.live().collect();
-        let status = board.status();
-        let mut troubled: Vec<&StreamKey> = live
-            .iter()
-            .flat_map(|incident| incident.parts.iter().map(|part| &part.stream))
-            .collect();
-        troubled.sort_unstable();
-        troubled.dedup();
-        let services = (
-            count(status.len().max(troubled.len())),
-            count(troubled.len()),
-        );
-        let limits = &self.settings.limits;
-        let share = f64::from(services.1) / f64::from(services.0.max(1));
-        if services.1 >= limits.storm_services_min && share > limits.storm_share_max {
-            self.storm_at = Some(now);
-        }
-        let callers = live.iter().flat_map(|incident| &incident.parts);
-        let callers = callers.map(|part| {
-            let callers = desk.topology().callers(&part.stream);
-            (part.stream.clone(), count(callers.count()))
+    /// How many services a storm is a share of.
+    fn judged(&self, status: &[Status], now: Timestamp) -> u32 {
+        let judged = status.iter().filter(|it| {
+            let last = self.heard.get(&it.stream).map(|heard| heard.last);
+            is_judged(it.state, last.unwrap_or(self.began), now)
         });
-        Standing {
+        count(judged.count())
+    }
+
+    fn standing(&mut self, desk: &Desk, board: &Board, now: Timestamp) -> Here {
+        let status = board.status();
+        let live = desk.live();
+        let mut troubles = Standing {
+            live: live.filter_map(|it| Trouble::at(&it, now)).collect(),
+            heard: self.judged(&status, now),
+            storm_at: self.storm_at,
+            is_authenticated: self.settings.is_authenticated,
+        };
+        if troubles.is_storm(&self.settings.limits) {
+            self.storm_at = Some(now);
+            troubles.storm_at = self.storm_at;
+        }
+        let callers = troubles.live.iter().flat_map(|it| &it.services);
+        let callers = callers.map(|service| {
+            let callers = desk.topology().callers(service);
+            (service.clone(), count(callers.count()))
+        });
+        Here {
             callers: callers.collect(),
             stopped: self.switch.stopped(),
-            services,
-            storm_at: self.storm_at,
             heard: self.heard.clone(),
             freezes: self.settings.freezes.clone(),
-            is_authenticated: self.settings.is_authenticated,
             status,
-            live,
+            troubles,
         }
     }
+}
+
+/// Whether a service is judged and was heard of lately. One that is new is not, so that nobody dilutes a storm by
+/// making services up.
+fn is_judged(state: State, last: Timestamp, now: Timestamp) -> bool {
+    state == State::Active && now.since(last) <= HEARD_LATELY
 }
 
 fn count(of: usize) -> u32 {
     u32::try_from(of).unwrap_or(u32::MAX)
 }
 
-/// How things stand in one turn.
-struct Standing {
-    live: Vec<Incident>,
+/// How things stand in one turn, with what only the daemon knows.
+struct Here {
+    troubles: Standing,
     status: Vec<Status>,
     callers: BTreeMap<StreamKey, u32>,
     stopped: Option<Box<str>>,
-    services: (u32, u32),
-    storm_at: Option<Timestamp>,
     heard: BTreeMap<StreamKey, Heard>,
     freezes: Silences,
-    is_authenticated: bool,
 }
 
-impl Standing {
-    /// The incident that `anomaly` is a sign of.
-    fn incident_of(&self, anomaly: &Anomaly) -> Option<&Incident> {
-        let has_sign = |it: &&Incident| it.signs.iter().any(|sign| sign.id == anomaly.id);
-        let has_part = |it: &&Incident| it.parts.iter().any(|part| part.stream == anomaly.stream);
-        let found = self.live.iter().find(has_sign);
-        found.or_else(|| self.live.iter().find(has_part))
-    }
-
-    fn world(&self, action: &Action, now: Timestamp) -> World {
+impl Here {
+    fn world(&self, action: &Action, opinions: &Opinions, now: Timestamp) -> World {
         let stream = &action.stream;
-        let incident = self.live.iter().find(|it| match &action.incident {
-            Some(id) => it.id == *id,
-            None => it.parts.iter().any(|part| part.stream == *stream),
-        });
         let status = self.status.iter().find(|it| it.stream == *stream);
+        let model = status.and_then(|it| it.model.as_ref());
+        let trained_at = model.and_then(|it| it.trained_at);
         let heard = self.heard.get(stream);
         let heard = heard.filter(|heard| now.since(heard.last) <= GAP);
         World {
             stopped: self.stopped.clone(),
-            frozen: self.frozen(action, now),
-            services: self.services,
-            storm_at: self.storm_at,
-            model_age: status.and_then(|it| it.model.as_ref().map(|_| Duration::ZERO)),
+            frozen: frozen(&self.freezes, action, now),
+            model_age: trained_at.map(|at| now.since(at)),
             is_learning: status.is_some_and(|it| it.state != State::Active),
-            goes_on: incident.is_some(),
-            corroborated: incident.and_then(|it| self.corroborated(it, stream)),
             dependants: self.callers.get(stream).copied().unwrap_or(0),
-            involved: incident.map_or_else(Vec::new, |it| {
-                it.parts.iter().map(|part| part.stream.clone()).collect()
-            }),
-            feedback: (0, 0),
+            feedback: opinions.of(&action.fingerprint),
             hearing_since: heard.map(|heard| heard.since),
-            is_authenticated: self.is_authenticated,
+            ..self.troubles.world(action)
         }
-    }
-
-    /// The window in which nothing is to be done to the target.
-    fn frozen(&self, action: &Action, now: Timestamp) -> Option<Box<str>> {
-        let nothing = Resource::default();
-        let anomaly = action.anomaly.as_ref();
-        let resource = anomaly.map_or(&nothing, |anomaly| &anomaly.resource);
-        let subject = Subject::of_stream(&action.stream, resource, None);
-        let verdict = self.freezes.verdict(&subject, now);
-        verdict.muted_by.map(|by| by.to_string().into())
-    }
-
-    /// What a span or a metric says of the service, where its sender had to show who it is.
-    fn corroborated(&self, incident: &Incident, stream: &StreamKey) -> Option<Box<str>> {
-        if !self.is_authenticated {
-            return None;
-        }
-        let measured = |source| matches!(source, Source::Span | Source::Metric);
-        let sign = incident
-            .signs
-            .iter()
-            .find(|sign| sign.stream == *stream && measured(sign.source))?;
-        Some(format!("a {} says so too", sign.source.name()).into())
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

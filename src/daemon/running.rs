@@ -137,7 +137,7 @@ impl Daemon {
         let memory = Arc::new(Memory::default());
         let board = Board::new(settings.shard_count().get(), Arc::clone(&memory));
         let board = Arc::new(board);
-        let (telling, jobs) = Telling::start(settings, &store, &board, watcher).await?;
+        let (telling, jobs, idle) = Telling::start(settings, &store, &board, watcher).await?;
         let scribe = &telling.announcer.scribe;
         let ration = Ration::of(settings);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -170,6 +170,8 @@ impl Daemon {
         follow_files(&receiver, &telling.gate, &stop);
         let servers = listeners.serve(receiver, api_of(&telling, &router), &stop);
         board.set_ready(true);
+        // Not earlier: who stops all actions is heard from now on.
+        idle.start(telling.announcer.scribe.clone());
         Ok(Self {
             addresses,
             board,
@@ -258,12 +260,18 @@ impl Daemon {
         Ok(())
     }
 
+    /// Why nothing is done to any cluster; `None` where actions are allowed.
+    pub fn actions_stopped(&self) -> Option<Box<str>> {
+        self.telling.switch.stopped()
+    }
+
     /// What stops all actions, from the very moment of the call and until somebody allows them again. To
     /// be called within a tokio runtime.
     pub fn actions_stopper(&self) -> impl Fn(&str) + Send + 'static {
         let switch = Arc::clone(&self.telling.switch);
         let scribe = self.telling.announcer.scribe.clone();
         move |why| {
+            switch.is_ordered();
             match switch.stop(why) {
                 Ok(()) => tracing::warn!(why, "All actions are stopped."),
                 Err(error) => {

@@ -38,7 +38,7 @@ pub(super) fn spawn_shards(
         if let Some(shard) = shards.get_mut(shard_index(&stream, count))
             && !known.contains(&stream)
         {
-            shard.install(&stream, bundle, clock::now());
+            shard.install_given(&stream, bundle, clock::now());
         }
     }
     shards
@@ -96,7 +96,7 @@ fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<Str
                 store.set_aside(&key, part, &error.to_string());
             }
             if let Some(bundle) = bundle {
-                shard.install(&key, bundle, now);
+                shard.install_given(&key, bundle, now);
             }
         }
     }

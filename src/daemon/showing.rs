@@ -47,6 +47,7 @@ impl View for Showing {
     }
 
     fn metrics(&self) -> String {
+        self.board.set_stopped(self.switch.stopped().is_some());
         self.board.metrics()
     }
 

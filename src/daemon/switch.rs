@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::core::record::inert;
 
@@ -22,8 +22,10 @@ const REASON_BYTES_MAX: u64 = 500;
 pub(super) struct Switch {
     file: PathBuf,
     by_environment: bool,
+    /// Orders to stop that are not carried out yet.
+    ordered: AtomicU32,
     /// Thrown, and the file could not be written.
-    held: AtomicBool,
+    unwritten: AtomicBool,
 }
 
 impl Switch {
@@ -33,7 +35,8 @@ impl Switch {
         Self {
             file,
             by_environment: set.is_some_and(|value| !value.is_empty() && value != "0"),
-            held: AtomicBool::new(false),
+            ordered: AtomicU32::new(0),
+            unwritten: AtomicBool::new(false),
         }
     }
 
@@ -49,23 +52,58 @@ impl Switch {
         }
         match fs::File::open(&self.file) {
             Ok(file) => Some(reason(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let held = self.held.load(Ordering::SeqCst);
-                held.then(|| "somebody stopped all actions".into())
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.has_folder() => {
+                let is_ordered = self.ordered.load(Ordering::SeqCst) > 0;
+                let is_held = is_ordered || self.unwritten.load(Ordering::SeqCst);
+                is_held.then(|| "somebody stopped all actions".into())
             }
             Err(error) => Some(format!("the kill switch cannot be read: {error}").into()),
         }
     }
 
-    /// Stops all actions, from the very moment of the call.
+    /// Whether a file could be there at all: on a volume that is not mounted nobody can throw the switch.
+    fn has_folder(&self) -> bool {
+        self.folder().is_dir()
+    }
+
+    fn folder(&self) -> &Path {
+        let parent = self.file.parent();
+        let parent = parent.filter(|it| !it.as_os_str().is_empty());
+        parent.unwrap_or(Path::new("."))
+    }
+
+    /// Somebody gave the order to stop all actions. They are stopped from the very moment of the call, until
+    /// [`is_carried_out`](Self::is_carried_out) was called as often.
+    pub(super) fn is_ordered(&self) {
+        self.ordered.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// One order to stop was carried out.
+    pub(super) fn is_carried_out(&self) {
+        let less = |orders: u32| orders.checked_sub(1);
+        let counted = self
+            .ordered
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        debug_assert!(counted.is_ok(), "it was ordered");
+    }
+
+    /// Stops all actions. Where they are stopped already, the first reason stays.
     ///
     /// # Errors
     /// The file cannot be written: then they are stopped in this process alone.
     pub(super) fn stop(&self, why: &str) -> io::Result<()> {
-        self.held.store(true, Ordering::SeqCst);
-        let mut file = fs::File::create(&self.file)?;
-        file.write_all(why.as_bytes())?;
-        file.sync_all()
+        self.unwritten.store(true, Ordering::SeqCst);
+        match fs::File::create_new(&self.file) {
+            Ok(mut file) => {
+                file.write_all(why.as_bytes())?;
+                file.sync_all()?;
+                fs::File::open(self.folder())?.sync_all()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        self.unwritten.store(false, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Allows actions again.
@@ -77,7 +115,7 @@ impl Switch {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        self.held.store(false, Ordering::SeqCst);
+        self.unwritten.store(false, Ordering::SeqCst);
         Ok(())
     }
 }
@@ -127,10 +165,36 @@ mod tests {
     }
 
     #[test]
+    fn the_first_reason_stays_and_whoever_removes_the_file_allows_all_again() {
+        let (_folder, switch) = switch();
+        switch.stop("migration until noon").unwrap();
+        switch.stop("signal: stop").unwrap();
+        assert_eq!(switch.stopped().as_deref(), Some("migration until noon"));
+        fs::remove_file(switch.file()).unwrap();
+        assert_eq!(switch.stopped(), None);
+    }
+
+    #[test]
+    fn an_order_stops_all_before_it_is_carried_out_also_while_another_releases() {
+        let (_folder, switch) = switch();
+        switch.is_ordered();
+        assert!(switch.stopped().is_some());
+        switch.release().unwrap();
+        assert!(switch.stopped().is_some());
+        switch.stop("ana: too much").unwrap();
+        switch.is_carried_out();
+        assert_eq!(switch.stopped().as_deref(), Some("ana: too much"));
+        switch.release().unwrap();
+        assert_eq!(switch.stopped(), None);
+    }
+
+    #[test]
     fn a_switch_that_cannot_be_written_or_read_stops_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let switch = Switch::new(folder.path().join("gone").join(FILE));
+        assert!(switch.stopped().is_some(), "nobody could throw it");
         assert!(switch.stop("now").is_err());
+        fs::create_dir(folder.path().join("gone")).unwrap();
         assert!(switch.stopped().is_some());
         // A file is no folder: neither there nor missing.
         fs::write(folder.path().join("file"), "").unwrap();

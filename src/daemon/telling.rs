@@ -20,6 +20,7 @@ use super::running::{StartError, Watcher};
 use super::scribe::{self, Scribe};
 use super::switch::Switch;
 use super::{clock, trainer};
+use crate::core::remedy::ledger::Task;
 use crate::edge::api::{Feed, Gate};
 use crate::edge::notify::{self, Signers};
 use crate::edge::store::{Control, ControlSettings, Store};
@@ -50,13 +51,14 @@ impl Telling {
         store: &Store,
         board: &Arc<Board>,
         watcher: Option<Watcher>,
-    ) -> Result<(Self, mpsc::Receiver<trainer::Job>), StartError> {
+    ) -> Result<(Self, mpsc::Receiver<trainer::Job>, IdleHands), StartError> {
         let gate = Gate::new(&settings.api_tokens())?;
         let systems = Systems::connect(settings, store.instance_id()).await?;
         let (scribe, inbox) = scribe::scribe();
-        let context = context(settings, store, board, &scribe);
+        let switch = Arc::new(Switch::new(settings.stop_file()));
+        let known_by_sinks = context(settings, store, board, (&scribe, &switch));
         let (trainer, jobs) = trainer::queue();
-        let dispatcher = notify::Dispatcher::start(&settings.sinks, &context)?;
+        let dispatcher = notify::Dispatcher::start(&settings.sinks, &known_by_sinks)?;
         let signers = Signers::load(&settings.sinks)?;
         let road = Arc::new(Road {
             dispatcher: ArcSwap::from_pointee(dispatcher),
@@ -69,17 +71,18 @@ impl Telling {
         let catalog_is_asked = Arc::new(AtomicBool::new(settings.catalog.is_some()));
         let sinks = Arc::default();
         let now = clock::now();
-        let switch = Arc::new(Switch::new(settings.stop_file()));
         let (hands, tasks) = tokio::sync::mpsc::unbounded_channel();
-        let actions = clerk::actions(&control);
+        let actions = clerk::actions(&control)?;
         let remediation = Remediation::new(
             settings.remedies(),
             Arc::clone(&switch),
             hands,
             (actions, now),
         );
-        let hands = Hands::new(systems, Arc::clone(&switch));
-        tokio::spawn(hands.work(tasks, scribe.clone()));
+        let hands = IdleHands {
+            hands: Hands::new(systems, Arc::clone(&switch)),
+            tasks,
+        };
         let desktop = Desktop {
             road: Arc::clone(&road),
             control: Arc::clone(&control),
@@ -99,11 +102,11 @@ impl Telling {
             gate,
             signers: Arc::new(ArcSwap::from_pointee(signers)),
             catalog_is_asked,
-            context,
+            context: known_by_sinks,
             sinks,
             switch,
         };
-        Ok((telling, jobs))
+        Ok((telling, jobs, hands))
     }
 
     /// What tells the clerk what a catalog says, until `stop`.
@@ -143,8 +146,28 @@ impl Telling {
     }
 }
 
-fn context(settings: &Settings, store: &Store, board: &Board, scribe: &Scribe) -> notify::Context {
+/// Who will carry tasks out, and what waits for them.
+pub(super) struct IdleHands {
+    hands: Hands,
+    tasks: tokio::sync::mpsc::UnboundedReceiver<Task>,
+}
+
+impl IdleHands {
+    /// From now on tasks are carried out, and `scribe` hears what became of them.
+    pub(super) fn start(self, scribe: Scribe) {
+        tokio::spawn(self.hands.work(self.tasks, scribe));
+    }
+}
+
+fn context(
+    settings: &Settings,
+    store: &Store,
+    board: &Board,
+    (scribe, switch): (&Scribe, &Arc<Switch>),
+) -> notify::Context {
+    let switch = Arc::clone(switch);
     notify::Context {
+        is_stopped: Arc::new(move || switch.stopped().is_some()),
         instance_id: store.instance_id().into(),
         clock: Arc::new(clock::now),
         metrics: board.notified.clone(),

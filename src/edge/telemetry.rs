@@ -24,13 +24,17 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tonic::transport::ClientTlsConfig;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use samples::Family;
 
 /// The environment variable that overrides [`TelemetrySettings::level`].
 pub const LEVEL_VARIABLE: &str = "KNOTHOLE_LOG";
+
+/// What entries of the audit are logged as. Over OTLP these leave whatever the level is, unless the level
+/// names them: `info,knothole::audit=off`.
+pub const AUDIT: &str = "knothole::audit";
 
 /// What to tell, and whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,10 +157,18 @@ fn build(
     settings: &TelemetrySettings,
     instance_id: &str,
 ) -> Result<(impl Subscriber + Send + Sync + use<>, Telemetry), TelemetryError> {
-    let filter = EnvFilter::try_new(&settings.level).map_err(|source| TelemetryError::Level {
-        level: settings.level.clone(),
-        source,
-    })?;
+    let filter = |level: &str| {
+        EnvFilter::try_new(level).map_err(|source| TelemetryError::Level {
+            level: level.to_owned(),
+            source,
+        })
+    };
+    let level = &settings.level;
+    let told = filter(level)?;
+    let copied = match level.contains(AUDIT) {
+        true => filter(level)?,
+        false => filter(&format!("{level},{AUDIT}=info"))?,
+    };
     let export =
         match &settings.endpoint {
             None => None,
@@ -169,18 +181,19 @@ fn build(
         };
     let stderr = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    let logs = export
-        .as_ref()
-        .map(|export| OpenTelemetryTracingBridge::new(&export.logs).with_filter(ours()));
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_filter(told);
+    let logs = export.as_ref().map(|export| {
+        OpenTelemetryTracingBridge::new(&export.logs).with_filter(copied.and(ours()))
+    });
+    let traced = filter(level)?;
     let traces = export.as_ref().map(|export| {
         let tracer = export.traces.tracer("knothole");
         tracing_opentelemetry::layer()
             .with_tracer(tracer)
-            .with_filter(ours())
+            .with_filter(traced.and(ours()))
     });
     let subscriber = tracing_subscriber::registry()
-        .with(filter)
         .with(stderr)
         .with(logs)
         .with(traces);

@@ -24,15 +24,15 @@ const SECRET: &str = "a-secret-of-the-other-system";
 
 /// A request.
 #[derive(Clone, Debug)]
-struct Ask {
-    method: Method,
-    path: String,
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) path: String,
     headers: HeaderMap,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Ask {
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
@@ -43,8 +43,8 @@ impl Ask {
 }
 
 /// A server that shows what it was asked to change, and what it does not know.
-struct Strict {
-    address: SocketAddr,
+pub(crate) struct Strict {
+    pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<Ask>>>,
     strange: Arc<Mutex<Vec<Ask>>>,
     _runtime: tokio::runtime::Runtime,
@@ -52,7 +52,9 @@ struct Strict {
 
 impl Strict {
     /// One that answers with what `script` says; where that is nothing, nobody should have asked.
-    fn start(script: impl Fn(&Ask) -> Option<Response> + Clone + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        script: impl Fn(&Ask) -> Option<Response> + Clone + Send + Sync + 'static,
+    ) -> Self {
         let asked: Arc<Mutex<Vec<Ask>>> = Arc::default();
         let strange: Arc<Mutex<Vec<Ask>>> = Arc::default();
         let (all, unknown) = (Arc::clone(&asked), Arc::clone(&strange));
@@ -89,7 +91,7 @@ impl Strict {
 
     /// What it was asked to change. Nothing else but what it knows was asked.
     #[track_caller]
-    fn changes(&self) -> Vec<Ask> {
+    pub(crate) fn changes(&self) -> Vec<Ask> {
         let strange = self.strange.lock().unwrap();
         assert!(strange.is_empty(), "{strange:?}");
         let mut all = self.asked.lock().unwrap().clone();

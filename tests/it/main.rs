@@ -22,6 +22,7 @@ mod opa;
 mod cluster;
 mod pod_logs;
 
+mod audited;
 mod bounds;
 mod calm;
 mod catalog;

@@ -40,6 +40,7 @@ struct Desk<'a> {
     cluster: &'a Cluster,
     folder: tempfile::TempDir,
     api: String,
+    token: String,
 }
 
 impl Desk<'_> {
@@ -60,7 +61,7 @@ impl Desk<'_> {
         let here = self.folder.path().display();
         command.args(["-c", line]).current_dir(self.folder.path());
         command.env("PATH", format!("{here}:{path}"));
-        command.env("KNOTHOLE_TOKEN", "a token of the approver ana");
+        command.env("KNOTHOLE_TOKEN", &self.token);
         command.env("KNOTHOLE_URL", &self.api);
         for listen in ["OTLP_GRPC", "OTLP_HTTP", "API"] {
             command.env(format!("KNOTHOLE_LISTEN_{listen}"), "127.0.0.1:0");
@@ -131,6 +132,7 @@ fn desk<'a>(cluster: &'a Cluster, kube: &str) -> Desk<'a> {
         cluster,
         folder: tempfile::tempdir().unwrap(),
         api: String::new(),
+        token: String::new(),
     };
     let here = desk.folder.path();
     let admin = here.join("admin.config");
@@ -227,7 +229,10 @@ fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
     let shells = blocks.iter().filter(|(language, _)| language == "sh");
     let lines: Vec<&str> = shells.flat_map(|(_, text)| text.lines()).collect();
     let line = |begins: &str| *lines.iter().find(|it| it.starts_with(begins)).unwrap();
-    for begins in ["export", "kubectl label", "knothole rbac"] {
+    // What is exported holds for the commands after it.
+    let export = format!("{}; printenv KNOTHOLE_TOKEN", line("export"));
+    desk.token = desk.run(&export).trim().to_owned();
+    for begins in ["kubectl label", "knothole rbac"] {
         desk.run(line(begins));
     }
     let mut running = Running::start(&mut desk, line("knothole serve"));
@@ -238,7 +243,7 @@ fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
     let action = running.until("the suggestion", (&desk, &broken), is_proposed);
     assert!(desk.run(line("knothole actions")).contains("cart"));
     let id = action["id"].as_str().unwrap().to_owned();
-    let shown = desk.run(&line("knothole actions show").replace("9f3c9f", &id));
+    let shown = desk.run(&line("knothole actions show").replace("7c417c", &id));
     assert!(shown.contains("/eviction"), "{shown}");
 
     // approve
@@ -249,7 +254,7 @@ fn the_ten_minutes_of_the_readme_go_from_suggest_to_auto() {
     running.read_again(1);
     let waits = |it: &Value| it["state"] == "proposed" && it["mode"] == "approve";
     running.until("the wait for a person", (&desk, &broken), waits);
-    let approve = line("knothole actions approve").replace("9f3c9f", &id);
+    let approve = line("knothole actions approve").replace("7c417c", &id);
     let approve = approve.split('#').next().unwrap().trim();
     desk.run(&format!("echo y | script -qec '{approve}' /dev/null"));
     let uid = |pod: &Value| pod["metadata"]["uid"].clone();

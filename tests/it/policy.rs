@@ -49,9 +49,11 @@ fn asked() -> Value {
             ..Grounds::default()
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     };
@@ -117,7 +119,7 @@ fn the_example_policy_decides_by_what_knothole_shows_it() {
         ("/workload/ready", json!(1), "too few pods would be left"),
         ("/counters/failures", json!(3), "too much failed"),
         ("/upgrading", json!(true), "being upgraded"),
-        ("/namespace", Value::Null, "not labelled for it"),
+        ("/namespace", Value::Null, "is labelled for it"),
         ("/action/kind", json!("webhook"), "kind of action"),
     ] {
         let decision = decide(&with(path, value.clone()));
@@ -134,6 +136,14 @@ fn the_example_policy_decides_by_what_knothole_shows_it() {
         let decision = decide(&with(path, value));
         assert!(decision.is_allowed && decision.needs_approval, "{path}");
     }
+    // The README labels the workload and not its namespace.
+    let mut labelled = with("/namespace/labels", json!({}));
+    labelled["workload"]["labels"] = json!({ "knothole.dev/remediate": "true" });
+    let decision = decide(&labelled);
+    assert!(
+        decision.is_allowed && !decision.needs_approval,
+        "{decision:?}"
+    );
     // What is above the rule is an object too.
     for rule in ["knothole", "knothole/remediation"] {
         let said = decided(&opa, rule, &asked()).unwrap_err();

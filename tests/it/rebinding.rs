@@ -187,6 +187,7 @@ fn sinks_at(port: u16, egress: Egress) -> Dispatcher {
     let context = Context {
         instance_id: "it".into(),
         clock: Arc::new(now),
+        is_stopped: Arc::new(|| false),
         metrics: Metrics::default(),
         keeping: Arc::new(Unkept),
         egress,

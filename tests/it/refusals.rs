@@ -13,7 +13,7 @@ use crate::shop::{WELL, steps_of};
 
 const AUTO: &str = "  - { name: evict, action: restart_pod, mode: auto, persist: 1s, pod_age_min: 0s, stabilise: 10s }";
 /// So that many victims at once are no storm.
-const NO_STORM: &str = "  limits: { storm_share: 1.0, ready_min: 1 }\n";
+const NO_STORM: &str = "  limits: { storm_share: 1.0, storm_services_max: 1000, ready_min: 1 }\n";
 
 /// Somebody whose records come from a pod.
 struct Victim {

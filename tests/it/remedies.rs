@@ -285,8 +285,18 @@ pub(crate) fn asked(
     (rule, remediation): (&str, &str),
     state: &str,
 ) -> (Knothole, Value) {
+    asked_with(scene, (rule, remediation), (state, &[]))
+}
+
+/// The same with more in the daemon's environment.
+fn asked_with(
+    scene: &Scene,
+    (rule, remediation): (&str, &str),
+    (state, environment): (&str, &[(&str, &str)]),
+) -> (Knothole, Value) {
     let settings = scene.settings(rule, &format!("{remediation}{APPROVERS}"));
-    let knothole = scene.place.serve_with(&settings, &[("ANA", ANA)]);
+    let environment = [environment, &[("ANA", ANA)]].concat();
+    let knothole = scene.place.serve_with(&settings, &environment);
     let knothole = knothole.with_token(ANA);
     scene.learn(&knothole);
     let pods = scene.pods();
@@ -352,6 +362,54 @@ fn a_person_approves_a_rolling_restart_and_nothing_was_sent_before() {
         (!scene.pods().iter().any(is_old)).then_some(())
     });
     drop(after);
+}
+
+#[test]
+fn a_daemon_that_is_started_as_stopped_says_so_and_sends_nothing_that_is_approved() {
+    let Some(cluster) = Cluster::shared() else {
+        return;
+    };
+    let scene = Scene::new(cluster);
+    let rule = "  - { name: restart, action: restart_workload, mode: approve, ttl: 40s }";
+    let environment = [("KNOTHOLE_STOP_ACTIONS", "1")];
+    // It is blocked by the switch, once it was looked at.
+    let (knothole, action) = asked_with(&scene, (rule, ""), ("blocked", &environment));
+    knothole
+        .process
+        .says("stopped    nothing is done to any cluster: KNOTHOLE_STOP_ACTIONS is set");
+    let (_, switch) = knothole.get("/v1/switch");
+    let switch: Value = serde_json::from_str(&switch).unwrap();
+    assert_eq!(switch["stopped"], true, "{switch}");
+    assert_eq!(switch["why"], "KNOTHOLE_STOP_ACTIONS is set");
+    let (_, metrics) = knothole.get("/metrics");
+    assert!(
+        metrics.contains("\nknothole_actions_stopped 1\n"),
+        "{metrics}"
+    );
+    let path = format!("/v1/actions/{}", action["id"].as_str().unwrap());
+    let plan = until(SOON, "a plan", || {
+        let (_, body) = knothole.get(&path);
+        let action: Value = serde_json::from_str(&body).ok()?;
+        let hash = action["plan"]["hash"].as_str()?.to_owned();
+        (!hash.is_empty()).then_some(hash)
+    });
+    let approval = json!({ "plan": plan });
+    let (status, answer) = knothole.post(&format!("{path}/approve"), &approval);
+    assert_eq!(status, 200, "{answer}");
+    // The file is not what stops them.
+    let release = json!({ "stopped": false, "why": "go on" });
+    let (_, switch) = knothole.post("/v1/switch", &release);
+    assert_eq!(switch["stopped"], true, "{switch}");
+    let over = until(SOON, "its time to be up", || {
+        let (_, body) = knothole.get(&path);
+        let action: Value = serde_json::from_str(&body).ok()?;
+        (action["state"] != "approved").then_some(action)
+    });
+    assert_eq!(
+        (&over["state"], &over["acted_at"]),
+        (&json!("expired"), &Value::Null)
+    );
+    assert_eq!(scene.changes(), [""; 0]);
 }
 
 #[test]

@@ -222,6 +222,7 @@ fn dispatcher(to: SocketAddr) -> Dispatcher {
     let context = Context {
         instance_id: "it".into(),
         clock: Arc::new(now),
+        is_stopped: Arc::new(|| false),
         metrics: Metrics::default(),
         keeping: Arc::new(Unkept),
         egress: Egress::default(),

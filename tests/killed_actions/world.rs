@@ -522,13 +522,17 @@ fn action(workload: &str, remedy: &Remedy, now: Timestamp) -> Action {
             score: 0.97,
             first_seen: now.minus(Duration::from_secs(30)),
             last_seen: now,
+            // They came for as long as the rule wants.
+            heard_at: now.plus(Duration::from_secs(5)),
             anomalies: 1,
             model: "m".into(),
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     }

@@ -1,11 +1,14 @@
 //! An action as somebody reads it who has to decide about it at three in the morning: 80 columns.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::age;
 use crate::cli::incidents::short_id;
 use crate::cli::terminal::grouped;
-use crate::core::record::Timestamp;
+use crate::core::event::Request;
+use crate::core::record::{Timestamp, inert};
+use crate::core::remedy::plan::by_hand;
 use crate::edge::api::{Page, lasting, parsed};
 
 /// All about `action`, as the API shows it. Nothing that somebody else wrote acts on the terminal.
@@ -31,7 +34,24 @@ pub(super) fn page(action: &Value, now: Timestamp) -> String {
         page.line("steps", &format!("{at} {state} by {by}{colon}{why}"));
     }
     next(action, &mut page);
-    page.text()
+    format!("{}{}", page.text(), undo(action))
+}
+
+/// What undoes what was sent, a command in one line each however long it is, so that it can be copied.
+fn undo(action: &Value) -> String {
+    if action["acted_at"].is_null() {
+        return String::new();
+    }
+    let requests = listed(&action["plan"]["undo"]).iter();
+    let requests = requests.filter_map(|it| Request::deserialize(it).ok());
+    // To a viewer bodies are withheld, and without its body there is no command.
+    let requests = requests.filter(|it| serde_json::from_str::<Value>(&it.body).is_ok());
+    let commands = requests.filter_map(|it| by_hand(&it));
+    let lines: String = commands.map(|it| format!("\n  {}", inert(&it))).collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\nto undo it:{lines}\n"),
+    }
 }
 
 /// What is to be done, and to what: `scale shop/Deployment/cart (by=1, max=5)`.
@@ -177,13 +197,17 @@ fn checks(checks: &[Value], page: &mut Page) {
 /// What whoever reads this may want to do.
 fn next(action: &Value, page: &mut Page) {
     let id = short_id(action);
-    let waits = matches!(text(&action["state"]), "proposed" | "blocked");
-    match (text(&action["mode"]), waits) {
-        ("approve" | "auto", true) => {
-            page.line("next", &format!("knothole actions approve {id}"));
+    let state = text(&action["state"]);
+    let waits = matches!(state, "proposed" | "blocked");
+    let has_plan = !text(&action["plan"]["hash"]).is_empty();
+    match text(&action["mode"]) {
+        "approve" | "auto" if waits || state == "approved" => {
+            if waits && has_plan {
+                page.line("next", &format!("knothole actions approve {id}"));
+            }
             page.line("next", &format!("knothole actions deny {id} --note WHY"));
         }
-        ("suggest", true) => {
+        "suggest" if waits => {
             let said = "the rule only suggests: do it yourself or have a hook do it, or write mode: \
                         approve";
             page.line("next", said);

@@ -34,6 +34,7 @@ fn action(text: &str) -> Value {
                 "body": "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"checkout-7d9f-x2l\"}}",
             }],
             "can_be_undone": false,
+            "undo": [],
             "checks": [
                 check("switch", "pass", "nobody has stopped actions"),
                 check("budget", "wait", "checkout-pdb allows no disruption now"),
@@ -70,6 +71,22 @@ fn what_was_not_looked_at_yet_says_so() {
 }
 
 #[test]
+fn what_can_be_said_of_it_is_offered_and_nothing_else() {
+    let offered = |state: &str, hash: &str| {
+        let mut told = action("x");
+        told["state"] = json!(state);
+        told["plan"]["hash"] = json!(hash);
+        let shown = page::page(&told, NOW);
+        let offers = |verb: &str| shown.contains(&format!("knothole actions {verb} 7c417c41"));
+        (offers("approve"), offers("deny"))
+    };
+    assert_eq!(offered("proposed", "d41d"), (true, true));
+    assert_eq!(offered("blocked", ""), (false, true));
+    assert_eq!(offered("approved", "d41d"), (false, true));
+    assert_eq!(offered("sending", "d41d"), (false, false));
+}
+
+#[test]
 fn what_is_over_has_nothing_next_and_no_time_left() {
     let mut over = action("x");
     over["state"] = json!("effective");
@@ -82,6 +99,34 @@ fn what_is_over_has_nothing_next_and_no_time_left() {
     late["expires_at"] = json!("2026-08-01T02:55:18.000000000Z");
     let shown = page::page(&late, NOW);
     assert!(shown.contains("its time is up"), "{shown}");
+}
+
+#[test]
+fn what_undoes_what_was_sent_is_a_line_to_be_copied_however_long() {
+    let mut sent = action("x");
+    let value = "v".repeat(200);
+    sent["plan"]["undo"] = json!([{
+        "system": "kubernetes", "method": "PATCH", "content_type": "application/json-patch+json",
+        "path": "/apis/apps/v1/namespaces/shop/deployments/checkout/scale", "body": format!("[\"{value}\u{202e}\"]"),
+    }]);
+    assert!(
+        !page::page(&sent, NOW).contains("kubectl"),
+        "nothing was sent yet"
+    );
+    sent["acted_at"] = sent["asked_at"].clone();
+    let mut withheld = sent.clone();
+    withheld["plan"]["undo"][0]["body"] = json!("body of 204 bytes withheld");
+    let shown = page::page(&withheld, NOW);
+    assert!(!shown.contains("kubectl"), "{shown}");
+    let shown = page::page(&sent, NOW);
+    let expected = format!(
+        "\nto undo it:\n  kubectl patch deployments.v1.apps/checkout -n shop --subresource=scale --type=json -p '[\"{value}"
+    );
+    assert!(shown.contains(&expected), "{shown}");
+    assert!(
+        !shown.chars().any(|c| c != '\n' && is_deceptive(c)),
+        "{shown:?}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::report::{Column, Report};
 use super::{Rules, SimulateArgs, begun};
 use crate::cli::failure::{Failure, OrFailure as _};
+use crate::cli::terminal::say;
 use crate::core::record::Timestamp;
 use crate::core::silence::Zone;
 use crate::daemon::clock;
@@ -20,6 +21,9 @@ pub(super) fn simulate(
     let root = args.state_dir.as_ref().unwrap_or(&settings.state_dir);
     let mut history = History::read(root, span).or_environment()?;
     history.past.is_authenticated = rules.is_authenticated;
+    if history.past.anomalies.is_empty() {
+        say("nothing was found in that time, so there is nothing to play");
+    }
     Ok(report(&history, rules, span))
 }
 
@@ -28,11 +32,12 @@ fn span(
     (from, to): (Option<&str>, Option<&str>),
     now: Timestamp,
 ) -> Result<(Timestamp, Timestamp), Failure> {
-    let from = from.map_or(Ok(Timestamp::ZERO), |text| moment(text, now))?;
-    let to = to.map_or(Ok(now), |text| moment(text, now))?;
+    let until = if to.is_some() { "--to" } else { "now," };
+    let from = from.map_or(Ok(Timestamp::ZERO), |text| moment(("--from", text), now))?;
+    let to = to.map_or(Ok(now), |text| moment(("--to", text), now))?;
     if from >= to {
         let wrong = anyhow::anyhow!(
-            "--from {} is not before --to {}",
+            "--from {} is not before {until} {}",
             rfc3339(from),
             rfc3339(to)
         );
@@ -42,11 +47,13 @@ fn span(
 }
 
 /// A time, or how long ago.
-fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
-    match text.parse::<Period>() {
-        Ok(ago) => Ok(now.minus(ago.get())),
-        Err(_) => Zone::UTC.moment(text).or_use(),
+fn moment((option, text): (&str, &str), now: Timestamp) -> Result<Timestamp, Failure> {
+    if let Ok(ago) = text.parse::<Period>() {
+        return Ok(now.minus(ago.get()));
     }
+    let moment = Zone::UTC.moment(text);
+    let told = |error| anyhow::anyhow!("{option}: {error}, or how long ago: 24h");
+    moment.map_err(told).or_use()
 }
 
 pub(super) fn report(
@@ -132,5 +139,23 @@ mod tests {
                 "{wrong:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_wrong_time_is_told_with_its_option_and_what_may_be_written() {
+        let now = Zone::UTC.moment("2026-11-22T03:00:00Z").unwrap();
+        let told = |from, to| match span((from, to), now) {
+            Err(Failure::Use(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            told(Some("1h"), Some("yesterday")),
+            "--to: \"yesterday\" is no time; write 2026-12-01, 2026-12-01T22:00 or 2026-12-01T22:00:00Z, or \
+             how long ago: 24h"
+        );
+        assert_eq!(
+            told(Some("2027-01-01"), None),
+            "--from 2027-01-01T00:00:00.000000000Z is not before now, 2026-11-22T03:00:00.000000000Z"
+        );
     }
 }

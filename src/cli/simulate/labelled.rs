@@ -10,6 +10,7 @@ use super::report::{Column, Report};
 use super::{Readiness, Rules, SetArgs, begun};
 use crate::cli::eval::layout::nezha::Item;
 use crate::cli::eval::world::{Moment, World};
+use crate::core::engine::State;
 use crate::core::event::Anomaly;
 use crate::core::record::Resource;
 use crate::core::remedy::simulate::{Simulated, Simulation, Tried};
@@ -123,9 +124,11 @@ fn turn(simulations: &mut [Simulation<'_>], moment: &Moment<'_>, is_authenticate
     }
     let found: Vec<Arc<Anomaly>> = moment.found.iter().map(placed).collect();
     let live = moment.desk.live();
+    let status = moment.shard.status();
+    let judged = status.iter().filter(|it| it.state == State::Active);
     let standing = Standing {
         live: live.filter_map(|it| Trouble::at(&it, now)).collect(),
-        heard: u32::try_from(moment.shard.status().len()).unwrap_or(u32::MAX),
+        heard: u32::try_from(judged.count()).unwrap_or(u32::MAX),
         storm_at: None,
         is_authenticated,
     };

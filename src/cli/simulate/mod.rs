@@ -27,10 +27,10 @@ use super::config_of;
 use super::failure::{Failure, OrFailure as _, Outcome};
 use super::terminal::out;
 use crate::core::event::{Action, Mode};
-use crate::core::record::{Resource, Timestamp};
+use crate::core::record::Timestamp;
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::core::remedy::simulate::{Assumed, Simulation};
-use crate::core::silence::{Silences, Subject};
+use crate::core::silence::{Silences, frozen};
 use crate::core::train::TrainSettings;
 use crate::daemon::config::Settings;
 
@@ -231,12 +231,7 @@ impl Rules {
 
     /// The window in which nothing is done to the target of `action`.
     fn frozen(&self, action: &Action, now: Timestamp) -> Option<Box<str>> {
-        let nothing = Resource::default();
-        let anomaly = action.anomaly.as_ref();
-        let resource = anomaly.map_or(&nothing, |anomaly| &anomaly.resource);
-        let subject = Subject::of_stream(&action.stream, resource, None);
-        let verdict = self.freezes.verdict(&subject, now);
-        verdict.muted_by.map(|by| by.to_string().into())
+        frozen(&self.freezes, action, now)
     }
 }
 

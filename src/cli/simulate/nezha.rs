@@ -8,6 +8,7 @@ use crate::cli::eval::layout::is_same;
 use crate::cli::eval::layout::nezha::{Fault, Folder, Item, Reader};
 use crate::cli::eval::nezha::{FOLDS, fault_free_metrics, normal, of_fault};
 use crate::cli::eval::world::World;
+use crate::cli::progress::Progress;
 use crate::core::remedy::simulate::Tried;
 
 /// Learns from what is fault-free, plays each fault, and then each fault-free stretch in a world that learned
@@ -31,11 +32,14 @@ pub(super) fn simulate(set: &Set, rules: &Rules) -> anyhow::Result<Report> {
     let (models, without) = (learned.models.len(), learned.without_model);
     eprintln!("playing {} faults", tested.faults.len());
     let mut course = Course::new(rules);
+    let mut progress = Progress::of_rounds(tested.faults.len(), "playing faults");
     for fault in &tested.faults {
         let judge = |tried: &Tried| judged(fault, tried);
         let items = of_fault(fault, &tested.metrics);
         course.play(World::of(&learned)?, &items, Some(&judge))?;
+        progress.step();
     }
+    drop(progress);
     let in_faults = course.anomalies;
     eprintln!("playing what is fault-free");
     for fold in 0..FOLDS {

@@ -9,6 +9,7 @@ use super::report::Report;
 use crate::cli::eval::layout::is_same;
 use crate::cli::eval::layout::openstack_fi::played::{Campaign, Round, Tables, links, open};
 use crate::cli::eval::world::World;
+use crate::cli::progress::Progress;
 use crate::core::record::StreamKey;
 use crate::core::remedy::simulate::Tried;
 
@@ -95,6 +96,7 @@ fn play(
     let learned = World::learn_and_train(stretches, &[], &set.training)?;
     let links = links(later);
     eprintln!("playing {} rounds of {}", later.rounds.len(), later.name);
+    let mut progress = Progress::of_rounds(later.rounds.len(), &later.name);
     for round in &later.rounds {
         let mut world = World::of(&learned)?;
         world.link(&links);
@@ -104,6 +106,7 @@ fn play(
             None => None,
         };
         course.play(world, &round.items, judge)?;
+        progress.step();
     }
     Ok((learned.models.len(), learned.without_model))
 }

@@ -288,4 +288,6 @@ pub struct ModelStatus {
     pub version: Box<str>,
     /// What it was trained on.
     pub trained_on: crate::core::model::TrainedOn,
+    /// When it was trained; none where that is not known, as of one that was given.
+    pub trained_at: Option<Timestamp>,
 }

@@ -184,6 +184,13 @@ impl Shard {
         stream.install(bundle, now, out);
     }
 
+    /// The same with a model of which nobody knows when it was trained.
+    pub fn install_given(&mut self, stream: &StreamKey, bundle: Arc<Bundle>, now: Timestamp) {
+        let (stream, _, out) = self.stream(stream);
+        stream.install(bundle, now, out);
+        stream.model_trained_at = None;
+    }
+
     /// Tells the shard that a training it asked for came to nothing.
     pub fn training_failed(&mut self, stream: &StreamKey, now: Timestamp) {
         let (stream, _, out) = self.stream(stream);
@@ -275,6 +282,7 @@ impl Shard {
             Some(bundle) => {
                 stream.install(bundle, now, &mut self.out);
                 stream.trained_at = trained_at.or(Some(now));
+                stream.model_trained_at = trained_at;
             }
             // Its model was lost: it learns again, and the sequences it kept count at once.
             None => stream.forget_training(),

@@ -36,6 +36,9 @@ pub(super) struct Stream {
     pub(super) kept: Kept,
     pub(super) anomalies: u64,
     pub(super) trained_at: Option<Timestamp>,
+    /// When the model that judges was trained; none where that is not known. Other than `trained_at` it does
+    /// not say when to train again.
+    pub(super) model_trained_at: Option<Timestamp>,
     /// No training is asked for before this.
     pub(super) retry_at: Timestamp,
     pub(super) common: Common,
@@ -74,6 +77,7 @@ impl Stream {
             kept: Kept::new(&settings.learn),
             anomalies: 0,
             trained_at: None,
+            model_trained_at: None,
             retry_at: Timestamp::ZERO,
             common: Common::default(),
             lulls: Lulls::default(),
@@ -201,6 +205,7 @@ impl Stream {
             Err(error) => return out.unjudged(&self.key, &error.to_string()),
         }
         self.trained_at = Some(now);
+        self.model_trained_at = Some(now);
         self.training = false;
         if was != State::Active {
             out.state(&self.key, State::Active);
@@ -236,6 +241,7 @@ impl Stream {
             model: self.judge.as_ref().map(|judge| ModelStatus {
                 version: judge.bundle().version().into(),
                 trained_on: judge.bundle().manifest().trained_on,
+                trained_at: self.model_trained_at,
             }),
         }
     }

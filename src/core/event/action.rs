@@ -241,18 +241,24 @@ pub struct Action {
     pub reason: Box<str>,
     /// When it was asked for.
     pub asked_at: Timestamp,
-    /// Not to be executed after this.
+    /// Not to be executed after this. Once a hook has taken it on: when it is given up.
     pub expires_at: Timestamp,
     /// What speaks for it.
     pub evidence: Grounds,
     /// What would be done exactly, and what every check says of it, once it was looked at.
     pub plan: Option<Plan>,
+    /// Whose approval holds, and of what.
+    #[serde(default)]
+    pub approved: Option<Approval>,
     /// Where it stands.
     pub state: ActionState,
     /// When it was sent.
     pub acted_at: Option<Timestamp>,
     /// How the target was when it was sent.
     pub before: Option<Health>,
+    /// How much trouble there was before it was sent; none where that is not known.
+    #[serde(default)]
+    pub unrest: Option<Unrest>,
     /// What became of it, oldest first. At most [`Action::STEPS_MAX`]; the first and the latest stay.
     pub steps: Vec<Step>,
     /// The anomaly that asked for it; none after a restart.
@@ -293,6 +299,24 @@ impl Action {
         let mut since = steps.take_while(|step| step.state != ActionState::Sending);
         since.any(|step| step.state == state)
     }
+
+    /// Whether the cluster may be changing because of it: also where a hook was told to act and has said
+    /// nothing yet.
+    pub fn is_in_flight(&self) -> bool {
+        let is_told = self.remedy == Remedy::Webhook && self.was_sent();
+        self.state.is_in_flight() || (is_told && self.state == ActionState::Approved)
+    }
+}
+
+/// A person's word on a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The name of the person's token. Untrusted.
+    pub by: Box<str>,
+    /// The hash of the plan; it holds for no other.
+    pub plan: Box<str>,
+    /// The names of the checks that asked for a person then; it answers no other.
+    pub asked: Vec<Box<str>>,
 }
 
 /// How a target is.
@@ -304,6 +328,15 @@ pub struct Health {
     pub ready: u32,
     /// How often the pod's containers were restarted; 0 where no pod is named.
     pub restarts: u32,
+}
+
+/// How many anomalies came in a stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrest {
+    /// Of the service.
+    pub own: u32,
+    /// Of services that have nothing to do with it.
+    pub others: u32,
 }
 
 /// What speaks for an action.
@@ -319,6 +352,9 @@ pub struct Grounds {
     pub first_seen: Timestamp,
     /// Time of the latest one.
     pub last_seen: Timestamp,
+    /// When the latest anomaly that asked for it came, by our clock.
+    #[serde(default)]
+    pub heard_at: Timestamp,
     /// How many anomalies asked for it.
     pub anomalies: u64,
     /// The version of the model that judged last.
@@ -567,6 +603,16 @@ pub struct ActionEvent {
     pub at: Timestamp,
     /// As it is since.
     pub action: Arc<Action>,
+}
+
+impl ActionEvent {
+    /// Until when somebody may act on hearing of it, where that is so: a proposal, and what a hook is told to
+    /// do. Of what became of an action one may hear later, too.
+    pub fn good_until(&self) -> Option<Timestamp> {
+        let is_order = self.stage == ActionStage::Approved && self.action.remedy == Remedy::Webhook;
+        let is_acted_on = is_order || self.stage == ActionStage::Proposed;
+        is_acted_on.then_some(self.action.expires_at)
+    }
 }
 
 /// What can become of an action.

@@ -52,6 +52,17 @@ pub struct Sign {
 impl Sign {
     /// Most lines a sign quotes.
     pub const LINES_MAX: usize = 6;
+    /// Kinds of signs of spans that may rest on a log record within a span, that came or stayed away.
+    pub const OF_RECORDS: [&'static str; 2] = ["span_missing", "span_new"];
+
+    /// Whether spans or metrics show it by themselves: no log record can make it.
+    pub fn is_measured(&self) -> bool {
+        match self.source {
+            Source::Span => !Self::OF_RECORDS.contains(&&*self.kind),
+            Source::Metric => true,
+            Source::Log | Source::Alert => false,
+        }
+    }
 }
 
 impl From<&Anomaly> for Sign {
@@ -113,5 +124,41 @@ impl Source {
             Self::Metric => "metric",
             Self::Alert => "alert",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_log_records_can_make_is_not_measured() {
+        let sign = |source, kind: &str| Sign {
+            source,
+            kind: kind.into(),
+            id: "".into(),
+            fingerprint: "".into(),
+            class: Class::Error,
+            severity: Severity::Error,
+            score: 1.0,
+            first_seen: Timestamp::ZERO,
+            last_seen: Timestamp::ZERO,
+            count: 1,
+            stream: StreamKey::named("cart"),
+            resource: Arc::default(),
+            trace: None,
+            says: "".into(),
+            template: None,
+            lines: Vec::new(),
+            expected: None,
+            stack: None,
+        };
+        assert!(sign(Source::Span, "span_errors").is_measured());
+        assert!(sign(Source::Metric, "metric_level").is_measured());
+        for kind in Sign::OF_RECORDS {
+            assert!(!sign(Source::Span, kind).is_measured());
+        }
+        assert!(!sign(Source::Log, "span_errors").is_measured());
+        assert!(!sign(Source::Alert, "HighErrorRate").is_measured());
     }
 }

@@ -44,11 +44,13 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
             reason: reason_of(rule, anomaly),
             asked_at: now,
             expires_at: now.plus(rule.ttl),
-            evidence: grounds_of(anomaly),
+            evidence: grounds_of(anomaly, now),
             plan: None,
+            approved: None,
             state: ActionState::Asked,
             acted_at: None,
             before: None,
+            unrest: None,
             steps: Vec::new(),
             anomaly: Some(Arc::clone(anomaly)),
             target,
@@ -57,13 +59,14 @@ pub fn ask(rules: &[Rule], anomaly: &Arc<Anomaly>, now: Timestamp) -> Vec<Action
     asked
 }
 
-fn grounds_of(anomaly: &Anomaly) -> Grounds {
+fn grounds_of(anomaly: &Anomaly, now: Timestamp) -> Grounds {
     Grounds {
         kinds: vec![anomaly.kind.name().into()],
         detectors: anomaly.detectors.iter().map(|it| (*it).into()).collect(),
         score: anomaly.score,
         first_seen: anomaly.first_seen,
         last_seen: anomaly.last_seen,
+        heard_at: now,
         anomalies: anomaly.count.max(1),
         model: anomaly.model.clone(),
     }
@@ -173,7 +176,7 @@ fn reason_of(rule: &Rule, anomaly: &Anomaly) -> Box<str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::core::remedy) mod tests {
     use super::*;
     use crate::core::event::{Class, Explanation, Mode, Observed};
     use crate::core::record::{Severity, StreamKey};
@@ -206,7 +209,8 @@ mod tests {
         }
     }
 
-    fn anomaly(attributes: &[(&str, &str)]) -> Arc<Anomaly> {
+    /// What a rule may ask on, from a sender with these attributes.
+    pub(in crate::core::remedy) fn anomaly(attributes: &[(&str, &str)]) -> Arc<Anomaly> {
         let attributes = attributes.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         Arc::new(Anomaly {
             id: "00112233445566778899aabbccddeeff".into(),

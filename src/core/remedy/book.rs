@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::event::{Action, ActionKind, ActionState, Object, Target};
+use crate::core::event::{Action, ActionState, Object, Target};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// The actions of the past that were sent, oldest first.
@@ -61,16 +61,14 @@ impl Book {
 
     /// The actions that may still change the cluster.
     pub fn in_flight(&self) -> impl Iterator<Item = &Action> {
-        self.iter().filter(|it| it.state.is_in_flight())
+        self.iter().filter(|it| it.is_in_flight())
     }
 
-    /// How often `kind` helped against `fingerprint` lately, and how often it did not: of the latest
+    /// How often what is the `same` helped lately, and how often it did not: of the latest
     /// [`OUTCOMES_MAX`](Self::OUTCOMES_MAX) outcomes. What was never verified counts for neither, nor does what
     /// was not answered: who drains a node makes a pod go, too.
-    pub fn record_of(&self, fingerprint: &str, kind: ActionKind) -> (u32, u32) {
-        let same = |it: &&Action| {
-            *it.fingerprint == *fingerprint && it.remedy.kind() == kind && !it.was_unsettled()
-        };
+    pub fn record_of(&self, same: &dyn Fn(&Action) -> bool) -> (u32, u32) {
+        let same = |it: &&Action| same(it) && !it.was_unsettled();
         let outcomes = self.iter().filter(same).filter_map(|it| match it.state {
             ActionState::Effective => Some(true),
             ActionState::Ineffective | ActionState::Harmful => Some(false),
@@ -103,6 +101,13 @@ pub fn is_same_workload(a: &Target, b: &Target) -> bool {
             (Some(a), Some(b)) => a == b,
             _ => a.pod.is_some() && a.pod == b.pod,
         }
+}
+
+/// Whether two objects that were read are one. `None` where that cannot be told: one has no uid, or they are
+/// of two kinds, of which one may be what is claimed in the other's place.
+pub fn is_same_object(a: &Object, b: &Object) -> Option<bool> {
+    let is_known = !a.uid.is_empty() && !b.uid.is_empty() && a.kind == b.kind;
+    is_known.then(|| a.uid == b.uid)
 }
 
 /// Whether an action is of the workload or pod `object`.

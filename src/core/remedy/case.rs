@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::book::Book;
 use super::facts::{Facts, Rehearsal};
 use super::rule::{Limits, Rule};
-use crate::core::event::{Action, ActionKind};
+use crate::core::event::{Action, ActionKind, Remedy};
 use crate::core::record::{StreamKey, Timestamp};
 
 /// One action, with all that speaks for it and against it.
@@ -33,6 +33,23 @@ impl Case<'_> {
     /// What the action changes.
     pub const fn reach(&self) -> Reach {
         Reach::of(self.action.remedy.kind())
+    }
+
+    /// Whether the workload's pods are replaced one after another, as its own strategy says.
+    pub fn rolls_out(&self) -> bool {
+        match &self.action.remedy {
+            Remedy::RestartWorkload | Remedy::RollBack => true,
+            Remedy::ArgoAction { action, .. } => **action == *"restart",
+            Remedy::RestartPod
+            | Remedy::Scale { .. }
+            | Remedy::ArgoSync { .. }
+            | Remedy::ArgoRollBack { .. }
+            | Remedy::JenkinsJob { .. }
+            | Remedy::FluxReceiver { .. }
+            | Remedy::AbortRollout { .. }
+            | Remedy::GatewayWeight { .. }
+            | Remedy::Webhook => false,
+        }
     }
 
     /// Whether the workload is claimed in the cluster before it is done. What a hook does is the hook's; and what
@@ -96,16 +113,19 @@ pub struct World {
     pub stopped: Option<Box<str>>,
     /// The window that forbids actions on the target now.
     pub frozen: Option<Box<str>>,
-    /// Services that are heard of, and those with an incident that goes on.
+    /// Services that are judged and were heard of lately, and those with an incident that goes on.
     pub services: (u32, u32),
     /// When there was last a storm.
     pub storm_at: Option<Timestamp>,
-    /// How long ago the model of the service was trained; none where it is not judged by one yet.
+    /// How long ago the model of the service was trained; none where it is not judged by one yet, or nobody
+    /// knows.
     pub model_age: Option<Duration>,
     /// Whether the service is being learned anew.
     pub is_learning: bool,
     /// Whether the incident goes on.
     pub goes_on: bool,
+    /// The id and the fingerprint of that incident.
+    pub incident: Option<(Box<str>, Box<str>)>,
     /// A span or a metric of a sender who had to show a token says so too: in one sentence.
     pub corroborated: Option<Box<str>>,
     /// Services that call the target's.

@@ -39,11 +39,15 @@ impl Facts {
     /// What is claimed before anything is done to `target`: the workload, or what is acted on in its place.
     /// Where neither was found, what is named, which then has no uid.
     pub fn claimed(&self, target: &Target) -> Object {
+        self.found().cloned().unwrap_or_else(|| named(target))
+    }
+
+    /// The workload that was found, or what is acted on in its place.
+    pub fn found(&self) -> Option<&Object> {
         let workload = self.workload.as_ref().map(|it| &it.object);
         let route = || self.route.as_ref().map(|it| &it.object);
         let argo = || self.argo.as_ref().and_then(|it| it.object.as_ref());
-        let found = workload.or_else(route).or_else(argo);
-        found.cloned().unwrap_or_else(|| named(target))
+        workload.or_else(route).or_else(argo)
     }
 
     /// How the target is; `None` where no workload was found.
@@ -195,6 +199,8 @@ pub struct Revision {
     pub name: Box<str>,
     /// The pod template, without the label `pod-template-hash`.
     pub template: Value,
+    /// When what is in its place now was released first, where that is known.
+    pub replaced_at: Option<Timestamp>,
 }
 
 /// A disruption budget.
@@ -230,6 +236,8 @@ pub struct ArgoFacts {
     pub is_busy: bool,
     /// The id in its history of the revision before.
     pub previous: Option<i64>,
+    /// When what is in its place now was released first, where that is known.
+    pub replaced_at: Option<Timestamp>,
     /// The project.
     pub project: Box<str>,
     /// Its namespace.

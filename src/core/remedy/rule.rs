@@ -93,6 +93,8 @@ pub struct Limits {
     pub storm_share_max: f64,
     /// So few services in trouble are never a storm.
     pub storm_services_min: u32,
+    /// So many services in trouble are a storm, however many there are.
+    pub storm_services_max: u32,
     /// How long after a storm nothing is done.
     pub storm_cool_down: Duration,
     /// So many services that depend on the target ask for a person.
@@ -125,8 +127,18 @@ pub struct Limits {
     pub recurrence_period: Duration,
     /// Whether a policy is asked before anything is done. Where it is and was not, nothing is done.
     pub has_policy: bool,
+    /// How long after a release trouble may begin for the release to be its cause.
+    pub release_age_max: Duration,
     /// How sure it must be that a remedy helps less often than `success_min` before a person is asked.
     pub success_doubt: f64,
+}
+
+impl Limits {
+    /// Whether so many services are in trouble, of those that are judged, that what they share is the cause.
+    pub fn is_storm(&self, (judged, troubled): (u32, u32)) -> bool {
+        let is_share = f64::from(troubled) >= self.storm_share_max * f64::from(judged);
+        troubled >= self.storm_services_max || (troubled >= self.storm_services_min && is_share)
+    }
 }
 
 impl Default for Limits {
@@ -151,6 +163,7 @@ impl Default for Limits {
             failure_share_max: 0.5,
             storm_share_max: 0.3,
             storm_services_min: 3,
+            storm_services_max: 10,
             storm_cool_down: minutes(10),
             dependants_max: 5,
             detectors_min: 2,
@@ -167,6 +180,7 @@ impl Default for Limits {
             failure_period: minutes(60),
             recurrence_period: minutes(4 * 60),
             has_policy: true,
+            release_age_max: minutes(60),
             success_doubt: 0.95,
         }
     }

@@ -17,7 +17,7 @@ pub struct Trouble {
     pub services: Vec<StreamKey>,
     /// The ids of its signs, as far as they are kept.
     pub signs: Vec<Box<str>>,
-    /// The services of which a span or a metric says so too, and which of the two was first.
+    /// The services of which a span or a metric says so too, whatever was logged, and which of the two.
     pub measured: Vec<(StreamKey, Source)>,
 }
 
@@ -31,7 +31,7 @@ impl Trouble {
         }
         let parts = incident.parts.iter().filter(|part| part.first_seen <= now);
         let signs = || incident.signs.iter().filter(|sign| sign.first_seen <= now);
-        let measured = signs().filter(|sign| matches!(sign.source, Source::Span | Source::Metric));
+        let measured = signs().filter(|sign| sign.is_measured());
         Some(Self {
             id: incident.id.clone(),
             fingerprint: incident.fingerprint.clone(),
@@ -49,7 +49,8 @@ impl Trouble {
 pub struct Standing {
     /// The incidents that go on, oldest first.
     pub live: Vec<Trouble>,
-    /// How many services are heard of.
+    /// How many services are judged and were heard of lately: what a storm is a share of. A name that somebody
+    /// has made up just now is none of them.
     pub heard: u32,
     /// When there was last a storm.
     pub storm_at: Option<Timestamp>,
@@ -69,9 +70,7 @@ impl Standing {
 
     /// Whether so many services are in trouble that what they share is the cause.
     pub fn is_storm(&self, limits: &Limits) -> bool {
-        let (heard, troubled) = self.services();
-        troubled >= limits.storm_services_min
-            && f64::from(troubled) >= limits.storm_share_max * f64::from(heard)
+        limits.is_storm(self.services())
     }
 
     /// The incident that `anomaly` is a sign of, or else the one that its service is part of.
@@ -96,6 +95,7 @@ impl Standing {
             services: self.services(),
             storm_at: self.storm_at,
             goes_on: trouble.is_some(),
+            incident: trouble.map(|it| (it.id.clone(), it.fingerprint.clone())),
             corroborated: measured
                 .map(|(_, source)| format!("a {} says so too", source.name()).into()),
             involved: trouble.map_or_else(Vec::new, |it| it.services.clone()),

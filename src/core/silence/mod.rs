@@ -5,6 +5,7 @@
 
 mod cron;
 mod entry;
+mod freeze;
 mod matcher;
 mod schedule;
 mod stale;
@@ -19,6 +20,7 @@ mod tests;
 use std::fmt;
 
 pub use entry::{LASTS_MAX, MATCHERS_MAX, SILENCES_MAX, Silence, SilenceError, check_matchers};
+pub use freeze::{FOREIGN_LABELS, frozen};
 pub use matcher::{Matcher, MatcherError, Op};
 pub use schedule::{ONCE_MAX, OPEN_MAX, Schedule, ScheduleError, Stretch, clock};
 pub use stale::{StaleAfter, Warning, Watch, Why};
@@ -122,6 +124,12 @@ impl Silences {
             no_learn: matched.iter().any(|by| by.mode.stops_learning()),
             matched,
         }
+    }
+
+    /// A window that is open, whatever it is about.
+    pub fn open_window(&self, now: Timestamp) -> Option<By> {
+        let mut windows = self.windows.iter();
+        windows.find_map(|window| By::window(window, now))
     }
 
     /// The next moment after `now` at which a verdict may differ; `None` where none comes. What is muted

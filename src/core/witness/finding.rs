@@ -70,8 +70,8 @@ impl FindingKind {
             Self::Errors => "span_errors",
             Self::OwnTime => "span_own_time",
             Self::Gap => "span_gap",
-            Self::Missing => "span_missing",
-            Self::New => "span_new",
+            Self::Missing => Sign::OF_RECORDS[0],
+            Self::New => Sign::OF_RECORDS[1],
             Self::Resource => "metric_resource",
             Self::Metric => "metric_level",
         }

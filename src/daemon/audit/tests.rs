@@ -48,9 +48,11 @@ fn action() -> Action {
             ],
             at: NOW,
         }),
+        approved: None,
         state: ActionState::Blocked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: Vec::new(),
         anomaly: None,
     }
@@ -106,6 +108,37 @@ fn a_step_of_an_action_tells_by_whom_why_and_what_it_went_by() {
         },
     });
     assert_eq!(entry, expected);
+}
+
+#[test]
+fn the_role_is_that_of_a_person_and_system_of_whoever_is_none() {
+    let of_step = |by: &str, state| {
+        let step = Step {
+            by: by.into(),
+            state,
+            ..step("go")
+        };
+        shown(Audit::of_step(&action(), &step).filing())["role"].clone()
+    };
+    assert_eq!(of_step("ana", ActionState::Approved), "approver");
+    assert_eq!(of_step("ana", ActionState::Denied), "approver");
+    assert_eq!(of_step("ben", ActionState::Done), "operator");
+    assert_eq!(of_step("hook ops", ActionState::Done), "system");
+    assert_eq!(of_step("knothole", ActionState::Approved), "system");
+    let ordered = |name: &str, role| {
+        let order = Order::Stop { why: "x".into() };
+        let caller = Caller {
+            name: name.into(),
+            role,
+            address: None,
+        };
+        let entry = Audit::of(&order, &caller, NOW).ended("done".to_owned());
+        shown(entry.filing())["role"].clone()
+    };
+    assert_eq!(ordered("hook ops", Role::Operator), "system");
+    assert_eq!(ordered("signal", Role::Approver), "system");
+    assert_eq!(ordered("local", Role::Operator), "operator");
+    assert_eq!(ordered("ana", Role::Approver), "approver");
 }
 
 #[test]

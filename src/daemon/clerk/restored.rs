@@ -4,14 +4,16 @@ use crate::core::desk::{Desk, DeskSettings};
 use crate::core::event::Action;
 use crate::core::incident::{SavedError, SavedPart};
 use crate::core::record::Timestamp;
-use crate::core::remedy::ledger::Ledger;
 use crate::core::silence::Silence;
 use crate::daemon::orders::silence_of;
 use crate::daemon::showing::said;
-use crate::edge::store::{Control, Filing, Kind};
+use crate::edge::store::{Control, Filing, Kind, StoreError};
 
 /// Most silences that are looked at, the newest; most of them are over.
 const LOOKED_AT_MAX: usize = 10_000;
+
+/// Actions that are read at once.
+const PAGE: usize = 500;
 
 /// Most parts of a desk: its incidents, what was heard of late, and some more.
 const PARTS_MAX: usize = 4_096;
@@ -56,19 +58,28 @@ pub(super) fn silences(control: &Control, now: Timestamp) -> Vec<Silence> {
     found.filter(|silence| !silence.is_over(now)).collect()
 }
 
-/// The actions of before, oldest first.
-pub(in crate::daemon) fn actions(control: &Control) -> Vec<Action> {
-    let mut found = said(control.newest(Kind::Action, None, Ledger::PAST_MAX));
-    found.reverse();
-    let read = |body: &[u8]| match serde_json::from_slice(body) {
-        Ok(action) => Some(action),
-        Err(error) => {
-            tracing::error!(%error, "An action of before cannot be read and is forgotten.");
-            None
-        }
+/// All actions of before, oldest first: what was done long ago still counts for limits, whatever was asked
+/// since.
+///
+/// # Errors
+/// They cannot be read: nothing may be done by somebody who does not know what was.
+pub(in crate::daemon) fn actions(control: &Control) -> Result<Vec<Action>, StoreError> {
+    let mut actions = Vec::new();
+    let mut after = None;
+    loop {
+        let page = control.newest(Kind::Action, after, PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.document.at, last.nth));
+        actions.extend(page.iter().filter_map(|it| read(&it.document.body)));
+    }
+    actions.reverse();
+    Ok(actions)
+}
+
+fn read(body: &[u8]) -> Option<Action> {
+    let read = serde_json::from_slice(body);
+    let unreadable = |error: &serde_json::Error| {
+        tracing::error!(%error, "An action of before cannot be read and is forgotten.");
     };
-    found
-        .iter()
-        .filter_map(|it| read(&it.document.body))
-        .collect()
+    read.inspect_err(unreadable).ok()
 }

@@ -27,7 +27,22 @@ const MEMORY_MIN: ByteSize = ByteSize::mib(64);
 /// A setting's path and what is wrong with its value.
 pub(super) type Finding = (String, String);
 
-/// Everything wrong with settings that could be read.
+/// Everything wrong with settings that could be read, with the tokens and certificates that they name.
+pub(super) fn check_all(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Findings(check(settings));
+    findings.files(settings);
+    // What is said of a token that cannot be meant is enough.
+    if !findings
+        .0
+        .iter()
+        .any(|(path, _)| path.starts_with("api.tokens") || path == "catalog")
+    {
+        findings.0.extend(incidents::check_secrets(settings));
+    }
+    findings.0
+}
+
+/// Everything wrong with settings that could be read. No secret is.
 pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     findings.listen(settings);
@@ -168,7 +183,10 @@ impl Findings {
                 );
             }
         }
-        // A file that is there but cannot be used is told now and not at the start.
+    }
+
+    /// A file that is there but cannot be used is told now and not at the start.
+    fn files(&mut self, settings: &Settings) {
         if let Err(error) = Access::new(&settings.tenants()) {
             self.say("receive.tenants", error.to_string());
         }

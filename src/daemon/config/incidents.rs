@@ -9,7 +9,7 @@ use super::check::Finding;
 use super::settings::Settings;
 use super::units::Period;
 use crate::core::incident;
-use crate::edge::api::{Gate, Role, TokenSettings, TokenSource};
+use crate::edge::api::{Caller, Gate, Role, TokenSettings, TokenSource};
 
 /// How signs become incidents, and when one is over.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -140,7 +140,7 @@ impl CatalogEntry {
             (Some(_), Some(_)) => {
                 Some("say once where the token is: token_file: FILE or token_env: NAME".to_owned())
             }
-            _ => self.token().err(),
+            _ => None,
         }
     }
 }
@@ -169,12 +169,11 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
         } else if token.name.trim().is_empty() {
             let said = "give it the name of whom it belongs to; the audit tells it";
             findings.push((format!("{path}.name"), said.to_owned()));
+        } else if Caller::is_own_name(&token.name) {
+            let said = "knothole, local, signal and names that begin with \"hook \" are its own in the audit; \
+                        write the name of whom the token belongs to";
+            findings.push((format!("{path}.name"), said.to_owned()));
         }
-    }
-    if findings.is_empty()
-        && let Err(error) = Gate::new(&settings.api_tokens())
-    {
-        findings.push(("api.tokens".to_owned(), error.to_string()));
     }
     if let Some(catalog) = &settings.catalog {
         findings.extend(catalog.problem().map(|said| ("catalog".to_owned(), said)));
@@ -192,6 +191,19 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
+/// What is wrong with the tokens themselves, of settings that are right.
+pub(super) fn check_secrets(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(error) = Gate::new(&settings.api_tokens()) {
+        findings.push(("api.tokens".to_owned(), error.to_string()));
+    }
+    let token = settings.catalog.as_ref().map(CatalogEntry::token);
+    if let Some(Err(said)) = token {
+        findings.push(("catalog".to_owned(), said));
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::from_text;
@@ -202,6 +214,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_told_with_a_way_out() {
+        for name in ["knothole", "Local", "signal", "hook ops"] {
+            let text =
+                format!("api:\n  tokens:\n    - {{ name: {name}, role: viewer, token_env: T }}\n");
+            let own = told(&text);
+            assert!(
+                own.contains("k.yaml:3") && own.contains("api.tokens[0].name"),
+                "{own}"
+            );
+            assert!(own.contains("write the name of whom"), "{own}");
+        }
         let both = "catalog: {url: 'https://b', token_file: /t, token_env: T}\n";
         assert!(told(both).contains("catalog: say once where the token is"));
         let over = told("incidents: {settle: 30s, quiet_for: 10s}\n");

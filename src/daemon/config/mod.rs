@@ -10,6 +10,7 @@ mod problem;
 mod read;
 mod remedies;
 mod restart;
+mod rule_tests;
 mod settings;
 mod silence_tests;
 mod incidents;
@@ -28,12 +29,14 @@ pub use incidents::{ApiSettings, ApiToken, CatalogEntry, IncidentSettings};
 pub use memory::HostMemory;
 pub use problem::{PROBLEMS_MAX, Problem, Problems};
 pub use remedies::{ActionRule, LimitSettings, RemediationSettings};
+pub use rule_tests::{Expected, RuleCase, RuleTests, load_rule_tests, rule_tests_from_text};
 pub use settings::{
     Learn, Listen, Model, Receive, Redact, RedactPattern, Sequence, ServiceBundle, Settings,
     Telemetry, Templates,
 };
 pub use silence_tests::{SilenceCase, load_silence_cases, silence_cases_from_text};
 pub use silences::{BudgetSettings, SilenceEntry, TeamEntry, WindowEntry};
+pub(crate) use systems::is_namespace;
 pub use systems::{ArgoEntry, FluxEntry, JenkinsEntry, KubernetesEntry, PolicyEntry};
 pub use tree::Origin;
 pub use units::{ByteSize, MemoryLimit, Period};
@@ -115,15 +118,29 @@ pub enum ConfigError {
 /// # Errors
 /// The file cannot be read, or anything in it or in `overrides` is wrong: then all of it.
 pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Settings, ConfigError> {
-    let text = match file {
-        Some(path) => read_file(path).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?,
-        None => String::new(),
-    };
-    let name = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
+    let (name, text) = named(file)?;
     from_text(&name, &text, overrides).map_err(ConfigError::Problems)
+}
+
+/// The same for whoever is not the daemon and need not have its tokens and certificates: those are not read.
+///
+/// # Errors
+/// The file cannot be read, or anything in it is wrong: then all of it.
+pub fn load_without_secrets(file: Option<&Path>) -> Result<Settings, ConfigError> {
+    let (name, text) = named(file)?;
+    checked(&name, &text, parse(&text, &[], check::check)).map_err(ConfigError::Problems)
+}
+
+/// What complaints call the file, and its text.
+fn named(file: Option<&Path>) -> Result<(String, String), ConfigError> {
+    let Some(path) = file else {
+        return Ok(("settings".to_owned(), String::new()));
+    };
+    let read = read_file(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    });
+    Ok((path.display().to_string(), read?))
 }
 
 /// Reads `text`, which complaints call `name`, and puts `overrides` over it.
@@ -131,14 +148,25 @@ pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Settings, Con
 /// # Errors
 /// All that is wrong with it.
 pub fn from_text(name: &str, text: &str, overrides: &[Override]) -> Result<Settings, Problems> {
-    let (settings, problems) = parse(text, overrides);
+    checked(name, text, parse(text, overrides, check::check_all))
+}
+
+fn checked(
+    name: &str,
+    text: &str,
+    (settings, problems): (Settings, Vec<Problem>),
+) -> Result<Settings, Problems> {
     match Problems::new(name, text, problems) {
         None => Ok(settings),
         Some(problems) => Err(problems),
     }
 }
 
-fn parse(text: &str, overrides: &[Override]) -> (Settings, Vec<Problem>) {
+fn parse(
+    text: &str,
+    overrides: &[Override],
+    check: fn(&Settings) -> Vec<check::Finding>,
+) -> (Settings, Vec<Problem>) {
     let mut tree = match Node::parse(text) {
         Ok(tree) => tree,
         Err(reason) => return (Settings::default(), vec![malformed(reason)]),
@@ -150,15 +178,11 @@ fn parse(text: &str, overrides: &[Override]) -> (Settings, Vec<Problem>) {
     let (mut settings, mut problems) = read::read::<Settings>(&mut tree);
     problems.extend(read_by_hand(&mut settings, &tree));
     problems.extend(make_redactor(&mut settings, &tree));
-    problems.extend(
-        check::check(&settings)
-            .into_iter()
-            .map(|(path, finding)| Problem {
-                origin: tree.origin_of(&path),
-                message: format!("{path}: {finding}"),
-                path,
-            }),
-    );
+    problems.extend(check(&settings).into_iter().map(|(path, finding)| Problem {
+        origin: tree.origin_of(&path),
+        message: format!("{path}: {finding}"),
+        path,
+    }));
     (settings, problems)
 }
 

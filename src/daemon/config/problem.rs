@@ -36,7 +36,16 @@ pub struct Problems {
 
 impl Problems {
     /// `None` where `list` is empty. Problems are put in the order of the file.
-    pub(super) fn new(file: &str, text: &str, mut list: Vec<Problem>) -> Option<Self> {
+    pub(super) fn new(file: &str, text: &str, list: Vec<Problem>) -> Option<Self> {
+        (!list.is_empty()).then(|| Self::listed(file, text, list))
+    }
+
+    /// The only problem there is.
+    pub(super) fn one(file: &str, text: &str, problem: Problem) -> Self {
+        Self::listed(file, text, vec![problem])
+    }
+
+    fn listed(file: &str, text: &str, mut list: Vec<Problem>) -> Self {
         list.sort_by_key(|problem| match problem.origin {
             Origin::File { line, column, .. } => (line, column),
             Origin::Outside(_) | Origin::Nowhere => (usize::MAX, 0),
@@ -55,11 +64,11 @@ impl Problems {
         let lines = lines
             .map(|(number, line)| (number, printable(line)))
             .collect();
-        (!list.is_empty()).then(|| Self {
+        Self {
             file: file.to_owned(),
             lines,
             list,
-        })
+        }
     }
 
     /// The problems, in the order of the file.

@@ -15,6 +15,14 @@ use crate::core::event::{ActionKind, AnomalyKind, Mode, Remedy};
 use crate::core::remedy::rule::{Limits, Rule};
 use crate::daemon::remediation::RemedySettings;
 
+/// Kinds of anomaly that are told of a service as a whole: they name nothing that anything could be done to.
+const OF_SERVICE: [AnomalyKind; 4] = [
+    AnomalyKind::Silence,
+    AnomalyKind::RateUp,
+    AnomalyKind::RateDown,
+    AnomalyKind::Burst,
+];
+
 /// An action that a rule asks for when an anomaly fits.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +223,8 @@ pub struct LimitSettings {
     pub ready_min: u32,
     /// The largest share of services in trouble at which anything is done.
     pub storm_share: f64,
+    /// At so many services in trouble nothing is done, whatever the share.
+    pub storm_services_max: u32,
 }
 
 impl Default for LimitSettings {
@@ -227,6 +237,7 @@ impl Default for LimitSettings {
             cool_down: Period::from(usual.cool_down),
             ready_min: usual.ready_min,
             storm_share: usual.storm_share_max,
+            storm_services_max: usual.storm_services_max,
         }
     }
 }
@@ -237,10 +248,17 @@ impl Settings {
         self.actions.iter().filter_map(ActionRule::rule).collect()
     }
 
-    /// Whether senders have to show who they are, and may speak for nobody else.
+    /// Whether senders have to show who they are, and may speak for nobody else: of several tenants each has
+    /// to be held to its own Kubernetes namespaces.
     pub fn senders_are_known(&self) -> bool {
         let tls = self.receive.tls.as_ref();
-        !self.receive.tenants.is_empty() || tls.is_some_and(|it| it.client_ca.is_some())
+        match self.receive.tenants.as_slice() {
+            [] => tls.is_some_and(|it| it.client_ca.is_some()),
+            [_] => true,
+            several => several
+                .iter()
+                .all(|tenant| tenant.resource.contains_key("k8s.namespace.name")),
+        }
     }
 
     /// The file that stops all actions while it is there.
@@ -276,6 +294,7 @@ impl Settings {
             cool_down: set.cool_down.get(),
             ready_min: set.ready_min,
             storm_share_max: set.storm_share,
+            storm_services_max: set.storm_services_max,
             has_policy: self.remediation.policy.is_some(),
             ..usual
         }
@@ -365,7 +384,73 @@ fn rule_findings(settings: &Settings, index: usize, rule: &ActionRule, found: &m
             );
         }
     }
+    for (place, kind) in rule.kinds.iter().enumerate() {
+        if OF_SERVICE.contains(kind) {
+            let what = format!(
+                "{} is told of a service as a whole and names no pod or workload, so nothing is ever done \
+                 about it; leave it out",
+                kind.name()
+            );
+            say(&format!("kinds[{place}]"), what);
+        }
+    }
+    if rule.action == ActionKind::GatewayWeight && rule.mode == Mode::Auto {
+        let what = "where requests go is never changed without a person; write mode: approve";
+        say("mode", what.to_owned());
+    }
     if let Some(missing) = systems::missing(&settings.remediation, rule) {
         say("mode", missing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::daemon::config::from_text;
+
+    /// What is said of a rule with these settings.
+    fn told(rule: &str) -> String {
+        let text = format!(
+            "actions:\n  - name: r\n{rule}remediation:\n  kubernetes: {{ server: 'https://k', token_file: t }}\n"
+        );
+        match from_text("k.yaml", &text, &[]) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_weight_is_never_set_without_a_person_and_who_asks_for_it_is_told() {
+        let rule = |mode: &str| {
+            told(&format!(
+                "    action: gateway_weight\n    mode: {mode}\n    route: r\n    backend: b\n    weight: 1\n"
+            ))
+        };
+        let said = rule("auto");
+        let place =
+            "k.yaml:4:11  actions[0].mode: where requests go is never changed without a person";
+        assert!(
+            said.contains(place) && said.contains("write mode: approve"),
+            "{said}"
+        );
+        assert_eq!(rule("approve"), "");
+    }
+
+    #[test]
+    fn a_rule_on_a_kind_that_names_no_target_is_told_with_its_line() {
+        let rule = |kind: &str| {
+            told(&format!(
+                "    action: webhook\n    kinds:\n      - sequence\n      - {kind}\n"
+            ))
+        };
+        for kind in ["silence", "rate_up", "rate_down", "burst"] {
+            let said = rule(kind);
+            let place =
+                format!("k.yaml:6:9  actions[0].kinds[1]: {kind} is told of a service as a whole");
+            assert!(
+                said.contains(&place) && said.contains("leave it out"),
+                "{said}"
+            );
+        }
+        assert_eq!(rule("new_template"), "");
     }
 }

@@ -8,8 +8,8 @@ use super::settings::Settings;
 use super::units::Period;
 use crate::core::record::Timestamp;
 use crate::core::silence::{
-    Day, LABELS, Matcher, Mode, SILENCES_MAX, Schedule, Silence, Silences, TEAMS_MAX, Team, Teams,
-    WINDOWS_MAX, Window, Zone, check_matchers, clock,
+    Day, FOREIGN_LABELS, LABELS, Matcher, Mode, SILENCES_MAX, Schedule, Silence, Silences,
+    TEAMS_MAX, Team, Teams, WINDOWS_MAX, Window, Zone, check_matchers, clock,
 };
 
 /// Somebody does not want to hear of something for a while.
@@ -168,7 +168,8 @@ pub(super) fn check(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     let silences = reader.silences(settings, now);
     reader.twice(&silences);
     reader.windows("windows", &settings.windows);
-    reader.windows(FREEZES, &settings.remediation.freeze);
+    let freezes = reader.windows(FREEZES, &settings.remediation.freeze);
+    reader.only_of_targets(&freezes);
     reader.count(FREEZES, settings.remediation.freeze.len(), WINDOWS_MAX);
     let rest = reader.budget(&settings.budget);
     reader.teams(settings, &rest);
@@ -221,6 +222,23 @@ impl Reader {
         let entries = entries.iter().enumerate();
         let read = entries.map(|(index, entry)| self.window(format!("{list}[{index}]"), entry));
         read.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+
+    /// Nothing that is asked for by what is not known of a target would ever be frozen.
+    fn only_of_targets(&mut self, freezes: &[Window]) {
+        for (index, window) in freezes.iter().enumerate() {
+            let mut names = window.matchers.iter().map(Matcher::name);
+            if let Some(name) = names.find(|name| FOREIGN_LABELS.contains(name)) {
+                let path = format!("{FREEZES}[{index}].matchers");
+                self.say(
+                    path,
+                    format!(
+                        "{name} says nothing of what is acted on; use service, namespace, environment, pod, \
+                         node, version or a resource attribute"
+                    ),
+                );
+            }
+        }
     }
 
     fn window(&mut self, path: String, entry: &WindowEntry) -> Option<Window> {

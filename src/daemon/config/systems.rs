@@ -340,7 +340,8 @@ fn secrets(set: &RemediationSettings) -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-fn is_namespace(name: &str) -> bool {
+/// Whether a namespace of Kubernetes can be called so.
+pub(crate) fn is_namespace(name: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_edge = |byte: Option<u8>| byte.is_some_and(|byte| byte != b'-');
     name.len() <= NAMESPACE_LEN_MAX

@@ -340,3 +340,23 @@ fn a_level_that_is_no_ascii_is_a_problem_and_not_a_panic() {
         "{told}"
     );
 }
+
+#[test]
+fn senders_are_known_where_none_of_several_tenants_may_speak_for_another() {
+    let known = |tenants: &str| {
+        let text = format!("receive: {{ tenants: [{tenants}] }}");
+        // That the files of the tokens are not there is of no matter here.
+        let settings: Settings = serde_saphyr::from_str(&text).unwrap();
+        settings.senders_are_known()
+    };
+    let tenant = |name: &str, resource: &str| {
+        format!("{{ name: {name}, token_file: t, resource: {{ {resource} }} }}")
+    };
+    let held = tenant("a", "k8s.namespace.name: [shop]");
+    assert!(!known(""));
+    assert!(known(&tenant("all", "")));
+    let both = |other: &str| known(&format!("{held}, {}", tenant("b", other)));
+    assert!(both("k8s.namespace.name: [bank]"));
+    assert!(!both(""));
+    assert!(!both("service.namespace: [bank]"));
+}

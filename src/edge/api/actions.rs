@@ -13,8 +13,8 @@ use super::changing::{Sent, apply, short};
 use super::gate::Denied;
 use super::reading::{Answer, Asked, LIMIT, known, moment, one, place, prefix};
 use super::routes::{By, Served, Shown, refusal};
-use super::{ActionQuery, Applied, Order, Role, objects};
-use crate::core::event::ActionState;
+use super::{ActionQuery, Applied, Lookup, Order, Role, objects};
+use crate::core::event::{ActionState, withheld};
 use crate::core::remedy::ledger::HookStatus;
 
 /// Longest reason for throwing the switch, in bytes: as much as its file is read.
@@ -84,8 +84,18 @@ pub(super) async fn actions(State(served): Shown, asked: Asked<Actions>) -> Answ
     Ok(answer(StatusCode::OK, &body))
 }
 
-pub(super) async fn action(State(served): Shown, id: Path<String>) -> Answer {
-    let found = one_action(&served, id).await?;
+/// Bodies of requests may hold secrets, such as the values of environment variables: those who may only look see
+/// what they change.
+pub(super) async fn action(State(served): Shown, id: Path<String>, Extension(by): By) -> Answer {
+    let mut found = one_action(&served, id).await?;
+    if by.role < Role::Operator {
+        for list in ["requests", "undo"] {
+            let requests = found["plan"][list].as_array_mut();
+            for request in requests.into_iter().flatten() {
+                request["body"] = withheld(request["body"].as_str().unwrap_or_default()).into();
+            }
+        }
+    }
     Ok(answer(StatusCode::OK, &found))
 }
 
@@ -186,7 +196,21 @@ pub(super) async fn throw(State(served): Shown, Extension(by): By, request: Requ
 /// The action that is meant by the beginning of its id, as every sink sends it.
 async fn one_action(served: &Arc<Served>, Path(id): Path<String>) -> Result<Value, Problem> {
     let prefix = prefix(&id)?;
-    let found = served.call(move |api| api.view.action(&prefix)).await?;
+    let asked = prefix.clone();
+    let looked_up = move |api: &super::Api| {
+        let found = api.view.action(&asked);
+        let is_incident = matches!(found, Lookup::Nothing)
+            && !matches!(api.view.incident(&asked), Lookup::Nothing);
+        (found, is_incident)
+    };
+    let (found, is_incident) = served.call(looked_up).await?;
+    if is_incident {
+        let error = "this is the id of an incident and of no action";
+        let hint = format!(
+            "knothole actions --state all --incident {prefix}, or GET /v1/actions?incident={prefix}, lists its actions"
+        );
+        return Err(Problem::new(StatusCode::NOT_FOUND, error, hint));
+    }
     one(found, "action", "GET /v1/actions lists them")
 }
 

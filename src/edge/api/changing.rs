@@ -279,6 +279,10 @@ pub(super) async fn apply(served: &Served, order: Order, by: Caller) -> Answer {
 impl Served {
     /// Has `order` carried out.
     pub(super) async fn order(&self, order: Order, by: Caller) -> Result<Applied, Problem> {
+        if let Order::Stop { .. } = order {
+            // Before it waits behind others.
+            self.api.desk.stop_at_once();
+        }
         let applied = self.call(move |api| api.desk.apply(order, &by)).await?;
         applied.map_err(|refusal| {
             let error = refusal.to_string();

@@ -10,6 +10,9 @@ use crate::core::event::Sign;
 use crate::core::record::Change;
 use crate::core::remedy::ledger::HookStatus;
 
+/// What the names of hooks begin with, as callers.
+pub(super) const HOOK: &str = "hook ";
+
 /// Carries orders out. May wait for a disk.
 pub trait Desk: Send + Sync + 'static {
     /// Does what `order` says, and writes into the audit who wanted what, also where it is refused.
@@ -18,6 +21,10 @@ pub trait Desk: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal`]: nothing was changed.
     fn apply(&self, order: Order, by: &Caller) -> Result<Applied, Refusal>;
+
+    /// Has nothing done to any cluster from now on, at least until an [`Order::Stop`] that follows was
+    /// applied. It waits for nothing.
+    fn stop_at_once(&self);
 }
 
 /// Who gives an order.
@@ -29,6 +36,23 @@ pub struct Caller {
     pub role: Role,
     /// Where they come from.
     pub address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// Whether knothole calls itself, a signal or one of the hooks by this name, so that no token may have it.
+    pub fn is_own_name(name: &str) -> bool {
+        let is = |own: &str| name.trim().eq_ignore_ascii_case(own);
+        let hook = name.trim_start().get(..HOOK.len());
+        ["knothole", "signal", super::gate::LOCAL]
+            .into_iter()
+            .any(is)
+            || hook.is_some_and(|begins| begins.eq_ignore_ascii_case(HOOK))
+    }
+
+    /// Whether it is knothole itself, a signal or a hook that is called so, and no person.
+    pub fn is_system(name: &str) -> bool {
+        Self::is_own_name(name) && name != super::gate::LOCAL
+    }
 }
 
 /// Something to be done. Texts are bounded in length and untrusted.

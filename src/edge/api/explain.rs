@@ -1,20 +1,22 @@
 //! An incident as an on-call engineer reads it at three in the morning.
 
+use std::sync::Arc;
+
 use super::page::Page;
 use super::words;
-use crate::core::event::{Incident, IncidentState, Sign, Verdict};
+use crate::core::event::{Action, Incident, IncidentState, Sign, Verdict};
 
 /// Most pieces of evidence told of the first suspect.
 const EVIDENCE_SHOWN: usize = 3;
 /// Most services told as spread.
 const PARTS_SHOWN: usize = 8;
-/// Digits of an id that are enough to name an incident.
-const SHORT_ID_LEN: usize = 8;
 
 /// What broke, since when, why probably, what changed, where it spread, what helped before and what is
 /// not known: text in lines of at most 80 characters, in which nothing that was logged acts on a
 /// terminal.
-pub fn explanation(incident: &Incident) -> String {
+///
+/// `actions` are those for it that are not over; the first few are told.
+pub fn explanation(incident: &Incident, actions: &[Arc<Action>]) -> String {
     let mut page = Page::default();
     page.plain(&incident.title);
     page.line(incident.severity.name(), &head(incident));
@@ -30,6 +32,9 @@ pub fn explanation(incident: &Incident) -> String {
     }
     page.line("spread", &spread(incident));
     history(incident, &mut page);
+    for line in words::actions(actions, short_id(incident)) {
+        page.line("action", &line);
+    }
     if incident.is_live() {
         page.line("page", &words::paging(incident));
     }
@@ -53,7 +58,7 @@ fn next(incident: &Incident) -> Option<String> {
 }
 
 fn short_id(incident: &Incident) -> &str {
-    incident.id.get(..SHORT_ID_LEN).unwrap_or(&incident.id)
+    words::short(&incident.id)
 }
 
 fn head(incident: &Incident) -> String {
@@ -158,18 +163,18 @@ mod tests {
 
     #[test]
     fn an_incident_reads_as_it_should_at_three_in_the_morning() {
-        insta::assert_snapshot!(explanation(&sample::incident()));
+        insta::assert_snapshot!(explanation(&sample::incident(), &[]));
     }
 
     #[test]
     fn what_is_not_known_is_said() {
-        insta::assert_snapshot!(explanation(&sample::quiet()));
+        insta::assert_snapshot!(explanation(&sample::quiet(), &[]));
     }
 
     proptest! {
         #[test]
         fn whatever_was_logged_it_stays_within_the_page(text in "\\PC{0,200}|[ \\x00-\\x1f\u{202e}\u{2028}a]{0,200}") {
-            let told = explanation(&sample::told_by(&text));
+            let told = explanation(&sample::told_by(&text), &[sample::action_told_by(&text).into()]);
             for line in told.lines() {
                 prop_assert!(line.chars().count() <= WIDTH, "{line}");
             }

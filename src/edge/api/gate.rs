@@ -26,7 +26,7 @@ const TOKEN_LEN_MIN: usize = 16;
 /// How often files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(2);
 /// Who somebody is where no token is asked for.
-const LOCAL: &str = "local";
+pub(super) const LOCAL: &str = "local";
 
 /// What somebody may do. Each may do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! An incident as the first page of a post-mortem.
 
+use std::sync::Arc;
+
 use super::time::{date, fine_clock, rfc3339};
 use super::words;
-use crate::core::event::{Incident, Sign, Verdict};
+use crate::core::event::{Action, Incident, Sign, Verdict};
 use crate::core::record::{Timestamp, inert};
 
 /// Most signs quoted with their lines.
@@ -15,7 +17,9 @@ const EMPTY: &str = "(empty)";
 ///
 /// What was logged cannot act in it: it stands in code spans and fenced blocks that it cannot end, so
 /// that it makes no link, image, heading or element of HTML, and names nobody.
-pub fn markdown(incident: &Incident) -> String {
+///
+/// `actions` are those for it that are not over; the first few are told.
+pub fn markdown(incident: &Incident, actions: &[Arc<Action>]) -> String {
     let mut page = front_matter(incident);
     push(&mut page, &format!("# {}\n", prose(&incident.title)));
     what(incident, &mut page);
@@ -32,6 +36,15 @@ pub fn markdown(incident: &Incident) -> String {
     let timeline = timeline(incident);
     section(&mut page, "Timeline", timeline.into_iter(), "Nothing yet.");
     done(incident, &mut page);
+    let actions = words::actions(actions, words::short(&incident.id));
+    if !actions.is_empty() {
+        section(
+            &mut page,
+            "Actions that are not over",
+            actions.into_iter(),
+            "",
+        );
+    }
     let unknown = incident.cause.unknown.iter().map(ToString::to_string);
     section(&mut page, "Not known", unknown, "Nothing that we know of.");
     page

@@ -1,6 +1,7 @@
 //! What is read.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
@@ -17,8 +18,8 @@ use super::answer::{Problem, answer};
 use super::feed::Heard;
 use super::routes::Shown;
 use super::time::{self, rfc3339, span};
-use super::{IncidentQuery, IncidentView, Lookup, Recent, explain, objects};
-use crate::core::event::IncidentState;
+use super::{ActionQuery, IncidentQuery, IncidentView, Lookup, Recent, explain, objects, words};
+use crate::core::event::{Action, ActionState, IncidentState};
 use crate::core::record::Timestamp;
 
 /// What Prometheus asks for first.
@@ -95,17 +96,34 @@ pub(super) async fn incident(served: Shown, id: Path<String>) -> Answer {
 }
 
 pub(super) async fn explanation(served: Shown, id: Path<String>) -> Answer {
-    let found = one_incident(served, id).await?;
-    let text = explain::explanation(&found.incident);
+    let (found, actions) = with_actions(served, id).await?;
+    let text = explain::explanation(&found.incident, &actions);
     let kind = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((kind, text).into_response())
 }
 
 pub(super) async fn markdown(served: Shown, id: Path<String>) -> Answer {
-    let found = one_incident(served, id).await?;
-    let text = super::markdown(&found.incident);
+    let (found, actions) = with_actions(served, id).await?;
+    let text = super::markdown(&found.incident, &actions);
     let kind = [(CONTENT_TYPE, "text/markdown; charset=utf-8")];
     Ok((kind, text).into_response())
+}
+
+/// The incident that is meant, and the actions for it that are not over: a few, and one more where there are more.
+async fn with_actions(
+    State(served): Shown,
+    id: Path<String>,
+) -> Result<(IncidentView, Vec<Arc<Action>>), Problem> {
+    let found = one_incident(State(Arc::clone(&served)), id).await?;
+    let states = ActionState::ALL.into_iter();
+    let query = ActionQuery {
+        states: states.filter(|state| !state.is_over()).collect(),
+        incident: Some(found.incident.id.clone()),
+        limit: words::ACTIONS_SHOWN + 1,
+        ..ActionQuery::default()
+    };
+    let actions = served.call(move |api| api.view.actions(&query)).await?;
+    Ok((found, actions))
 }
 
 /// The incident that is meant by the beginning of its id.

@@ -66,6 +66,8 @@ impl Desk for NobodyAtDesk {
     fn apply(&self, _: Order, _: &Caller) -> Result<Applied, Refusal> {
         Err(Refusal::Busy("nothing can be changed here".to_owned()))
     }
+
+    fn stop_at_once(&self) {}
 }
 
 fn system_time() -> Timestamp {

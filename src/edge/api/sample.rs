@@ -316,13 +316,16 @@ pub(super) fn action() -> Action {
             score: 0.997,
             first_seen: at(0),
             last_seen: at(64),
+            heard_at: at(64),
             anomalies: 4,
             model: "4be1".into(),
         },
         plan: Some(plan()),
+        approved: None,
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![
             step(11, ActionState::Asked, reason),
             step(

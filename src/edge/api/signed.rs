@@ -17,6 +17,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::answer::Problem;
 use super::changing::{BODY_BYTES_MAX, whole};
+use super::desk::HOOK;
 use super::listen::Peer;
 use super::routes::Served;
 use super::time::rfc3339;
@@ -125,7 +126,7 @@ async fn admitted(served: &Served, request: Request, next: Next) -> Result<Respo
     };
     let peer = head.extensions.get::<ConnectInfo<Peer>>();
     let caller = Caller {
-        name: format!("hook {signer}").into(),
+        name: format!("{HOOK}{signer}").into(),
         role: Role::Operator,
         address: peer.map(|ConnectInfo(Peer(peer))| peer.ip().to_canonical()),
     };

@@ -9,6 +9,7 @@ mod roles;
 mod schema;
 mod signed;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use axum::body::Body;
@@ -33,6 +34,8 @@ struct World {
     actions: Vec<Arc<Action>>,
     orders: Mutex<Vec<(Order, Caller)>>,
     refuses: Option<Refusal>,
+    /// How often all was stopped before an order was given.
+    stops: AtomicUsize,
 }
 
 use std::sync::Arc;
@@ -50,6 +53,7 @@ impl World {
             actions: vec![sample::action().into(), sample::quiet_action().into()],
             orders: Mutex::default(),
             refuses: None,
+            stops: AtomicUsize::new(0),
         }
     }
 
@@ -206,6 +210,10 @@ impl Desk for World {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         orders.push((order, by.clone()));
         Ok(applied)
+    }
+
+    fn stop_at_once(&self) {
+        self.stops.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -1,12 +1,38 @@
 //! What an incident says, in sentences. They hold log text as it is: whoever shows them makes it
 //! inert.
 
+use std::sync::Arc;
+
 use super::time::{clock, date, fine_clock, lasting};
 use crate::core::event::{
-    Before, Done, Incident, IncidentState, Lift, Mark, NearChange, Part, Relation, Sign, Suspect,
-    Verdict,
+    Action, Before, Done, Incident, IncidentState, Lift, Mark, NearChange, Part, Relation, Sign,
+    Suspect, Verdict,
 };
 use crate::core::record::{ChangeKind, Timestamp};
+
+/// Most actions of an incident that are told.
+pub(super) const ACTIONS_SHOWN: usize = 5;
+/// Digits of an id that are enough to name something.
+const SHORT_ID_LEN: usize = 8;
+
+/// As much of an id as people take.
+pub(super) fn short(id: &str) -> &str {
+    id.get(..SHORT_ID_LEN).unwrap_or(id)
+}
+
+/// Where each of `actions` stands and how to see more of it; `incident` is the short id of what they are for.
+pub(super) fn actions(actions: &[Arc<Action>], incident: &str) -> Vec<String> {
+    let told = actions.iter().take(ACTIONS_SHOWN).map(|action| {
+        let (kind, target) = (action.remedy.kind(), &action.target);
+        let (state, id) = (action.state.name(), short(&action.id));
+        format!("{kind} {target}: {state}; knothole actions show {id}")
+    });
+    let mut told: Vec<String> = told.collect();
+    if actions.len() > ACTIONS_SHOWN {
+        told.push(format!("and more; knothole actions --incident {incident}"));
+    }
+    told
+}
 
 /// Since when, and until when.
 pub(super) fn duration(incident: &Incident) -> String {

@@ -1,8 +1,10 @@
 //! An Application as Argo CD's API shows it: as much of it as is gone by.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::operation::{Operation, OperationState};
+use super::operation::{Operation, OperationState, parsed};
+use crate::core::record::Timestamp;
 use crate::core::remedy::facts::ArgoFacts;
 
 /// An application.
@@ -57,6 +59,8 @@ pub(super) struct Status {
 pub(super) struct Deployed {
     pub(super) id: i64,
     pub(super) revision: Option<Box<str>>,
+    source: Option<Value>,
+    deployed_at: Option<Box<str>>,
     pub(super) deploy_started_at: Option<Box<str>>,
     pub(super) initiated_by: Option<Initiator>,
 }
@@ -87,7 +91,8 @@ impl Application {
         let policy = self.spec.sync_policy.as_ref();
         let automated = policy.and_then(|it| it.automated.as_ref());
         // The last one is what is deployed.
-        let previous = match self.status.history.as_deref().unwrap_or_default() {
+        let history = self.status.history.as_deref().unwrap_or_default();
+        let previous = match history {
             [.., previous, _] => Some(previous),
             _ => None,
         };
@@ -96,9 +101,18 @@ impl Application {
             is_closed: Some(!can_sync),
             is_busy: self.is_busy(),
             previous: previous.map(|it| it.id),
+            replaced_at: released(history),
             project: self.spec.project.clone(),
             namespace: self.metadata.namespace.clone(),
             ..ArgoFacts::default()
         }
     }
+}
+
+/// When what is deployed was first: one that was gone back to was so before.
+fn released(history: &[Deployed]) -> Option<Timestamp> {
+    let last = history.last()?;
+    let same = |it: &&Deployed| it.revision == last.revision && it.source == last.source;
+    let first = history.iter().find(same)?;
+    first.deployed_at.as_deref().and_then(parsed)
 }

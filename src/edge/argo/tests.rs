@@ -129,6 +129,7 @@ async fn an_application_is_read_as_the_checks_need_it() {
         ArgoFacts {
             is_closed: Some(false),
             previous: Some(7),
+            replaced_at: parsed("2025-11-20T00:00:09Z"),
             project: "shop".into(),
             namespace: "argocd".into(),
             ..ArgoFacts::default()

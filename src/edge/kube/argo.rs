@@ -1,7 +1,8 @@
 //! What an Application object says, where Argo CD is asked through it.
 
-use super::objects::{Application, Operation, object};
+use super::objects::{Application, Deployed, Operation, object, timestamp};
 use crate::core::event::Object;
+use crate::core::record::Timestamp;
 use crate::core::remedy::facts::ArgoFacts;
 use crate::core::remedy::plan::ACTION_ANNOTATION;
 
@@ -28,6 +29,7 @@ pub(super) fn of_application(application: &Application) -> ArgoFacts {
         is_busy: application.operation.is_some()
             || matches!(phase, Some("Running" | "Terminating")),
         previous: previous.map(|it| it.id),
+        replaced_at: released(history.unwrap_or_default()),
         project: spec.map(|it| it.project.clone()).unwrap_or_default(),
         namespace: meta.namespace.as_deref().unwrap_or_default().into(),
         // Its status is a part of it, so that its generation rises all the time.
@@ -40,6 +42,14 @@ pub(super) fn of_application(application: &Application) -> ArgoFacts {
             .unwrap_or_default(),
         previous_source: previous.and_then(|it| it.source.clone()),
     }
+}
+
+/// When what is deployed was first: one that was gone back to was so before.
+fn released(history: &[Deployed]) -> Option<Timestamp> {
+    let last = history.last()?;
+    let same = |it: &&Deployed| it.revision == last.revision && it.source == last.source;
+    let first = history.iter().find(same)?;
+    timestamp(first.deployed_at.as_ref()?)
 }
 
 /// Whether the operation that an application was last asked for is that of the action `id`.

@@ -222,12 +222,15 @@ fn scaled(value: &Value, replicas: u32, is_up: bool) -> Option<u32> {
 pub(super) fn previous(deployment: &Workload, sets: Vec<Workload>) -> Option<Revision> {
     let owner = deployment.metadata.uid.as_deref()?;
     let current = revision(&deployment.metadata)?;
-    let (number, set) = sets
+    let (former, rest): (Vec<_>, Vec<_>) = sets
         .into_iter()
         .filter(|set| controller(&set.metadata).is_some_and(|it| it.uid == owner))
         .filter_map(|set| Some((revision(&set.metadata)?, set)))
-        .filter(|(number, _)| *number < current)
-        .max_by_key(|(number, _)| *number)?;
+        .partition(|(number, _)| *number < current);
+    let (number, set) = former.into_iter().max_by_key(|(number, _)| *number)?;
+    // A ReplicaSet that is gone back to keeps the time when it was made.
+    let in_place = rest.into_iter().find(|(number, _)| *number == current);
+    let made = in_place.and_then(|(_, set)| set.metadata.creation_timestamp);
     let mut template = set.spec?.template?;
     let labels = template.pointer_mut("/metadata/labels");
     if let Some(labels) = labels.and_then(Value::as_object_mut) {
@@ -237,6 +240,7 @@ pub(super) fn previous(deployment: &Workload, sets: Vec<Workload>) -> Option<Rev
         number,
         name: set.metadata.name?.into(),
         template,
+        replaced_at: made.as_ref().and_then(timestamp),
     })
 }
 

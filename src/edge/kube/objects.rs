@@ -243,9 +243,10 @@ pub(super) struct ApplicationStatus {
 
 /// What was deployed, oldest first.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Deployed {
     pub(super) id: i64,
+    pub(super) deployed_at: Option<Time>,
     pub(super) revision: Option<Box<str>>,
     pub(super) source: Option<Value>,
 }

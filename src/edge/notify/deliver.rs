@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::backoff::backoff;
 use super::config::Retry;
-use super::dispatch::Clock;
+use super::dispatch::{Clock, Stopped};
 use super::lanes::{Lane, Lanes};
 use super::metrics::{Outcome, SinkMetrics};
 use crate::core::record::Timestamp;
@@ -32,7 +32,7 @@ pub(crate) struct Message {
     pub(crate) body: Vec<u8>,
     /// When it was first offered.
     pub(crate) offered_at: Timestamp,
-    /// Not to be sent at or after this.
+    /// Not to be sent at or after this, nor while all actions are stopped: somebody acts on it.
     pub(crate) expires_at: Option<Timestamp>,
     /// What it has to keep its order with.
     #[serde(default)]
@@ -147,6 +147,7 @@ pub(crate) struct Courier<S> {
     pub(crate) sink: Arc<S>,
     pub(crate) manner: Manner,
     pub(crate) clock: Clock,
+    pub(crate) is_stopped: Stopped,
     pub(crate) ledger: Arc<Ledger>,
     /// Bounded by `Ledger::pending`, which counts what is in here too.
     pub(crate) queue: mpsc::UnboundedReceiver<Message>,
@@ -275,7 +276,8 @@ impl<S: Sink> Courier<S> {
         let is_late = |message: &Message| {
             message.expires_at.is_some_and(|end| {
                 // A clock that was put back must not make it good for longer.
-                end <= now || tried_for >= end.since(message.offered_at)
+                let is_over = end <= now || tried_for >= end.since(message.offered_at);
+                is_over || (self.is_stopped)()
             })
         };
         let all = delivery.batch.iter().cloned();

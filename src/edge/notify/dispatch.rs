@@ -21,6 +21,9 @@ use crate::edge::outgoing::Egress;
 /// Tells the time of day; the daemon's clock, or a test's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// Tells whether all actions are stopped.
+pub type Stopped = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What the sinks need to know of the daemon.
 #[derive(Clone)]
 pub struct Context {
@@ -28,6 +31,8 @@ pub struct Context {
     pub instance_id: Arc<str>,
     /// The time of day.
     pub clock: Clock,
+    /// While they are, nothing goes out that somebody acts on.
+    pub is_stopped: Stopped,
     /// Counts what happens; registered once, also when the configuration is read again.
     pub metrics: Metrics,
     /// Hears what need not be kept any more.

@@ -44,7 +44,7 @@ pub use config::{
     SlackConfig, StdoutConfig, WebhookConfig,
 };
 pub use deliver::Keeping;
-pub use dispatch::{Clock, Context, Dispatcher, StartError};
+pub use dispatch::{Clock, Context, Dispatcher, StartError, Stopped};
 pub use metrics::Metrics;
 pub use render::{
     INSTANCE_ATTRIBUTE, SCOPE_NAME, action_json, anomaly_of_json, event_json, incident_json,

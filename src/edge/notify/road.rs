@@ -27,7 +27,7 @@ use super::send::{
 };
 use super::standing::Standing;
 use super::undelivered::Undelivered;
-use crate::core::event::{ActionEvent, ActionStage, Event, Incident};
+use crate::core::event::{Event, Incident};
 use crate::core::record::Timestamp;
 
 /// How many more messages about incidents a full queue takes: anomalies must not crowd them out.
@@ -226,6 +226,7 @@ impl SinkRoad {
             sink: Arc::new(sink),
             manner,
             clock: Arc::clone(&context.clock),
+            is_stopped: Arc::clone(&context.is_stopped),
             ledger: Arc::clone(&ledger),
             queue,
             road: Road::default(),
@@ -288,7 +289,7 @@ impl SinkRoad {
                 body: (self.render)(&event, now)?,
                 offered_at: now,
                 expires_at: match &event {
-                    Event::Action(event) => good_until(event),
+                    Event::Action(event) => event.good_until(),
                     Event::Anomaly(_)
                     | Event::Incident(_)
                     | Event::Digest(_)
@@ -382,11 +383,6 @@ fn lane(event: &Event) -> Option<Lane> {
         }),
         Event::Anomaly(_) | Event::Change(_) => None,
     }
-}
-
-/// A proposal must not be delivered when its time is up; what became of an action may be late.
-fn good_until(event: &ActionEvent) -> Option<Timestamp> {
-    (event.stage == ActionStage::Proposed).then_some(event.action.expires_at)
 }
 
 /// A panic while the lock was held left nothing half done that matters here.

@@ -96,9 +96,13 @@ pub(super) fn proposed() -> Event {
 }
 
 pub(super) fn proposed_as(action: Action) -> Event {
+    told_as(ActionStage::Proposed, action)
+}
+
+pub(super) fn told_as(stage: ActionStage, action: Action) -> Event {
     Event::Action(Arc::new(ActionEvent {
         id: "facade00facade00facade00facade00".into(),
-        stage: ActionStage::Proposed,
+        stage,
         at: Timestamp::from_millis(1_763_700_001_000),
         action: Arc::new(action),
     }))
@@ -132,6 +136,7 @@ pub(super) fn action() -> Action {
             score: 0.97,
             first_seen: anomaly.first_seen,
             last_seen: anomaly.last_seen,
+            heard_at: anomaly.last_seen,
             anomalies: 1,
             model: anomaly.model.clone(),
         },
@@ -154,9 +159,11 @@ pub(super) fn action() -> Action {
             }],
             at,
         }),
+        approved: None,
         state: ActionState::Proposed,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![Step {
             at,
             state: ActionState::Proposed,

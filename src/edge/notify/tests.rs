@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ mod order;
 
 use super::secret::SigningKey;
 use super::*;
-use crate::core::event::Event;
+use crate::core::event::{Action, ActionStage, Event, Remedy};
 use crate::core::record::Timestamp;
 use crate::edge::outgoing::{Ask, Egress, Stub};
 
@@ -119,6 +119,7 @@ struct House {
     context: Context,
     registry: Registry,
     time: Arc<AtomicU64>,
+    is_stopped: Arc<AtomicBool>,
     kept: Arc<Kept>,
     _secrets: tempfile::TempDir,
 }
@@ -139,10 +140,13 @@ impl House {
         let mut registry = Registry::default();
         let time = Arc::new(AtomicU64::new(NOW.as_nanos()));
         let clock = Arc::clone(&time);
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&is_stopped);
         let kept = Arc::new(Kept::default());
         let context = Context {
             instance_id: "9f3c".into(),
             clock: Arc::new(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst))),
+            is_stopped: Arc::new(move || stopped.load(Ordering::SeqCst)),
             metrics: Metrics::register(&mut registry),
             keeping: kept.clone(),
             egress: Egress::default(),
@@ -153,6 +157,7 @@ impl House {
             context,
             registry,
             time,
+            is_stopped,
             kept,
             _secrets: secrets,
         }
@@ -329,6 +334,38 @@ async fn a_clock_that_was_put_back_makes_no_proposal_good_for_longer() {
     action.expires_at = NOW.plus(Duration::from_millis(20));
     house.dispatcher.offer(&sample::proposed_as(action), NOW);
     assert_eq!(house.close().await, []);
+    assert_eq!(house.outcome("expired"), 1);
+}
+
+#[tokio::test]
+async fn what_a_hook_is_told_to_do_ends_with_the_action_and_while_all_actions_are_stopped() {
+    let mut server = Server::start(|_, _| StatusCode::SERVICE_UNAVAILABLE.into_response()).await;
+    let order = || {
+        let action = Action {
+            remedy: Remedy::Webhook,
+            ..sample::action()
+        };
+        sample::told_as(ActionStage::Approved, action)
+    };
+    let house = House::webhook(server.address, QUICK);
+    house.dispatcher.offer(&order(), NOW);
+    let seen = server.next().await;
+    let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body["type"], "knothole.action.approved");
+    house.advance(sample::action().expires_at.since(NOW));
+    assert_eq!(house.close().await, []);
+    assert_eq!(house.outcome("expired"), 1);
+
+    let house = House::webhook(server.address, QUICK);
+    house.is_stopped.store(true, Ordering::SeqCst);
+    while server.seen.try_recv().is_ok() {}
+    house.dispatcher.offer(&order(), NOW);
+    // What became of an action is told all the same.
+    let done = sample::told_as(ActionStage::Executed, sample::action());
+    house.dispatcher.offer(&done, NOW);
+    let seen = server.next().await;
+    let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+    assert_eq!(body["type"], "knothole.action.executed");
     assert_eq!(house.outcome("expired"), 1);
 }
 

@@ -30,6 +30,11 @@ impl Undelivered {
         &self.message.id
     }
 
+    /// Whether whoever hears of it may act: a proposal, or what a hook is told to do.
+    pub fn is_acted_on(&self) -> bool {
+        self.message.expires_at.is_some()
+    }
+
     /// All else, for [`from_parts`](Self::from_parts).
     pub fn message(&self) -> Vec<u8> {
         // Text and numbers only, which can always be written.

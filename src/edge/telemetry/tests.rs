@@ -166,6 +166,35 @@ async fn logs_spans_and_metrics_leave_with_our_instance_id_and_without_the_expor
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn entries_of_the_audit_leave_whatever_the_level_is_unless_it_names_them() {
+    for (level, leaves) in [
+        ("error", true),
+        ("off", true),
+        ("info,knothole::audit=off", false),
+    ] {
+        let backend = Backend::default();
+        let settings = TelemetrySettings {
+            level: level.to_owned(),
+            ..to(backend.start().await)
+        };
+        let (subscriber, telemetry) = build(&settings, "instance-1").unwrap();
+        {
+            let _guard = tracing::subscriber::set_default(subscriber);
+            tracing::info!(target: AUDIT, number = 7, "The audit has a new entry.");
+            tracing::debug!("Something of no weight.");
+        }
+        telemetry.shutdown().await;
+        let text = format!("{:?}", backend.logs.lock().unwrap());
+        assert_eq!(
+            text.contains("The audit has a new entry."),
+            leaves,
+            "{level}: {text}"
+        );
+        assert!(!text.contains("of no weight"), "{level}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_accepts_and_never_answers_does_not_hold_up_the_shutdown() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());

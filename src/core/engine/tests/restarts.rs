@@ -103,3 +103,18 @@ fn a_snapshot_of_the_version_before_is_read() {
     let lost = Shard::new(replayed()).restore(&stream(), &saved, None, Timestamp::ZERO);
     assert!(lost.unwrap().rest.unwrap().to_string().contains("format 8"));
 }
+
+#[test]
+fn it_is_known_when_a_model_was_trained_but_of_one_that_was_given() {
+    let trained_at = |shard: &Shard| shard.status()[0].model.clone().unwrap().trained_at;
+    let at = Timestamp::from_millis(1_763_700_000_000);
+    let mut shard = Shard::new(replayed());
+    shard.install(&stream(), bundle(), at);
+    assert_eq!(trained_at(&shard), Some(at));
+    // A restart makes it no younger.
+    assert_eq!(trained_at(&restarted(&mut shard)), Some(at));
+    shard.install_given(&stream(), bundle(), at);
+    assert_eq!(trained_at(&shard), None);
+    shard.install(&stream(), bundle(), at.plus(Duration::from_secs(1)));
+    assert_eq!(trained_at(&shard), Some(at.plus(Duration::from_secs(1))));
+}

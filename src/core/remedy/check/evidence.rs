@@ -49,10 +49,14 @@ fn rests_on_missing(case: &Case<'_>) -> bool {
     kinds.all(|kind| is_missing(kind))
 }
 
-/// The trouble has gone on for long enough to be acted on without a person, and still shows.
+/// The trouble has gone on for long enough to be acted on without a person, and still shows. Without a person it
+/// counts how long anomalies came, by our clock: a record may say any time of itself, and one alone goes on for
+/// no time.
 pub(super) fn persisted(case: &Case<'_>) -> Option<Says> {
-    let evidence = &case.action.evidence;
+    let (action, evidence) = (case.action, &case.action.evidence);
     let (lasted, least) = (case.now.since(evidence.first_seen), case.rule?.persist);
+    let came = evidence.heard_at.since(action.asked_at);
+    let known = case.now.since(action.asked_at);
     let quiet = case.now.since(evidence.last_seen);
     Some(if lasted < least {
         let why = format!(
@@ -68,6 +72,18 @@ pub(super) fn persisted(case: &Case<'_>) -> Option<Says> {
         }
     } else if quiet > case.limits.quiet_max && !rests_on_missing(case) {
         wait(format!("the trouble was last seen {} ago", span(quiet)))
+    } else if action.mode == Mode::Auto && came < least {
+        let why = format!(
+            "anomalies have been coming for {} and must for {}",
+            span(came),
+            span(least)
+        );
+        // The next one may come soon. Where none does, a person is told.
+        if known < least.saturating_mul(2) {
+            wait(why)
+        } else {
+            needs_person(why)
+        }
     } else {
         pass(format!("the trouble has gone on for {}", span(lasted)))
     })
@@ -128,6 +144,10 @@ fn cluster_says(case: &Case<'_>) -> Option<String> {
             ));
         }
     }
+    // That another pod of the workload is away is no reason to evict this one: somebody else may have named it.
+    if case.reach() == Reach::Pod {
+        return None;
+    }
     let workload = facts.workload.as_ref()?;
     let (ready, wanted) = (workload.ready, workload.replicas);
     (ready < wanted).then(|| format!("{ready} of {} are Ready", count(wanted, "pod")))
@@ -168,7 +188,9 @@ pub(super) fn model(case: &Case<'_>) -> Option<Says> {
     }
     let most = case.limits.model_age_max;
     Some(match case.world.model_age {
-        None => needs_person("the service has no model yet"),
+        None => needs_person(
+            "the service has no model yet, or one of which nobody knows when it was trained",
+        ),
         Some(age) if age > most => needs_person(format!("its model is {} old", span(age))),
         Some(age) => pass(format!("its model is {} old", span(age))),
     })

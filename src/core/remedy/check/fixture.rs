@@ -68,6 +68,7 @@ impl Scene {
                 model_age: Some(mins(60)),
                 is_learning: false,
                 goes_on: true,
+                incident: None,
                 corroborated: None,
                 dependants: 1,
                 feedback: (0, 0),
@@ -257,13 +258,16 @@ fn action(remedy: Remedy) -> Action {
             score: 0.97,
             first_seen: NOW.minus(mins(3)),
             last_seen: NOW.minus(secs(20)),
+            heard_at: NOW,
             anomalies: 3,
             model: "m".into(),
         },
         plan: None,
+        approved: None,
         state: ActionState::Asked,
         acted_at: None,
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     }
@@ -337,6 +341,7 @@ fn facts(action: &Action) -> Facts {
         argo: is_argo.then(|| ArgoFacts {
             is_closed: Some(false),
             previous: Some(4),
+            replaced_at: Some(NOW.minus(mins(20))),
             project: "default".into(),
             namespace: "argocd".into(),
             ..ArgoFacts::default()
@@ -377,6 +382,7 @@ fn workload() -> WorkloadFacts {
             number: 3,
             name: "cart-5f".into(),
             template: json!({"metadata": {"labels": {"app": "cart"}}, "spec": {}}),
+            replaced_at: Some(NOW.minus(mins(20))),
         }),
         ..WorkloadFacts::default()
     }

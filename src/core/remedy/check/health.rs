@@ -70,9 +70,8 @@ pub(super) fn budget(case: &Case<'_>) -> Option<Says> {
 /// Enough pods stay Ready. A pod that is not Ready serves nobody: taking it away costs nothing, and
 /// [`pods_away`] looks at how the others are.
 pub(super) fn ready_stay(case: &Case<'_>) -> Option<Says> {
-    let kind = case.action.remedy.kind();
-    let is_pod = kind == ActionKind::RestartPod;
-    if !is_pod && kind != ActionKind::RestartWorkload && kind != ActionKind::RollBack {
+    let is_pod = case.reach() == Reach::Pod;
+    if !is_pod && !case.rolls_out() {
         return None;
     }
     let Some(facts) = case.facts else {
@@ -130,9 +129,10 @@ fn are(pods: u32) -> String {
 }
 
 /// Few of the workload's pods are away at once, the one that is to go among them; one always may be. So a
-/// pod that is the only one not Ready may go, and one whose fellows are away too may not.
+/// pod that is the only one not Ready may go, and one whose fellows are away too may not. How many a rollout takes
+/// away is the workload's own strategy; where that is many a person is asked.
 pub(super) fn pods_away(case: &Case<'_>) -> Option<Says> {
-    if case.reach() != Reach::Pod {
+    if case.reach() != Reach::Pod && !case.rolls_out() {
         return None;
     }
     let Some(facts) = case.facts else {
@@ -141,6 +141,9 @@ pub(super) fn pods_away(case: &Case<'_>) -> Option<Says> {
     let Some(workload) = &facts.workload else {
         return Some(unknown("the workload of the pod is not known"));
     };
+    if case.rolls_out() {
+        return Some(away_by_rollout(case.limits, workload));
+    }
     let is_ready = u32::from(facts.pod.as_ref()?.is_ready);
     let away = workload.replicas.saturating_sub(workload.ready);
     let (wanted, would) = (workload.replicas, away.saturating_add(is_ready));
@@ -151,6 +154,23 @@ pub(super) fn pods_away(case: &Case<'_>) -> Option<Says> {
     } else {
         wait(format!("{how} and at most {most} may be"))
     })
+}
+
+fn away_by_rollout(limits: &Limits, workload: &WorkloadFacts) -> Says {
+    let Some(away) = workload.away_max else {
+        return unknown("how many pods a rollout takes away is not known");
+    };
+    let wanted = workload.replicas;
+    let most = may_be_away(limits, wanted);
+    let how = format!(
+        "a rollout takes away {away} of {} at once",
+        count(wanted, "pod")
+    );
+    if away <= most {
+        pass(how)
+    } else {
+        needs_person(format!("{how} and at most {most} may be away"))
+    }
 }
 
 fn may_be_away(limits: &Limits, wanted: u32) -> u32 {
@@ -166,8 +186,7 @@ fn may_be_away(limits: &Limits, wanted: u32) -> u32 {
 /// Rollouts of the workload are not paused: what is changed in its template would wait until somebody
 /// resumes it, and then surprise them.
 pub(super) fn paused(case: &Case<'_>) -> Option<Says> {
-    let kind = case.action.remedy.kind();
-    if kind != ActionKind::RestartWorkload && kind != ActionKind::RollBack {
+    if !case.rolls_out() {
         return None;
     }
     let Some(facts) = case.facts else {
@@ -188,6 +207,7 @@ pub(super) fn rollout(case: &Case<'_>) -> Option<Says> {
     match case.reach() {
         Reach::Pod | Reach::Workload => {}
         Reach::Rollout => return Some(abortable(case)),
+        Reach::Argo if case.rolls_out() => {}
         Reach::Argo | Reach::Route | Reach::Elsewhere => return None,
     }
     let Some(facts) = case.facts else {
@@ -297,7 +317,8 @@ pub(super) fn argo(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// Requests still go somewhere once the weight is set.
+/// Requests still go somewhere once the weight is set, and a person agrees: where they go is never for a rule
+/// alone to say.
 pub(super) fn traffic(case: &Case<'_>) -> Option<Says> {
     let Remedy::GatewayWeight {
         backend, weight, ..
@@ -312,7 +333,7 @@ pub(super) fn traffic(case: &Case<'_>) -> Option<Says> {
         Some(rule) => stop(format!(
             "no backend of rule {rule} of the route would have any weight"
         )),
-        None => pass("requests still go somewhere"),
+        None => needs_person("requests still go somewhere, and a person says whether to there"),
     })
 }
 

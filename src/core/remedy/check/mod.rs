@@ -29,7 +29,8 @@
 //! | `autoscaler` ! | 5 | no autoscaler sets the replicas |
 //! | `pod_age` | 5 | the pod is old enough |
 //! | `argo` | 5 | Argo CD can do it now |
-//! | `traffic` ! | 5 | requests still go somewhere |
+//! | `traffic` ! | 5, 13 | requests still go somewhere, and a person agrees |
+//! | `revision` | 16 | what is rolled back was released just before the trouble, and nothing was rolled back lately |
 //! | `incident` | 7 | the trouble goes on |
 //! | `hearing` | 21 | records have been coming without a gap, where it counts that some did not |
 //! | `persisted` | 7 | the trouble has gone on for long enough, and still shows |
@@ -49,11 +50,11 @@
 //! | `cluster_in_flight` | 8 | few are under way at all |
 //! | `ramp` | 8 | for one incident one goes first, then two, then four |
 //! | `claim` | 11 | nobody else has claimed the workload |
-//! | `breaker` | 10 | the latest actions against this trouble did not all fail |
+//! | `breaker` | 10 | the latest actions against this trouble, or by this remedy on the workload, did not all fail |
 //! | `cluster_breaker` | 10 | the latest actions at all did not fail by half |
 //! | `storm` | 10 | not everything is in trouble |
 //! | `dependants` | 8 | few services call this one |
-//! | `recurrence` | 16 | the trouble does not come back and back |
+//! | `recurrence` | 16 | the trouble does not come back and back, and the remedy on the workload neither |
 //! | `ladder` | 16 | what the rule comes after was tried and did not help |
 //! | `track_record` | 19 | the remedy is not known to help too seldom |
 //! | `access` | 5, 20 | we may do what it takes |
@@ -66,6 +67,7 @@ mod evidence;
 mod health;
 mod owner;
 mod pace;
+mod revision;
 mod scope;
 mod trust;
 
@@ -133,6 +135,7 @@ pub const BEFORE: &[Check] = &[
     heals("pod_age", health::pod_age),
     heals("argo", health::argo),
     lasts("traffic", health::traffic),
+    heals("revision", revision::revision),
     heals("incident", evidence::incident),
     heals("hearing", evidence::hearing),
     heals("persisted", evidence::persisted),
@@ -213,12 +216,7 @@ pub enum Decide {
 /// its no heals. Where nothing was asked nothing is done.
 pub fn decision(checked: &[Checked], mode: Mode) -> Decide {
     let any = |verdict| checked.iter().any(|it| it.verdict == verdict);
-    let is_final = |it: &Checked| {
-        let mut all = BEFORE.iter().chain(AFTER);
-        it.verdict == CheckVerdict::Stop
-            && all.any(|check| check.is_final && *check.name == *it.check)
-    };
-    if checked.iter().any(is_final) {
+    if checked.iter().any(is_never) {
         Decide::Never
     } else if checked.is_empty() || any(CheckVerdict::Stop) || any(CheckVerdict::Wait) {
         Decide::Later
@@ -231,6 +229,28 @@ pub fn decision(checked: &[Checked], mode: Mode) -> Decide {
             Mode::Auto => Decide::Go,
         }
     }
+}
+
+/// Those of `checked` that [`decision`] goes by: what stops it for good, or else what holds it back now, or
+/// else what asks for a person.
+pub fn deciding(checked: &[Checked], mode: Mode) -> Vec<&Checked> {
+    let decided = decision(checked, mode);
+    let is_of_weight = |it: &&Checked| match (decided, it.verdict) {
+        (Decide::Go, _) | (_, CheckVerdict::Pass) => false,
+        (Decide::Never, _) => is_never(it),
+        (Decide::Later, CheckVerdict::Stop | CheckVerdict::Wait) => true,
+        (Decide::Later, CheckVerdict::Unknown) => mode >= Mode::Approve,
+        (Decide::Later, CheckVerdict::Ask) => false,
+        (Decide::NeedsPerson, _) => true,
+    };
+    checked.iter().filter(is_of_weight).collect()
+}
+
+/// Whether it is a no for good.
+pub fn is_never(checked: &Checked) -> bool {
+    let mut all = BEFORE.iter().chain(AFTER);
+    checked.verdict == CheckVerdict::Stop
+        && all.any(|check| check.is_final && *check.name == *checked.check)
 }
 
 /// Nothing against it.

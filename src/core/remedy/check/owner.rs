@@ -12,18 +12,7 @@ const OWNERS: [&str; 3] = ["Deployment", "StatefulSet", "Rollout"];
 
 /// Whether what is done makes pods go.
 fn takes_pods(case: &Case<'_>) -> bool {
-    match &case.action.remedy {
-        Remedy::RestartPod | Remedy::RestartWorkload | Remedy::RollBack => true,
-        Remedy::ArgoAction { action, .. } => **action == *"restart",
-        Remedy::Scale { .. }
-        | Remedy::ArgoSync { .. }
-        | Remedy::ArgoRollBack { .. }
-        | Remedy::JenkinsJob { .. }
-        | Remedy::FluxReceiver { .. }
-        | Remedy::AbortRollout { .. }
-        | Remedy::GatewayWeight { .. }
-        | Remedy::Webhook => false,
-    }
+    case.reach() == Reach::Pod || case.rolls_out()
 }
 
 /// Somebody makes a new pod, and it is somebody who may be touched.

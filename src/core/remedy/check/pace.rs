@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{Says, count, pass, span, stop, unread, wait};
 use crate::core::event::{Action, ActionState};
 use crate::core::record::Timestamp;
-use crate::core::remedy::book::{is_of, is_of_stream, is_same_workload};
+use crate::core::remedy::book::{is_of, is_of_stream, is_same_object, is_same_workload};
 use crate::core::remedy::case::Case;
+use crate::core::remedy::facts::Facts;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -24,10 +25,17 @@ pub(super) fn once(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// Whether an action of the past was on the same workload. Where one of the two does not name its workload,
-/// the service decides.
-fn is_on_same(case: &Case<'_>, past: &Action) -> bool {
+/// Whether an action of the past was on the same workload: by what the cluster said of both, and by names only
+/// where it said nothing of one. Where one of the two does not name its workload, the service decides.
+pub(super) fn is_on_same(case: &Case<'_>, past: &Action) -> bool {
     let (here, there) = (&case.action.target, &past.target);
+    let read = case.facts.and_then(Facts::found);
+    let claimed = past.plan.as_ref().and_then(|it| it.claims.as_ref());
+    if let (Some(read), Some((claimed, _))) = (read, claimed)
+        && let Some(is_same) = is_same_object(read, claimed)
+    {
+        return is_same;
+    }
     let workload = case.facts.and_then(|it| it.workload.as_ref());
     let is_half_named = here.workload.is_none() || there.workload.is_none();
     is_same_workload(here, there)
@@ -182,7 +190,7 @@ pub(super) fn ramp(case: &Case<'_>) -> Option<Says> {
     let helped = of_it()
         .filter(|it| it.state == ActionState::Effective)
         .count();
-    let under_way = of_it().filter(|it| it.state.is_in_flight()).count();
+    let under_way = of_it().filter(|it| it.is_in_flight()).count();
     let most = 1_u64 << helped.min(8);
     let how = format!(
         "{} of this incident under way, {helped} helped",

@@ -1,27 +1,69 @@
 //! Whether what was done before speaks for doing more.
 
-use super::pace::is_in_vain;
+use super::pace::{is_in_vain, is_on_same};
 use super::{Says, beta, count, needs_person, pass, span, stop, wait};
 use crate::core::event::{Action, ActionState};
 use crate::core::remedy::case::Case;
 
-/// The latest actions against this trouble did not all fail. After [`breaker_for`] one more may be tried;
-/// when it fails too it takes as long again.
+/// What of the past an action is judged by. The fingerprint alone is renewed by any new text, so that what the same
+/// remedy did to the workload counts too, whatever it was against, and the worse of the two is gone by.
+#[derive(Clone, Copy)]
+enum Alike {
+    /// What was done against the same trouble.
+    Trouble,
+    /// What the same kind of remedy did to the same workload.
+    Remedy,
+}
+
+impl Alike {
+    const ALL: [Self; 2] = [Self::Trouble, Self::Remedy];
+
+    fn holds(self, case: &Case<'_>, past: &Action) -> bool {
+        let action = case.action;
+        match self {
+            Self::Trouble => past.fingerprint == action.fingerprint,
+            Self::Remedy => past.remedy.kind() == action.remedy.kind() && is_on_same(case, past),
+        }
+    }
+
+    /// Against, or by, what.
+    fn what(self, case: &Case<'_>) -> String {
+        match self {
+            Self::Trouble => "against this trouble".to_owned(),
+            Self::Remedy => format!("by {} on this workload", case.action.remedy.kind()),
+        }
+    }
+}
+
+/// What is said of the two ways in which the past is alike, the graver; the first of two that are as grave.
+fn worse(says: impl Fn(Alike) -> Says) -> Says {
+    let [trouble, remedy] = Alike::ALL.map(says);
+    if remedy.0 > trouble.0 {
+        remedy
+    } else {
+        trouble
+    }
+}
+
+/// The latest actions against this trouble, or by this remedy on the workload, did not all fail. After
+/// [`breaker_for`] one more may be tried; when it fails too it takes as long again.
 ///
 /// [`breaker_for`]: crate::core::remedy::rule::Limits::breaker_for
 pub(super) fn breaker(case: &Case<'_>) -> Option<Says> {
-    let limits = case.limits;
-    let known = of_trouble(case).filter(|it| has_outcome(it.state));
+    Some(worse(|alike| breaker_of(case, alike)))
+}
+
+fn breaker_of(case: &Case<'_>, alike: Alike) -> Says {
+    let (limits, what) = (case.limits, alike.what(case));
+    let same = case.book.iter().filter(|it| alike.holds(case, it));
+    let known = same.filter(|it| has_outcome(it.state));
     let in_vain: Vec<&Action> = known.take_while(|it| is_in_vain(it.state)).collect();
     let last = in_vain.first().and_then(|it| it.acted_at);
     let ago = last.map_or(limits.breaker_for, |at| case.now.since(at));
     let times = in_vain.len() as u64;
-    let how = format!(
-        "the latest {} against this trouble did not help",
-        count(times, "action")
-    );
-    Some(if times == 0 {
-        pass("no action against this trouble was in vain lately")
+    let how = format!("the latest {} {what} did not help", count(times, "action"));
+    if times == 0 {
+        pass(format!("no action {what} was in vain lately"))
     } else if times >= u64::from(limits.breaker_max) && ago < limits.breaker_for {
         stop(format!(
             "{how}, the last {} ago: nothing is done for {}",
@@ -30,15 +72,7 @@ pub(super) fn breaker(case: &Case<'_>) -> Option<Says> {
         ))
     } else {
         pass(how)
-    })
-}
-
-/// The actions of the past against the same trouble, latest first.
-fn of_trouble<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Action> {
-    let fingerprint = &case.action.fingerprint;
-    case.book
-        .iter()
-        .filter(move |it| it.fingerprint == *fingerprint)
+    }
 }
 
 /// Whether it is known what became of an action.
@@ -75,10 +109,8 @@ pub(super) fn cluster_breaker(case: &Case<'_>) -> Option<Says> {
 pub(super) fn storm(case: &Case<'_>) -> Option<Says> {
     let (limits, (heard, troubled)) = (case.limits, case.world.services);
     let how = format!("{troubled} of {} are in trouble", count(heard, "service"));
-    let is_storm = troubled >= limits.storm_services_min
-        && f64::from(troubled) >= limits.storm_share_max * f64::from(heard);
     let ago = case.world.storm_at.map(|at| case.now.since(at));
-    Some(if is_storm {
+    Some(if limits.is_storm((heard, troubled)) {
         stop(format!("{how}: what they share is the cause"))
     } else if let Some(ago) = ago.filter(|ago| *ago < limits.storm_cool_down) {
         let least = span(limits.storm_cool_down);
@@ -108,23 +140,27 @@ fn calls(services: u32) -> String {
 
 /// The trouble does not come back and back: what is done about it does not reach its cause.
 pub(super) fn recurrence(case: &Case<'_>) -> Option<Says> {
+    Some(worse(|alike| recurrence_of(case, alike)))
+}
+
+fn recurrence_of(case: &Case<'_>, alike: Alike) -> Says {
     let period = case.limits.recurrence_period;
-    let fingerprint = &case.action.fingerprint;
     let lately = case.book.within(period, case.now);
-    let times = lately.filter(|it| it.fingerprint == *fingerprint).count() as u64;
+    let times = lately.filter(|it| alike.holds(case, it)).count() as u64;
     let how = format!(
-        "{} against this trouble within {}",
+        "{} {} within {}",
         count(times, "action"),
+        alike.what(case),
         span(period)
     );
-    Some(if times >= u64::from(case.limits.recurrences_max) {
+    if times >= u64::from(case.limits.recurrences_max) {
         needs_person(format!(
             "{how}: it keeps coming back, so what is done does not reach its cause; a person has \
              to look"
         ))
     } else {
         pass(how)
-    })
+    }
 }
 
 /// What the rule comes after was tried in this incident and did not help.
@@ -156,7 +192,7 @@ pub(super) fn ladder(case: &Case<'_>) -> Option<Says> {
     })
 }
 
-/// The remedy is not known to help too seldom against this trouble.
+/// The remedy is not known to help too seldom against this trouble, or on this workload.
 ///
 /// A person is asked once it is likely (at least [`success_doubt`]) that it helps less often than
 /// [`success_min`], going by a Beta distribution with even odds before anything is known. It is the chance of
@@ -166,18 +202,22 @@ pub(super) fn ladder(case: &Case<'_>) -> Option<Says> {
 /// [`success_doubt`]: crate::core::remedy::rule::Limits::success_doubt
 /// [`success_min`]: crate::core::remedy::rule::Limits::success_min
 pub(super) fn track_record(case: &Case<'_>) -> Option<Says> {
+    Some(worse(|alike| track_record_of(case, alike)))
+}
+
+fn track_record_of(case: &Case<'_>, alike: Alike) -> Says {
     let (action, limits) = (case.action, case.limits);
     let kind = action.remedy.kind();
-    let (helped, not) = case.book.record_of(&action.fingerprint, kind);
-    let how = format!(
-        "{kind} helped {helped} of {} against this trouble",
-        count(helped + not, "time")
-    );
-    Some(
-        if beta::is_likely_below(helped, not, limits.success_min, limits.success_doubt) {
-            needs_person(format!("{how}: too seldom to use it without a person"))
-        } else {
-            pass(how)
-        },
-    )
+    let same = |past: &Action| past.remedy.kind() == kind && alike.holds(case, past);
+    let (helped, not) = case.book.record_of(&same);
+    let how = format!("{kind} helped {helped} of {}", count(helped + not, "time"));
+    let how = match alike {
+        Alike::Trouble => format!("{how} against this trouble"),
+        Alike::Remedy => format!("{how} on this workload"),
+    };
+    if beta::is_likely_below(helped, not, limits.success_min, limits.success_doubt) {
+        needs_person(format!("{how}: too seldom to use it without a person"))
+    } else {
+        pass(how)
+    }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::entry::{Entry, UnderWay};
-use super::{CLAIM_MIN, Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
-use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy};
+use super::reasons::{against, not_done, reasons, reasons_of};
+use super::{Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
+use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Mode, Plan, Remedy, Target};
 use crate::core::record::Timestamp;
 use crate::core::remedy::case::{Case, Reach, World};
 use crate::core::remedy::check::{self, Decide};
@@ -29,11 +30,25 @@ impl Ledger {
     /// Lets time pass until `now`.
     pub fn advance(&mut self, world: WorldOf<'_>, now: Timestamp) {
         self.signs.forget(now);
+        self.adopt(world);
+        self.take_over(world, now);
         let due = self.open.iter().filter(|(_, entry)| entry.due <= now);
         let due: Vec<Box<str>> = due.map(|(id, _)| id.clone()).collect();
         self.is_touched |= !due.is_empty();
         for id in due {
             self.turn(&id, world, now);
+        }
+    }
+
+    /// What was asked for before its incident was told belongs to it since.
+    fn adopt(&mut self, world: WorldOf<'_>) {
+        let actions = self.open.values_mut().map(|entry| &mut entry.action);
+        for action in actions.filter(|it| it.incident.is_none()) {
+            if let Some((id, fingerprint)) = world(action).incident {
+                action.incident = Some(id);
+                action.fingerprint = fingerprint;
+                self.is_touched = true;
+            }
         }
     }
 
@@ -95,8 +110,16 @@ impl Ledger {
             self.looked(id, None, world, now);
             return;
         }
-        if let Some(why) = self.hopeless(id, world, now) {
-            self.finish(id, ActionState::Denied, &why, now);
+        if let Some(never) = self.hopeless(id, world, now) {
+            let Some(entry) = self.open.get_mut(id) else {
+                return;
+            };
+            let (state, why) = match (entry.action.mode, reasons_of(&never)) {
+                (Mode::Observe, why) => (ActionState::Observed, not_done(&why)),
+                (Mode::Suggest | Mode::Approve | Mode::Auto, why) => (ActionState::Denied, why),
+            };
+            entry.is_never(never, now);
+            self.finish(id, state, &why, now);
             return;
         }
         let Some(entry) = self.open.get(id) else {
@@ -109,8 +132,8 @@ impl Ledger {
         self.hand_out(id, errand, now);
     }
 
-    /// Why it will never be done, whatever the cluster shows: then that is not even read.
-    fn hopeless(&self, id: &str, world: WorldOf<'_>, now: Timestamp) -> Option<String> {
+    /// The checks by which it will never be done, whatever the cluster shows: then that is not even read.
+    fn hopeless(&self, id: &str, world: WorldOf<'_>, now: Timestamp) -> Option<Vec<Checked>> {
         let entry = self.open.get(id)?;
         if entry.action.was_sent() {
             return None;
@@ -126,9 +149,9 @@ impl Ledger {
             limits: &self.limits,
             now,
         };
-        let checks = check::ask_before(&case);
-        let is_never = check::decision(&checks, entry.action.mode) == Decide::Never;
-        is_never.then(|| reasons_of(&checks))
+        let mut checks = check::ask_before(&case);
+        checks.retain(check::is_never);
+        (!checks.is_empty()).then_some(checks)
     }
 
     fn wait_for_others(&mut self, id: &str, now: Timestamp) {
@@ -168,7 +191,13 @@ impl Ledger {
             self.reviewed(id, None, world, now);
             return;
         }
-        self.look(id, world, now);
+        if let Some(entry) = self.open.get(id) {
+            let errand = Errand::Look {
+                remedy: entry.action.remedy.clone(),
+                target: to_review(&entry.action),
+            };
+            self.hand_out(id, errand, now);
+        }
     }
 
     /// Gives a task out once what changed is on disk.
@@ -197,6 +226,7 @@ impl Ledger {
         world: WorldOf<'_>,
         now: Timestamp,
     ) {
+        let lasts = self.claim_lasts();
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
@@ -213,12 +243,11 @@ impl Ledger {
                 return;
             }
         };
-        let was = entry.action.plan.as_ref().map(|plan| plan.hash.clone());
         let hash = plan::hash(&draft);
-        let is_as_approved = was.as_ref() == Some(&hash);
+        let approved = entry.action.approved.as_ref();
+        let is_another = approved.is_some_and(|it| it.plan != hash);
         let target = &entry.action.target;
         let claims = entry.facts.as_ref().map(|facts| facts.claimed(target));
-        let lasts = self.limits.cool_down.max(CLAIM_MIN);
         entry.revise(Plan {
             hash,
             subject: draft.subject,
@@ -228,8 +257,8 @@ impl Ledger {
             checks: Vec::new(),
             at: now,
         });
-        if entry.approved_by.is_some() && !is_as_approved {
-            entry.approved_by = None;
+        if is_another {
+            entry.action.approved = None;
             let why = "what would be done is not what was approved any more; approve it again";
             self.check(id, world, now);
             self.step(id, ActionState::Proposed, ("knothole", why), now);
@@ -242,14 +271,14 @@ impl Ledger {
         }
     }
 
-    /// Whether anybody is asked before it goes on: the cluster, or without one the policy of what is done
-    /// elsewhere.
+    /// Whether anybody is asked before it goes on: the cluster, the policy, or without both whoever does what is
+    /// done elsewhere.
     fn is_rehearsed(&self, id: &str) -> bool {
         let elsewhere = |entry: &Entry| {
             let action = &entry.action;
             Reach::of(action.remedy.kind()) == Reach::Elsewhere && action.mode >= Mode::Approve
         };
-        self.can_act || self.open.get(id).is_some_and(elsewhere)
+        self.can_act || self.limits.has_policy || self.open.get(id).is_some_and(elsewhere)
     }
 
     fn rehearse(&mut self, id: &str, now: Timestamp) {
@@ -296,12 +325,11 @@ impl Ledger {
             _ => check::ask_all(&case),
         };
         let way = way_of(entry, &checks, self.can_act);
-        if let Some(plan) = self
-            .open
-            .get_mut(id)
-            .and_then(|entry| entry.action.plan.as_mut())
-        {
-            plan.checks = checks;
+        if let Some(entry) = self.open.get_mut(id) {
+            entry.involved = Some(standing.involved);
+            if let Some(plan) = &mut entry.action.plan {
+                plan.checks = checks;
+            }
         }
         way
     }
@@ -316,9 +344,7 @@ impl Ledger {
             let why = match way {
                 Way::On => "it would have been done".to_owned(),
                 Way::Person => format!("a person would have been asked: {reasons}"),
-                Way::Later | Way::Nowhere => {
-                    format!("it would not have been done: {reasons}")
-                }
+                Way::Later | Way::Nowhere => not_done(&reasons),
             };
             self.step(id, ActionState::Observed, ("knothole", &why), now);
             return;
@@ -333,15 +359,26 @@ impl Ledger {
             }
             Way::Nowhere => self.finish(id, ActionState::Denied, &reasons, now),
             Way::Person => {
-                let why = match reasons.is_empty() {
-                    true => "a person or a hook decides".to_owned(),
-                    false => reasons,
+                let withdrawn = self.withdrawn(id);
+                let why = match (withdrawn, reasons.is_empty()) {
+                    (true, _) => {
+                        format!("it asks for more than was approved; approve it again: {reasons}")
+                    }
+                    (false, true) => "a person or a hook decides".to_owned(),
+                    (false, false) => reasons,
                 };
                 self.step(id, ActionState::Proposed, ("knothole", &why), now);
                 self.wait_on(id, now);
             }
             Way::On => self.set_off(id, now),
         }
+    }
+
+    /// A check asks that did not when it was approved: the approval does not hold any more. Whether there was
+    /// one.
+    fn withdrawn(&mut self, id: &str) -> bool {
+        let entry = self.open.get_mut(id);
+        entry.is_some_and(|entry| entry.action.approved.take().is_some())
     }
 
     /// It waits for a person or a hook; where its rule is automatic it is looked at again meanwhile.
@@ -375,7 +412,7 @@ impl Ledger {
             .min(entry.action.expires_at);
         entry.due = entry.due.max(now.plus(std::time::Duration::from_secs(1)));
         // It stays approved: the person need not come back.
-        let state = match entry.approved_by {
+        let state = match entry.action.approved {
             Some(_) => ActionState::Approved,
             None => ActionState::Blocked,
         };
@@ -385,7 +422,7 @@ impl Ledger {
             .last()
             .map_or(Timestamp::ZERO, |it| it.at);
         let is_news = match entry.action.state {
-            ActionState::Approved => entry.approved_by.is_none(),
+            ActionState::Approved => entry.action.approved.is_none(),
             ActionState::Blocked => *entry.about != *about && now.since(last) >= SAID_AGAIN,
             _ => true,
         };
@@ -400,7 +437,7 @@ impl Ledger {
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
-        let by = entry.approved_by.clone();
+        let by = entry.action.approved.as_ref().map(|it| it.by.clone());
         let is_hook = entry.action.remedy == Remedy::Webhook;
         let why = by.as_ref().map_or_else(
             || "every check passed".to_owned(),
@@ -409,10 +446,12 @@ impl Ledger {
         if by.is_none() && !is_hook {
             self.step(id, ActionState::Approved, ("knothole", &why), now);
         }
+        let unrest = self.unrest(id, now);
         let Some(entry) = self.open.get_mut(id) else {
             return;
         };
         entry.action.acted_at = Some(now);
+        entry.action.unrest = unrest;
         entry.action.before = entry.facts.as_ref().and_then(Facts::health);
         if is_hook {
             // The hook is told by this very step.
@@ -434,6 +473,23 @@ impl Ledger {
     }
 }
 
+/// What is read for whether it helped: the workload that was claimed, since the pod may be gone.
+fn to_review(action: &Action) -> Target {
+    let mut target = action.target.clone();
+    let claimed = action.plan.as_ref().and_then(|plan| plan.claims.as_ref());
+    if let Some((object, _)) = claimed.filter(|(it, _)| is_workload(&it.kind)) {
+        target.workload = Some((object.kind.clone(), object.name.clone()));
+    }
+    target
+}
+
+fn is_workload(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "Rollout"
+    )
+}
+
 /// What a task of the action is known by.
 fn task_id(action: &str, number: u64) -> Box<str> {
     format!("{action}#{number}").into()
@@ -450,8 +506,8 @@ pub(super) fn is_with_hook(action: &Action) -> bool {
     action.remedy == Remedy::Webhook && action.was_sent()
 }
 
-/// Where it goes from what the checks say. A person who approved the plan has allowed what checks ask
-/// about, and nothing else.
+/// Where it goes from what the checks say. A person who approved the plan has allowed what checks asked
+/// about then, and nothing else.
 fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
     let mode = entry.action.mode;
     let is_hook = entry.action.remedy == Remedy::Webhook;
@@ -461,7 +517,7 @@ fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
         Mode::Suggest | Mode::Approve | Mode::Auto => mode,
     };
     let decided = match check::decision(checks, judged) {
-        Decide::NeedsPerson if entry.approved_by.is_some() => Decide::Go,
+        Decide::NeedsPerson if is_answered(&entry.action, checks) => Decide::Go,
         decided => decided,
     };
     match (decided, mode) {
@@ -475,30 +531,9 @@ fn way_of(entry: &Entry, checks: &[Checked], can_act: bool) -> Way {
     }
 }
 
-/// The checks that speak against it, by name.
-fn against(action: &Action) -> String {
-    let checks = action.plan.iter().flat_map(|plan| &plan.checks);
-    let against = checks.filter(|it| it.verdict != CheckVerdict::Pass);
-    let names: Vec<&str> = against.map(|it| &*it.check).collect();
-    names.join(" ")
-}
-
-/// What speaks against it, the gravest first.
-fn reasons(action: &Action) -> String {
-    let checks = action.plan.as_ref().map(|plan| &plan.checks);
-    checks.map_or_else(String::new, |checks| reasons_of(checks))
-}
-
-fn reasons_of(checks: &[Checked]) -> String {
-    let mut against: Vec<&Checked> = checks
-        .iter()
-        .filter(|it| it.verdict != CheckVerdict::Pass)
-        .collect();
-    against.sort_by_key(|it| std::cmp::Reverse(it.verdict));
-    let texts: Vec<&str> = against.iter().take(3).map(|it| &*it.why).collect();
-    let more = against.len().saturating_sub(texts.len());
-    match more {
-        0 => texts.join("; "),
-        more => format!("{}; and {more} more", texts.join("; ")),
-    }
+/// Whether a person has approved all that is asked about.
+fn is_answered(action: &Action, checks: &[Checked]) -> bool {
+    let mut asking = checks.iter().filter(|it| it.verdict == CheckVerdict::Ask);
+    let approved = action.approved.as_ref();
+    approved.is_some_and(|approved| asking.all(|it| approved.asked.contains(&it.check)))
 }

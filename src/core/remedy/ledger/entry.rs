@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::core::event::{Action, ActionState, Plan, Step};
-use crate::core::record::Timestamp;
+use crate::core::event::{Action, ActionState, Checked, Plan, Step};
+use crate::core::record::{StreamKey, Timestamp};
 use crate::core::remedy::facts::{Facts, Rehearsal};
 
 /// So many plans of before are remembered, to say what changed.
@@ -27,10 +27,13 @@ pub(super) struct Entry {
     pub(super) due: Timestamp,
     /// What was against it when that was last written down.
     pub(super) about: Box<str>,
-    /// Whose approval holds for the plan.
-    pub(super) approved_by: Option<Box<str>>,
+    /// The services that took part in the incident when the checks were asked last.
+    pub(super) involved: Option<Vec<StreamKey>>,
     /// What would have been done when it was looked at before, oldest first.
     pub(super) former: VecDeque<Plan>,
+    /// What is asked for to the same end by another incident, until it is known whether that of the action
+    /// goes on.
+    pub(super) anew: Option<Box<Action>>,
 }
 
 /// A task that was handed out.
@@ -43,13 +46,7 @@ pub(super) struct UnderWay {
 impl Entry {
     /// One that is to be looked at now.
     pub(super) fn new(action: Action, now: Timestamp) -> Self {
-        // What was proposed again since is another plan, which nobody approved.
-        let steps = action.steps.iter().rev();
-        let approved = steps
-            .take_while(|step| step.state != ActionState::Proposed)
-            .find(|step| step.state == ActionState::Approved && is_person(step));
         Self {
-            approved_by: approved.map(|step| step.by.clone()),
             action,
             facts: None,
             rehearsal: None,
@@ -59,7 +56,37 @@ impl Entry {
             is_read: false,
             about: "".into(),
             due: now,
+            involved: None,
             former: VecDeque::new(),
+            anew: None,
+        }
+    }
+
+    /// The same action is asked for by `asked` from now on. What somebody approved was for something else, and
+    /// what comes back of a task that is under way belongs to it.
+    pub(super) fn ask_anew(&mut self, asked: Action, now: Timestamp) {
+        let was = &mut self.action;
+        let (steps, plan) = (std::mem::take(&mut was.steps), was.plan.take());
+        *was = Action {
+            id: was.id.clone(),
+            asked_at: was.asked_at,
+            steps,
+            plan,
+            ..asked
+        };
+        self.under_way = None;
+        self.rehearsal = None;
+        self.due = now;
+    }
+
+    /// These checks forbid it for good, so that it is not even looked at.
+    pub(super) fn is_never(&mut self, checks: Vec<Checked>, now: Timestamp) {
+        match &mut self.action.plan {
+            Some(plan) => {
+                plan.checks = checks;
+                plan.at = now;
+            }
+            None => self.action.plan = Some(unplanned(checks, now)),
         }
     }
 
@@ -88,6 +115,24 @@ impl Entry {
         }
         steps.push(step);
     }
+}
+
+/// What the checks say where it is not known what would be done.
+pub(super) fn unplanned(checks: Vec<Checked>, at: Timestamp) -> Plan {
+    Plan {
+        hash: "".into(),
+        subject: None,
+        claims: None,
+        requests: Vec::new(),
+        undo: Vec::new(),
+        checks,
+        at,
+    }
+}
+
+/// Whether what people said before holds no more.
+pub(super) fn begins_anew(step: &Step) -> bool {
+    matches!(step.state, ActionState::Asked | ActionState::Proposed)
 }
 
 /// Whether somebody else said so.

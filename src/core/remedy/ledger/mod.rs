@@ -8,6 +8,7 @@
 mod asking;
 mod entry;
 mod deciding;
+mod reasons;
 mod results;
 mod revised;
 mod verdicts;
@@ -44,8 +45,9 @@ const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// After so long it is told that nobody can say whether something took place: an API server may go on for more
 /// than a minute with a request that was given up, and people are not to wait for that.
 const SETTLE_MAX: Duration = Duration::from_secs(55);
-/// The shortest time for which a workload is claimed.
-const CLAIM_MIN: Duration = Duration::from_secs(60);
+/// The shortest time for which a workload is claimed: longer than a request that was sent late
+/// ([`Ledger::SEND_WITHIN`]) and is gone on with by a server after it was given up.
+const CLAIM_MIN: Duration = Duration::from_secs(200);
 
 /// Something to be done outside; the answer is a [`Report`] with the same id.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,13 @@ pub struct Task {
     pub id: Box<str>,
     /// What.
     pub errand: Errand,
+}
+
+impl Task {
+    /// The id of the action that it is for.
+    pub fn action(&self) -> &str {
+        deciding::task_of(&self.id).map_or(&*self.id, |(action, _)| action)
+    }
 }
 
 /// What is to be done outside.
@@ -125,6 +134,8 @@ pub struct Ledger {
     refused: u64,
     /// What was verified, for the incident it belongs to.
     verified: Vec<Arc<Action>>,
+    /// When it took up what was written before; anomalies of before that are forgotten.
+    restored_at: Option<Timestamp>,
     /// Whether an open action may be another than when [`take_touched`](Ledger::take_touched) was asked.
     is_touched: bool,
 }
@@ -132,11 +143,15 @@ pub struct Ledger {
 impl Ledger {
     /// Most actions that are not over.
     pub const OPEN_MAX: usize = 500;
+    /// Most of them of one service: what one sender says leaves room for the others.
+    pub const OPEN_OF_SERVICE_MAX: usize = 20;
     /// A task that has not come back after so long never will.
     pub const TASK_MAX: Duration = Duration::from_secs(90);
     /// What is to be sent leaves within so long after [`Action::acted_at`], or is refused as
     /// [`NotNow`](super::facts::Refused::NotNow): later the cluster may have been read for whether it took place.
     pub const SEND_WITHIN: Duration = Duration::from_secs(30);
+    /// How long a hook may take from when it took an action on.
+    pub const HOOK_MAX: Duration = Duration::from_secs(30 * 60);
     /// Most actions that are remembered after they are over.
     pub const PAST_MAX: usize = 2_000;
 
@@ -156,17 +171,24 @@ impl Ledger {
             handed_out: 0,
             refused: 0,
             verified: Vec::new(),
+            restored_at: None,
             is_touched: false,
         }
     }
 
     /// Works by other rules from now on. What was asked for stays, and is judged by them: what nobody has
     /// approved yet may go as far as its rule may now.
-    pub fn reconfigure(&mut self, rules: Vec<Rule>, limits: Limits, can_act: bool) {
+    pub fn reconfigure(
+        &mut self,
+        (rules, limits): (Vec<Rule>, Limits),
+        can_act: bool,
+        now: Timestamp,
+    ) {
         self.rules = rules;
         self.limits = limits;
         self.can_act = can_act;
-        for entry in self.open.values_mut() {
+        let mut moved = Vec::new();
+        for (id, entry) in &mut self.open {
             let action = &mut entry.action;
             let waits = matches!(
                 action.state,
@@ -176,9 +198,13 @@ impl Ledger {
             let mode = rule.map_or(action.mode, |rule| rule.mode);
             if waits && mode != action.mode {
                 action.mode = mode;
-                action.state = ActionState::Asked;
                 entry.due = Timestamp::ZERO;
+                moved.push((id.clone(), mode));
             }
+        }
+        for (id, mode) in moved {
+            let why = format!("the mode of its rule is now {}", mode.name());
+            self.step(&id, ActionState::Asked, ("knothole", &why), now);
         }
     }
 
@@ -191,6 +217,7 @@ impl Ledger {
     /// reading the cluster.
     pub fn restore(&mut self, action: Action, now: Timestamp) {
         self.is_touched = true;
+        self.restored_at = Some(now);
         let action = Arc::new(action);
         self.book.put(Arc::clone(&action));
         if action.is_over() {
@@ -249,7 +276,8 @@ impl Ledger {
         &self.book
     }
 
-    /// How many were asked for and not taken, since there were [`OPEN_MAX`](Self::OPEN_MAX) already.
+    /// How many were asked for and not taken, since there were [`OPEN_MAX`](Self::OPEN_MAX) already, or
+    /// [`OPEN_OF_SERVICE_MAX`](Self::OPEN_OF_SERVICE_MAX) of the service.
     pub const fn refused(&self) -> u64 {
         self.refused
     }
@@ -284,12 +312,38 @@ impl Ledger {
         self.rules.iter().find(|rule| rule.name == action.rule)
     }
 
+    /// For how long a workload is claimed. Where one action on it is allowed at a time, nobody else does
+    /// another either.
+    fn claim_lasts(&self) -> Duration {
+        let limits = &self.limits;
+        let least = limits.cool_down.max(CLAIM_MIN);
+        match limits.workload_max {
+            0 | 1 => least.max(limits.workload_period),
+            _ => least,
+        }
+    }
+
     /// When is looked whether it helped.
     fn review_at(&self, action: &Action) -> Timestamp {
-        let stabilise = self
-            .rule_of(action)
-            .map_or(Rule::STABILISE_DEFAULT, |rule| rule.stabilise);
-        action.acted_at.unwrap_or(action.asked_at).plus(stabilise)
+        let calm = self.calm_at(action);
+        calm.plus(self.judged_for(action))
+    }
+
+    /// From when on anomalies are held against it: what was in the air when it was done is not.
+    fn calm_at(&self, action: &Action) -> Timestamp {
+        let acted = action.acted_at.unwrap_or(action.asked_at);
+        acted.plus(self.stabilise(action) / 3)
+    }
+
+    /// How long a time is compared, before and after.
+    fn judged_for(&self, action: &Action) -> Duration {
+        let stabilise = self.stabilise(action);
+        stabilise.saturating_sub(stabilise / 3)
+    }
+
+    fn stabilise(&self, action: &Action) -> Duration {
+        let rule = self.rule_of(action);
+        rule.map_or(Rule::STABILISE_DEFAULT, |rule| rule.stabilise)
     }
 
     /// Writes down that the action stands somewhere else now; tells it where somebody wants to know.
@@ -402,7 +456,7 @@ fn is_approved_anew(action: &Action) -> bool {
         return action.was_sent();
     }
     let earlier = action.steps.iter().rev().skip(1);
-    let mut earlier = earlier.take_while(|step| step.state != ActionState::Proposed);
+    let mut earlier = earlier.take_while(|step| !entry::begins_anew(step));
     !earlier.any(|step| step.state == ActionState::Approved)
 }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::deciding::task_of;
+use super::entry::unplanned;
 use super::{Ledger, SETTLE_AGAIN, WorldOf};
-use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Health, Plan};
-use crate::core::record::Timestamp;
-use crate::core::remedy::facts::{Answer, Facts, Refused, Rehearsal, Settlement};
-use crate::core::remedy::rule::Rule;
-use crate::core::remedy::verify::{Measured, verify};
+use crate::core::event::{Action, ActionState, CheckVerdict, Checked, Unrest};
+use crate::core::record::{StreamKey, Timestamp};
+use crate::core::remedy::case::World;
+use crate::core::remedy::facts::{Answer, Facts, Refused, Rehearsal, Settlement, WorkloadFacts};
+use crate::core::remedy::plan::by_hand;
+use crate::core::remedy::verify::{Measured, Seen, verify};
 
 /// What became of a [`Task`](super::Task).
 #[derive(Clone, Debug, PartialEq)]
@@ -131,16 +133,8 @@ impl Ledger {
                 why: why.as_str().into(),
             }];
             match &mut entry.action.plan {
-                Some(plan) if entry.approved_by.is_some() => plan.checks = checks,
-                _ => entry.revise(Plan {
-                    hash: "".into(),
-                    subject: None,
-                    claims: None,
-                    requests: Vec::new(),
-                    undo: Vec::new(),
-                    checks,
-                    at: now,
-                }),
+                Some(plan) if entry.action.approved.is_some() => plan.checks = checks,
+                _ => entry.revise(unplanned(checks, now)),
             }
         }
         self.put_off(id, (&why, "cluster"), None, now);
@@ -158,6 +152,7 @@ impl Ledger {
                 if let Some(entry) = self.open.get_mut(id) {
                     entry.action.acted_at = None;
                     entry.action.before = None;
+                    entry.action.unrest = None;
                 }
                 self.book.forget(id);
                 self.refused_with(id, refused, &why, now);
@@ -213,42 +208,110 @@ impl Ledger {
             return;
         };
         let action = entry.action.clone();
-        let health = facts.as_ref().and_then(Facts::health);
-        let measured = self.measured(&action, health, world, now);
-        let (state, why) = verify(&measured);
+        let measured = self.measured(&action, facts.as_ref(), &world(&action), now);
+        let (state, mut why) = verify(&measured);
+        if state == ActionState::Harmful {
+            why.push_str(&how_to_undo(&action));
+        }
         self.finish(id, state, &why, now);
         if let Some(action) = self.past.back().filter(|it| *it.id == *id) {
             self.verified.push(Arc::clone(action));
         }
     }
 
+    /// How much trouble there was until `now`, which is when it is done. None where it is not known who is
+    /// involved, or where this process has not been there for so long.
+    pub(super) fn unrest(&self, id: &str, now: Timestamp) -> Option<Unrest> {
+        let entry = self.open.get(id)?;
+        let involved = entry.involved.as_ref()?;
+        let from = now.minus(self.judged_for(&entry.action));
+        let is_remembered = self.restored_at.is_none_or(|at| at <= from);
+        is_remembered.then(|| self.counted(&entry.action, involved, (from, now)))
+    }
+
+    fn counted(
+        &self,
+        action: &Action,
+        involved: &[StreamKey],
+        (from, to): (Timestamp, Timestamp),
+    ) -> Unrest {
+        let mut involved = involved.to_vec();
+        involved.push(action.stream.clone());
+        Unrest {
+            own: self.signs.of(&action.stream, from, to),
+            others: self.signs.besides(&involved, from, to),
+        }
+    }
+
     fn measured(
         &self,
         action: &Action,
-        health_after: Option<Health>,
-        world: WorldOf<'_>,
+        facts: Option<&Facts>,
+        standing: &World,
         now: Timestamp,
     ) -> Measured {
-        let standing = world(action);
-        let acted = action.acted_at.unwrap_or(action.asked_at);
-        let stabilise = self
-            .rule_of(action)
-            .map_or(Rule::STABILISE_DEFAULT, |rule| rule.stabilise);
-        // What was in the air when it was done is not held against it.
-        let calm = acted.plus(stabilise / 3);
-        let span = now.since(calm);
-        let before = acted.minus(span);
-        let anomalies = |from, to| self.signs.of(&action.stream, from, to);
-        let mut involved = standing.involved.clone();
-        involved.push(action.stream.clone());
-        let controls = |from, to| self.signs.besides(&involved, from, to);
+        let calm = self.calm_at(action);
         let heard = standing.hearing_since;
         Measured {
             health_before: action.before,
-            health_after,
-            anomalies: (anomalies(before, acted), anomalies(calm, now)),
-            controls: (controls(before, acted), controls(calm, now)),
+            seen: match facts {
+                Some(facts) => seen(action, facts),
+                None if self.can_act => Seen::Unread,
+                None => Seen::Records,
+            },
+            restarts: facts.map_or(0, |facts| restarts_since(action, facts)),
+            before: action.unrest,
+            after: self.counted(action, &standing.involved, (calm, now)),
             was_heard: heard.is_some_and(|since| since <= calm),
         }
+    }
+}
+
+/// Longest commands that a reason quotes, in bytes; longer ones are shown with the action.
+const COMMANDS_LEN_MAX: usize = 1_000;
+
+/// What a person sends to undo what made things worse: by one copy and paste. Nothing where it cannot be undone.
+fn how_to_undo(action: &Action) -> String {
+    let undo = action.plan.as_ref().map_or(&[][..], |plan| &plan.undo);
+    if undo.is_empty() {
+        return "; it cannot be undone".to_owned();
+    }
+    let commands: Option<Vec<String>> = undo.iter().map(by_hand).collect();
+    match commands.map(|it| it.join(" && ")) {
+        Some(commands) if commands.len() <= COMMANDS_LEN_MAX => format!("; to undo it: {commands}"),
+        _ => format!("; knothole actions show {} tells how to undo it", action.id),
+    }
+}
+
+/// How the workload is. One that was made anew since is another.
+fn seen(action: &Action, facts: &Facts) -> Seen {
+    let claimed = action.plan.as_ref().and_then(|plan| plan.claims.as_ref());
+    let is_another = |it: &WorkloadFacts| {
+        claimed.is_some_and(|(was, _)| {
+            let is_named = was.kind == it.object.kind && was.name == it.object.name;
+            is_named && !was.uid.is_empty() && was.uid != it.object.uid
+        })
+    };
+    match facts.health() {
+        Some(_) if facts.workload.as_ref().is_some_and(is_another) => Seen::Gone,
+        Some(health) => Seen::Is(health),
+        None if action.before.is_some() => Seen::Gone,
+        None => Seen::Records,
+    }
+}
+
+/// How often containers of the pod that is named were restarted since; of one that took its place, ever.
+fn restarts_since(action: &Action, facts: &Facts) -> u32 {
+    let (Some(pod), Some(before)) = (&facts.pod, action.before) else {
+        return 0;
+    };
+    let subject = action.plan.as_ref().and_then(|plan| plan.subject.as_ref());
+    let subject = subject.filter(|it| *it.kind == *"Pod").map(|it| &it.uid);
+    let was = subject.or(action.target.pod_uid.as_ref());
+    match was {
+        Some(uid) if *uid != pod.object.uid => pod.restarts,
+        // It counts from zero, so it is another one.
+        _ if pod.restarts < before.restarts => pod.restarts,
+        _ => pod.restarts.saturating_sub(before.restarts),
     }
 }

@@ -11,6 +11,7 @@ mod verifying;
 
 use super::*;
 use crate::core::event::Mode;
+use crate::core::remedy::case::World;
 use crate::core::remedy::check::fixture::{NOW, Scene, mins, secs};
 use crate::core::remedy::facts::{Answer, Facts, Refused, Rehearsal, Settlement};
 
@@ -36,6 +37,8 @@ struct Bench {
     sent: u32,
     /// All that came back, with the tasks.
     reports: Vec<(Box<str>, Reported)>,
+    /// The only incident that goes on, where the scene does not say it of all.
+    live: Option<&'static str>,
 }
 
 impl Bench {
@@ -54,6 +57,7 @@ impl Bench {
             settlement: Settlement::Unclear,
             sent: 0,
             reports: Vec::new(),
+            live: None,
         }
     }
 
@@ -72,12 +76,16 @@ impl Bench {
         action.expires_at = self.now.plus(mins(15));
         action.evidence.first_seen = self.now.minus(mins(3));
         action.evidence.last_seen = self.now;
+        // Its anomalies come for as long as the rule wants.
+        action.evidence.heard_at = self.now.plus(mins(1));
         action
     }
 
     /// The rule asks; its action's id.
     fn ask(&mut self) -> Box<str> {
-        self.ask_of(self.action())
+        let action = self.action();
+        self.ledger.heard(&action.stream, self.now);
+        self.ask_of(action)
     }
 
     fn ask_of(&mut self, action: Action) -> Box<str> {
@@ -87,10 +95,18 @@ impl Bench {
         open.next().expect("it was taken").id.clone()
     }
 
+    fn world(&self) -> impl Fn(&Action) -> World + 'static {
+        let (world, live) = (self.scene.world.clone(), self.live);
+        move |action| World {
+            goes_on: live.map_or(world.goes_on, |id| action.incident.as_deref() == Some(id)),
+            ..world.clone()
+        }
+    }
+
     /// One turn of the daemon: time passes, what changed is written, then tasks are taken.
     fn turn(&mut self) {
-        let world = self.scene.world.clone();
-        self.ledger.advance(&|_| world.clone(), self.now);
+        let world = self.world();
+        self.ledger.advance(&world, self.now);
         self.write();
     }
 
@@ -101,13 +117,13 @@ impl Bench {
     }
 
     fn report(&mut self, task: &str, reported: Reported) {
-        let world = self.scene.world.clone();
+        let world = self.world();
         self.reports.push((task.into(), reported.clone()));
         let report = Report {
             id: task.into(),
             reported,
         };
-        self.ledger.report(report, &|_| world.clone(), self.now);
+        self.ledger.report(report, &world, self.now);
         self.write();
     }
 

@@ -4,8 +4,9 @@ use super::Ledger;
 use super::deciding::is_with_hook;
 use super::entry::Entry;
 use super::revised::changed;
-use crate::core::event::{ActionState, Mode, Remedy};
+use crate::core::event::{ActionState, Approval, CheckVerdict, Mode, Remedy};
 use crate::core::record::Timestamp;
+use crate::core::remedy::facts::Facts;
 
 /// Why a word on an action was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,17 +86,24 @@ impl Ledger {
         let (mode, state) = (entry.action.mode, entry.action.state);
         match (mode, state) {
             (Mode::Observe | Mode::Suggest, _) => return Err(LedgerError::Mode(mode.name())),
-            (_, ActionState::Approved) if entry.approved_by.as_deref() == Some(by) => {
-                return check(entry, plan);
-            }
+            (_, ActionState::Approved) if is_approved_by(entry, by) => return check(entry, plan),
             (_, ActionState::Proposed | ActionState::Blocked) => {}
+            (_, ActionState::Asked) => {
+                return Err(LedgerError::NoPlan("it was not looked at yet".into()));
+            }
             (_, state) => return Err(LedgerError::Past(state.name())),
         }
         check(entry, plan)?;
         if !can_act && entry.action.remedy != Remedy::Webhook {
             return Err(LedgerError::NoCluster);
         }
-        entry.approved_by = Some(by.into());
+        let checks = entry.action.plan.iter().flat_map(|it| &it.checks);
+        let asked = checks.filter(|it| it.verdict == CheckVerdict::Ask);
+        entry.action.approved = Some(Approval {
+            by: by.into(),
+            plan: plan.into(),
+            asked: asked.map(|it| it.check.clone()).collect(),
+        });
         entry.due = now;
         self.step(id, ActionState::Approved, (by, why), now);
         Ok(())
@@ -137,6 +145,7 @@ impl Ledger {
         (by, why): (&str, &str),
         now: Timestamp,
     ) -> Result<(), LedgerError> {
+        let unrest = self.unrest(id, now);
         let Some(entry) = self.open.get_mut(id) else {
             return Err(self.over(id));
         };
@@ -152,8 +161,18 @@ impl Ledger {
         if !may {
             return Err(LedgerError::NotOpen(action.state.name()));
         }
+        if action.state != ActionState::Accepted {
+            // This is how it was before anybody did anything.
+            let health = entry.facts.as_ref().and_then(Facts::health);
+            action.before = action.before.or(health);
+            action.unrest = action.unrest.or(unrest);
+        }
         match status {
             HookStatus::Accepted | HookStatus::Running => {
+                if action.state != ActionState::Accepted {
+                    let given_up = now.plus(Self::HOOK_MAX);
+                    action.expires_at = action.expires_at.max(given_up);
+                }
                 let expires_at = action.expires_at;
                 action.acted_at.get_or_insert(now);
                 entry.due = expires_at;
@@ -179,6 +198,11 @@ impl Ledger {
             LedgerError::Past(action.state.name())
         })
     }
+}
+
+fn is_approved_by(entry: &Entry, by: &str) -> bool {
+    let approved = entry.action.approved.as_ref();
+    approved.is_some_and(|it| *it.by == *by)
 }
 
 /// Whether `hash` is that of the plan as it is now.

@@ -36,7 +36,8 @@ impl Assumed {
         };
         let workload = format!(
             "Each workload has {REPLICAS} pods, the others Ready and old enough; no rollout, autoscaler, \
-             disruption budget or other tool is in the way, and nothing of value is on the pods' disks."
+             disruption budget or other tool is in the way, what is rolled back was released not long \
+             before, and nothing of value is on the pods' disks."
         );
         let rest = [
             "Every namespace is opted in by its label, and knothole may do what the rules say.",
@@ -97,7 +98,11 @@ fn facts(
     now: Timestamp,
 ) -> Facts {
     let label = (limits.label.0.clone(), limits.label.1.clone());
-    let workload = workload(remedy, target, is_ready);
+    let replaced_at = Some(now.minus(limits.release_age_max));
+    let mut workload = workload(remedy, target, is_ready);
+    if let Some(previous) = &mut workload.previous {
+        previous.replaced_at = replaced_at;
+    }
     let pod = target
         .pod
         .as_deref()
@@ -114,6 +119,7 @@ fn facts(
         argo: application_of(remedy).map(|_| ArgoFacts {
             is_closed: Some(false),
             previous: Some(1),
+            replaced_at,
             project: "default".into(),
             namespace: "argocd".into(),
             ..ArgoFacts::default()
@@ -129,7 +135,7 @@ fn object(kind: &str, name: &str, target: &Target) -> Object {
         kind: kind.into(),
         namespace: target.namespace.clone(),
         name: name.into(),
-        uid: UID.into(),
+        uid: format!("{UID} {kind}/{}/{name}", target.namespace).into(),
         generation: 1,
     }
 }
@@ -163,6 +169,7 @@ fn workload(remedy: &Remedy, target: &Target, is_ready: bool) -> WorkloadFacts {
             number: 1,
             name: name.into(),
             template: json!({}),
+            replaced_at: None,
         }),
         template: Some(TemplateFacts::default()),
         // A quarter, rounded down, as Kubernetes has it by default.

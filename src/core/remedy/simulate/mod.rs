@@ -9,24 +9,27 @@
 //! as it was: the past does not get better by it.
 
 mod assumed;
+mod errands;
 mod past;
 mod tally;
+mod trial;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use assumed::{Assumed, REPLICAS};
+pub use errands::Altered;
 pub use past::Past;
 pub use tally::{Fate, Held, RuleTally, Simulated, Tallied, Tried};
+pub use trial::{Bench, Earlier, Ended, Kin, Outcome, Scene, check_names};
 
 use tally::Tally;
 
 use super::ask::ask;
 use super::case::World;
-use super::ledger::{HookStatus, Incidence, Ledger, Report};
+use super::ledger::{HookStatus, Incidence, Ledger};
 use super::rule::{Limits, Rule};
 use super::standing::Standing;
 use crate::core::event::{Action, ActionState, Anomaly, Remedy};
@@ -34,6 +37,9 @@ use crate::core::record::Timestamp;
 
 /// The window in which nothing is done to the target of an action at a time, where there is one.
 pub type Frozen<'a> = &'a dyn Fn(&Action, Timestamp) -> Option<Box<str>>;
+
+/// What comes back is what was assumed.
+const AS_ASSUMED: Altered<'static> = &|_| {};
 
 /// Plays the past to a ledger.
 pub struct Simulation<'a> {
@@ -89,15 +95,22 @@ impl<'a> Simulation<'a> {
             }
         }
         self.ledger.advance(&world, now);
-        let looked_at = self.run_errands(&world, now);
+        let answers = (self.assumed, &self.limits, AS_ASSUMED);
+        let mut looked_at = errands::run(&mut self.ledger, answers, &world, now);
         self.call_hooks(now);
+        let all_changed = self.ledger.take_changed();
+        // What is forbidden for good is not even looked at.
+        let over = all_changed.iter().map(|it| &it.action);
+        let forbidden =
+            over.filter(|it| matches!(it.state, ActionState::Denied | ActionState::Observed));
+        looked_at.extend(forbidden.map(|it| it.id.clone()));
         for id in &looked_at {
             if let Some(action) = self.ledger.get(id) {
                 self.tally.looked(action, now);
             }
         }
-        for changed in self.ledger.take_changed() {
-            self.tally.changed(&changed);
+        for changed in &all_changed {
+            self.tally.changed(changed);
         }
         // Nobody is told.
         self.ledger.take_events();
@@ -107,32 +120,6 @@ impl<'a> Simulation<'a> {
     /// What would have been done. What is not over stands where it stands.
     pub fn end(self) -> Simulated {
         self.tally.end(self.ledger.refused())
-    }
-
-    /// Answers errands until there are none: an action has three at most in one moment.
-    fn run_errands(
-        &mut self,
-        world: &dyn Fn(&Action) -> World,
-        now: Timestamp,
-    ) -> BTreeSet<Box<str>> {
-        let mut looked_at = BTreeSet::new();
-        loop {
-            let tasks = self.ledger.take_tasks();
-            if tasks.is_empty() {
-                return looked_at;
-            }
-            for task in tasks {
-                let was_done = self.ledger.get(&task.id).is_some_and(Action::was_sent);
-                let answer = self
-                    .assumed
-                    .answer(&task.errand, &self.limits, was_done, now);
-                if let Some(reported) = answer {
-                    let id = task.id.clone();
-                    self.ledger.report(Report { id, reported }, world, now);
-                    looked_at.insert(task.id);
-                }
-            }
-        }
     }
 
     /// The owner's hooks do at once what they are told to.

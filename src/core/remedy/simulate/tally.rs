@@ -176,7 +176,7 @@ pub(super) struct Tally {
 }
 
 /// What stands for a plan that could not be drawn up, among the checks.
-const PLAN: &str = "plan";
+pub(super) const PLAN: &str = "plan";
 
 impl Tally {
     pub(super) fn new(rules: &[Rule]) -> Self {

@@ -374,3 +374,46 @@ fn gate(office: &Office) -> Gate {
     }])
     .unwrap()
 }
+
+#[test]
+fn what_people_said_of_trouble_counts_also_after_a_restart_and_once_each() {
+    let office = Office::new();
+    let mut clerk = office.clerk(START);
+    let found = incidents(&mut clerk, vec![alert("cart", "it broke", START)]);
+    let (id, fingerprint) = (&found[0].id, &found[0].fingerprint);
+    assert_eq!(clerk.remediation.opinions.of(fingerprint), (0, 0));
+    let said = |verdict| {
+        Order::Feedback(Feedback {
+            subject: Subject::Incident(id.clone()),
+            verdict,
+            note: None,
+        })
+    };
+    let later = START.plus(MINUTE);
+    order(&mut clerk, vec![said(FeedbackVerdict::TruePositive)], later);
+    assert_eq!(clerk.remediation.opinions.of(fingerprint), (1, 1));
+    order(&mut clerk, vec![said(FeedbackVerdict::Expected)], later);
+    assert_eq!(clerk.remediation.opinions.of(fingerprint), (0, 1));
+    drop(clerk);
+    let clerk = office.clerk(later);
+    assert_eq!(clerk.remediation.opinions.of(fingerprint), (0, 1));
+}
+
+#[test]
+fn without_rules_no_turn_looks_at_how_things_stand() {
+    let storm_at = |settings: &str| {
+        let office = Office::new();
+        let mut clerk = office.clerk(START);
+        let settings = crate::daemon::config::from_text("x", settings, &[]).unwrap();
+        clerk.remediation.reconfigure(settings.remedies());
+        let services = ["cart", "stock", "pay"];
+        let alerts = services.map(|it| alert(it, &format!("{it} broke"), START));
+        assert!(!incidents(&mut clerk, alerts.into()).is_empty());
+        let found = Arc::new(crate::daemon::remediation::tests::anomaly());
+        clerk.work_off(vec![Note::Found(found)], START.plus(MINUTE));
+        clerk.remediation.storm_at
+    };
+    assert_eq!(storm_at(""), None);
+    let rules = "actions: [{ name: other, action: webhook, services: [none] }]";
+    assert!(storm_at(rules).is_some());
+}

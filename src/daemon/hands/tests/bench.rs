@@ -266,9 +266,11 @@ pub(super) fn action(requests: Vec<Request>) -> Action {
             checks: vec![],
             at: now,
         }),
+        approved: None,
         state: ActionState::Sending,
         acted_at: Some(now),
         before: None,
+        unrest: None,
         steps: vec![],
         anomaly: None,
     }

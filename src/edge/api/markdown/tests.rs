@@ -6,12 +6,30 @@ use crate::edge::api::sample;
 
 #[test]
 fn the_page_reads_like_the_first_of_a_post_mortem() {
-    insta::assert_snapshot!(markdown(&sample::incident()));
+    insta::assert_snapshot!(markdown(&sample::incident(), &[]));
 }
 
 #[test]
 fn what_is_not_known_is_said() {
-    insta::assert_snapshot!(markdown(&sample::quiet()));
+    insta::assert_snapshot!(markdown(&sample::quiet(), &[]));
+}
+
+#[test]
+fn actions_that_are_open_are_told_and_no_more_than_a_few() {
+    let page = |count| markdown(&sample::incident(), &vec![sample::action().into(); count]);
+    let few = page(5);
+    assert_eq!(
+        few.matches("knothole actions show 7c417c41").count(),
+        5,
+        "{few}"
+    );
+    assert!(!few.contains("and more"), "{few}");
+    let many = page(6);
+    assert_eq!(many.matches("knothole actions show 7c417c41").count(), 5);
+    assert!(
+        many.contains("and more; knothole actions --incident 9f3c9f3c"),
+        "{many}"
+    );
 }
 
 /// What a reader of Markdown sees: the kinds of elements in order, and the texts outside of code.
@@ -39,9 +57,9 @@ fn seen(page: &str) -> (Vec<String>, String) {
 
 /// Whether `text` changes nothing about a page but its texts.
 fn check(text: &str) -> Result<(), TestCaseError> {
-    let page = markdown(&sample::told_by(text));
+    let page = markdown(&sample::told_by(text), &[]);
     let (elements, outside) = seen(&page);
-    let (expected, _) = seen(&markdown(&sample::told_by("a calm text")));
+    let (expected, _) = seen(&markdown(&sample::told_by("a calm text"), &[]));
     prop_assert_eq!(elements, expected, "{}", page);
     for link in ["://", "www.", "@", "<", "#", "`"] {
         prop_assert!(

@@ -104,6 +104,26 @@ async fn a_row_says_what_whereto_and_why_and_hostile_text_in_it_is_inert() {
 }
 
 #[tokio::test]
+async fn bodies_of_requests_are_shown_from_operators_up_and_viewers_see_how_long_they_are() {
+    for (role, is_shown) in [
+        (Role::Viewer, false),
+        (Role::Operator, true),
+        (Role::Approver, true),
+    ] {
+        let (reply, _) = as_role(role, Call::get("/v1/actions/7c417c")).await;
+        let request = &reply.json()["plan"]["requests"][0];
+        let body = request["body"].as_str().unwrap();
+        assert_eq!(body.contains("Eviction"), is_shown, "{role}: {body}");
+        assert_eq!(
+            body.ends_with("bytes withheld"),
+            !is_shown,
+            "{role}: {body}"
+        );
+        assert!(request["path"].as_str().unwrap().ends_with("/eviction"));
+    }
+}
+
+#[tokio::test]
 async fn an_approval_is_of_one_plan_and_reaches_the_desk_with_the_whole_id() {
     let plan = "d41d8cd9".repeat(4);
     let body = json!({ "plan": plan, "note": "go" });
@@ -206,6 +226,23 @@ async fn what_is_said_of_an_action_that_is_not_there_says_where_to_look() {
 }
 
 #[tokio::test]
+async fn the_id_of_an_incident_in_the_place_of_an_actions_is_told_as_such() {
+    for call_it in [
+        Call::get("/v1/actions/9f3c9f"),
+        Call::post("/v1/actions/9f3c9f/deny", &json!({ "note": "x" })),
+    ] {
+        let (reply, orders) = as_role(Role::Approver, call_it).await;
+        assert_eq!((reply.status, orders.len()), (404, 0));
+        assert!(reply.error().contains("an incident"), "{}", reply.body);
+        let hint = reply.hint();
+        assert!(
+            hint.contains("knothole actions --state all --incident 9f3c9f"),
+            "{hint}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_operator_may_stop_all_actions_and_only_an_approver_allows_them_again() {
     let throw =
         |stopped: bool| Call::post("/v1/switch", &json!({ "stopped": stopped, "why": "x" }));
@@ -223,10 +260,22 @@ async fn an_operator_may_stop_all_actions_and_only_an_approver_allows_them_again
     // On this host without tokens everybody may stop them, and nobody may allow them again.
     let world = Arc::new(World::new());
     assert_eq!(call(&world, throw(true)).await.status, 200);
+    assert_eq!(world.stops.load(Ordering::SeqCst), 1);
     let reply = call(&world, throw(false)).await;
     assert_eq!(reply.status, 403);
     assert!(reply.error().contains("without tokens"), "{}", reply.body);
     assert_eq!(world.orders().len(), 1);
+}
+
+#[tokio::test]
+async fn all_is_stopped_also_where_the_order_cannot_be_carried_out() {
+    let world = Arc::new(World {
+        refuses: Some(Refusal::Busy("the disk sleeps".to_owned())),
+        ..World::new()
+    });
+    let throw = Call::post("/v1/switch", &json!({ "stopped": true, "why": "x" }));
+    assert_eq!(call(&world, throw).await.status, 503);
+    assert_eq!(world.stops.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

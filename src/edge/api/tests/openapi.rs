@@ -53,9 +53,14 @@ fn it_tells_what_each_does_and_for_whom() {
         assert_eq!(told["x-role"], least, "{name}");
         let security = match route.least {
             None => json!([]),
+            Some(_) if route.may_be_signed => json!([{ "token": [] }, { "signature": [] }]),
             Some(_) => json!([{ "token": [] }]),
         };
         assert_eq!(told["security"], security, "{name}");
+        let schemes = &document["components"]["securitySchemes"];
+        let named = security.as_array().unwrap().iter();
+        let mut named = named.flat_map(|it| it.as_object().unwrap().keys());
+        assert!(named.all(|it| schemes[it].is_object()), "{name}");
         let has = |status: &str| told["responses"].get(status).is_some();
         assert_eq!(has("401") && has("403"), route.least.is_some(), "{name}");
         assert!(!route.path.contains("{id}") || has("404"), "{name}");
@@ -142,6 +147,7 @@ fn a_wrong_answer_is_seen() {
     let of = |name: &str| document["components"]["schemas"][name].clone();
     for (name, wrong) in [
         ("Taken", json!({ "new": 1 })),
+        ("Approval", json!({ "note": "go" })),
         ("Taken", json!({})),
         ("Taken", json!({ "new": true, "more": 1 })),
         ("State", json!("shut")),

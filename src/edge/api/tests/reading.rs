@@ -135,12 +135,23 @@ async fn an_incident_is_found_by_the_beginning_of_its_id() {
 
 #[tokio::test]
 async fn an_incident_is_told_as_text_and_as_markdown() {
+    let open = [sample::action().into()];
     let text = get("/v1/incidents/9f3c9f/explanation").await;
     assert_eq!(text.headers["content-type"], "text/plain; charset=utf-8");
-    assert_eq!(text.body, explanation(&sample::incident()));
+    assert_eq!(text.body, explanation(&sample::incident(), &open));
+    assert!(
+        text.body.contains("knothole actions show 7c417c41"),
+        "{}",
+        text.body
+    );
     let page = get("/v1/incidents/9f3c9f/markdown").await;
     assert_eq!(page.headers["content-type"], "text/markdown; charset=utf-8");
-    assert_eq!(page.body, markdown(&sample::incident()));
+    assert_eq!(page.body, markdown(&sample::incident(), &open));
+    assert!(page.body.contains("actions show 7c417c41"), "{}", page.body);
+    // That one has an action that is over.
+    let quiet = World::new().incidents[1].id.clone();
+    let text = get(&format!("/v1/incidents/{quiet}/explanation")).await;
+    assert!(!text.body.contains("actions show"), "{}", text.body);
 }
 
 #[tokio::test]

@@ -158,6 +158,8 @@ async fn the_revision_before_is_the_greatest_below_of_its_own_sets_as_it_was_kep
             set("odd", "latest", "uid-cart"),
         ]}),
     );
+    *objects.at(SETS, "/items/1/metadata/creationTimestamp") = json!("2026-11-18T11:06:40Z");
+    *objects.at(SETS, "/items/2/metadata/creationTimestamp") = json!("2026-11-17T11:00:00Z");
     *objects.at(
         DEPLOYMENT,
         "/metadata/annotations/deployment.kubernetes.io~1revision",
@@ -170,6 +172,11 @@ async fn the_revision_before_is_the_greatest_below_of_its_own_sets_as_it_was_kep
         .unwrap();
     let previous = facts.workload.unwrap().previous.unwrap();
     assert_eq!((previous.number, &*previous.name), (10, "cart-10"));
+    assert_eq!(
+        previous.replaced_at,
+        Some(Timestamp::from_millis(1_795_000_000_000)),
+        "when the one in place was made"
+    );
     let mut kept = set("cart-10", "10", "uid-cart")["spec"]["template"].clone();
     kept["metadata"]["labels"] = json!({"app": "cart"});
     assert_eq!(
@@ -300,9 +307,12 @@ async fn an_application_is_read_where_argo_cd_keeps_it() {
         "metadata": {"name": "till", "namespace": "argocd", "uid": "uid-till", "generation": 90},
         "spec": {"project": "shop", "syncPolicy": {"automated": {"enabled": false}}},
         "status": {
-            "history": [{"id": 1, "revision": "aaa", "source": {"path": "x"}},
-                        {"id": 2, "revision": "bbb", "source": {"path": "y"}},
-                        {"id": 3, "revision": "ccc", "source": {"path": "z"}}],
+            "history": [{"id": 1, "revision": "aaa", "source": {"path": "x"},
+                         "deployedAt": "2026-11-18T11:06:40Z"},
+                        {"id": 2, "revision": "bbb", "source": {"path": "y"},
+                         "deployedAt": "2026-11-18T12:00:00Z"},
+                        {"id": 3, "revision": "aaa", "source": {"path": "x"},
+                         "deployedAt": "2026-11-18T13:00:00Z"}],
             "operationState": {"phase": "Running"},
         },
     }));
@@ -321,6 +331,11 @@ async fn an_application_is_read_where_argo_cd_keeps_it() {
     assert!(!argo.is_automated && argo.is_busy);
     assert_eq!((argo.previous, &*argo.previous_revision), (Some(2), "bbb"));
     assert_eq!(argo.previous_source, Some(json!({"path": "y"})));
+    assert_eq!(
+        argo.replaced_at,
+        Some(Timestamp::from_millis(1_795_000_000_000)),
+        "it was gone back to, and is as old as when it came first"
+    );
     assert_eq!((&*argo.project, &*argo.namespace), ("shop", "argocd"));
     assert_eq!(argo.object.unwrap().generation, 0);
 }

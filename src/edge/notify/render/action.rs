@@ -5,10 +5,14 @@ use serde_json::Value;
 
 use super::json::{Facts, Room};
 use super::rfc3339;
-use crate::core::event::{Action, ActionEvent, ActionStage, Plan, Remedy, Step, System, Target};
+use crate::core::event::{
+    Action, ActionEvent, ActionStage, Plan, Remedy, Request, Step, System, Target, withheld,
+};
 use crate::core::record::inert;
 
 /// An action. It quotes no log line: whoever acts on it has nothing to be misled by.
+///
+/// Bodies of requests may hold secrets, so sinks are told of them only how long they are and what they change.
 #[derive(Serialize)]
 pub(super) struct ActionObject {
     id: String,
@@ -62,6 +66,7 @@ struct PlanObject {
     at: String,
     requests: Vec<RequestObject>,
     can_be_undone: bool,
+    undo: Vec<RequestObject>,
     checks: Vec<CheckObject>,
 }
 
@@ -90,6 +95,21 @@ struct StepObject {
 }
 
 impl ActionObject {
+    /// The action with the bodies of its requests, for whoever may read those.
+    pub(super) fn whole(action: &Action) -> Self {
+        let mut object = Self::of(action, &Room::AMPLE);
+        let planned = action.plan.iter();
+        for (shown, plan) in object.plan.iter_mut().zip(planned) {
+            let sent = shown.requests.iter_mut().zip(&plan.requests);
+            let undone = shown.undo.iter_mut().zip(&plan.undo);
+            for (shown, request) in sent.chain(undone) {
+                shown.body = request.body.to_string();
+            }
+        }
+        object
+    }
+
+    /// The action as sinks are sent it.
     pub(super) fn of(action: &Action, room: &Room) -> Self {
         let cut = |texts: &[Box<str>]| texts.iter().map(|text| room.cut(text)).collect();
         let evidence = &action.evidence;
@@ -140,21 +160,17 @@ impl TargetObject {
 
 impl PlanObject {
     fn of(plan: &Plan, room: &Room) -> Self {
-        let requests = plan.requests.iter().take(room.items);
+        let requests = |all: &[Request]| {
+            let some = all.iter().take(room.items);
+            some.map(|it| RequestObject::of(it, room)).collect()
+        };
         let checks = plan.checks.iter();
         Self {
             hash: plan.hash.to_string(),
             at: rfc3339(plan.at),
-            requests: requests
-                .map(|request| RequestObject {
-                    system: request.system,
-                    method: request.method.to_string(),
-                    path: room.cut(&request.path),
-                    content_type: request.content_type.to_string(),
-                    body: room.cut(&request.body),
-                })
-                .collect(),
+            requests: requests(&plan.requests),
             can_be_undone: !plan.undo.is_empty(),
+            undo: requests(&plan.undo),
             checks: checks
                 .map(|it| CheckObject {
                     check: it.check.to_string(),
@@ -162,6 +178,18 @@ impl PlanObject {
                     why: inert(&room.cut(&it.why)),
                 })
                 .collect(),
+        }
+    }
+}
+
+impl RequestObject {
+    fn of(request: &Request, room: &Room) -> Self {
+        Self {
+            system: request.system,
+            method: request.method.to_string(),
+            path: room.cut(&request.path),
+            content_type: request.content_type.to_string(),
+            body: room.cut(&withheld(&request.body)),
         }
     }
 }

@@ -94,8 +94,7 @@ impl<'a> About<'a> {
                 time: event.at,
                 incident: event.action.incident.as_deref(),
                 cause: event.action.anomaly.as_ref().map(|it| &*it.id),
-                expires_at: (event.stage == ActionStage::Proposed)
-                    .then_some(event.action.expires_at),
+                expires_at: event.good_until(),
                 severity_number: severity_number(Gravity::Warning),
             },
             Event::Incident(event) => Self {

@@ -32,9 +32,9 @@ pub fn incident_json(incident: &Incident) -> serde_json::Value {
     serde_json::to_value(IncidentObject::of(incident, &Room::AMPLE)).unwrap_or_default()
 }
 
-/// An action with all that is known of it.
+/// An action with all that is known of it, and the bodies of its requests, which may hold secrets: not for sinks.
 pub fn action_json(action: &Action) -> serde_json::Value {
-    serde_json::to_value(ActionObject::of(action, &Room::AMPLE)).unwrap_or_default()
+    serde_json::to_value(ActionObject::whole(action)).unwrap_or_default()
 }
 
 #[derive(Serialize)]
@@ -326,6 +326,21 @@ mod tests {
         insta::assert_snapshot!("action", pretty(&line));
         let text = String::from_utf8(line).unwrap();
         assert!(!text.contains("payment retry"));
+    }
+
+    #[test]
+    fn bodies_of_requests_are_for_the_api_and_not_for_sinks() {
+        let Event::Action(event) = sample::proposed() else {
+            panic!("an action");
+        };
+        let body = |object: &serde_json::Value| object["plan"]["requests"][0]["body"].clone();
+        assert!(
+            body(&action_json(&event.action))
+                .to_string()
+                .contains("Eviction")
+        );
+        let told = body(&event_json(&Event::Action(event)));
+        assert_eq!(told, "body of 44 bytes withheld");
     }
 
     #[test]

@@ -79,13 +79,7 @@ fn stream(name: &str, resource: &Resource) -> StreamKey {
     if stream.to_string() == name {
         return stream;
     }
-    let mut parts = name.rsplitn(3, '/');
-    let mut next = || parts.next().unwrap_or_default().into();
-    StreamKey {
-        name: next(),
-        namespace: next(),
-        environment: next(),
-    }
+    StreamKey::from_shown(name)
 }
 
 /// The names of detectors are those of this version; those of another one count as one.

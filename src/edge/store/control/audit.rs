@@ -225,18 +225,22 @@ impl Control {
     /// Lets the oldest entries go where there are too many.
     pub(super) fn bound_audit(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let max = i64::try_from(self.settings.audit_max).unwrap_or(i64::MAX);
-        let sql =
-            "SELECT ifnull((SELECT max(number) FROM audit) - (SELECT min(number) FROM audit), 0)";
-        let spread = one_number(transaction, sql)?;
+        let (first, last) = (first_of(transaction)?, last_of(transaction)?);
         // Counting takes time, and there cannot be more than there are numbers.
-        if spread < max {
+        if last.saturating_sub(first) < max {
             return Ok(());
         }
         let count = one_number(transaction, "SELECT count(*) FROM audit")?;
         if count <= max {
             return Ok(());
         }
-        let over = count - kept_min(self.settings.audit_max);
+        let is_whole = last.saturating_sub(first).saturating_add(1) == count;
+        let over = if is_whole {
+            gone(last, self.settings.audit_max) - (first - 1)
+        } else {
+            // Somebody removed some, or put others far away: all that is certain is how many there are.
+            count - (max - at_once(self.settings.audit_max))
+        };
         let sql = "SELECT number, hash FROM audit ORDER BY number LIMIT 1 OFFSET ?1";
         let last: (i64, Vec<u8>) = transaction
             .prepare_cached(sql)?
@@ -251,9 +255,25 @@ impl Control {
     }
 }
 
-/// How many are left when some of at most `max` entries went.
-fn kept_min(max: usize) -> i64 {
-    i64::try_from(max - max / GO_AT_ONCE).unwrap_or(i64::MAX)
+/// How many of at most `max` entries go at once.
+fn at_once(max: usize) -> i64 {
+    i64::try_from(max / GO_AT_ONCE).unwrap_or(i64::MAX).max(1)
+}
+
+/// The last entry that was let go, of which at most `max` are kept, when `last` was written: it follows from
+/// that number alone, so that nobody can let go of more.
+fn gone(last: i64, max: usize) -> i64 {
+    let over = last.saturating_sub(i64::try_from(max).unwrap_or(i64::MAX));
+    let step = at_once(max);
+    over.max(0).saturating_add(step - 1) / step * step
+}
+
+fn first_of(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    one_number(transaction, "SELECT ifnull(min(number), 0) FROM audit")
+}
+
+fn last_of(transaction: &Transaction<'_>) -> rusqlite::Result<i64> {
+    one_number(transaction, "SELECT ifnull(max(number), 0) FROM audit")
 }
 
 /// Writes down that nothing has been done yet, where nothing is written down.

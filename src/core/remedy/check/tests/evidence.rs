@@ -103,6 +103,38 @@ fn trouble_is_acted_on_once_it_has_lasted_and_while_it_shows() {
 }
 
 #[test]
+fn one_anomaly_alone_never_goes_on_for_long_enough_to_act_without_a_person() {
+    /// Asked for so many seconds ago, and the latest anomaly came so many seconds ago.
+    fn came(it: &mut Scene, asked: u64, latest: u64) {
+        it.action.asked_at = NOW.minus(secs(asked));
+        it.action.evidence.heard_at = NOW.minus(secs(latest));
+    }
+    table(
+        "persisted",
+        &POD,
+        &[
+            ("for a minute", PASS, |it| came(it, 80, 20)),
+            ("a second short of it", WAIT, |it| came(it, 79, 20)),
+            ("one alone, a minute ago", WAIT, |it| came(it, 60, 60)),
+            ("one alone, of an hour before", WAIT, |it| {
+                came(it, 0, 0);
+                it.action.evidence.first_seen = NOW.minus(mins(60));
+            }),
+            ("a backlog, all at once", WAIT, |it| {
+                came(it, 5, 0);
+                it.action.evidence.first_seen = NOW.minus(mins(60));
+                it.action.evidence.anomalies = 1_000;
+            }),
+            ("one alone, and no other came", ASK, |it| came(it, 120, 120)),
+            ("one alone, for a person", PASS, |it| {
+                came(it, 60, 60);
+                it.action.mode = Mode::Approve;
+            }),
+        ],
+    );
+}
+
+#[test]
 fn the_score_is_what_the_rule_wants_now() {
     table(
         "score",
@@ -166,7 +198,7 @@ fn logs_alone_take_a_person() {
                 quiet(it);
                 it.pod().is_ready = false;
             }),
-            ("another pod is not Ready", PASS, |it| {
+            ("another pod is not Ready", ASK, |it| {
                 quiet(it);
                 it.workload().ready = 3;
             }),
@@ -178,6 +210,17 @@ fn logs_alone_take_a_person() {
             ("nothing was read, and a metric says so", PASS, |it| {
                 it.facts = None;
                 it.world.corroborated = Some("errors of cart rose".into());
+            }),
+        ],
+    );
+    table(
+        "other_signal",
+        &Remedy::RestartWorkload,
+        &[
+            ("only they speak", ASK, quiet),
+            ("a pod of it is not Ready", PASS, |it| {
+                quiet(it);
+                it.workload().ready = 3;
             }),
         ],
     );

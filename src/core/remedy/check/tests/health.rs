@@ -139,7 +139,7 @@ fn enough_pods_stay_ready_when_one_is_evicted() {
 
 #[test]
 fn enough_pods_stay_ready_by_the_workloads_own_strategy_when_it_is_rolled_out() {
-    for remedy in [RESTART, Remedy::RollBack] {
+    for remedy in [RESTART, Remedy::RollBack, argo_action("restart")] {
         table(
             "ready_stay",
             &remedy,
@@ -214,8 +214,43 @@ fn few_pods_are_away_at_once_the_one_in_question_among_them() {
     );
     table(
         "pods_away",
-        &RESTART,
+        &SCALE,
         &[("none is Ready", NONE, |it| pods(it, 4, 0, false))],
+    );
+}
+
+#[test]
+fn a_rollout_that_takes_many_pods_away_at_once_takes_a_person() {
+    fn rollout(it: &mut Scene, wanted: u32, away: u32) {
+        pods(it, wanted, wanted, true);
+        it.workload().away_max = Some(away);
+    }
+    for remedy in [RESTART, Remedy::RollBack, argo_action("restart")] {
+        table(
+            "pods_away",
+            &remedy,
+            &[
+                ("10 of 40", ASK, |it| rollout(it, 40, 10)),
+                ("5 of 40", ASK, |it| rollout(it, 40, 5)),
+                ("4 of 40", PASS, |it| rollout(it, 40, 4)),
+                ("2 of 8", ASK, |it| rollout(it, 8, 2)),
+                ("1 of 4", PASS, |it| rollout(it, 4, 1)),
+                ("none", PASS, |it| rollout(it, 1, 0)),
+                ("the owner allows a quarter", PASS, |it| {
+                    rollout(it, 40, 10);
+                    it.limits.pods_share_max = 0.25;
+                }),
+                ("the strategy is not known", UNKNOWN, |it| {
+                    it.workload().away_max = None
+                }),
+                ("nothing was read", UNKNOWN, |it| it.facts = None),
+            ],
+        );
+    }
+    table(
+        "pods_away",
+        &argo_action("resume"),
+        &[("10 of 40", NONE, |it| rollout(it, 40, 10))],
     );
 }
 
@@ -237,7 +272,7 @@ fn of_three_pods_the_one_that_is_not_ready_is_evicted_and_not_when_its_fellows_a
 
 #[test]
 fn what_somebody_paused_is_not_rolled_out() {
-    for remedy in [RESTART, Remedy::RollBack] {
+    for remedy in [RESTART, Remedy::RollBack, argo_action("restart")] {
         table(
             "paused",
             &remedy,
@@ -248,7 +283,7 @@ fn what_somebody_paused_is_not_rolled_out() {
             ],
         );
     }
-    for remedy in [POD, SCALE] {
+    for remedy in [POD, SCALE, argo_action("resume")] {
         table(
             "paused",
             &remedy,
@@ -259,7 +294,7 @@ fn what_somebody_paused_is_not_rolled_out() {
 
 #[test]
 fn nothing_interferes_with_a_rollout() {
-    for remedy in [POD, RESTART, SCALE] {
+    for remedy in [POD, RESTART, SCALE, argo_action("restart")] {
         table(
             "rollout",
             &remedy,
@@ -404,7 +439,7 @@ fn argo_is_asked_when_it_can_do_it() {
 }
 
 #[test]
-fn a_rule_of_a_route_keeps_a_backend_with_weight() {
+fn a_rule_of_a_route_keeps_a_backend_with_weight_and_where_requests_go_takes_a_person() {
     fn route(it: &mut Scene) -> &mut Vec<crate::core::remedy::facts::BackendFacts> {
         &mut it.facts().route.as_mut().unwrap().backends
     }
@@ -412,7 +447,7 @@ fn a_rule_of_a_route_keeps_a_backend_with_weight() {
         "traffic",
         &gateway(0),
         &[
-            ("another has some", PASS, |_| {}),
+            ("another has some", ASK, |_| {}),
             ("it is alone", STOP, |it| {
                 *route(it) = vec![backend(0, 0, "cart-canary", 20)]
             }),
@@ -426,9 +461,9 @@ fn a_rule_of_a_route_keeps_a_backend_with_weight() {
             ("nothing was read", UNKNOWN, |it| it.facts = None),
         ],
     );
-    let even: Row = ("another has as much", PASS, |it| route(it)[0].weight = 1);
+    let even: Row = ("another has as much", ASK, |it| route(it)[0].weight = 1);
     table("traffic", &gateway(1), &[even]);
-    let alone: Row = ("it is alone", PASS, |it| route(it).truncate(0));
+    let alone: Row = ("it is alone", ASK, |it| route(it).truncate(0));
     table("traffic", &gateway(1), &[alone]);
     table(
         "traffic",

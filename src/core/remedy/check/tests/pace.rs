@@ -1,7 +1,7 @@
-use crate::core::event::{ActionState, Remedy};
+use crate::core::event::{ActionState, Object, Plan, Remedy};
 use crate::core::record::StreamKey;
 use crate::core::remedy::check::fixture::{
-    NONE, NOW, PASS, Row, STOP, Scene, UNKNOWN, WAIT, mins, remedies, secs, table,
+    NONE, NOW, PASS, Row, STOP, Scene, UNKNOWN, WAIT, mins, object, remedies, secs, table,
 };
 use crate::core::remedy::facts::Claim;
 
@@ -119,6 +119,55 @@ fn a_workload_that_one_of_two_actions_does_not_name_is_known_by_pod_cluster_or_s
                 it.action.target.workload = None;
             }),
         ],
+    );
+}
+
+#[test]
+fn pods_of_one_workload_are_known_for_that_by_the_cluster_whatever_their_records_name() {
+    /// On another pod, whose records name neither a workload nor the same service, of a workload of this uid.
+    fn other_pod(it: &mut Scene, state: ActionState, uid: &str) {
+        let plan = Plan {
+            hash: "".into(),
+            subject: None,
+            claims: Some((
+                Object {
+                    uid: uid.into(),
+                    ..object("Deployment", "cart")
+                },
+                mins(5),
+            )),
+            requests: vec![],
+            undo: vec![],
+            checks: vec![],
+            at: NOW,
+        };
+        it.past(mins(2), state, |past| {
+            past.target.workload = None;
+            past.target.pod = Some("cart-2".into());
+            past.stream = StreamKey::named("forged");
+            past.plan = Some(plan);
+        });
+        it.action.target.workload = None;
+    }
+    for (check, state) in [
+        ("workload_rate", Effective),
+        ("cool_down", Effective),
+        ("workload_in_flight", Done),
+    ] {
+        for (uid, expected) in [("uid-of-cart", WAIT), ("uid-of-ledger", PASS), ("", PASS)] {
+            let mut scene = Scene::healthy(POD);
+            other_pod(&mut scene, state, uid);
+            let said = scene.says(check).map(|it| it.0);
+            assert_eq!(said, expected, "{check} of workload {uid:?}");
+        }
+    }
+    let mut scene = Scene::healthy(POD);
+    other_pod(&mut scene, Effective, "uid-of-ledger");
+    scene.action.stream = StreamKey::named("forged");
+    assert_eq!(
+        scene.says("workload_rate").map(|it| it.0),
+        PASS,
+        "two workloads of one service are two"
     );
 }
 

@@ -1,11 +1,12 @@
-use crate::core::event::{ActionState, Remedy, Step};
+use crate::core::event::{Action, ActionState, Incident, Remedy, Step};
 use crate::core::remedy::check::fixture::{
     ASK, NONE, NOW, PASS, STOP, Scene, WAIT, mins, secs, table,
 };
+use crate::core::remedy::rule::Limits;
 
 const POD: Remedy = Remedy::RestartPod;
 use ActionState::{
-    Done, Effective, Failed, Harmful, Inconclusive, Ineffective, Sending, Unsettled,
+    Accepted, Done, Effective, Failed, Harmful, Inconclusive, Ineffective, Sending, Unsettled,
 };
 
 /// Actions against the same trouble, the latest at last, the last of them so many seconds ago and one
@@ -15,6 +16,11 @@ fn history(it: &mut Scene, latest: u64, states: &[ActionState]) {
         let ago = secs(latest) + mins(5) * u32::try_from(at).unwrap();
         it.past(ago, *state, |_| {});
     }
+}
+
+fn elsewhere(past: &mut Action) {
+    past.target.workload = Some(("Deployment".into(), "ledger".into()));
+    past.target.pod = Some("ledger-1".into());
 }
 
 #[test]
@@ -44,6 +50,18 @@ fn three_actions_in_vain_open_the_breaker_of_a_trouble_for_an_hour() {
             }),
             ("what is not known does not close it", STOP, |it| {
                 history(it, 60, &[Failed, Failed, Failed, Inconclusive, Done]);
+            }),
+            ("another text each time, on the same workload", STOP, |it| {
+                history(it, 60, &[Failed, Ineffective, Harmful]);
+                it.action.fingerprint = "ffffffffffffffff".into();
+            }),
+            ("another text, and another remedy", PASS, |it| {
+                history(it, 60, &[Failed, Ineffective, Harmful]);
+                it.action.fingerprint = "ffffffffffffffff".into();
+                it.action.remedy = Remedy::RestartWorkload;
+            }),
+            ("on another workload, of the same trouble", STOP, |it| {
+                (0..3).for_each(|_| it.past(mins(1), Failed, elsewhere));
             }),
             ("another trouble's do not count", PASS, |it| {
                 (0..3).for_each(|_| it.past_elsewhere(mins(1), Failed));
@@ -99,8 +117,31 @@ fn when_half_of_what_was_done_in_an_hour_was_in_vain_all_stops() {
                 it.past_elsewhere(mins(1), Inconclusive);
                 it.past_elsewhere(mins(1), Unsettled);
             }),
+            ("six ended, and nobody knows how", STOP, |it| {
+                ended_after(it, 6, Unsettled)
+            }),
+            ("six hooks never said what became of it", STOP, |it| {
+                ended_after(it, 6, Accepted)
+            }),
+            (
+                "six took place, and whether they helped is open",
+                PASS,
+                |it| ended_after(it, 6, Done),
+            ),
         ],
     );
+}
+
+/// So many that came from `before` to an end of which nobody knows what it is.
+fn ended_after(it: &mut Scene, times: usize, before: ActionState) {
+    for _ in 0..times {
+        it.past(mins(10), Inconclusive, |past| {
+            past.fingerprint = "ffffffffffffffff".into();
+            let mut step = past.steps[0].clone();
+            step.state = before;
+            past.steps.insert(0, step);
+        });
+    }
 }
 
 #[test]
@@ -115,8 +156,20 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             ("2 of 2 are too few to tell", PASS, |it| {
                 it.world.services = (2, 2)
             }),
+            ("39 of 1,000", PASS, |it| it.world.services = (1_000, 39)),
+            ("40 are one, however many are heard of", STOP, |it| {
+                it.world.services = (1_000, 40)
+            }),
             ("3 of nobody knows how many", STOP, |it| {
                 it.world.services = (0, 3)
+            }),
+            ("10 of a thousand are one by their number", STOP, |it| {
+                it.world.services = (1_000, 10)
+            }),
+            ("9 of a thousand", PASS, |it| it.world.services = (1_000, 9)),
+            ("the owner has many, and 10 of them", PASS, |it| {
+                it.limits.storm_services_max = 50;
+                it.world.services = (1_000, 10);
             }),
             ("just after", WAIT, |it| {
                 it.world.storm_at = Some(NOW.minus(secs(599)))
@@ -129,6 +182,12 @@ fn when_much_is_in_trouble_nothing_is_done_until_a_while_after() {
             }),
         ],
     );
+}
+
+#[test]
+fn a_storm_is_seen_in_the_services_of_one_incident() {
+    let most = usize::try_from(Limits::default().storm_services_max);
+    assert!(most.is_ok_and(|it| it <= Incident::PARTS_MAX));
 }
 
 #[test]
@@ -156,6 +215,15 @@ fn trouble_that_keeps_coming_back_takes_a_person() {
             }),
             ("other trouble does not count", PASS, |it| {
                 (0..6).for_each(|_| it.past_elsewhere(mins(1), Effective));
+            }),
+            ("another text each time, on the same workload", ASK, |it| {
+                history(it, 60, &[Effective; 5]);
+                it.action.fingerprint = "ffffffffffffffff".into();
+            }),
+            ("another text, and another remedy", PASS, |it| {
+                history(it, 60, &[Effective; 5]);
+                it.action.fingerprint = "ffffffffffffffff".into();
+                it.action.remedy = Remedy::RestartWorkload;
             }),
         ],
     );
@@ -257,9 +325,17 @@ fn a_remedy_gets_its_chances_and_takes_a_person_once_it_is_likely_useless() {
                 record(it, 0, 3);
                 it.action.remedy = Remedy::RestartWorkload;
             }),
-            ("against other trouble does not count", PASS, |it| {
+            ("against other trouble, on another workload", PASS, |it| {
+                (0..3).for_each(|at| it.past_elsewhere(mins(1_000 + at), Ineffective));
+            }),
+            ("on the same workload, whatever it was against", ASK, |it| {
                 record(it, 0, 3);
                 it.action.fingerprint = "ffffffffffffffff".into();
+            }),
+            ("against the same trouble, on another workload", ASK, |it| {
+                (0..3).for_each(|at| {
+                    it.past(mins(1_000 + at), Ineffective, elsewhere);
+                });
             }),
             ("the owner is content with less", PASS, |it| {
                 record(it, 0, 3);

@@ -1,5 +1,6 @@
 use super::asking::flood;
 use super::*;
+use crate::core::remedy::facts::Decision;
 
 #[test]
 fn a_suggesting_rule_proposes_and_never_sends() {
@@ -16,6 +17,25 @@ fn a_suggesting_rule_proposes_and_never_sends() {
     assert_eq!(bench.sent, 0);
     // Proposed once in an hour, and its time was up.
     assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Failed]);
+}
+
+#[test]
+fn what_the_policy_forbids_is_not_proposed_where_there_is_no_cluster_either() {
+    let mut bench = Bench::without_cluster(Remedy::RestartPod, Mode::Suggest);
+    bench.scene.limits.has_policy = true;
+    let rules = bench.ledger.rules().to_vec();
+    bench.ledger = Ledger::new(rules, bench.scene.limits.clone(), false);
+    bench.scene.rehearsal().policy = Some(Ok(Decision::default()));
+    let id = bench.run();
+    bench.pass(mins(1));
+    assert_eq!(bench.state(&id), ActionState::Blocked, "{}", bench.why(&id));
+    assert_eq!(bench.stages(), []);
+    bench.scene.rehearsal().policy = Some(Ok(Decision {
+        is_allowed: true,
+        ..Decision::default()
+    }));
+    bench.pass(secs(11));
+    assert_eq!(bench.stages(), [ActionStage::Proposed]);
 }
 
 #[test]
@@ -44,6 +64,18 @@ fn an_approving_rule_sends_only_once_the_very_plan_is_approved() {
             ActionStage::Executed
         ]
     );
+}
+
+#[test]
+fn what_nobody_looked_at_yet_cannot_be_approved_and_that_is_said() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.ask();
+    bench.turn();
+    let said = bench.ledger.approve(&id, "feed", ("ana", ""), bench.now);
+    let said = said.unwrap_err().to_string();
+    assert!(said.ends_with("it was not looked at yet"), "{said}");
+    bench.settle_down();
+    approve(&mut bench, &id, "ana");
 }
 
 /// What the plan is instead of the one that is approved.
@@ -180,7 +212,7 @@ fn without_a_cluster_nobody_approves_what_would_change_one() {
     let rules = bench.ledger.rules().to_vec();
     bench
         .ledger
-        .reconfigure(rules, bench.scene.limits.clone(), false);
+        .reconfigure((rules, bench.scene.limits.clone()), false, bench.now);
     let hash = bench.hash(&id);
     assert_eq!(
         bench.ledger.approve(&id, &hash, ("ana", ""), bench.now),
@@ -214,6 +246,47 @@ fn what_a_person_denied_is_not_asked_for_again_while_the_incident_goes_on() {
 }
 
 #[test]
+fn a_no_without_an_incident_is_not_a_no_to_every_incident() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let mut action = bench.action();
+    action.incident = None;
+    bench.ledger.asked(action, None, bench.now);
+    bench.settle_down();
+    let id = bench.ledger.open().next().unwrap().id.clone();
+    bench.ledger.deny(&id, ("ana", "no"), bench.now).unwrap();
+    bench.pass_in_trouble(mins(59));
+    assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Denied]);
+    bench.pass_in_trouble(mins(2));
+    assert_eq!(bench.stages().last(), Some(&ActionStage::Proposed));
+}
+
+#[test]
+fn a_no_counts_for_the_incident_that_was_told_only_since() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let mut action = bench.action();
+    action.incident = None;
+    bench.ledger.asked(action, None, bench.now);
+    bench.settle_down();
+    let id = bench.ledger.open().next().unwrap().id.clone();
+    assert_eq!(bench.get(&id).incident, None);
+    bench.scene.world.incident = Some((INCIDENT.id.into(), INCIDENT.fingerprint.into()));
+    bench.pass(secs(1));
+    bench.ledger.deny(&id, ("ana", "no"), bench.now).unwrap();
+    bench.write();
+    assert_eq!(bench.get(&id).incident.as_deref(), Some(INCIDENT.id));
+    bench.restart();
+    bench.pass_in_trouble(mins(90));
+    assert_eq!(bench.stages(), [ActionStage::Proposed, ActionStage::Denied]);
+    let other = Incidence {
+        id: "another",
+        ..INCIDENT
+    };
+    let action = bench.action();
+    bench.ledger.asked(action, Some(other), bench.now);
+    assert_eq!(bench.ledger.open().count(), 1);
+}
+
+#[test]
 fn whoever_has_much_asked_for_does_not_undo_a_denial() {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
     bench.scene.world.frozen = Some("the window nightly".into());
@@ -224,4 +297,81 @@ fn whoever_has_much_asked_for_does_not_undo_a_denial() {
     bench.pass_in_trouble(mins(10));
     assert_eq!(bench.sent, 0);
     assert_eq!(bench.state(&id), ActionState::Denied);
+}
+
+#[test]
+fn an_approval_answers_only_the_checks_that_asked_when_it_was_given() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    bench.scene.world.is_learning = true;
+    let id = bench.run();
+    bench.scene.world.frozen = Some("the window nightly".into());
+    approve(&mut bench, &id, "ana");
+    bench.pass(mins(1));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Approved, 0));
+    // What she knew of still asks, and an upgrade has begun since.
+    bench.scene.facts().is_upgrading = true;
+    bench.scene.world.frozen = None;
+    bench.pass(secs(11));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+    assert!(
+        bench.why(&id).contains("more than was approved"),
+        "{}",
+        bench.why(&id)
+    );
+    assert_eq!(bench.stages().last(), Some(&ActionStage::Proposed));
+    approve(&mut bench, &id, "ana");
+    bench.settle_down();
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Done, 1));
+}
+
+#[test]
+fn a_policy_that_wants_a_person_since_the_approval_is_told_to_people() {
+    let mut bench = Bench::new(Remedy::RestartPod, Mode::Approve);
+    let id = bench.run();
+    approve(&mut bench, &id, "ana");
+    bench.scene.rehearsal().policy = Some(Ok(Decision {
+        is_allowed: true,
+        needs_approval: true,
+        ..Decision::default()
+    }));
+    bench.settle_down();
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+    bench.restart();
+    bench.pass(mins(1));
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+    approve(&mut bench, &id, "ben");
+    bench.settle_down();
+    assert_eq!(bench.sent, 1);
+}
+
+#[test]
+fn an_approval_of_long_ago_holds_for_no_new_plan_however_much_was_written_since() {
+    let mut bench = Bench::new(Remedy::RestartWorkload, Mode::Auto);
+    bench.scene.world.is_learning = true;
+    let id = bench.run();
+    assert_eq!(
+        bench.state(&id),
+        ActionState::Proposed,
+        "{}",
+        bench.why(&id)
+    );
+    approve(&mut bench, &id, "ana");
+    bench.scene.workload().object.generation += 1;
+    bench.settle_down();
+    assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
+    // No person is needed any more, and it is refused so often that this is forgotten.
+    bench.scene.world.is_learning = false;
+    bench.answer = Answer::Refused(Refused::NotNow(Some(secs(1))), "busy".into());
+    bench.pass_in_trouble(mins(2));
+    let sent = bench.sent;
+    assert!(sent > 20, "{sent}");
+    bench.scene.world.is_learning = true;
+    bench.restart();
+    bench.pass(secs(11));
+    assert_eq!(
+        (bench.state(&id), bench.sent),
+        (ActionState::Proposed, sent),
+        "{}",
+        bench.why(&id)
+    );
 }

@@ -77,7 +77,31 @@ fn a_hook_that_says_nothing_more_leaves_it_open_whether_it_acted() {
 
     let (mut bench, id) = told();
     said(&mut bench, &id, HookStatus::Accepted).unwrap();
-    bench.pass(mins(15));
+    bench.pass(mins(30));
+    assert_eq!(bench.state(&id), ActionState::Inconclusive);
+}
+
+#[test]
+fn a_hook_that_took_it_on_may_take_longer_than_it_was_good_for() {
+    let (mut bench, id) = told();
+    bench.pass(mins(14));
+    said(&mut bench, &id, HookStatus::Accepted).unwrap();
+    bench.pass(mins(20));
+    bench.restart();
+    bench.pass(mins(5));
+    bench.pass(mins(4));
+    assert_eq!(bench.state(&id), ActionState::Accepted);
+    said(&mut bench, &id, HookStatus::Succeeded).unwrap();
+    assert_eq!(bench.state(&id), ActionState::Done);
+    bench.pass(mins(5));
+    assert_eq!(bench.state(&id), ActionState::Effective);
+
+    let (mut bench, id) = told();
+    said(&mut bench, &id, HookStatus::Accepted).unwrap();
+    bench.pass(mins(25));
+    // That it is still at it gives it no more time.
+    said(&mut bench, &id, HookStatus::Running).unwrap();
+    bench.pass(mins(5));
     assert_eq!(bench.state(&id), ActionState::Inconclusive);
 }
 
@@ -93,12 +117,28 @@ fn a_hook_that_was_told_counts_as_an_action() {
 }
 
 #[test]
+fn while_a_hook_that_was_told_says_nothing_it_is_under_way() {
+    let (mut bench, id) = told();
+    let ids = |bench: &Bench| -> Vec<Box<str>> {
+        let all = bench.ledger.book().in_flight();
+        all.map(|it| it.id.clone()).collect()
+    };
+    assert_eq!(ids(&bench), [id.clone()]);
+    bench.restart();
+    assert_eq!(ids(&bench), [id]);
+    bench.pass(mins(15));
+    assert!(ids(&bench).is_empty());
+}
+
+#[test]
 fn a_suggestion_may_be_taken_up_by_any_hook() {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Suggest);
     let id = bench.run();
     said(&mut bench, &id, HookStatus::Accepted).unwrap();
     said(&mut bench, &id, HookStatus::Succeeded).unwrap();
     assert_eq!(bench.state(&id), ActionState::Done);
+    bench.pass(mins(5));
+    assert_eq!(bench.state(&id), ActionState::Effective);
 }
 
 #[test]

@@ -194,6 +194,26 @@ fn a_cluster_that_cannot_be_read_is_left_alone() {
 }
 
 #[test]
+fn a_claim_outlasts_the_request_and_the_time_in_which_nothing_more_may_be_done() {
+    for (most, period, cool_down, expected) in [
+        (1, mins(30), mins(5), mins(30)),
+        (9, mins(30), mins(5), mins(5)),
+        (9, mins(30), secs(1), secs(200)),
+        (1, secs(1), secs(1), secs(200)),
+    ] {
+        let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
+        bench.scene.limits.workload_max = most;
+        bench.scene.limits.workload_period = period;
+        bench.scene.limits.cool_down = cool_down;
+        let rules = bench.ledger.rules().to_vec();
+        bench.ledger = Ledger::new(rules, bench.scene.limits.clone(), true);
+        let id = bench.run();
+        let plan = bench.get(&id).plan.as_ref().unwrap();
+        assert_eq!(plan.claims.as_ref().unwrap().1, expected);
+    }
+}
+
+#[test]
 fn a_second_action_on_the_workload_waits_for_the_first() {
     let mut bench = Bench::new(Remedy::RestartPod, Mode::Auto);
     let first = bench.run();

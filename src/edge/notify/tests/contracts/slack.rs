@@ -196,6 +196,7 @@ async fn the_address_is_a_secret_that_no_error_shows() {
         let context = crate::edge::notify::Context {
             instance_id: "9f3c".into(),
             clock: Arc::new(|| NOW),
+            is_stopped: Arc::new(|| false),
             metrics: crate::edge::notify::Metrics::default(),
             keeping: Arc::new(super::super::Kept::default()),
             egress: crate::edge::outgoing::Egress::default(),

@@ -458,3 +458,20 @@ fn a_place_in_the_chain_is_read_as_it_is_written() {
         assert!(wrong.parse::<AuditMark>().is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn of_the_oldest_entries_nobody_lets_go_of_more_than_had_to_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = open_small(folder.path(), 1_000);
+    add(&control, 1..=1_003);
+    let anchor = control.verify_audit(None).unwrap().anchor.unwrap();
+    assert_eq!((anchor.number, faults(&control)), (10, vec![]));
+    tamper(
+        folder.path(),
+        "UPDATE audit_end SET number = 12, hash = (SELECT hash FROM audit WHERE number = 12)
+            WHERE name = 'anchor';
+        DELETE FROM audit WHERE number <= 12",
+    );
+    let cut = AuditFault::BeginningCut { from: 11, to: 12 };
+    assert_eq!(faults(&control), [cut]);
+}

@@ -9,7 +9,7 @@ use std::fmt;
 
 use rusqlite::{Connection, Row};
 
-use super::{AuditHash, AuditMark, end, kept_min, signed, unsigned};
+use super::{AuditHash, AuditMark, end, gone, signed, unsigned};
 use crate::edge::store::StoreError;
 use crate::edge::store::control::{Control, aside};
 
@@ -198,8 +198,7 @@ impl Control {
         let read = || -> rusqlite::Result<AuditReport> {
             // All of it as it was at one moment: a daemon may be adding.
             let moment = connection.unchecked_transaction()?;
-            let kept_min = kept_min(self.settings.audit_max);
-            let mut walk = Walk::new(&moment, known, kept_min)?;
+            let mut walk = Walk::new(&moment, known, self.settings.audit_max)?;
             let sql = "SELECT number, at, body, previous, hash FROM audit ORDER BY number";
             let mut select = moment.prepare(sql)?;
             let mut rows = select.query([])?;
@@ -265,7 +264,7 @@ impl Walk {
     fn new(
         connection: &Connection,
         known: Option<AuditMark>,
-        kept_min: i64,
+        kept_max: usize,
     ) -> rusqlite::Result<Self> {
         let (anchor, head) = (end(connection, "anchor")?, end(connection, "head")?);
         let begin = anchor.map_or(0, |anchor| signed(anchor.number));
@@ -283,11 +282,11 @@ impl Walk {
             suspects: Vec::new(),
             absent: Vec::new(),
         };
-        walk.look_at_ends(kept_min);
+        walk.look_at_ends(kept_max);
         Ok(walk)
     }
 
-    fn look_at_ends(&mut self, kept_min: i64) {
+    fn look_at_ends(&mut self, kept_max: usize) {
         let anchor = self.report.anchor;
         // Before the first entry of all there is nothing that could have a hash.
         if anchor.is_none() || self.begin == 0 && self.previous != Some(AuditHash::ZERO) {
@@ -296,11 +295,10 @@ impl Walk {
         match self.last {
             None => self.report.add(AuditFault::HeadGone),
             Some(last) => {
-                // Some go only where there are too many, and so many are left.
-                let gone_max = (last - kept_min).max(0);
-                if self.begin > gone_max {
+                let gone = gone(last, kept_max);
+                if self.begin > gone {
                     self.report.add(AuditFault::BeginningCut {
-                        from: unsigned(gone_max + 1),
+                        from: unsigned(gone + 1),
                         to: unsigned(self.begin),
                     });
                 }
