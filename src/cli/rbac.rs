@@ -109,7 +109,7 @@ fn needless(settings: &Settings) -> Option<&'static str> {
 
 fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<Value> {
     let mut by_namespace: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
-    for rule in settings.rules() {
+    for rule in &settings.rules() {
         for namespace in &args.namespace {
             for permission in needed(&rule, namespace, settings.argo_objects()) {
                 let of = permission.namespace.as_deref().unwrap_or(namespace);

@@ -139,7 +139,7 @@ impl Kube {
     /// the right may be given later, and what one refusal was about is not known.
     async fn is_upgrading(&self) -> Result<Option<bool>, KubeError> {
         match versions(&self.wire).await {
-            Ok(versions) => Ok(Some(versions.len() > 1)),
+            Ok(versions) => Ok(versions.map(|all| all.len() > 1)),
             Err(KubeError::Forbidden { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -169,12 +169,12 @@ async fn look_closer(
     Ok(())
 }
 
-/// The versions of the kubelets, each once.
-async fn versions(wire: &Wire) -> Result<Vec<Box<str>>, KubeError> {
+/// The versions of the kubelets, each once; none where no nodes are shown.
+async fn versions(wire: &Wire) -> Result<Option<Vec<Box<str>>>, KubeError> {
     let doing = "list nodes";
     let path = format!("/api/v1/nodes?includeObject=None&limit={NODES_MAX}");
     let Some(table) = wire.table(&path, doing).await? else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     if table.metadata.has_more() {
         return Err(KubeError::TooMany {
@@ -195,7 +195,7 @@ async fn versions(wire: &Wire) -> Result<Vec<Box<str>>, KubeError> {
         .collect();
     versions.sort_unstable();
     versions.dedup();
-    Ok(versions)
+    Ok(Some(versions))
 }
 
 /// The group of `apps/v1`.

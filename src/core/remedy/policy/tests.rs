@@ -87,6 +87,7 @@ fn planned() -> Action {
 
 fn facts() -> Facts {
     Facts {
+        is_upgrading: Some(false),
         at: NOW,
         namespace: Some(NamespaceFacts {
             name: "shop".into(),

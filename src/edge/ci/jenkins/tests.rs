@@ -57,7 +57,7 @@ impl Client {
 
     fn impatient(stub: &Stub) -> Self {
         Self::at(&format!("http://{}", stub.address), API_TOKEN, |it| {
-            it.wait = Duration::from_millis(100);
+            it.wait = Duration::from_millis(500);
         })
     }
 }
