@@ -107,7 +107,8 @@ impl World {
 
     /// Goes by other rules from now on.
     pub(crate) fn reconfigure(&mut self, rules: Vec<Rule>) {
-        self.ledger.reconfigure(rules.clone(), limits(), true);
+        self.ledger
+            .reconfigure((rules.clone(), limits()), true, self.now);
         self.rules = rules;
     }
 

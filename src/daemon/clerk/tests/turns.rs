@@ -405,7 +405,7 @@ fn without_rules_no_turn_looks_at_how_things_stand() {
         let office = Office::new();
         let mut clerk = office.clerk(START);
         let settings = crate::daemon::config::from_text("x", settings, &[]).unwrap();
-        clerk.remediation.reconfigure(settings.remedies());
+        clerk.remediation.reconfigure(settings.remedies(), START);
         let services = ["cart", "stock", "pay"];
         let alerts = services.map(|it| alert(it, &format!("{it} broke"), START));
         assert!(!incidents(&mut clerk, alerts.into()).is_empty());
