@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 
 use super::routes::{Served, router};
 use super::*;
-use crate::core::event::{Action, Incident};
+use crate::core::event::{self as core_event, Action, Incident, Plan};
 use crate::core::record::Timestamp;
 
 /// 2026-08-01 04:00:00 UTC.
@@ -246,7 +246,22 @@ fn action_object(action: &Action) -> Value {
             "first_seen": "2026-08-01T02:51:07Z", "last_seen": "2026-08-01T02:52:11Z",
             "anomalies": 4,
         },
-        "plan": null, "steps": [], "anomaly": null,
+        "plan": action.plan.as_ref().map(plan_object), "steps": [], "anomaly": null,
+    })
+}
+
+/// Its bodies are as they are sent: who may read them the api decides.
+fn plan_object(plan: &Plan) -> Value {
+    let request = |it: &core_event::Request| {
+        json!({
+            "system": it.system, "method": it.method, "path": it.path,
+            "content_type": it.content_type, "body": it.body,
+        })
+    };
+    let requests: Vec<Value> = plan.requests.iter().map(request).collect();
+    json!({
+        "hash": plan.hash, "at": "2026-08-01T02:52:17Z", "requests": requests,
+        "can_be_undone": false, "undo": [], "checks": [],
     })
 }
 

@@ -25,11 +25,14 @@ pub(super) fn actions(actions: &[Arc<Action>], incident: &str) -> Vec<String> {
     let told = actions.iter().take(ACTIONS_SHOWN).map(|action| {
         let (kind, target) = (action.remedy.kind(), &action.target);
         let (state, id) = (action.state.name(), short(&action.id));
-        format!("{kind} {target}: {state}; knothole actions show {id}")
+        // The command comes first, where no line breaks within it.
+        format!("knothole actions show {id}: {kind} {target}, {state}")
     });
     let mut told: Vec<String> = told.collect();
     if actions.len() > ACTIONS_SHOWN {
-        told.push(format!("and more; knothole actions --incident {incident}"));
+        told.push(format!(
+            "knothole actions --incident {incident}: more of them"
+        ));
     }
     told
 }
