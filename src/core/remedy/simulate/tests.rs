@@ -128,7 +128,7 @@ fn night() -> Past {
     Past {
         anomalies: vec![
             anomaly("cart", 0),
-            anomaly("cart", 20),
+            anomaly("cart", 10),
             anomaly("stock", 30),
             anomaly("cart", 640),
         ],
