@@ -69,7 +69,7 @@ fn what_a_case_says_reaches_the_check_that_it_is_about() {
             Blocked,
             "priority",
         ),
-        ("cluster: { pod: { gone: true } }", Blocked, "target"),
+        ("cluster: { pod: { gone: true } }", Blocked, "plan"),
         (
             "cluster: { pod: { ready: false }, workload: { ready: 1 } }",
             Blocked,
@@ -279,7 +279,7 @@ rule_tests:
         "rule_tests[0].world.also_says: write span or metric",
         "rule_tests[0].earlier[0].rule: there is no rule \"pot\"; did you mean \"pod\"?",
         "rule_tests[0].earlier[0].ago: write how long ago it was",
-        "cases.yaml:9:13  rule_tests[0].expect[0].rule: there is no rule \"pot\"; did you mean \"pod\"?",
+        "cases.yaml:9:15  rule_tests[0].expect[0].rule: there is no rule \"pot\"; did you mean \"pod\"?",
         "rule_tests[0].expect[0].by: no check decides about done; leave by out",
         "cases.yaml:10:43  rule_tests[0].expect[1].by[0]: there is no check \"bugdet\"; did you mean \"budget\"?",
         "rule_tests[0].expect[2].rule: \"pod\" comes to one thing; say once what that is",
