@@ -309,7 +309,7 @@ fn an_approval_answers_only_the_checks_that_asked_when_it_was_given() {
     bench.pass(mins(1));
     assert_eq!((bench.state(&id), bench.sent), (ActionState::Approved, 0));
     // What she knew of still asks, and an upgrade has begun since.
-    bench.scene.facts().is_upgrading = true;
+    bench.scene.facts().is_upgrading = Some(true);
     bench.scene.world.frozen = None;
     bench.pass(secs(11));
     assert_eq!((bench.state(&id), bench.sent), (ActionState::Proposed, 0));
