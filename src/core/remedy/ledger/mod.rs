@@ -8,6 +8,7 @@
 mod asking;
 mod entry;
 mod deciding;
+mod way;
 mod results;
 mod revised;
 mod verdicts;
