@@ -9,6 +9,7 @@ mod asking;
 mod entry;
 mod deciding;
 mod reasons;
+mod way;
 mod results;
 mod revised;
 mod verdicts;

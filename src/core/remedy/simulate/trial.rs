@@ -116,6 +116,8 @@ impl Outcome {
 
 /// The incident of the case.
 const INCIDENT: &str = "case";
+/// How the ids of what was done before begin.
+const EARLIER: &str = "earlier-";
 /// A pod that is not Ready is for the case to say.
 const ASSUMED: Assumed = Assumed { pod_is_ready: true };
 
@@ -143,11 +145,15 @@ impl Bench<'_> {
         let asked = ask(self.rules, anomaly, at);
         ledger.heard(&anomaly.stream, at);
         for action in &asked {
+            // It was asked for when the first came, and the latest is what came now.
+            let mut action = action.clone();
+            action.asked_at = anomaly.first_seen;
+            action.evidence.heard_at = anomaly.last_seen;
             let incident = scene.world.goes_on.then_some(Incidence {
                 id: INCIDENT,
                 fingerprint: &anomaly.fingerprint,
             });
-            ledger.asked(action.clone(), incident, at);
+            ledger.asked(action, incident, at);
         }
         ledger.advance(&world, at);
         errands::run(
@@ -160,7 +166,7 @@ impl Bench<'_> {
         let rules = self.rules.iter();
         let ended = rules.map(|rule| {
             let mut new = changed.iter().map(|it| &*it.action);
-            let action = new.find(|it| it.rule == rule.name && it.asked_at == at);
+            let action = new.find(|it| it.rule == rule.name && !it.id.starts_with(EARLIER));
             match action.and_then(|it| ledger.get(&it.id)) {
                 Some(action) => self.ended(action, &ledger, &world, at),
                 None => nothing(rule, unasked(rule, scene, &asked)),
@@ -215,7 +221,7 @@ impl Bench<'_> {
         };
         let then = scene.at.minus(earlier.ago);
         let mut action = ask(from_ref(&any), &scene.anomaly, then).pop()?;
-        action.id = format!("earlier-{place}").into();
+        action.id = format!("{EARLIER}{place}").into();
         action.state = earlier.state;
         let own = format!("{INCIDENT}-{place}");
         match earlier.kin {
