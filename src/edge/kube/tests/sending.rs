@@ -501,3 +501,17 @@ async fn without_the_right_to_claim_nothing_is_sent() {
         [format!("GET {LEASE}"), format!("POST {LEASES}")]
     );
 }
+
+#[tokio::test]
+async fn a_claim_that_is_there_stays_whose_it_is() {
+    let lab = evicting(done()).await;
+    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "u"});
+    let owners = json!([owner]);
+    let meta = json!({"name": "knothole-cart", "ownerReferences": owners});
+    lab.stub
+        .put_lease(LEASE, json!({"metadata": meta, "spec": {}}));
+    lab.send(&eviction()).await;
+    let lease = lab.stub.lease(LEASE);
+    assert_eq!(lease["spec"]["holderIdentity"], ID);
+    assert_eq!(lease["metadata"]["ownerReferences"], owners);
+}
