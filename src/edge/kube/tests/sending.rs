@@ -88,12 +88,6 @@ async fn a_claim_goes_with_the_workload_that_it_is_on() {
         lab.kube.send(ID, &eviction(), &claim, &|| None).await;
         assert_eq!(lab.stub.lease(LEASE)["metadata"]["ownerReferences"], owners);
     }
-    // Giving it back leaves it so.
-    let lab = evicting(Say::Json(429, status(429, "budget", Value::Null))).await;
-    lab.send(&eviction()).await;
-    assert!(is_given_back(&lab));
-    let owners = lab.stub.lease(LEASE)["metadata"]["ownerReferences"].clone();
-    assert_eq!(owners[0]["uid"], "uid-cart");
 }
 
 #[tokio::test]
@@ -500,18 +494,4 @@ async fn without_the_right_to_claim_nothing_is_sent() {
         lab.stub.lines(),
         [format!("GET {LEASE}"), format!("POST {LEASES}")]
     );
-}
-
-#[tokio::test]
-async fn a_claim_that_is_there_stays_whose_it_is() {
-    let lab = evicting(done()).await;
-    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "u"});
-    let owners = json!([owner]);
-    let meta = json!({"name": "knothole-cart", "ownerReferences": owners});
-    lab.stub
-        .put_lease(LEASE, json!({"metadata": meta, "spec": {}}));
-    lab.send(&eviction()).await;
-    let lease = lab.stub.lease(LEASE);
-    assert_eq!(lease["spec"]["holderIdentity"], ID);
-    assert_eq!(lease["metadata"]["ownerReferences"], owners);
 }
