@@ -80,6 +80,26 @@ async fn nothing_is_done_elsewhere_about_what_is_not_as_it_was_when_that_was_pla
     }
 }
 
+#[tokio::test]
+async fn whose_a_claim_is_stays_so_when_it_is_taken_again_or_given_back() {
+    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "u"});
+    let owners = json!([owner]);
+    let lab = Lab::new(|_| None).await;
+    let meta = json!({"name": "knothole-cart", "ownerReferences": owners});
+    lab.stub
+        .put_lease(LEASE, json!({"metadata": meta, "spec": {}}));
+    elsewhere(&lab, Answer::Done("queued".into())).await;
+    let lease = lab.stub.lease(LEASE);
+    assert_eq!(lease["spec"]["holderIdentity"], ID);
+    assert_eq!(lease["metadata"]["ownerReferences"], owners);
+    let lab = Lab::new(|_| None).await;
+    let refused = Answer::Refused(Refused::NotNow(None), "busy".into());
+    elsewhere(&lab, refused).await;
+    assert!(is_given_back(&lab));
+    let lease = lab.stub.lease(LEASE);
+    assert_eq!(lease["metadata"]["ownerReferences"][0]["uid"], "uid-cart");
+}
+
 fn is_given_back(lab: &Lab) -> bool {
     let lease = lab.stub.lease(LEASE);
     lease["metadata"].is_object() && lease["spec"]["holderIdentity"].is_null()

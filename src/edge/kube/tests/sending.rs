@@ -88,12 +88,6 @@ async fn a_claim_goes_with_the_workload_that_it_is_on() {
         lab.kube.send(ID, &eviction(), &claim, &|| None).await;
         assert_eq!(lab.stub.lease(LEASE)["metadata"]["ownerReferences"], owners);
     }
-    // Giving it back leaves it so.
-    let lab = evicting(Say::Json(429, status(429, "budget", Value::Null))).await;
-    lab.send(&eviction()).await;
-    assert!(is_given_back(&lab));
-    let owners = lab.stub.lease(LEASE)["metadata"]["ownerReferences"].clone();
-    assert_eq!(owners[0]["uid"], "uid-cart");
 }
 
 #[tokio::test]
