@@ -187,7 +187,7 @@ fn a_past_is_told_as_a_table_with_reasons_assumptions_and_what_it_does_not_tell(
         "  incident           1 blocked: the trouble is over, or is not an incident yet",
         "  other_signal       1 to a person: only logs speak for it",
         "2026-11-22T00:00:02Z  done      restart-pod  restart_pod shop/Deployment/cart pod cart-1  \
-         every check passed after 10 s; the records were calm afterwards",
+         every check passed after 20 s; the records were calm afterwards",
         "2026-11-22T00:00:32Z  blocked   restart-pod  restart_pod shop/Deployment/stock pod stock-1  \
          incident: the trouble is over, or is not an incident yet",
         "- The pod that the records name is not Ready until it is acted on.",

@@ -289,7 +289,7 @@ impl Action {
     /// Whether nobody ever knew if it took place.
     pub fn was_never_settled(&self) -> bool {
         self.state == ActionState::Inconclusive
-            && self.was_unsettled()
+            && self.was_sent()
             && !self.since_sent(ActionState::Done)
     }
 

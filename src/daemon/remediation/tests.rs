@@ -115,7 +115,7 @@ fn services_that_somebody_makes_up_or_that_are_long_gone_do_not_dilute_a_storm()
 fn frozen_by(matchers: &str, is_known: bool, now: Timestamp) -> Option<Box<str>> {
     let text = format!(
         "remediation: {{ freeze: [{{ name: release, from: '2025-11-21T00:00', until: '2025-11-22T00:00', \
-         matchers: ['{matchers}'] }}] }}"
+         matchers: [{matchers}] }}] }}"
     );
     let freezes = from_text("x", &text, &[]).unwrap().freezes();
     let mut action = action();
@@ -129,12 +129,12 @@ fn a_window_holds_for_the_namespace_of_the_target_whatever_the_sender_calls_its_
     for held in [
         "namespace=shop",
         "namespace=of-the-sender",
-        "namespace=shop,pod=cart-1",
-        "namespace!=of-the-sender",
+        "namespace=shop, pod=cart-1",
+        "namespace!=of-the-sender, pod=cart-1",
     ] {
         assert!(frozen_by(held, true, NOW).is_some(), "{held}");
     }
-    for other in ["namespace=bank", "namespace=shop,pod=cart-2"] {
+    for other in ["namespace=bank", "namespace=shop, pod=cart-2"] {
         assert_eq!(frozen_by(other, true, NOW), None, "{other}");
     }
 }

@@ -10,7 +10,7 @@ remediation:
 actions:
   - { name: pod, action: restart_pod, mode: auto, kinds: [sequence], score_min: 0.9 }
   - { name: roll, action: restart_workload, mode: auto, after: [pod], services: [shop/cart] }
-  - { name: more, action: scale, mode: observe, max: 6, kinds: [rate_up] }
+  - { name: more, action: scale, mode: observe, max: 6, kinds: [incomplete] }
 ";
 
 fn read(text: &str) -> Result<RuleTests, ConfigError> {
