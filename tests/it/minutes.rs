@@ -20,6 +20,8 @@ use crate::shop::{WELL, steps_of};
 const FASTER: &str = "  limits: { per_workload: 9, cool_down: 1s }\n\
     learn: { sequences_min: 400, records_min: 2400, new_template_chance_max: 0.05 }\n\
     sequence: { idle_timeout: 1s, reorder_delay: 200ms }\nincidents: { settle: 200ms }\n";
+/// How long the first action has claimed the workload, at least.
+const CLAIMED_FOR: Duration = Duration::from_secs(200);
 const SOONER: &str = "    persist: 5s\n    pod_age_min: 0s\n    stabilise: 10s\n";
 
 /// The blocks of the README's section, by their language.
@@ -198,7 +200,7 @@ impl Running {
         (desk, pod): (&Desk<'_>, &Value),
         is_there: impl Fn(&Value) -> bool,
     ) -> Value {
-        until(SOON, what, || {
+        until(CLAIMED_FOR + SOON, what, || {
             for (steps, nth) in BROKEN.iter().zip(self.number..) {
                 send(&mut self.client, pod, nth, steps);
             }

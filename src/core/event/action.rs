@@ -288,9 +288,15 @@ impl Action {
 
     /// Whether nobody ever knew if it took place.
     pub fn was_never_settled(&self) -> bool {
-        self.state == ActionState::Inconclusive
-            && self.was_sent()
-            && !self.since_sent(ActionState::Done)
+        let steps = self.steps.iter().rev().map(|step| step.state);
+        let mut before = steps.skip_while(|state| *state == ActionState::Inconclusive);
+        let is_open = |state| {
+            matches!(
+                state,
+                ActionState::Sending | ActionState::Unsettled | ActionState::Accepted
+            )
+        };
+        self.state == ActionState::Inconclusive && before.next().is_some_and(is_open)
     }
 
     /// Whether it stood there since it was last sent.
