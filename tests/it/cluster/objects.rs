@@ -44,7 +44,7 @@ impl Deployment<'_> {
                 "selector": { "matchLabels": { "app": name } },
                 "template": {
                     "metadata": { "labels": labels, "annotations": map(self.pod_annotations) },
-                    "spec": { "containers": [{ "name": "app", "image": self.image }] },
+                    "spec": { "containers": [{ "name": name, "image": self.image }] },
                 },
             },
         })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Entry, UnderWay};
+use super::entry::{Entry, UnderWay, is_person};
 use super::reasons::{against, not_done, reasons, reasons_of};
 use super::way::{Way, way_of};
 use super::{Errand, LOOK_AGAIN, Ledger, SAID_AGAIN, SETTLE_MAX, Task, WorldOf};
@@ -59,12 +59,11 @@ impl Ledger {
             | ActionState::Approved
                 if is_late =>
             {
-                self.step(
-                    id,
-                    ActionState::Expired,
-                    ("knothole", "its time was up"),
-                    now,
-                );
+                let why = match reasons(&entry.action) {
+                    nothing if nothing.is_empty() => "its time was up".to_owned(),
+                    against => format!("its time was up: {against}"),
+                };
+                self.step(id, ActionState::Expired, ("knothole", &why), now);
             }
             ActionState::Asked | ActionState::Blocked => self.look(id, world, now),
             ActionState::Approved if is_with_hook(&entry.action) => {
@@ -404,18 +403,20 @@ impl Ledger {
             Some(_) => ActionState::Approved,
             None => ActionState::Blocked,
         };
-        let last = entry
-            .action
-            .steps
-            .last()
-            .map_or(Timestamp::ZERO, |it| it.at);
+        let last = entry.action.steps.last();
+        let is_due = last.is_none_or(|it| is_person(it) || now.since(it.at) >= SAID_AGAIN);
         let is_news = match entry.action.state {
-            ActionState::Approved => entry.action.approved.is_none(),
-            ActionState::Blocked => *entry.about != *about && now.since(last) >= SAID_AGAIN,
+            ActionState::Approved if entry.action.approved.is_none() => true,
+            ActionState::Approved | ActionState::Blocked => *entry.about != *about && is_due,
             _ => true,
         };
         if is_news {
             entry.about = about.into();
+            let held = format!("it is held back: {why}");
+            let why = match state {
+                ActionState::Approved => &held,
+                _ => why,
+            };
             self.step(id, state, ("knothole", why), now);
         }
     }

@@ -153,6 +153,16 @@ fn what_is_approved_waits_for_its_moment_and_nobody_has_to_come_back() {
     approve(&mut bench, &id, "ana");
     bench.pass_in_trouble(mins(3));
     assert_eq!((bench.state(&id), bench.sent), (ActionState::Approved, 0));
+    // Whoever approved it reads why nothing happens, once, and is not told again that it is approved.
+    let held = "it is held back: the window nightly forbids actions now";
+    assert_eq!(bench.why(&id), held);
+    let steps = bench.get(&id).steps.iter();
+    assert_eq!(steps.filter(|it| &*it.why == held).count(), 1);
+    let approved = bench.stages().into_iter();
+    assert_eq!(
+        approved.filter(|it| *it == ActionStage::Approved).count(),
+        1
+    );
     bench.restart();
     bench.scene.world.frozen = None;
     bench.pass(secs(11));
