@@ -111,7 +111,7 @@ fn objects(settings: &Settings, args: &RbacArgs, account: (&str, &str)) -> Vec<V
     let mut by_namespace: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
     for rule in &settings.rules() {
         for namespace in &args.namespace {
-            for permission in needed(&rule, namespace, settings.argo_objects()) {
+            for permission in needed(rule, namespace, settings.argo_objects()) {
                 let of = permission.namespace.as_deref().unwrap_or(namespace);
                 let all = by_namespace.entry(of.to_owned()).or_default();
                 all.insert(permission);

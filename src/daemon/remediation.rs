@@ -284,6 +284,7 @@ impl Here {
             stopped: self.stopped.clone(),
             frozen: frozen(&self.freezes, action, now),
             model_age: trained_at.map(|at| now.since(at)),
+            is_unknown: status.is_none(),
             is_learning: status.is_some_and(|it| it.state != State::Active),
             dependants: self.callers.get(stream).copied().unwrap_or(0),
             feedback: opinions.of(&action.fingerprint),

@@ -120,6 +120,8 @@ pub struct World {
     /// How long ago the model of the service was trained; none where it is not judged by one yet, or nobody
     /// knows.
     pub model_age: Option<Duration>,
+    /// Whether nothing is known of how the service is judged: after a start that takes a moment.
+    pub is_unknown: bool,
     /// Whether the service is being learned anew.
     pub is_learning: bool,
     /// Whether the incident goes on.

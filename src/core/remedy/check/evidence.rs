@@ -183,6 +183,9 @@ pub(super) fn sender(case: &Case<'_>) -> Option<Says> {
 
 /// The service is not being learned, and its model is not old.
 pub(super) fn model(case: &Case<'_>) -> Option<Says> {
+    if case.world.is_unknown {
+        return Some(wait("how the service is judged is not known yet"));
+    }
     if case.world.is_learning {
         return Some(needs_person("the service is being learned anew"));
     }

@@ -213,6 +213,7 @@ impl WorldEntry {
             services: self.services(),
             storm_at: None,
             model_age: Some(self.model_age.map_or(Duration::ZERO, Period::get)),
+            is_unknown: false,
             is_learning: self.learning,
             goes_on: self.incident != Some(false),
             incident: None,

@@ -63,7 +63,7 @@ async fn nothing_is_done_elsewhere_about_what_is_not_as_it_was_when_that_was_pla
         let lab = Lab::new(move |asked| {
             let mut read = deployment();
             read["metadata"]["generation"] = json!(generation);
-            (asked.line() == format!("GET {DEPLOYMENT}")).then(|| Say::Json(200, read))
+            (asked.line() == format!("GET {DEPLOYMENT}")).then_some(Say::Json(200, read))
         });
         let lab = lab.await;
         let begun = AtomicUsize::new(0);

@@ -309,6 +309,11 @@ fn what_is_not_judged_by_a_fresh_model_takes_a_person() {
                 it.world.model_age = Some(mins(7 * 24 * 60) + secs(1));
             }),
             ("there is none", ASK, |it| it.world.model_age = None),
+            // A restart takes no approval back.
+            ("nothing is known of it yet", WAIT, |it| {
+                it.world.is_unknown = true;
+                it.world.model_age = None;
+            }),
             ("the service is being learned", ASK, |it| {
                 it.world.is_learning = true
             }),

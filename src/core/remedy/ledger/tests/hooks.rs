@@ -123,7 +123,7 @@ fn while_a_hook_that_was_told_says_nothing_it_is_under_way() {
         let all = bench.ledger.book().in_flight();
         all.map(|it| it.id.clone()).collect()
     };
-    assert_eq!(ids(&bench), [id.clone()]);
+    assert_eq!(ids(&bench), std::slice::from_ref(&id));
     bench.restart();
     assert_eq!(ids(&bench), [id]);
     bench.pass(mins(15));
