@@ -60,6 +60,7 @@ impl Scene {
             action,
             book: Book::default(),
             world: World {
+                is_unknown: false,
                 involved: vec![],
                 stopped: None,
                 frozen: None,
