@@ -41,6 +41,10 @@ pub struct ClaimOf {
     pub owner: Option<Object>,
 }
 
+/// The most by which our clock and the API server's may be apart: by clocks it is told whether a Lease is over,
+/// that of another by ours and ours by another's.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(30);
+
 /// Which attempt to claim it was: two instances may ask for one action.
 const ATTEMPT: &str = "knothole.dev/attempt";
 
@@ -101,10 +105,17 @@ impl Kube {
                 "somebody else has just claimed the workload".into(),
             )),
             Ok(reply) if reply.status.is_success() => {
+                let there = reply.date;
                 // One that cannot be read only cannot be given back.
                 let written = parsed::<Lease>(reply, "claim").await.ok();
                 held.version = written.and_then(|it| it.metadata.resource_version);
-                Ok(held)
+                match there.and_then(|there| is_off(at, there)) {
+                    Some(why) => {
+                        self.give_back(&held).await;
+                        Err(Answer::Refused(Refused::NotNow(None), why.into()))
+                    }
+                    None => Ok(held),
+                }
             }
             Ok(reply) => Err(self.untaken(held, answer::of_reply(&reply)).await),
             Err(fault) => Err(self.untaken(held, answer::of_fault(fault)).await),
@@ -243,6 +254,22 @@ fn may_take(lease: &Lease, id: &str, now: Timestamp) -> Result<(), Answer> {
         return Err(Answer::Refused(Refused::Claimed, why.into()));
     }
     Ok(())
+}
+
+/// Why nothing may be claimed at `ours`, where the API server says that it is `there`.
+fn is_off(ours: Timestamp, there: Timestamp) -> Option<String> {
+    let (ahead, behind) = (ours.since(there), there.since(ours));
+    let (by, how) = match ahead > behind {
+        true => (ahead, "ahead of"),
+        false => (behind, "behind"),
+    };
+    let why = || {
+        format!(
+            "the clock of this host is {} s {how} the API server's",
+            by.as_secs()
+        )
+    };
+    (by > CLOCKS_APART_MAX).then(why)
 }
 
 fn standing(lease: &Lease, id: &str) -> Standing {

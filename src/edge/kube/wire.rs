@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
@@ -15,6 +15,8 @@ use tokio::time::Instant;
 use tower::BoxError;
 
 use super::error::{bounded, with_causes};
+use super::objects::timestamp_of;
+use crate::core::record::Timestamp;
 
 /// Most bytes of an answer. A list of 500 ReplicaSets has about 4 MB.
 pub(super) const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -91,6 +93,8 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// When to come again, by the header.
     pub(super) retry_after: Option<Duration>,
+    /// The server's time of day, to the second, where it says it.
+    pub(super) date: Option<Timestamp>,
     /// The body, or why it is not known.
     pub(super) body: Result<Bytes, String>,
 }
@@ -216,6 +220,7 @@ impl Wire {
         Ok(Reply {
             status: head.status,
             retry_after: retry_after(&head.headers),
+            date: date(&head.headers),
             body: body
                 .map(http_body_util::Collected::to_bytes)
                 .map_err(|e| with_causes(&*e)),
@@ -254,6 +259,12 @@ impl Reply {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     seconds.parse().ok().map(Duration::from_secs)
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let said = headers.get(DATE)?.to_str().ok()?;
+    let at = jiff::fmt::rfc2822::parse(said).ok()?;
+    timestamp_of(at.timestamp())
 }
 
 /// Only where no connection was made, or nobody could say who we are, it is certain that nothing left.

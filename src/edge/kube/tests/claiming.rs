@@ -104,3 +104,35 @@ fn is_given_back(lab: &Lab) -> bool {
     let lease = lab.stub.lease(LEASE);
     lease["metadata"].is_object() && lease["spec"]["holderIdentity"].is_null()
 }
+
+/// A server whose clock says that it is `at`, where a claim is written.
+async fn lab_at(at: Timestamp) -> Lab {
+    let at = jiff::Timestamp::from_nanosecond(at.as_nanos().into()).unwrap();
+    let date = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    Lab::new(move |asked| {
+        let is_claim = asked.line() == format!("POST {LEASES}");
+        is_claim.then(|| Say::With(201, vec![("date", date.clone())], "{}".to_owned()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn nobody_claims_whose_clock_and_the_servers_are_apart() {
+    let done = Answer::Done("queued".into());
+    for (at, off) in [
+        (START.minus(Duration::from_secs(25)), None),
+        (START.plus(Duration::from_secs(25)), None),
+        (START.minus(Duration::from_secs(360)), Some("ahead of")),
+        (START.plus(Duration::from_secs(360)), Some("behind")),
+    ] {
+        let came = elsewhere(&lab_at(at).await, done.clone()).await;
+        let expected = match off {
+            None => (done.clone(), 1),
+            Some(how) => {
+                let why = format!("the clock of this host is 360 s {how} the API server's");
+                (Answer::Refused(Refused::NotNow(None), why.into()), 0)
+            }
+        };
+        assert_eq!(came, expected);
+    }
+}
