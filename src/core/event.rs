@@ -11,19 +11,22 @@ use serde::{Deserialize, Serialize};
 mod action;
 mod class;
 mod incident;
+mod plan;
+mod remedy;
 mod sign;
 mod stack;
 mod withheld;
 
 pub use action::{
-    Action, ActionEvent, ActionKind, ActionStage, ActionState, Approval, CheckVerdict, Checked,
-    Grounds, Health, Mode, Object, Plan, Remedy, Request, Step, System, Target, Unrest,
+    Action, ActionEvent, ActionStage, ActionState, Approval, Grounds, Health, Step, Target, Unrest,
 };
 pub use class::Class;
 pub use incident::{
     Before, Cause, Digest, Done, Evidence, Gravity, Incident, IncidentEvent, IncidentState, Lift,
     Mark, NearChange, Part, Relation, Route, Stage, Suspect, Verdict,
 };
+pub use plan::{CheckVerdict, Checked, Object, Plan, Request, System};
+pub use remedy::{ActionKind, Mode, Remedy};
 pub use sign::{Sign, Source};
 pub use stack::Stack;
 pub use withheld::withheld;
