@@ -24,6 +24,9 @@ use crate::core::silence::{Silences, frozen};
 const GAP: Duration = Duration::from_secs(120);
 /// A service that nothing came from for so long is none of those that a storm is a share of.
 const HEARD_LATELY: Duration = Duration::from_secs(3_600);
+/// So long after a start a service that is not judged may be judged any moment: models are loaded, and what was
+/// acknowledged before is gone through again.
+const FRESH: Duration = Duration::from_secs(60);
 /// Most services whose records are watched for gaps.
 const HEARD_MAX: usize = 10_000;
 
@@ -246,6 +249,7 @@ impl Remediation {
             stopped: self.switch.stopped(),
             heard: self.heard.clone(),
             freezes: self.settings.freezes.clone(),
+            is_fresh: now.since(self.began) < FRESH,
             status,
             troubles,
         }
@@ -270,6 +274,8 @@ struct Here {
     stopped: Option<Box<str>>,
     heard: BTreeMap<StreamKey, Heard>,
     freezes: Silences,
+    /// Whether this process began just now.
+    is_fresh: bool,
 }
 
 impl Here {
@@ -284,7 +290,7 @@ impl Here {
             stopped: self.stopped.clone(),
             frozen: frozen(&self.freezes, action, now),
             model_age: trained_at.map(|at| now.since(at)),
-            is_unknown: status.is_none(),
+            is_unknown: self.is_fresh && status.is_none_or(|it| it.state != State::Active),
             is_learning: status.is_some_and(|it| it.state != State::Active),
             dependants: self.callers.get(stream).copied().unwrap_or(0),
             feedback: opinions.of(&action.fingerprint),

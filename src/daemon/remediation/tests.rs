@@ -66,6 +66,7 @@ fn here(model: Option<Option<Timestamp>>) -> Here {
         stopped: None,
         heard: BTreeMap::new(),
         freezes: Silences::default(),
+        is_fresh: false,
     }
 }
 
@@ -79,6 +80,18 @@ fn a_model_is_as_old_as_it_is_and_of_unknown_age_where_nobody_knows() {
     assert_eq!(age(Some(Some(NOW.minus(9 * DAY)))), Some(9 * DAY));
     assert_eq!(age(Some(None)), None);
     assert_eq!(age(None), None);
+}
+
+#[test]
+fn right_after_a_start_it_is_not_known_how_a_service_is_judged() {
+    for (is_fresh, is_unknown) in [(true, true), (false, false)] {
+        let here = Here {
+            is_fresh,
+            ..here(None)
+        };
+        let world = here.world(&action(), &Opinions::default(), NOW);
+        assert_eq!(world.is_unknown, is_unknown);
+    }
 }
 
 #[test]
