@@ -69,6 +69,7 @@ fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<Str
         templates,
         snapshot: rest,
         model,
+        model_at,
     } = stored;
     let bundle = model.and_then(|bytes| match models::from_bytes(&bytes) {
         Ok(bundle) => Some(Arc::new(bundle)),
@@ -99,6 +100,9 @@ fn restore(shard: &mut Shard, stored: StoredStream, store: &Store) -> Option<Str
                 shard.install_given(&key, bundle, now);
             }
         }
+    }
+    if let Some(at) = model_at.filter(|_| has_model) {
+        shard.was_trained(&key, at);
     }
     has_model.then_some(key)
 }

@@ -191,6 +191,14 @@ impl Shard {
         stream.model_trained_at = None;
     }
 
+    /// The model of the stream was trained at `at`, where that is not known: it may have been trained after the
+    /// snapshot was made.
+    pub fn was_trained(&mut self, stream: &StreamKey, at: Timestamp) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.model_trained_at.get_or_insert(at);
+        }
+    }
+
     /// Tells the shard that a training it asked for came to nothing.
     pub fn training_failed(&mut self, stream: &StreamKey, now: Timestamp) {
         let (stream, _, out) = self.stream(stream);

@@ -32,7 +32,7 @@ use std::time::SystemTime;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::core::record::StreamKey;
+use crate::core::record::{StreamKey, Timestamp};
 
 pub use control::{
     AUDIT_MAX, AuditFault, AuditHash, AuditMark, AuditReport, AuditRow, Control, ControlSettings,
@@ -85,6 +85,8 @@ pub struct StoredStream {
     pub snapshot: Option<Vec<u8>>,
     /// [`Part::Model`], where there is one that can be read.
     pub model: Option<Vec<u8>>,
+    /// When that was written.
+    pub model_at: Option<Timestamp>,
 }
 
 /// What became of what was appended.
@@ -356,12 +358,14 @@ impl Store {
                 None
             }
         });
-        let model = read_whole(&folder.join(Part::Model.file_name()));
+        let model_path = folder.join(Part::Model.file_name());
+        let model = read_whole(&model_path);
         Some(StoredStream {
             key,
             templates,
             snapshot,
             model,
+            model_at: written_at(&model_path),
         })
     }
 
@@ -554,6 +558,13 @@ fn read_whole(path: &Path) -> Option<Vec<u8>> {
             None
         }
     }
+}
+
+/// When the file was written last.
+fn written_at(path: &Path) -> Option<Timestamp> {
+    let at = fs::metadata(path).ok()?.modified().ok()?;
+    let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::ZERO.plus(since))
 }
 
 #[cfg(test)]

@@ -115,6 +115,11 @@ fn it_is_known_when_a_model_was_trained_but_of_one_that_was_given() {
     assert_eq!(trained_at(&restarted(&mut shard)), Some(at));
     shard.install_given(&stream(), bundle(), at);
     assert_eq!(trained_at(&shard), None);
+    // It was trained after the snapshot was made, and its file says when.
+    for told in [at, at.plus(Duration::from_secs(60))] {
+        shard.was_trained(&stream(), told);
+        assert_eq!(trained_at(&shard), Some(at));
+    }
     shard.install(&stream(), bundle(), at.plus(Duration::from_secs(1)));
     assert_eq!(trained_at(&shard), Some(at.plus(Duration::from_secs(1))));
 }
